@@ -9,14 +9,12 @@ use dunlin_codec::{
     Auth, AuthProperties, BinaryData, ConnAck, Packet, PacketType, ReasonCode, Utf8String,
 };
 
-use super::connecting::Connecting;
 use super::core::Core;
-use super::open::Open;
+use super::exit::Exit;
 use super::outbound::flow::Flow;
 use super::outbound::operation::OperationId;
 use super::outbound::outcome::Outcome;
 use super::outbound::request::Request;
-use super::state::Exit;
 use super::violation::protocol_error;
 use crate::authentication::{
     Authentication, AuthenticationError, Authenticator, ReauthenticationError,
@@ -127,62 +125,56 @@ impl From<Exchange> for Authenticated {
     }
 }
 
+/// Handles AUTH before CONNACK: a step of the exchange, which CONNACK ends. `exchange` is `None`
+/// without an authentication method.
+///
+/// # Errors
+/// A protocol violation; or this side can't go on, and the connection just ends. [U-4.12-1]
+pub(super) fn handle_auth(
+    exchange: Option<&mut Exchange>,
+    auth: &Auth<'_>,
+    core: &mut Core,
+) -> Result<(), Exit> {
+    check_explanation(auth, core)?;
+    let Some(exchange) = exchange else {
+        return Err(unasked().into());
+    };
+    let data = exchange.check_auth(auth)?;
+    if auth.reason_code != ReasonCode::ContinueAuthentication {
+        return Err(success_before_connack().into());
+    }
+    exchange
+        .respond(data, None, core)
+        .map_err(|error| Exit::attempt(ConnectError::Authentication(error)))
+}
+
+/// Ends the exchange with the data of a success CONNACK.
+///
+/// # Errors
+/// A protocol violation; or this side doesn't accept the data, and the connection just ends.
+pub(super) fn finish(exchange: Option<&mut Exchange>, connack: &ConnAck<'_>) -> Result<(), Exit> {
+    let properties = &connack.properties;
+    let Some(exchange) = exchange else {
+        return match properties.authentication_method {
+            None => Ok(()),
+            Some(_) => Err(protocol_error(PacketType::ConnAck, UNASKED, "MQTT-4.12.0-6").into()),
+        };
+    };
+    exchange.check_method(PacketType::ConnAck, properties.authentication_method)?;
+    let data = properties.authentication_data.as_ref();
+    exchange
+        .authenticator
+        .finish(data.map(BinaryData::as_bytes))
+        .map_err(|error| Exit::attempt(ConnectError::Authentication(error)))
+}
+
 impl Authenticated {
     /// Time at which the re-authentication has taken too long; `None` if it has no end, and while
     /// none is under way.
     pub(super) fn reauthentication_due(&self) -> Option<Instant> {
         self.reauthentication.as_ref()?.due
     }
-}
 
-impl Connecting {
-    /// Handles AUTH before CONNACK: a step of the exchange, which CONNACK ends.
-    ///
-    /// # Errors
-    /// A protocol violation; or this side can't go on, and the connection just ends. [U-4.12-1]
-    pub(super) fn handle_auth(&mut self, auth: &Auth<'_>, core: &mut Core) -> Result<(), Exit> {
-        let properties = &auth.properties;
-        core.check_explanation(
-            PacketType::Auth,
-            &properties.reason_string,
-            &properties.user_properties,
-        )?;
-        let Some(exchange) = &mut self.exchange else {
-            return Err(protocol_error(PacketType::Auth, UNASKED, "MQTT-4.12.0-6").into());
-        };
-        let data = exchange.check_auth(auth)?;
-        if auth.reason_code != ReasonCode::ContinueAuthentication {
-            return Err(success_before_connack().into());
-        }
-        exchange
-            .respond(data, None, core)
-            .map_err(|error| Exit::attempt(ConnectError::Authentication(error)))
-    }
-
-    /// Ends the exchange with the data of a success CONNACK.
-    ///
-    /// # Errors
-    /// A protocol violation; or this side doesn't accept the data, and the connection just ends.
-    pub(super) fn finish_authentication(&mut self, connack: &ConnAck<'_>) -> Result<(), Exit> {
-        let properties = &connack.properties;
-        let Some(exchange) = &mut self.exchange else {
-            return match properties.authentication_method {
-                None => Ok(()),
-                Some(_) => {
-                    Err(protocol_error(PacketType::ConnAck, UNASKED, "MQTT-4.12.0-6").into())
-                }
-            };
-        };
-        exchange.check_method(PacketType::ConnAck, properties.authentication_method)?;
-        let data = properties.authentication_data.as_ref();
-        exchange
-            .authenticator
-            .finish(data.map(BinaryData::as_bytes))
-            .map_err(|error| Exit::attempt(ConnectError::Authentication(error)))
-    }
-}
-
-impl Open {
     /// Begins a re-authentication with the method in the options. [MQTT-4.12.1-1]
     ///
     /// # Errors
@@ -190,38 +182,33 @@ impl Open {
     pub(super) fn reauthenticate(
         &mut self,
         now: Instant,
+        flow: &Flow,
         core: &mut Core,
     ) -> Result<OperationId, RequestError> {
-        // Without a method in CONNECT there is no AUTH. [MQTT-4.12.0-7]
         let options = core.options.authentication.as_ref();
-        let Some((authentication, authenticated)) = options.zip(self.authenticated.as_ref()) else {
+        let Some(authentication) = options.filter(|each| *self.method == *each.method) else {
             return Err(ReauthenticationError::OtherMethod.into());
         };
-        if *authenticated.method != *authentication.method {
-            return Err(ReauthenticationError::OtherMethod.into());
-        }
-        if authenticated.reauthentication.is_some() {
+        if self.reauthentication.is_some() {
             return Err(ReauthenticationError::UnderWay.into());
         }
         let after = authentication.reauthenticate_within;
         let (exchange, data) =
             Exchange::begin(authentication).map_err(ReauthenticationError::Exchange)?;
         let reason_code = ReasonCode::ReAuthenticate;
-        write_auth(reason_code, &exchange.method, data, Some(&self.flow), core)?;
+        write_auth(reason_code, &exchange.method, data, Some(flow), core)?;
 
         let operation = core
             .session
             .outbound
             .operations
             .insert(Request::Authenticate);
-        if let Some(authenticated) = &mut self.authenticated {
-            authenticated.reauthentication = Some(Reauthentication {
-                exchange,
-                operation,
-                timeout: ReauthenticationError::Timeout { after },
-                due: now.checked_add(after),
-            });
-        }
+        self.reauthentication = Some(Reauthentication {
+            exchange,
+            operation,
+            timeout: ReauthenticationError::Timeout { after },
+            due: now.checked_add(after),
+        });
         Ok(operation)
     }
 
@@ -229,23 +216,14 @@ impl Open {
     ///
     /// # Errors
     /// A protocol violation; or this side can't go on, and the server is told. [MQTT-4.12.1-2]
-    pub(super) fn handle_auth(&mut self, auth: &Auth<'_>, core: &mut Core) -> Result<(), Exit> {
-        let properties = &auth.properties;
-        core.check_explanation(
-            PacketType::Auth,
-            &properties.reason_string,
-            &properties.user_properties,
-        )?;
-        let Self {
-            authenticated,
-            flow,
-            ..
-        } = self;
-        let Some(authenticated) = authenticated else {
-            return Err(protocol_error(PacketType::Auth, UNASKED, "MQTT-4.12.0-6").into());
-        };
+    pub(super) fn handle_auth(
+        &mut self,
+        auth: &Auth<'_>,
+        flow: &Flow,
+        core: &mut Core,
+    ) -> Result<(), Exit> {
         // Only clients begin a re-authentication.
-        let Some(under_way) = &mut authenticated.reauthentication else {
+        let Some(under_way) = &mut self.reauthentication else {
             return Err(protocol_error(PacketType::Auth, "out of turn", "MQTT-4.12.1-1").into());
         };
         let data = under_way.exchange.check_auth(auth)?;
@@ -258,10 +236,10 @@ impl Open {
             _ => return Err(success_before_connack().into()),
         };
         if let Err(error) = result {
-            return Err(self.fail_reauthentication(error.into(), core));
+            return Err(self.fail(error.into(), core));
         }
         if auth.reason_code == ReasonCode::Success {
-            self.end_reauthentication(Ok(Outcome::Reauthenticated), core);
+            self.end(Ok(Outcome::Reauthenticated), core);
         }
         Ok(())
     }
@@ -269,20 +247,12 @@ impl Open {
     /// Ends the connection if its re-authentication has taken too long.
     ///
     /// # Errors
-    /// It has.
-    pub(super) fn time_out_reauthentication(
-        &mut self,
-        now: Instant,
-        core: &mut Core,
-    ) -> Result<(), Exit> {
-        let under_way = self
-            .authenticated
-            .as_ref()
-            .and_then(|each| each.reauthentication.as_ref());
-        match under_way {
+    /// The re-authentication has taken too long.
+    pub(super) fn time_out(&mut self, now: Instant, core: &mut Core) -> Result<(), Exit> {
+        match &self.reauthentication {
             Some(under_way) if under_way.due.is_some_and(|due| due <= now) => {
                 let error = under_way.timeout;
-                Err(self.fail_reauthentication(error, core))
+                Err(self.fail(error, core))
             }
             _ => Ok(()),
         }
@@ -290,24 +260,35 @@ impl Open {
 
     /// Fails the re-authentication. The connection ends with it; of the reason codes that fit, 0x87
     /// is the server's alone.
-    fn fail_reauthentication(&mut self, error: ReauthenticationError, core: &mut Core) -> Exit {
-        self.end_reauthentication(Err(error.into()), core);
+    fn fail(&mut self, error: ReauthenticationError, core: &mut Core) -> Exit {
+        self.end(Err(error.into()), core);
         Exit::disconnect(
             ReasonCode::UnspecifiedError,
             ConnectionError::Reauthentication(error),
         )
     }
 
-    fn end_reauthentication(&mut self, outcome: Result<Outcome, RequestError>, core: &mut Core) {
-        let ended = self
-            .authenticated
-            .as_mut()
-            .and_then(|each| each.reauthentication.take());
-        if let Some(ended) = ended {
+    fn end(&mut self, outcome: Result<Outcome, RequestError>, core: &mut Core) {
+        if let Some(ended) = self.reauthentication.take() {
             let operations = &mut core.session.outbound.operations;
             operations.complete(ended.operation.key(), outcome, &mut core.statistics);
         }
     }
+}
+
+/// Violation of an AUTH on a connection without an authentication method.
+pub(super) const fn unasked() -> Violation {
+    protocol_error(PacketType::Auth, UNASKED, "MQTT-4.12.0-6")
+}
+
+/// Checks the texts of an AUTH, before anything else.
+pub(super) fn check_explanation(auth: &Auth<'_>, core: &Core) -> Result<(), Violation> {
+    let properties = &auth.properties;
+    core.check_explanation(
+        PacketType::Auth,
+        &properties.reason_string,
+        &properties.user_properties,
+    )
 }
 
 /// Violation of an AUTH with a success code where only CONNACK may report success.

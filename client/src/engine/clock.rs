@@ -83,8 +83,8 @@ impl ClockReading {
         }
     }
 
-    /// Whether `then` is a moment since the machine started, so that the time since then stays
-    /// known.
+    /// Returns `true` if `then` is a moment since the machine started, so that the time since then
+    /// stays known.
     pub(super) fn is_of_this_boot(&self, then: StoredMoment) -> bool {
         self.boot
             .zip(then.boot)

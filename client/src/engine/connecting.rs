@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use dunlin_codec::{ConnAck, Packet, PacketType};
 
-use super::auth::Exchange;
+use super::auth::{Exchange, finish, handle_auth};
 use super::core::Core;
 use super::events::EngineEvent;
+use super::exit::Exit;
 use super::open::Open;
-use super::state::Exit;
 use super::violation::protocol_error;
 use crate::error::{ConnectError, ServerReason};
 use crate::event::{Connected, ServerLimits};
@@ -22,7 +22,7 @@ pub(super) struct Connecting {
     /// Time at which CONNECT was written.
     since: Instant,
     /// `None` without an authentication method.
-    pub(super) exchange: Option<Exchange>,
+    exchange: Option<Exchange>,
     /// `true` if an earlier CONNECT was never answered.
     in_doubt: bool,
 }
@@ -94,7 +94,10 @@ impl Connecting {
     ) -> Result<Option<Open>, Exit> {
         match packet {
             Packet::ConnAck(connack) => self.handle_connack(connack, now, core).map(Some),
-            Packet::Auth(auth) => self.handle_auth(auth, core).map(|()| None),
+            Packet::Auth(auth) => {
+                handle_auth(self.exchange.as_mut(), auth, core)?;
+                Ok(None)
+            }
             Packet::Disconnect(_) => {
                 Err(
                     protocol_error(PacketType::Disconnect, "before CONNACK", "MQTT-3.14.0-1")
@@ -137,7 +140,7 @@ impl Connecting {
             )
             .into());
         }
-        self.finish_authentication(connack)?;
+        finish(self.exchange.as_mut(), connack)?;
 
         // The session has the identifier that the client chose; the server may assign another one to
         // the connection.

@@ -21,6 +21,7 @@ mod clock;
 mod connecting;
 mod core;
 mod events;
+mod exit;
 mod inbound;
 mod keep_alive;
 mod open;
@@ -49,17 +50,18 @@ pub use self::clock::{ClockReading, SinceBoot};
 use self::connecting::Connecting;
 use self::core::Core;
 pub use self::events::{Accepted, EngineEvent};
+use self::exit::Exit;
+pub use self::exit::{CloseCause, Ended};
 pub use self::inbound::DeliveryId;
 pub use self::outbound::operation::OperationId;
 pub use self::outbound::outcome::{Answered, Outcome, Published};
 use self::outbound::request::{PLACEHOLDER, Request, SubscribeRequest, UnsubscribeRequest};
-pub use self::persistence::changes::Change;
+pub use self::persistence::change::Change;
 pub(crate) use self::persistence::records::application_records;
 pub use self::persistence::restore::RestoreError;
 use self::receive::take_packet;
 pub use self::session::Session;
-pub use self::state::{CloseCause, Ended};
-use self::state::{Exit, State};
+use self::state::State;
 pub use self::statistics::{ByQoS, Dropped, DroppedMessages, Statistics};
 use self::subscriptions::renewal::handle_timed_out;
 use crate::authentication::ReauthenticationError;
@@ -218,7 +220,7 @@ impl Engine {
     /// Replaces the content of DISCONNECT in the options.
     ///
     /// # Errors
-    /// As [`ConnectOptions::check`](crate::ConnectOptions::check) has for the DISCONNECT. Nothing
+    /// Errors of [`ConnectOptions::check`](crate::ConnectOptions::check) for the DISCONNECT. Nothing
     /// was changed then.
     pub fn set_disconnect(&mut self, disconnect: DisconnectOptions) -> Result<(), OptionsError> {
         disconnect.check(self.core.options.session_expiry_interval)?;
@@ -529,7 +531,7 @@ impl Engine {
     /// has none.
     ///
     /// # Errors
-    /// As [`subscribe`](Self::subscribe).
+    /// Errors of [`subscribe`](Self::subscribe).
     pub fn subscribe_with(
         &mut self,
         filters: &[(&str, SubscriptionOptions)],
@@ -557,7 +559,7 @@ impl Engine {
     /// Accepts the end of subscriptions as [`unsubscribe`](Self::unsubscribe) does, with properties.
     ///
     /// # Errors
-    /// As [`unsubscribe`](Self::unsubscribe).
+    /// Errors of [`unsubscribe`](Self::unsubscribe).
     pub fn unsubscribe_with(
         &mut self,
         filters: &[&str],
@@ -580,7 +582,7 @@ impl Engine {
     /// subscription is told, on this connection or the next one.
     #[cfg(feature = "tokio")]
     pub(crate) fn let_lapse(&mut self, filter: &str) {
-        subscriptions::drop_subscription(filter, self.state.flow_mut(), &mut self.core);
+        subscriptions::dropped::drop_subscription(filter, self.state.flow_mut(), &mut self.core);
     }
 
     /// Allows renewals to give one subscription identifier to several subscriptions, as long as no
@@ -701,8 +703,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether an answer to a message would reach the server: not if it was answered, nor if its
-    /// session is lost.
+    /// Returns `true` if an answer to a message would reach the server: not if it was answered, nor
+    /// if its session is lost.
     #[cfg(feature = "tokio")]
     pub(crate) fn may_answer(&mut self, id: DeliveryId) -> bool {
         self.core.session.inbound.may_answer(id)
@@ -719,7 +721,7 @@ impl Engine {
     /// Declines a message of QoS 1 or 2 that the application has no memory for ([`memory_budget`]):
     /// it isn't acknowledged, and the server sends it again on the next connection.
     ///
-    /// As acknowledgements are sent in order (§4.6), nothing behind the message can be acknowledged
+    /// Acknowledgements are sent in order (§4.6): nothing behind the message can be acknowledged
     /// on this connection, so later messages have to be declined as well:
     /// [`declines_messages`](Self::declines_messages) is `true` from now on. The
     /// engine acknowledges what was taken and disconnects with reason code 0x97: at once if no

@@ -6,19 +6,21 @@ use dunlin_codec::{
     Ack, AckProperties, AckType, ConnAck, Disconnect, Packet, PacketType, ReasonCode,
 };
 
-use super::auth::Authenticated;
+use super::auth::{Authenticated, check_explanation, unasked};
 use super::core::Core;
+use super::exit::Exit;
 use super::inbound::inbound_aliases::InboundAliases;
 use super::keep_alive::KeepAlive;
 use super::outbound::flow::Flow;
+use super::outbound::operation::OperationId;
 use super::outbound::outbound_aliases::OutboundAliasTable;
 use super::outbound::pace::Pacer;
 use super::outbound::quota::Quota;
-use super::state::Exit;
-use super::subscriptions::handle_answer;
+use super::subscriptions::answers::handle_answer;
 use super::subscriptions::renewal::renew_subscriptions;
 use super::violation::protocol_error;
-use crate::error::{ConnectionError, ServerReason};
+use crate::authentication::ReauthenticationError;
+use crate::error::{ConnectionError, RequestError, ServerReason};
 use crate::event::ServerLimits;
 use crate::options::ConnectOptions;
 
@@ -149,7 +151,13 @@ impl Open {
             Packet::ConnAck(_) => {
                 Err(protocol_error(PacketType::ConnAck, "a second one", "MQTT-3.2.0-2").into())
             }
-            Packet::Auth(auth) => self.handle_auth(auth, core),
+            Packet::Auth(auth) => {
+                check_explanation(auth, core)?;
+                match &mut self.authenticated {
+                    Some(authenticated) => authenticated.handle_auth(auth, &self.flow, core),
+                    None => Err(unasked().into()),
+                }
+            }
             // The decoder refuses packets that only clients send; PUBLISH is handled elsewhere.
             Packet::Connect(_)
             | Packet::Subscribe(_)
@@ -237,6 +245,37 @@ impl Open {
         session.outbound.send_queued(&mut cx);
         if let Some(pacer) = &mut self.flow.pacer {
             pacer.forget_due(now);
+        }
+    }
+
+    /// Begins a re-authentication with the method in the options.
+    ///
+    /// # Errors
+    /// [`RequestError::Reauthentication`], or an error of the packet. Nothing was sent then.
+    pub(super) fn reauthenticate(
+        &mut self,
+        now: Instant,
+        core: &mut Core,
+    ) -> Result<OperationId, RequestError> {
+        // Without a method in CONNECT there is no AUTH. [MQTT-4.12.0-7]
+        match &mut self.authenticated {
+            Some(authenticated) => authenticated.reauthenticate(now, &self.flow, core),
+            None => Err(ReauthenticationError::OtherMethod.into()),
+        }
+    }
+
+    /// Ends the connection if its re-authentication has taken too long.
+    ///
+    /// # Errors
+    /// The re-authentication has taken too long.
+    pub(super) fn time_out_reauthentication(
+        &mut self,
+        now: Instant,
+        core: &mut Core,
+    ) -> Result<(), Exit> {
+        match &mut self.authenticated {
+            Some(authenticated) => authenticated.time_out(now, core),
+            None => Ok(()),
         }
     }
 

@@ -66,7 +66,7 @@ impl Output {
         self.bytes.len()
     }
 
-    /// Whether nothing waits.
+    /// Returns `true` if nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

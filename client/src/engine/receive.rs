@@ -6,8 +6,9 @@ use bytes::{Buf, BytesMut};
 use dunlin_codec::{Ack, FixedHeader, Packet, PacketType};
 
 use super::core::Core;
+use super::exit::Exit;
 use super::inbound::delivery::take_publish;
-use super::state::{Exit, State};
+use super::state::State;
 use super::violation::protocol_error;
 
 /// Maximum size in bytes of a packet other than PUBLISH: no other has a reason to be large.

@@ -27,8 +27,8 @@ pub struct Session {
     pub(super) subscriptions: Subscriptions,
     pub(super) identity: SessionIdentity,
     /// Identity as the store has it: `None` if no store is in use, `Some(None)` if the store has
-    /// none yet.
-    pub(super) stored_identity: Option<Option<SessionIdentity>>,
+    /// none yet. Boxed, because most clients have no store.
+    pub(super) stored_identity: Option<Box<Option<SessionIdentity>>>,
     /// Changes of the application's own records, for the store.
     pub(super) records: Records,
     pub(super) unmeasured_expiries: usize,

@@ -1,62 +1,14 @@
 //! State of the network connection: none, connecting, open, closing.
 
-use std::time::Duration;
-
-use dunlin_codec::{DecodeError, Disconnect, Packet, ReasonCode};
+use dunlin_codec::{Disconnect, Packet};
 
 use super::connecting::Connecting;
 use super::core::Core;
+use super::exit::{CloseCause, Ended, Exit};
 use super::open::Open;
 use super::outbound::flow::Flow;
 use crate::authentication::ReauthenticationError;
-use crate::error::{ConnectError, ConnectionError, TransportError, Violation};
-
-/// Reason why a transport closed, as far as the transport knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseCause {
-    /// The server closed the transport, or this side did because
-    /// [`Engine::should_close`](super::Engine::should_close) said so.
-    Eof,
-    /// The server reset the transport.
-    Reset,
-    /// The transport took no output for
-    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout), or another time that
-    /// the driver chose: this side closed it.
-    WriteTimeout {
-        /// Time in which no byte was taken.
-        after: Duration,
-    },
-    /// The transport failed.
-    Transport(TransportError),
-}
-
-/// Reason why a connection, or an attempt to connect, ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// The attempt ended before the server had accepted the connection.
-    Attempt(ConnectError),
-    /// The server had accepted the connection.
-    Connection(ConnectionError),
-}
-
-impl Ended {
-    /// Whether the server may have closed the connection because of a message.
-    const fn may_be_over_a_message(&self) -> bool {
-        match self {
-            Self::Attempt(_) => false,
-            Self::Connection(error) => matches!(
-                error,
-                ConnectionError::Closed | ConnectionError::Reset | ConnectionError::Disconnected(_)
-            ),
-        }
-    }
-
-    /// Whether the connection ended because messages did not fit into the memory budget.
-    pub(super) const fn is_memory_budget(&self) -> bool {
-        matches!(self, Self::Connection(ConnectionError::MemoryBudget { .. }))
-    }
-}
+use crate::error::{ConnectError, ConnectionError};
 
 /// State of the network connection.
 #[derive(Debug)]
@@ -71,63 +23,8 @@ pub(super) enum State {
     Closing(Ended),
 }
 
-/// End of a connection that a packet or a deadline brings about.
-#[derive(Debug)]
-pub(super) enum Exit {
-    /// The server broke the protocol. [MQTT-4.13.2-1]
-    Violation(Violation),
-    /// Any other end.
-    Close(Box<Close>),
-}
-
-/// End of a connection: its reason, and the DISCONNECT that the server gets.
-#[derive(Debug)]
-pub(super) struct Close {
-    ended: Ended,
-    /// Reason code of DISCONNECT; `None` if none is sent.
-    reason_code: Option<ReasonCode>,
-}
-
-impl Exit {
-    /// Ends an open connection with a DISCONNECT.
-    pub(super) fn disconnect(reason_code: ReasonCode, cause: ConnectionError) -> Self {
-        Self::Close(Box::new(Close {
-            ended: Ended::Connection(cause),
-            reason_code: Some(reason_code),
-        }))
-    }
-
-    /// Ends an open connection without a DISCONNECT.
-    pub(super) fn connection(cause: ConnectionError) -> Self {
-        Self::Close(Box::new(Close {
-            ended: Ended::Connection(cause),
-            reason_code: None,
-        }))
-    }
-
-    /// Ends an attempt to connect.
-    pub(super) fn attempt(error: ConnectError) -> Self {
-        Self::Close(Box::new(Close {
-            ended: Ended::Attempt(error),
-            reason_code: None,
-        }))
-    }
-}
-
-impl From<Violation> for Exit {
-    fn from(violation: Violation) -> Self {
-        Self::Violation(violation)
-    }
-}
-
-impl From<DecodeError> for Exit {
-    fn from(error: DecodeError) -> Self {
-        Self::Violation(error.into())
-    }
-}
-
 impl State {
-    /// Whether the server has accepted the connection.
+    /// Returns `true` if the server has accepted the connection.
     #[inline]
     pub(super) const fn is_open(&self) -> bool {
         matches!(self, Self::Open(_))

@@ -1,12 +1,17 @@
 //! Admission of a received PUBLISH: delivered, repeated, ignored, or too much.
 
-use dunlin_codec::{AckType, Delivery, ReasonCode};
+use dunlin_codec::{AckType, Delivery, PacketType, ReasonCode};
 
+use super::receive_window::ReceiveMaximum;
 use super::{DeliveryId, Inbound, Location, PendingAck, Unreleased, orphan};
+use crate::engine::core::Core;
+use crate::engine::exit::Exit;
+use crate::engine::violation::violation;
+use crate::error::ConnectionError;
 
 /// Action for a received PUBLISH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum InboundAction {
+enum InboundAction {
     /// Deliver the message. It has an identifier if it is to be acknowledged.
     Deliver(Option<DeliveryId>),
     /// Send PUBREC again in its turn: the message has QoS 2 and was acknowledged before.
@@ -19,15 +24,6 @@ pub(in crate::engine) enum InboundAction {
     /// Close the connection: the application has not answered so many messages of earlier
     /// connections that there is no space for more.
     BacklogFull(usize),
-}
-
-/// Receive Maximum of this client.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct ReceiveMaximum {
-    /// Value in the CONNECT of this connection.
-    pub(in crate::engine) announced: u16,
-    /// Value in the options, which may be higher.
-    pub(in crate::engine) configured: u16,
 }
 
 /// Number of unacknowledged messages above the Receive Maximum that are tolerated on a connection
@@ -43,9 +39,41 @@ const EXCESS_BYTES: usize = 16 << 20;
 /// Receive Maximum.
 const BACKLOG: usize = 2;
 
+/// Notes the acknowledgement of a message. Returns its identifier (`None` at QoS 0), or `None` if it
+/// is not delivered.
+///
+/// # Errors
+/// The server exceeds the Receive Maximum, or the backlog of the application is full.
+pub(super) fn admit(
+    delivery: Delivery,
+    size: usize,
+    core: &mut Core,
+) -> Result<Option<Option<DeliveryId>>, Exit> {
+    let maximum = core.receive_window.maximum(&core.options);
+    match core.session.inbound.receive(delivery, size, maximum) {
+        InboundAction::Deliver(id) => return Ok(Some(id)),
+        InboundAction::AcknowledgeAgain => core.send_due_acks(true),
+        InboundAction::Ignore => {}
+        InboundAction::BacklogFull(messages) => {
+            let cause = ConnectionError::Untaken { messages };
+            return Err(Exit::disconnect(ReasonCode::QuotaExceeded, cause));
+        }
+        InboundAction::ReceiveMaximumExceeded => {
+            return Err(violation(
+                PacketType::Publish,
+                "more than this client's Receive Maximum",
+                "MQTT-3.3.4-9",
+                ReasonCode::ReceiveMaximumExceeded,
+            )
+            .into());
+        }
+    }
+    Ok(None)
+}
+
 impl Inbound {
     /// Decides about a PUBLISH of `size` bytes, and notes its acknowledgement.
-    pub(in crate::engine) fn receive(
+    fn receive(
         &mut self,
         delivery: Delivery,
         size: usize,

@@ -3,21 +3,16 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use dunlin_codec::{
-    DecodeError, Delivery, FaultyMessage, FixedHeader, PacketBuf, PacketType, Publish, ReasonCode,
-    TopicName,
-};
+use dunlin_codec::{DecodeError, FaultyMessage, FixedHeader, PacketBuf, Publish, TopicName};
 
 use super::DeliveryId;
-use super::admission::InboundAction;
+use super::admission::admit;
 use super::inbound_aliases::AliasFault;
 use super::refusal::{invalid_payload, refuse_message, refuse_undecodable};
 use crate::engine::core::Core;
 use crate::engine::events::EngineEvent;
+use crate::engine::exit::Exit;
 use crate::engine::open::Open;
-use crate::engine::state::Exit;
-use crate::engine::violation::violation;
-use crate::error::ConnectionError;
 use crate::message::{Layout, ReceivedMessage};
 
 /// A message to deliver, beside its packet.
@@ -99,37 +94,5 @@ fn refuse(
     };
     let topic = publish.topic.as_ref().map_or(&[][..], TopicName::as_bytes);
     refuse_message(error, message, topic, size, open, core)?;
-    Ok(None)
-}
-
-/// Notes the acknowledgement of a message. Returns its identifier (`None` at QoS 0), or `None` if it
-/// is not delivered.
-///
-/// # Errors
-/// The server exceeds the Receive Maximum, or the backlog of the application is full.
-pub(super) fn admit(
-    delivery: Delivery,
-    size: usize,
-    core: &mut Core,
-) -> Result<Option<Option<DeliveryId>>, Exit> {
-    let maximum = core.receive_window.maximum(&core.options);
-    match core.session.inbound.receive(delivery, size, maximum) {
-        InboundAction::Deliver(id) => return Ok(Some(id)),
-        InboundAction::AcknowledgeAgain => core.send_due_acks(true),
-        InboundAction::Ignore => {}
-        InboundAction::BacklogFull(messages) => {
-            let cause = ConnectionError::Untaken { messages };
-            return Err(Exit::disconnect(ReasonCode::QuotaExceeded, cause));
-        }
-        InboundAction::ReceiveMaximumExceeded => {
-            return Err(violation(
-                PacketType::Publish,
-                "more than this client's Receive Maximum",
-                "MQTT-3.3.4-9",
-                ReasonCode::ReceiveMaximumExceeded,
-            )
-            .into());
-        }
-    }
     Ok(None)
 }

@@ -21,7 +21,7 @@ use super::persistence::dirty::DirtySet;
 
 /// Identifier of a delivered message until it is acknowledged.
 ///
-/// It is the position of the message among all that were received with QoS 1 or 2.
+/// The number is the position of the message among all that were received with QoS 1 or 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryId(u64);
 
@@ -169,23 +169,23 @@ impl Inbound {
         }
     }
 
-    /// Whether some consumer has the message and has not answered.
+    /// Returns `true` if some consumer has the message and has not answered.
     pub(super) fn waits_for_consumers(&mut self, id: DeliveryId) -> bool {
         self.orphaned.contains_key(&id) || self.find(id).is_some_and(|each| each.consumers > 0)
     }
 
-    /// Whether an answer still reaches the server, on this connection or another one.
+    /// Returns `true` if an answer still reaches the server, on this connection or another one.
     #[cfg(feature = "tokio")]
     pub(super) fn may_answer(&mut self, id: DeliveryId) -> bool {
         self.find(id).is_some_and(|pending| pending.consumers > 0)
     }
 
-    /// Whether the message is delivered again, whatever it is answered with.
+    /// Returns `true` if the message is delivered again, whatever it is answered with.
     pub(super) fn is_abandoned(&mut self, id: DeliveryId) -> bool {
         self.find(id).is_some_and(|pending| pending.is_abandoned)
     }
 
-    /// Whether the server has to send the message again before it can be acknowledged.
+    /// Returns `true` if the server has to send the message again before it can be acknowledged.
     fn is_awaiting_redelivery(&self, id: DeliveryId) -> bool {
         matches!(self.moved.get(&id), Some(Location::AwaitingRedelivery(_)))
     }
@@ -306,7 +306,7 @@ impl Inbound {
         }
     }
 
-    /// Prepares for a session that the server may have begun anew without this client's knowledge:
+    /// Prepares for a session that the server may have begun again without this client's knowledge:
     /// a known packet identifier may then stand for another message.
     ///
     /// At QoS 1 the message is delivered; at QoS 2 it isn't [MQTT-4.3.3-10]. DUP does not help, as
@@ -349,7 +349,7 @@ impl Inbound {
         self.orphaned.len() + awaiting.filter(|each| each.consumers > 0).count()
     }
 
-    /// Whether no message of QoS 2 is known.
+    /// Returns `true` if no message of QoS 2 is known.
     pub(super) fn is_empty(&self) -> bool {
         self.unreleased.is_empty()
     }
@@ -367,7 +367,7 @@ impl Inbound {
 }
 
 impl PendingAck {
-    /// Whether the acknowledgement can be sent once those before it are.
+    /// Returns `true` if the acknowledgement can be sent once those before it are.
     const fn is_ready(&self) -> bool {
         self.consumers == 0 && !self.is_abandoned
     }

@@ -1,8 +1,16 @@
 //! Receive Maximum of this client: smaller for some time after messages did not fit into the memory
 //! budget.
 
-use super::admission::ReceiveMaximum;
 use crate::options::ConnectOptions;
+
+/// Receive Maximum of this client.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct ReceiveMaximum {
+    /// Value in the CONNECT of this connection.
+    pub(in crate::engine) announced: u16,
+    /// Value in the options, which may be higher.
+    pub(in crate::engine) configured: u16,
+}
 
 /// Receive Maximum that this client announces, from one connection to the next.
 #[derive(Debug)]

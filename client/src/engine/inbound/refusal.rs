@@ -7,11 +7,11 @@ use dunlin_codec::{
     ReasonCode, TopicName,
 };
 
-use super::delivery::admit;
+use super::admission::admit;
 use crate::engine::core::Core;
 use crate::engine::events::EngineEvent;
+use crate::engine::exit::Exit;
 use crate::engine::open::Open;
-use crate::engine::state::Exit;
 use crate::event::RefusedMessage;
 use crate::policy::InvalidMessages;
 

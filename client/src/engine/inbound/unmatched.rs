@@ -45,7 +45,7 @@ impl Inbound {
         self.unmatched.remove(id)
     }
 
-    /// Whether a message waits for a stream.
+    /// Returns `true` if a message waits for a stream.
     pub(in crate::engine) fn has_unmatched(&self) -> bool {
         !self.unmatched.0.is_empty()
     }
@@ -96,7 +96,7 @@ impl UnmatchedWait {
             .filter(|_| self.inherits_session && !wait.is_zero())
     }
 
-    /// Whether unmatched messages are refused as soon as they arrive.
+    /// Returns `true` if unmatched messages are refused as soon as they arrive.
     pub(in crate::engine) fn is_over(&self, now: Option<Instant>) -> bool {
         self.until
             .is_some_and(|until| now.is_some_and(|now| until <= now))

@@ -98,7 +98,7 @@ impl AckDeadlines {
         self.insert(Some(self.acknowledged), ids, ack_timeout, true);
     }
 
-    /// Whether the last acknowledgement is less than `ack_timeout` ago.
+    /// Returns `true` if the last acknowledgement is less than `ack_timeout` ago.
     pub(in crate::engine) fn makes_progress(&self, ack_timeout: Duration, now: Instant) -> bool {
         let is_recent = |now| {
             self.acknowledged

@@ -8,7 +8,7 @@ use super::Outbound;
 use super::operation::Stage;
 use super::outcome::{CompactOutcome, Outcome, Published};
 use super::request::Request;
-use super::send::SendContext;
+use super::send_context::SendContext;
 use crate::engine::events::EngineEvent;
 use crate::engine::violation::protocol_error;
 use crate::error::{Explanation, RequestError, ServerReason, Violation};

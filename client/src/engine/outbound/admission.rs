@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dunlin_codec::{QoS, SubscriptionOptions};
 
 use super::Outbound;
-use super::send::SendContext;
+use super::send_context::SendContext;
 use crate::engine::subscriptions::Subscriptions;
 use crate::error::RequestError;
 use crate::options::ConnectOptions;
@@ -46,8 +46,8 @@ impl Outbound {
         Ok(())
     }
 
-    /// Whether a request of `size` bytes fits beside `output` bytes of output. A single one always
-    /// does: the server limits the size of packets.
+    /// Returns `true` if a request of `size` bytes fits beside `output` bytes of output. A single
+    /// one always does: the server limits the size of packets.
     pub(in crate::engine) fn has_space(
         &self,
         size: usize,

@@ -84,7 +84,7 @@ impl Outbound {
         }
     }
 
-    /// Whether a queued message may expire.
+    /// Returns `true` if a queued message may expire.
     #[cfg(feature = "tokio")]
     pub(in crate::engine) fn has_expiries(&self) -> bool {
         self.expiries.next().is_some()

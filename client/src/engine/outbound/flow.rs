@@ -70,18 +70,18 @@ impl Flow {
         }
     }
 
-    /// Whether messages are sent at once and as the application wrote them: without aliases and
-    /// without a rate limit.
+    /// Returns `true` if messages are sent at once and as the application wrote them: without
+    /// aliases and without a rate limit.
     pub(in crate::engine) const fn is_plain(&self) -> bool {
         self.pacer.is_none() && matches!(self.aliases, OutboundAliasTable::None)
     }
 
-    /// Whether the rate is limited, so that messages may have to wait.
+    /// Returns `true` if the rate is limited, so that messages may have to wait.
     pub(in crate::engine) const fn is_paced(&self) -> bool {
         self.pacer.is_some()
     }
 
-    /// Whether the rate limit admits a message of `size` bytes now.
+    /// Returns `true` if the rate limit admits a message of `size` bytes now.
     pub(in crate::engine) fn admits(&mut self, size: usize, now: Option<Instant>) -> bool {
         match (&mut self.pacer, now) {
             (Some(pacer), Some(now)) => pacer.admits(size, now),

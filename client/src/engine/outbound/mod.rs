@@ -11,6 +11,7 @@ mod admission;
 pub(super) mod expiry;
 pub(super) mod flow;
 pub(super) mod operation;
+mod operation_changes;
 pub(super) mod operations;
 pub(super) mod outbound_aliases;
 pub(super) mod outcome;
@@ -21,8 +22,10 @@ pub(super) mod queue;
 pub(super) mod quota;
 pub(super) mod request;
 mod resumption;
-pub(super) mod send;
+mod send;
+pub(super) mod send_context;
 pub(super) mod timeouts;
+mod totals;
 
 use std::collections::VecDeque;
 
@@ -125,7 +128,7 @@ impl Outbound {
         }
     }
 
-    /// Whether a request waits, or did until just now.
+    /// Returns `true` if a request waits, or did until just now.
     fn may_have_waiting(&self) -> bool {
         !self.resend.is_empty() || !self.queue.is_clear()
     }

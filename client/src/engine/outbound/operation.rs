@@ -47,7 +47,7 @@ pub(in crate::engine) enum Stage {
 
 /// Time limit of a request on the clock of [`AckDeadlines`](super::ack_deadlines::AckDeadlines).
 ///
-/// It only ever moves from one variant to a later one, except that a request that was sent in time
+/// The limit only ever moves from one variant to a later one, except that a request that was sent in time
 /// goes back from `ForSending` to `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum TimeLimit {
@@ -82,12 +82,13 @@ pub(in crate::engine) enum Completion {
 }
 
 impl Completion {
-    /// Whether the outcome is known: the request may still wait for a late acknowledgement.
+    /// Returns `true` if the outcome is known: the request may still wait for a late
+    /// acknowledgement.
     const fn has_outcome(&self) -> bool {
         matches!(self, Self::Ready(_) | Self::Taken)
     }
 
-    /// Whether the application may still take the outcome.
+    /// Returns `true` if the application may still take the outcome.
     pub(in crate::engine) const fn has_receiver(&self) -> bool {
         matches!(self, Self::Pending(_) | Self::Ready(_))
     }
@@ -142,35 +143,35 @@ impl Operation {
         }
     }
 
-    /// Whether `id` means this request, and not an earlier one in the same slot.
+    /// Returns `true` if `id` means this request, and not an earlier one in the same slot.
     pub(in crate::engine) const fn is(&self, id: OperationId) -> bool {
         self.generation == id.generation
     }
 
-    /// Whether nothing more happens to the request.
+    /// Returns `true` if nothing more happens to the request.
     pub(in crate::engine) const fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done)
     }
 
-    /// Whether the request waits to be sent for the first time.
+    /// Returns `true` if the request waits to be sent for the first time.
     pub(in crate::engine) const fn is_queued(&self) -> bool {
         matches!(self.stage, Stage::Queued)
     }
 
-    /// Whether the outcome is known. A request that timed out still waits for a late
+    /// Returns `true` if the outcome is known. A request that timed out still waits for a late
     /// acknowledgement.
     pub(in crate::engine) const fn has_outcome(&self) -> bool {
         self.completion.has_outcome()
     }
 
-    /// Whether the request timed out and need not be sent again. UNSUBSCRIBE still has to reach the
-    /// server.
+    /// Returns `true` if the request timed out and need not be sent again. UNSUBSCRIBE still has to
+    /// reach the server.
     pub(in crate::engine) const fn is_expendable(&self) -> bool {
         self.has_outcome() && !matches!(self.request, Request::Unsubscribe(_))
     }
 
-    /// Whether `policy` makes a new request of this one when its session is lost. Requests that
-    /// timed out are not repeated.
+    /// Returns `true` if `policy` makes a new request of this one when its session is lost.
+    /// Requests that timed out are not repeated.
     pub(in crate::engine) const fn survives_loss(&self, policy: OnSessionLost) -> bool {
         let survives = match &self.request {
             Request::Publish(publish) => match publish.qos {
@@ -188,12 +189,12 @@ impl Operation {
         survives && !self.has_outcome() && !matches!(self.stage, Stage::Released(_))
     }
 
-    /// Whether the server's Receive Maximum counts the message now.
+    /// Returns `true` if the server's Receive Maximum counts the message now.
     pub(in crate::engine) const fn holds_quota(&self) -> bool {
         self.request.needs_quota() && matches!(self.stage, Stage::Sent(_) | Stage::Released(_))
     }
 
-    /// Whether the request needs a new packet identifier to be sent.
+    /// Returns `true` if the request needs a new packet identifier to be sent.
     pub(in crate::engine) const fn needs_packet_id(&self) -> bool {
         self.is_queued() && self.request.has_packet_id()
     }

@@ -8,6 +8,7 @@ use slab::Slab;
 use crate::engine::outbound::operation::{Completion, Operation, OperationId, Stage, TimeLimit};
 use crate::engine::outbound::outcome::{CompactOutcome, Outcome};
 use crate::engine::outbound::request::{Request, SubscribeRequest};
+use crate::engine::outbound::totals::Totals;
 use crate::engine::persistence::dirty::DirtySet;
 use crate::engine::statistics::Statistics;
 use crate::error::RequestError;
@@ -15,80 +16,14 @@ use crate::error::RequestError;
 /// All requests, and their totals.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Operations {
-    slab: Slab<Operation>,
+    pub(super) slab: Slab<Operation>,
     /// Number of the request that was inserted last.
     generation: u64,
     totals: Totals,
     /// Requests that have changed since a store last took the changes.
-    dirty: DirtySet<OperationId>,
+    pub(super) dirty: DirtySet<OperationId>,
     /// Numbers of requests that a store has and that are complete.
-    ended: Vec<u64>,
-}
-
-/// Sums over all requests, kept up to date with each change.
-#[derive(Debug, Default)]
-struct Totals {
-    /// Requests that are not complete.
-    unfinished: usize,
-    /// Requests whose outcome is not known.
-    without_outcome: usize,
-    /// Unfinished SUBSCRIBE requests of the application.
-    subscribes: usize,
-    /// Bytes of all packets.
-    bytes: usize,
-    /// Bytes of the server's texts in outcomes that were not taken.
-    copied: usize,
-    /// Wakers of those whose outcome is known now.
-    wakers: Vec<Waker>,
-    /// Buffers of small packets, for the next ones.
-    spare: Vec<Vec<u8>>,
-}
-
-/// Maximum number of spare buffers.
-const SPARE: usize = 128;
-/// Maximum capacity of a spare buffer in bytes.
-const LARGEST_SPARE: usize = 256;
-
-impl Totals {
-    /// Drops a packet that is not sent again.
-    #[inline(always)]
-    fn drop_packet(&mut self, request: &mut Request) {
-        let Request::Publish(publish) = request else {
-            self.bytes -= request.drop_packet();
-            return;
-        };
-        let mut packet = std::mem::take(&mut publish.packet);
-        self.bytes -= packet.len();
-        if (1..=LARGEST_SPARE).contains(&packet.capacity()) && self.spare.len() < SPARE {
-            packet.clear();
-            self.spare.push(packet);
-        }
-    }
-
-    /// Sets the outcome; only the first one counts.
-    #[inline]
-    fn set_outcome(
-        &mut self,
-        completion: &mut Completion,
-        outcome: CompactOutcome,
-        statistics: &mut Statistics,
-    ) {
-        match std::mem::replace(completion, Completion::Taken) {
-            Completion::Pending(waker) => {
-                self.wakers.extend(waker);
-                self.copied += outcome.copied_bytes();
-                statistics.count_outcome(&outcome);
-                *completion = Completion::Ready(outcome);
-            }
-            Completion::Unattended => statistics.count_outcome(&outcome),
-            Completion::Ready(first) => {
-                *completion = Completion::Ready(first);
-                return;
-            }
-            Completion::Taken => return,
-        }
-        self.without_outcome -= 1;
-    }
+    pub(super) ended: Vec<u64>,
 }
 
 impl Operations {
@@ -102,7 +37,8 @@ impl Operations {
         self.totals.copied
     }
 
-    /// Whether the outcome of every request is known. An acknowledgement may still be awaited.
+    /// Returns `true` if the outcome of every request is known. An acknowledgement may still be
+    /// awaited.
     pub(in crate::engine) const fn all_have_outcomes(&self) -> bool {
         self.totals.without_outcome == 0
     }
@@ -208,19 +144,20 @@ impl Operations {
             .take(self.totals.subscribes)
     }
 
-    /// Whether the outcome of a SUBSCRIBE of the application for `filter` is not known yet.
+    /// Returns `true` if the outcome of a SUBSCRIBE of the application for `filter` is not known
+    /// yet.
     pub(in crate::engine) fn is_subscribing(&self, filter: &str) -> bool {
         let is_pending = |each: &Operation| !each.has_outcome();
         self.any_names(filter, is_pending, Request::subscribe)
     }
 
-    /// Whether the outcome of a resubscription to `filter` is not known yet.
+    /// Returns `true` if the outcome of a resubscription to `filter` is not known yet.
     pub(in crate::engine) fn is_resubscribing(&self, filter: &str) -> bool {
         let is_pending = |each: &Operation| !each.has_outcome();
         self.any_names(filter, is_pending, Request::resubscribe)
     }
 
-    /// Whether the server may still grant a subscription to `filter`, in time or late.
+    /// Returns `true` if the server may still grant a subscription to `filter`, in time or late.
     #[cfg(feature = "tokio")]
     pub(in crate::engine) fn may_be_granted(&self, filter: &str) -> bool {
         let is_unfinished = |each: &Operation| !each.is_done();
@@ -417,13 +354,13 @@ impl Operations {
         }
     }
 
-    /// Whether nothing more happens to the request.
+    /// Returns `true` if nothing more happens to the request.
     pub(in crate::engine) fn is_over(&self, id: OperationId) -> bool {
         self.get_by(id).is_none_or(Operation::is_done)
     }
 
     /// The request with this identifier, to change what no store keeps of it.
-    fn current(&mut self, id: OperationId) -> Option<&mut Operation> {
+    pub(super) fn current(&mut self, id: OperationId) -> Option<&mut Operation> {
         self.slab
             .get_mut(id.key as usize)
             .filter(|operation| operation.is(id))
@@ -438,81 +375,6 @@ impl Operations {
             operation.queue_position = position;
             self.mark_dirty(id.key);
         }
-    }
-}
-
-/// Changes for a store.
-impl Operations {
-    /// Starts to record changes.
-    pub(in crate::engine) fn record_changes(&mut self) {
-        self.dirty.start();
-        self.ended.clear();
-    }
-
-    /// Stops to record changes.
-    pub(in crate::engine) fn stop_recording(&mut self) {
-        self.dirty.stop();
-        self.ended.clear();
-    }
-
-    /// Marks all requests as changed and as unknown to the store.
-    pub(in crate::engine) fn mark_all_dirty(&mut self) {
-        self.iter_mut()
-            .for_each(|(_, operation)| operation.is_persisted = false);
-        let keys: Vec<_> = self.iter().map(|(id, _)| id.key()).collect();
-        keys.into_iter().for_each(|key| self.mark_dirty(key));
-    }
-
-    /// Records that a request changes, if a store is in use.
-    #[inline(always)]
-    pub(in crate::engine) fn mark_dirty(&mut self, key: u32) {
-        if self.dirty.is_recording() {
-            self.record_change(key);
-        }
-    }
-
-    #[cold]
-    fn record_change(&mut self, key: u32) {
-        if let Some(operation) = self.slab.get(key as usize)
-            && operation.request.outlives_process()
-            && !operation.is_done()
-        {
-            let generation = operation.generation;
-            self.dirty.mark(OperationId { key, generation });
-        }
-    }
-
-    #[cold]
-    fn record_end(&mut self, key: u32) {
-        if let Some(operation) = self.slab.get_mut(key as usize) {
-            let generation = operation.generation;
-            self.dirty.unmark(&OperationId { key, generation });
-            if std::mem::replace(&mut operation.is_persisted, false) {
-                self.ended.push(generation);
-            }
-        }
-    }
-
-    /// Whether requests were accepted, changed or completed since the changes were last taken.
-    pub(in crate::engine) fn has_changes(&self) -> bool {
-        self.dirty.is_dirty() || !self.ended.is_empty()
-    }
-
-    /// Whether nothing happened since then but that requests were completed.
-    pub(in crate::engine) fn has_only_ended(&self) -> bool {
-        !self.dirty.is_dirty()
-    }
-
-    /// The requests that have changed, and the numbers of those that the store can delete.
-    pub(in crate::engine) fn take_changes(&mut self) -> (Vec<OperationId>, Vec<u64>) {
-        let changed = self.dirty.take().into_iter().collect();
-        (changed, std::mem::take(&mut self.ended))
-    }
-
-    /// Notes that the store has the request from now on. Returns whether it had it before.
-    pub(in crate::engine) fn set_persisted(&mut self, id: OperationId) -> bool {
-        self.current(id)
-            .is_some_and(|operation| std::mem::replace(&mut operation.is_persisted, true))
     }
 }
 
@@ -536,25 +398,5 @@ pub(super) mod tests {
             retain,
             packet,
         })
-    }
-
-    #[test]
-    fn requests_that_a_store_never_had_leave_nothing_to_store() {
-        let mut operations = Operations::default();
-        let mut statistics = Statistics::default();
-        operations.record_changes();
-        let stays = operations.insert(message(QoS::AtLeastOnce));
-        for _ in 0..10_000 {
-            let id = operations.insert(message(QoS::AtLeastOnce));
-            operations.complete(id.key(), Err(RequestError::Dropped), &mut statistics);
-            operations.forget(id);
-        }
-        assert!(!operations.set_persisted(stays));
-        assert_eq!(operations.take_changes(), (vec![stays], Vec::new()));
-        operations.complete(stays.key(), Err(RequestError::Dropped), &mut statistics);
-        assert_eq!(
-            operations.take_changes(),
-            (Vec::new(), vec![stays.generation()])
-        );
     }
 }

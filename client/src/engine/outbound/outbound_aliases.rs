@@ -69,7 +69,7 @@ impl OutboundAliasTable {
         }
     }
 
-    /// Whether the engine gives messages aliases that the application did not ask for.
+    /// Returns `true` if the engine gives messages aliases that the application did not ask for.
     pub(in crate::engine) const fn chooses_by_itself(&self) -> bool {
         matches!(self, Self::Lru(_))
     }

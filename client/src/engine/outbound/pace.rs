@@ -16,7 +16,7 @@ pub(in crate::engine) struct Pacer {
 #[derive(Debug, Clone, Copy)]
 struct HeldBack {
     since: Instant,
-    /// When it may be sent.
+    /// Time at which it may be sent.
     until: Instant,
 }
 
@@ -46,7 +46,7 @@ impl Pacer {
         }
     }
 
-    /// Whether a PUBLISH of `size` bytes may be sent. If not, the caller asks again at
+    /// Returns `true` if a PUBLISH of `size` bytes may be sent. If not, the caller asks again at
     /// [`due`](Self::due).
     pub(in crate::engine) fn admits(&mut self, size: usize, now: Instant) -> bool {
         let since = self.held.map_or(now, |held| held.since);

@@ -67,7 +67,7 @@ impl PacketIds {
         self.used
     }
 
-    /// Whether all 65,535 are in use.
+    /// Returns `true` if all 65,535 are in use.
     pub(in crate::engine) const fn is_full(&self) -> bool {
         self.used == ALL
     }

@@ -27,7 +27,7 @@ impl Queue {
         self.ids.len().saturating_sub(self.gaps)
     }
 
-    /// Whether there are neither requests nor gaps.
+    /// Returns `true` if there are neither requests nor gaps.
     pub(in crate::engine) fn is_clear(&self) -> bool {
         self.ids.is_empty()
     }
@@ -127,7 +127,7 @@ fn find_from(
     }
 }
 
-/// Whether a request waits to be sent, and `is` one of those that are looked for.
+/// Returns `true` if a request waits to be sent, and `is` one of those that are looked for.
 fn waits(id: OperationId, operations: &Operations, is: impl Fn(&Operation) -> bool) -> bool {
     operations
         .get_by(id)

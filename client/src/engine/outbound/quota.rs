@@ -39,7 +39,7 @@ impl Quota {
         });
     }
 
-    /// Whether another message may be sent. [MQTT-4.9.0-2]
+    /// Returns `true` if another message may be sent. [MQTT-4.9.0-2]
     pub(in crate::engine) fn has_space(&self) -> bool {
         self.outstanding
             < self

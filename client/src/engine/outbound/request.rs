@@ -76,17 +76,17 @@ impl Request {
         }
     }
 
-    /// Whether this is a message.
+    /// Returns `true` if this is a message.
     pub(in crate::engine) const fn is_publish(&self) -> bool {
         matches!(self, Self::Publish(_))
     }
 
-    /// Whether this is a message of QoS 0.
+    /// Returns `true` if this is a message of QoS 0.
     pub(in crate::engine) const fn is_at_most_once(&self) -> bool {
         matches!(self.message_qos(), Some(QoS::AtMostOnce))
     }
 
-    /// Whether the server's Receive Maximum counts the request once it is sent.
+    /// Returns `true` if the server's Receive Maximum counts the request once it is sent.
     pub(in crate::engine) const fn needs_quota(&self) -> bool {
         matches!(
             self.message_qos(),
@@ -94,18 +94,18 @@ impl Request {
         )
     }
 
-    /// Whether the packet carries a packet identifier.
+    /// Returns `true` if the packet carries a packet identifier.
     pub(in crate::engine) const fn has_packet_id(&self) -> bool {
         !self.is_at_most_once()
     }
 
-    /// Whether the request may have to wait behind others: messages of QoS 1 and 2 always, those of
-    /// QoS 0 only where the rate is limited.
+    /// Returns `true` if the request may have to wait behind others: messages of QoS 1 and 2
+    /// always, those of QoS 0 only where the rate is limited.
     pub(in crate::engine) const fn waits_in_queue(&self, is_paced: bool) -> bool {
         self.needs_quota() || is_paced && self.is_publish()
     }
 
-    /// Whether a store keeps the request for the next process.
+    /// Returns `true` if a store keeps the request for the next process.
     pub(in crate::engine) const fn outlives_process(&self) -> bool {
         self.needs_quota() || matches!(self, Self::Unsubscribe(_))
     }
@@ -288,7 +288,7 @@ impl UnsubscribeRequest {
     /// Checks the filters and the size of the packet.
     ///
     /// # Errors
-    /// As [`SubscribeRequest::new`].
+    /// Errors of [`SubscribeRequest::new`].
     pub(in crate::engine) fn new(
         filters: &[&str],
         properties: UnsubscribeProperties<'_>,

@@ -2,73 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use dunlin_codec::{Ack, AckType, Delivery, PacketId, Publish, QoS, ReasonCode};
+use dunlin_codec::{AckType, Delivery, PacketId, QoS, ReasonCode};
 
 use super::Outbound;
 use super::expiry::seconds_left;
-use super::flow::Flow;
 use super::operation::{Expiry, OperationId, Stage, TimeLimit};
 use super::outcome::{Outcome, Published};
 use super::queue::Queue;
 use super::request::{PublishRequest, Request, first_delivery};
+use super::send_context::SendContext;
 use crate::engine::events::Accepted;
-use crate::engine::output::{Output, WrittenRequest};
-use crate::engine::statistics::Statistics;
+use crate::engine::output::WrittenRequest;
 use crate::error::RequestError;
 use crate::message::Message;
-use crate::options::ConnectOptions;
-
-/// What requests are sent with.
-#[derive(Debug)]
-pub(in crate::engine) struct SendContext<'a> {
-    /// Limits of the open connection; `None` while there is none, and everything waits.
-    pub(in crate::engine) flow: Option<&'a mut Flow>,
-    pub(in crate::engine) output: &'a mut Output,
-    pub(in crate::engine) statistics: &'a mut Statistics,
-    pub(in crate::engine) options: &'a ConnectOptions,
-    /// Time that the engine was told last.
-    pub(in crate::engine) now: Option<Instant>,
-}
-
-impl SendContext<'_> {
-    /// Whether there is a connection whose rate is limited.
-    pub(super) fn is_paced(&self) -> bool {
-        self.flow.as_ref().is_some_and(|flow| flow.is_paced())
-    }
-
-    /// Writes a small acknowledgement. It is valid by construction.
-    pub(in crate::engine) fn write_ack(
-        &mut self,
-        ack_type: AckType,
-        packet_id: PacketId,
-        reason_code: ReasonCode,
-    ) {
-        write_ack(
-            self.output,
-            self.statistics,
-            ack_type,
-            packet_id,
-            reason_code,
-        );
-    }
-}
-
-/// Writes a small acknowledgement. It is valid by construction.
-pub(in crate::engine) fn write_ack(
-    output: &mut Output,
-    statistics: &mut Statistics,
-    ack_type: AckType,
-    packet_id: PacketId,
-    reason_code: ReasonCode,
-) {
-    let ack = Ack {
-        reason_code,
-        ..Ack::success(packet_id)
-    };
-    statistics.packets_sent += 1;
-    let encoded = ack.encode(ack_type, output.buffer());
-    debug_assert_eq!(encoded, Ok(()), "{ack:?}");
-}
 
 impl Outbound {
     /// Accepts a message that passed all checks: writes it at once if nothing holds it back, or
@@ -119,7 +65,8 @@ impl Outbound {
         Ok(Accepted::Pending(id))
     }
 
-    /// Whether a message of QoS 0 is written at once: none waits, and the rate limit admits it.
+    /// Returns `true` if a message of QoS 0 is written at once: none waits, and the rate limit
+    /// admits it.
     fn sends_at_most_once(&self, size: usize, cx: &mut SendContext<'_>) -> bool {
         let Some(flow) = &mut cx.flow else {
             return false;
@@ -127,8 +74,8 @@ impl Outbound {
         !flow.is_paced() || self.queue.len() == 0 && flow.admits(size, cx.now)
     }
 
-    /// Whether a message of QoS 1 or 2 is written at once: nothing waits, there is space in the
-    /// server's Receive Maximum, and the packet needs no change.
+    /// Returns `true` if a message of QoS 1 or 2 is written at once: nothing waits, there is space
+    /// in the server's Receive Maximum, and the packet needs no change.
     fn sends_now(&self, cx: &SendContext<'_>) -> bool {
         let Some(flow) = &cx.flow else {
             return false;
@@ -435,71 +382,5 @@ impl Outbound {
                 });
             self.watch_expiry(id);
         }
-    }
-}
-
-impl SendContext<'_> {
-    /// Encodes a PUBLISH, with a topic alias where the connection has one. Returns the size of the
-    /// packet in bytes.
-    #[inline]
-    fn write_publish(&mut self, publish: &Publish<'_>) -> Result<usize, RequestError> {
-        let Some(flow) = self.flow.as_deref_mut() else {
-            return Err(RequestError::Offline);
-        };
-        let start = self.output.len();
-        let shortened = flow.aliases.apply(publish, &flow.server);
-        let encoded = match &shortened {
-            None => publish.encode(self.output.buffer()),
-            Some((publish, _)) => publish.encode(self.output.buffer()),
-        };
-        let size = self.output.len() - start;
-        if encoded.is_err() || size > flow.server.maximum_packet_size as usize {
-            self.output.truncate(start);
-            encoded?;
-            flow.check_size(size)?;
-        }
-        // The server learns the alias from this packet, so it counts from here on.
-        if let Some((_, Some(aliased))) = shortened {
-            flow.aliases.bind(aliased);
-        }
-        Ok(size)
-    }
-
-    /// Writes a message that was kept: as it is if possible, or with the time that is left of its
-    /// expiry interval and with this connection's alias.
-    fn write_kept(
-        &mut self,
-        kept: &PublishRequest,
-        packet_id: Option<PacketId>,
-        is_repetition: bool,
-        seconds_left: Option<u32>,
-    ) -> Result<(), RequestError> {
-        let chooses_aliases = self
-            .flow
-            .as_ref()
-            .is_some_and(|flow| flow.aliases.chooses_by_itself());
-        // Most messages have no properties: a copy with another identifier will do.
-        if let Some(packet_id) = packet_id
-            && !chooses_aliases
-            && let Some(offset) = kept.plain_packet_id_offset()
-        {
-            self.output
-                .write_copy(&kept.packet, offset, packet_id, is_repetition);
-            return Ok(());
-        }
-        let Some(mut publish) = kept.publish() else {
-            return Ok(());
-        };
-        if let Some(packet_id) = packet_id {
-            publish.delivery = Delivery::new(kept.qos, packet_id, is_repetition);
-        }
-        let interval = &mut publish.properties.message_expiry_interval;
-        if let (Some(seconds), Some(left)) = (&interval, seconds_left) {
-            // A repetition is due however late. Some servers take 0 for "never", so 0 is sent only
-            // if the application asked for it.
-            *interval = Some(left.max(1.min(*seconds)));
-        }
-        self.write_publish(&publish)?;
-        Ok(())
     }
 }

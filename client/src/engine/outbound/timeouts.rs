@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Outbound;
 use super::operation::{OperationId, Stage, TimeLimit};
 use super::request::{Request, SubscribeRequest};
-use super::send::SendContext;
+use super::send_context::SendContext;
 use crate::error::RequestError;
 
 /// A SUBSCRIBE that timed out: subscriptions may be lost with it.
@@ -165,7 +165,7 @@ impl Outbound {
 
     /// Judges requests that have had their time for being sent.
     ///
-    /// Those that still wait fail if the server has acknowledged nothing for so long. Otherwise
+    /// Requests that still wait fail if the server has acknowledged nothing for so long. Otherwise
     /// they go on waiting, as do those that the rate limit alone holds back.
     fn time_out_waiting(
         &mut self,

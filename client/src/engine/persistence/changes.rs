@@ -4,27 +4,11 @@ use std::collections::BTreeSet;
 
 use dunlin_codec::ReasonCode;
 
+use super::change::Change;
 use super::record::{Key, RequestRecord, encode_identity};
 use crate::engine::clock::ClockReading;
 use crate::engine::outbound::operation::OperationId;
 use crate::engine::session::Session;
-
-/// Change of one entry of a store. Keys and values are bytes that only the engine understands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// The entry has this value from now on, whether or not it existed.
-    Put {
-        /// Key of at most 65,536 bytes.
-        key: Vec<u8>,
-        /// Value of at most the size of the largest packet.
-        value: Vec<u8>,
-    },
-    /// The entry does not exist from now on; perhaps it never did.
-    Remove {
-        /// Key as in `Put`.
-        key: Vec<u8>,
-    },
-}
 
 impl Session {
     /// Starts to record changes, with none so far.
@@ -32,7 +16,7 @@ impl Session {
         self.outbound.operations.record_changes();
         self.inbound.dirty.start();
         self.subscriptions.dirty.start();
-        self.stored_identity = Some(None);
+        self.stored_identity = Some(Box::new(None));
     }
 
     /// Marks the whole session as changed.
@@ -51,23 +35,23 @@ impl Session {
         self.records.clear();
     }
 
-    /// Whether changes are recorded.
+    /// Returns `true` if changes are recorded.
     #[inline]
     pub(in crate::engine) const fn is_recording(&self) -> bool {
         self.stored_identity.is_some()
     }
 
-    /// Whether anything has changed since the changes were last taken.
+    /// Returns `true` if anything has changed since the changes were last taken.
     pub(in crate::engine) fn has_changes(&self) -> bool {
         self.outbound.operations.has_changes() || self.has_urgent_changes()
     }
 
-    /// Whether nothing has changed but that requests are complete.
+    /// Returns `true` if nothing has changed but that requests are complete.
     pub(in crate::engine) fn has_only_completions(&self) -> bool {
         self.outbound.operations.has_only_ended() && !self.has_urgent_changes()
     }
 
-    /// Whether anything beside requests has changed.
+    /// Returns `true` if anything beside requests has changed.
     fn has_urgent_changes(&self) -> bool {
         self.inbound.dirty.is_dirty()
             || self.subscriptions.dirty.is_dirty()
@@ -78,7 +62,7 @@ impl Session {
     fn is_identity_dirty(&self) -> bool {
         self.stored_identity
             .as_ref()
-            .is_some_and(|stored| stored.as_ref() != Some(&self.identity))
+            .is_some_and(|stored| stored.as_ref().as_ref() != Some(&self.identity))
     }
 
     /// Takes the changes since they were last taken. Requests in `unstaged` count as not sent.
@@ -90,7 +74,7 @@ impl Session {
         let mut changes = Vec::new();
         if self.is_identity_dirty() {
             changes.push(Key::Identity.change(Some(encode_identity(&self.identity))));
-            self.stored_identity = Some(Some(self.identity.clone()));
+            self.stored_identity = Some(Box::new(Some(self.identity.clone())));
         }
 
         let (changed, ended) = self.outbound.operations.take_changes();

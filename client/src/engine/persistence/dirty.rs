@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 /// Set of changed keys. It records nothing until a store is in use.
 ///
 /// Requests, received messages and subscriptions each have one, so that the code that changes them
-/// also marks them.
+/// also marks them. Boxed, because most clients have no store.
 #[derive(Debug)]
-pub(in crate::engine) struct DirtySet<K>(Option<Changed<K>>);
+pub(in crate::engine) struct DirtySet<K>(Option<Box<Changed<K>>>);
 
 #[derive(Debug)]
 struct Changed<K> {
@@ -20,7 +20,7 @@ struct Changed<K> {
 impl<K: Ord> DirtySet<K> {
     /// Starts to record, with nothing changed so far.
     pub(in crate::engine) fn start(&mut self) {
-        self.0 = Some(Changed::default());
+        self.0 = Some(Box::default());
     }
 
     /// Forgets everything and records no more.
@@ -33,13 +33,13 @@ impl<K: Ord> DirtySet<K> {
         Self(self.0.take())
     }
 
-    /// Whether changes are recorded.
+    /// Returns `true` if changes are recorded.
     #[inline(always)]
     pub(in crate::engine) const fn is_recording(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Whether anything was marked since the keys were last taken.
+    /// Returns `true` if anything was marked since the keys were last taken.
     pub(in crate::engine) fn is_dirty(&self) -> bool {
         self.0.as_ref().is_some_and(|changed| changed.is_dirty)
     }
@@ -66,7 +66,11 @@ impl<K: Ord> DirtySet<K> {
 
     /// The keys that were marked since they were last taken.
     pub(in crate::engine) fn take(&mut self) -> BTreeSet<K> {
-        self.0.as_mut().map(std::mem::take).unwrap_or_default().keys
+        self.0
+            .as_deref_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+            .keys
     }
 }
 

@@ -5,7 +5,8 @@
 //! subscriptions; and the facts that CONNECT depends on. The rest ends with its process: messages
 //! of QoS 0, and SUBSCRIBE requests that weren't answered, whose streams have ended with it.
 
-pub(super) mod changes;
+pub(super) mod change;
+mod changes;
 pub(super) mod dirty;
 mod record;
 pub(super) mod records;

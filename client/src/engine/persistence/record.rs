@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_codec::{PacketId, QoS};
 
-use super::changes::Change;
+use super::change::Change;
 use crate::engine::clock::{Between, ClockReading, StoredMoment};
 use crate::engine::outbound::operation::{Operation, Stage};
 use crate::engine::outbound::request::Request;
@@ -12,9 +12,6 @@ use crate::engine::session::SessionIdentity;
 
 /// Version of the format. Other versions are refused.
 const VERSION: u8 = 2;
-
-/// First byte of the keys of the application's own records.
-pub(super) const APPLICATION: u8 = b'u';
 
 /// Key of an entry: a letter, and which of its kind it is.
 pub(super) enum Key<'a> {

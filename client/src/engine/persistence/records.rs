@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::changes::Change;
-use super::record::APPLICATION;
+use super::change::Change;
 use crate::engine::inbound::{DeliveryId, Inbound};
+
+/// First byte of the keys of the application's own records. The engine's keys have others.
+pub(super) const APPLICATION: u8 = b'u';
 
 /// Changes of the application's records that the store does not have yet. Boxed, because most
 /// clients never have any.
@@ -20,7 +22,7 @@ struct UnstoredRecords {
 }
 
 impl Records {
-    /// Whether there are changes for the next commit.
+    /// Returns `true` if there are changes for the next commit.
     pub(super) fn has_due(&self) -> bool {
         self.0
             .as_ref()

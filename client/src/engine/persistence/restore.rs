@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use dunlin_codec::{PacketId, PacketType, QoS, ReasonCode, Sender};
 
-use super::record::{APPLICATION, RequestRecord, StoredKind, decode_identity};
+use super::record::{RequestRecord, StoredKind, decode_identity};
+use super::records::APPLICATION;
 use crate::engine::clock::ClockReading;
 use crate::engine::outbound::operation::{Expiry, OperationId, Stage};
 use crate::engine::outbound::request::{PublishRequest, Request, UnsubscribeRequest};
@@ -98,7 +99,7 @@ impl Session {
         for id in expiring {
             session.outbound.operations.mark_dirty(id.key());
         }
-        session.stored_identity = Some(Some(session.identity.clone()));
+        session.stored_identity = Some(Box::new(Some(session.identity.clone())));
         Ok(Some(session))
     }
 

@@ -2,7 +2,7 @@
 
 use super::ActiveSubscription;
 
-/// Packets that subscriptions are put into.
+/// Packets that subscriptions are distributed over.
 ///
 /// A SUBSCRIBE has one subscription identifier. So subscriptions with different identifiers share a
 /// packet only where that is allowed, and only if no topic matches two of their filters: then the
@@ -12,7 +12,7 @@ pub(in crate::engine) struct Batches {
     most: usize,
     maximum_packet_size: usize,
     shares_identifiers: bool,
-    /// Those that have no capacity left.
+    /// Packets that have no capacity left.
     full: Vec<Batch>,
     open: Vec<Batch>,
 }
@@ -22,7 +22,7 @@ struct Batch {
     subscriptions: Vec<ActiveSubscription>,
     /// Bytes of filters and options.
     bytes: usize,
-    /// Whether all filters are without wildcards and share names.
+    /// `true` if all filters are without wildcards and share names.
     is_exact: bool,
 }
 
@@ -89,7 +89,7 @@ impl Batch {
         1 + varint_len(remaining) + remaining
     }
 
-    /// Whether a subscription can be told from the others in this packet.
+    /// Returns `true` if a subscription can be told from the others in this packet.
     fn may_take(&self, active: &ActiveSubscription, shares_identifiers: bool) -> bool {
         let Some(first) = self.subscriptions.first() else {
             return true;
@@ -100,7 +100,7 @@ impl Batch {
         }
     }
 
-    /// Whether some topic matches `filter` and another one in this packet.
+    /// Returns `true` if some topic matches `filter` and another one in this packet.
     fn overlaps(&self, filter: &str) -> bool {
         // Filters without wildcards are topics, and no two subscriptions have the same one.
         if self.is_exact && is_exact(filter) {
@@ -127,13 +127,13 @@ const fn varint_len(number: usize) -> usize {
     }
 }
 
-/// Whether a filter matches one topic alone, and isn't shared.
+/// Returns `true` if a filter matches one topic alone, and isn't shared.
 fn is_exact(filter: &str) -> bool {
     !filter.bytes().any(|byte| matches!(byte, b'+' | b'#')) && !filter.starts_with("$share/")
 }
 
-/// Whether some topic matches both filters. Filters of shared subscriptions count without their
-/// share name.
+/// Returns `true` if some topic matches both filters. Filters of shared subscriptions count without
+/// their share name.
 fn have_topic_in_common(one: &str, other: &str) -> bool {
     let (mut one, mut other) = (
         without_share(one).split('/'),

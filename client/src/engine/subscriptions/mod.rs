@@ -1,19 +1,17 @@
 //! Subscriptions that the server granted: kept to be requested again when the server has lost the
 //! session.
 
-mod answers;
+pub(super) mod answers;
 mod batches;
 #[cfg(feature = "tokio")]
-mod dropped;
+pub(super) mod dropped;
 pub(super) mod renewal;
+pub(super) mod shared_identifiers;
 
 use std::collections::HashMap;
 
 use dunlin_codec::{QoS, RetainHandling, SubscriptionIdentifier, SubscriptionOptions, TopicFilter};
 
-pub(super) use self::answers::handle_answer;
-#[cfg(feature = "tokio")]
-pub(super) use self::dropped::drop_subscription;
 use super::persistence::dirty::DirtySet;
 
 /// Subscriptions by their filters, as many as the application asks for.
@@ -84,14 +82,14 @@ impl Subscriptions {
         }
     }
 
-    /// Whether there is a subscription that was requested no later than `order`.
+    /// Returns `true` if there is a subscription that was requested no later than `order`.
     fn is_older(&self, filter: &str, order: u64) -> bool {
         self.by_filter
             .get(filter)
             .is_some_and(|granted| granted.active.order <= order)
     }
 
-    /// Whether there is a subscription that the server may have forgotten.
+    /// Returns `true` if there is a subscription that the server may have forgotten.
     fn is_doubtful(&self, filter: &str) -> bool {
         self.by_filter
             .get(filter)

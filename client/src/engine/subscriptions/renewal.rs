@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use dunlin_codec::{
-    RetainHandling, SubscribeProperties, SubscriptionIdentifier, SubscriptionOptions,
-    UnsubscribeProperties,
+    RetainHandling, SubscribeProperties, SubscriptionOptions, UnsubscribeProperties,
 };
 
 use super::batches::Batches;
@@ -14,18 +13,9 @@ use crate::engine::events::EngineEvent;
 use crate::engine::outbound::Outbound;
 use crate::engine::outbound::flow::{Flow, missing_feature};
 use crate::engine::outbound::request::{Request, SubscribeRequest, UnsubscribeRequest};
-use crate::engine::outbound::send::SendContext;
+use crate::engine::outbound::send_context::SendContext;
 use crate::engine::outbound::timeouts::TimedOutSubscribe;
 use crate::error::RequestError;
-
-/// Subscription identifiers that several subscriptions have since they were renewed.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct SharedIdentifiers {
-    /// `true` if whoever drives the engine can tell such subscriptions apart by the topic.
-    pub(in crate::engine) is_allowed: bool,
-    /// Identifiers with all of their filters, until they are taken.
-    pub(in crate::engine) shared: Vec<(SubscriptionIdentifier, Vec<String>)>,
-}
 
 /// Requests what the server granted and may have forgotten since, in as few packets as the limits
 /// allow: those of the service ([`ConnectOptions::limits`](crate::ConnectOptions::limits)) and the
