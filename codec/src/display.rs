@@ -19,36 +19,37 @@ impl Display for Packet<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.packet_type().name())?;
         match self {
-            Self::Connect(connect) => connect.tell(f),
-            Self::ConnAck(connack) => connack.tell(f),
-            Self::Publish(publish) => publish.tell(f),
+            Self::Connect(connect) => connect.describe(f),
+            Self::ConnAck(connack) => connack.describe(f),
+            Self::Publish(publish) => publish.describe(f),
             Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
-                ack.tell(f)
+                ack.describe(f)
             }
-            Self::Subscribe(subscribe) => subscribe.tell(f),
-            Self::SubAck(suback) => suback.tell(f),
-            Self::Unsubscribe(unsubscribe) => unsubscribe.tell(f),
-            Self::UnsubAck(unsuback) => unsuback.tell(f),
+            Self::Subscribe(subscribe) => subscribe.describe(f),
+            Self::SubAck(suback) => suback.describe(f),
+            Self::Unsubscribe(unsubscribe) => unsubscribe.describe(f),
+            Self::UnsubAck(unsuback) => unsuback.describe(f),
             Self::PingReq | Self::PingResp => Ok(()),
-            Self::Disconnect(disconnect) => disconnect.tell(f),
-            Self::Auth(auth) => auth.tell(f),
+            Self::Disconnect(disconnect) => disconnect.describe(f),
+            Self::Auth(auth) => auth.describe(f),
         }
     }
 }
 
 /// Writes the part behind a packet's name.
-trait Tell {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result;
+trait Describe {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }
 
-impl Tell for Connect<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for Connect<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(
             f,
             " client {}, keep alive {} s",
             Cut(&self.client_id),
             self.keep_alive
         )?;
+        // Flags and optional fields follow only if they are set.
         if self.clean_start {
             f.write_str(", clean start")?;
         }
@@ -62,11 +63,13 @@ impl Tell for Connect<'_> {
             )?;
         }
         if let Some(username) = &self.username {
+            // The query of a User Name can hold a token, so only its presence is shown.
             let (name, query) = username
                 .split_once('?')
                 .map_or((&**username, ""), |(name, _)| (name, "?.."));
             write!(f, ", user {}{query}", Cut(name))?;
         }
+        // Of the password, only the length is shown.
         match &self.password {
             Some(password) => write!(f, ", password of {}", Bytes(password.len())),
             None => Ok(()),
@@ -74,28 +77,31 @@ impl Tell for Connect<'_> {
     }
 }
 
-impl Tell for ConnAck<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for ConnAck<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " {}", self.reason_code)?;
         if self.session_present {
             f.write_str(", session present")?;
         }
-        tell_reason(self.properties.reason_string.as_deref(), f)
+        write_reason(self.properties.reason_string.as_deref(), f)
     }
 }
 
-impl Tell for Publish<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for Publish<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // QoS, and the identifier that only QoS 1 and 2 have.
         write!(f, " {}", self.delivery.qos())?;
         if let Some(packet_id) = self.delivery.packet_id() {
             write!(f, " id {packet_id}")?;
         }
+        // A PUBLISH has a topic, an alias, or both.
         if let Some(topic) = &self.topic {
             write!(f, " {}", Cut(topic))?;
         }
         if let Some(alias) = self.properties.topic_alias {
             write!(f, " alias {}", alias.get())?;
         }
+        // The payload itself is never shown: it may be secret or binary.
         write!(f, " {}", Bytes(self.payload.len()))?;
         if self.retain {
             f.write_str(", retain")?;
@@ -108,89 +114,91 @@ impl Tell for Publish<'_> {
     }
 }
 
-impl Tell for Ack<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for Ack<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {} {}", self.packet_id, self.reason_code)?;
-        tell_reason(self.properties.reason_string.as_deref(), f)
+        write_reason(self.properties.reason_string.as_deref(), f)
     }
 }
 
-impl Tell for Subscribe<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for Subscribe<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {}", self.packet_id)?;
-        tell_list(&self.subscriptions, f, |each, f| {
+        write_list(&self.subscriptions, f, |each, f| {
             write!(f, "{} {}", Cut(&each.filter), each.options.qos)
         })
     }
 }
 
-impl Tell for SubAck<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for SubAck<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {}", self.packet_id)?;
-        tell_list(&self.reason_codes, f, |code, f| {
-            tell_code(code, PacketType::SubAck, f)
+        write_list(&self.reason_codes, f, |code, f| {
+            write_code(code, PacketType::SubAck, f)
         })?;
-        tell_reason(self.properties.reason_string.as_deref(), f)
+        write_reason(self.properties.reason_string.as_deref(), f)
     }
 }
 
-impl Tell for Unsubscribe<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for Unsubscribe<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {}", self.packet_id)?;
-        tell_list(&self.filters, f, |filter, f| Cut(&filter).fmt(f))
+        write_list(&self.filters, f, |filter, f| Cut(&filter).fmt(f))
     }
 }
 
-impl Tell for UnsubAck<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for UnsubAck<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {}", self.packet_id)?;
-        tell_list(&self.reason_codes, f, |code, f| {
-            tell_code(code, PacketType::UnsubAck, f)
+        write_list(&self.reason_codes, f, |code, f| {
+            write_code(code, PacketType::UnsubAck, f)
         })?;
-        tell_reason(self.properties.reason_string.as_deref(), f)
+        write_reason(self.properties.reason_string.as_deref(), f)
     }
 }
 
-impl Tell for Disconnect<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for Disconnect<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_char(' ')?;
-        tell_code(self.reason_code, PacketType::Disconnect, f)?;
-        tell_reason(self.properties.reason_string.as_deref(), f)
+        write_code(self.reason_code, PacketType::Disconnect, f)?;
+        write_reason(self.properties.reason_string.as_deref(), f)
     }
 }
 
-impl Tell for Auth<'_> {
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Describe for Auth<'_> {
+    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " {}", self.reason_code)?;
         if let Some(method) = &self.properties.authentication_method {
             write!(f, ", method {}", Cut(method))?;
         }
-        tell_reason(self.properties.reason_string.as_deref(), f)
+        write_reason(self.properties.reason_string.as_deref(), f)
     }
 }
 
 /// Name of a reason code; that of 0x00 depends on the packet.
-fn tell_code(code: ReasonCode, packet_type: PacketType, f: &mut Formatter<'_>) -> fmt::Result {
+fn write_code(code: ReasonCode, packet_type: PacketType, f: &mut Formatter<'_>) -> fmt::Result {
     match (code, packet_type) {
+        // 0x00 has another name in these two packets (Table 2-6).
         (ReasonCode::Success, PacketType::SubAck) => f.write_str("Granted QoS 0 (0x00)"),
         (ReasonCode::Success, PacketType::Disconnect) => f.write_str("Normal disconnection (0x00)"),
         _ => code.fmt(f),
     }
 }
 
-fn tell_reason(reason_string: Option<&str>, f: &mut Formatter<'_>) -> fmt::Result {
+fn write_reason(reason_string: Option<&str>, f: &mut Formatter<'_>) -> fmt::Result {
     reason_string.map_or(Ok(()), |text| write!(f, ": {}", Cut(text)))
 }
 
 /// Writes the first items of a list and the number of the others.
-fn tell_list<'a, T: Item<'a>>(
+fn write_list<'a, T: Item<'a>>(
     items: &Repeated<'a, T>,
     f: &mut Formatter<'_>,
-    tell: impl Fn(T, &mut Formatter<'_>) -> fmt::Result,
+    write_item: impl Fn(T, &mut Formatter<'_>) -> fmt::Result,
 ) -> fmt::Result {
+    // A SUBSCRIBE can have thousands of filters, and this is one line of a log.
     for (index, item) in items.iter().take(LONGEST_LIST).enumerate() {
         f.write_str(if index == 0 { " " } else { ", " })?;
-        tell(item, f)?;
+        write_item(item, f)?;
     }
     match items.len().saturating_sub(LONGEST_LIST) {
         0 => Ok(()),
@@ -206,6 +214,7 @@ struct Cut<'t>(&'t str);
 
 impl Display for Cut<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // The text is cut at a character, never within one.
         match self.0.char_indices().nth(LONGEST_TEXT) {
             Some((end, _)) => write!(f, "{}..", Quoted(self.0.get(..end).unwrap_or_default())),
             None => Quoted(self.0).fmt(f),

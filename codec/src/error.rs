@@ -63,6 +63,7 @@ impl fmt::Display for DecodeErrorKind {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} at byte {}", self.kind, self.field, self.offset)?;
+        // The statement, if one is broken, stands in brackets as in the documentation.
         match self.statement {
             Some(statement) => write!(f, " [{statement}]"),
             None => Ok(()),

@@ -132,6 +132,7 @@ impl<N: Fn(char) -> bool> Write for EscapingWriter<'_, '_, N> {
         while let Some((at, c)) = rest.char_indices().find(|&(_, c)| (self.needs_escape)(c)) {
             let (before, after) = rest.split_at(at);
             self.out.write_str(before)?;
+            // The character itself is never written.
             (self.escape)(c, self.out)?;
             rest = after.get(c.len_utf8()..).unwrap_or_default();
         }

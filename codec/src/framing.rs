@@ -66,6 +66,7 @@ impl Encoder<&Packet<'_>> for PacketCodec {
     type Error = FramingError;
 
     fn encode(&mut self, packet: &Packet<'_>, out: &mut BytesMut) -> Result<(), FramingError> {
+        // Reserved once, so that the buffer grows at most once for a packet.
         out.reserve(packet.encoded_len()?);
         Ok(packet.encode(out)?)
     }

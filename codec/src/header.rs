@@ -33,12 +33,14 @@ impl FixedHeader {
     /// included.
     #[inline(always)]
     pub fn peek(input: &[u8], max_packet_size: u32) -> Result<Option<Self>, DecodeError> {
+        // The first byte alone decides on type and flags, even if nothing else is there yet.
         let [first, rest @ ..] = input else {
             return Ok(None);
         };
         let Some(Some(packet_type)) = FIRST_BYTES.get(usize::from(*first)).copied() else {
             return judge_first_byte(*first).map(|_| None);
         };
+        // The Remaining Length has one to four bytes; it may be cut off.
         let (remaining_length, length_len) = match varint::read(rest) {
             Varint::Value(value, len) => (value, len),
             Varint::Incomplete => return Ok(None),
@@ -53,6 +55,8 @@ impl FixedHeader {
             remaining_length,
             header_len: 1 + length_len,
         };
+        // A packet that is too large is refused before its body is read. The sum can't overflow:
+        // both terms are small.
         if remaining_length + u32::from(header.header_len) > max_packet_size {
             return Err(too_large(packet_type));
         }
@@ -72,14 +76,17 @@ impl FixedHeader {
         input: &'a [u8],
         options: &DecodeOptions,
     ) -> Result<Option<(Self, &'a [u8])>, DecodeError> {
+        // The fixed header first: it tells what comes, and how much.
         let header = match Self::peek(input, options.max_packet_size) {
             Ok(Some(header)) => header,
             Ok(None) => return Ok(None),
             Err(error) => return Err(sent_by(options.sender, input, error)),
         };
+        // A packet that its sender may never send is refused before its body is there.
         if !options.sender.may_be(header.packet_type.sender()) {
             return Err(wrong_direction());
         }
+        // `None` if the body is not all there.
         Ok(input
             .get(usize::from(header.header_len)..header.packet_len())
             .map(|body| (header, body)))

@@ -73,6 +73,7 @@ impl<T> TopicMatcher<T> {
     /// Adds a filter with a value.
     pub fn insert(&mut self, filter: TopicFilter<'_>, value: T) {
         let (levels, multi) = split(&filter);
+        // Walk down from the root, making the nodes that are missing.
         let at = levels.fold(0, |at, name| self.child_or_new(at, name));
         if let Some(level) = self.levels.get_mut(at) {
             level.values(multi).push(value);
@@ -90,6 +91,7 @@ impl<T> TopicMatcher<T> {
     where
         T: PartialEq,
     {
+        // Find the node of the filter; without it there is nothing to remove.
         let (mut levels, multi) = split(&filter);
         let Some(at) = levels.try_fold(0, |at, name| self.levels.get(at)?.child(name)) else {
             return false;
@@ -97,9 +99,11 @@ impl<T> TopicMatcher<T> {
         let Some(values) = self.levels.get_mut(at).map(|level| level.values(multi)) else {
             return false;
         };
+        // One value is removed; equal ones of the same filter stay.
         let Some(index) = values.iter().position(|each| each == value) else {
             return false;
         };
+        // The order of the values doesn't matter. Nodes without values and children are removed.
         values.swap_remove(index);
         self.len -= 1;
         self.prune(at, split(&filter).0.rev());
@@ -121,16 +125,19 @@ impl<T> TopicMatcher<T> {
     }
 
     fn child_or_new(&mut self, at: usize, name: &[u8]) -> usize {
+        // The node may be there already.
         if let Some(child) = self.levels.get(at).and_then(|level| level.child(name)) {
             return child;
         }
         let by_wildcard = name == b"+";
         let level = Level::below(at, by_wildcard);
+        // Indexes of removed nodes are used again, so that the list doesn't grow with changes.
         let child = self.unused.pop().unwrap_or(self.levels.len());
         match self.levels.get_mut(child) {
             Some(unused) => *unused = level,
             None => self.levels.push(level),
         }
+        // The parent learns its child last, when the child exists.
         if let Some(parent) = self.levels.get_mut(at) {
             if by_wildcard {
                 parent.any = Some(child);
@@ -147,6 +154,7 @@ impl<T> TopicMatcher<T> {
     /// its siblings without looking at each of them.
     fn prune<'a>(&mut self, mut at: usize, names: impl Iterator<Item = &'a [u8]>) {
         for name in names {
+            // The first node that is still in use ends the walk; so does the root.
             let Some(level) = self.levels.get(at).filter(|level| level.is_empty()) else {
                 return;
             };
@@ -240,6 +248,7 @@ impl<'m, T> Iterator for Matches<'m, '_, T> {
 
     fn next(&mut self) -> Option<&'m T> {
         loop {
+            // Values that were found at this node come first.
             if let Some(value) = self.values.next() {
                 return Some(value);
             }
@@ -248,29 +257,35 @@ impl<'m, T> Iterator for Matches<'m, '_, T> {
             // cites the rule.
             let barred = self.at == 0 && self.name.first() == Some(&b'$');
             self.next = match self.next {
+                // Filters that end with `#` here match whatever follows.
                 Next::Below => {
                     if !barred {
                         self.values = level.below.iter();
                     }
                     Next::Here
                 }
+                // Filters that end here match only if the name ends here too.
                 Next::Here if self.from.is_some() => Next::Named,
                 Next::Here => {
                     self.values = level.here.iter();
                     Next::Up
                 }
+                // The child with the name of the next level.
                 Next::Named => {
                     let rest = self.name.get(self.from?..)?;
                     let name = rest.split(|&byte| byte == b'/').next()?;
                     self.down(level.named.get(name).copied(), Next::Any)
                 }
+                // The child for `+`, which matches any name.
                 Next::Any => self.down(level.any.filter(|_| !barred), Next::Up),
                 Next::Up if self.at == 0 => return None,
                 Next::Up => {
+                    // Back to the parent, and to the start of the level of the name that led here.
                     let end = self.from.map_or(self.name.len(), |from| from - 1);
                     let slash = self.name.get(..end)?.iter().rposition(|&byte| byte == b'/');
                     self.from = Some(slash.map_or(0, |slash| slash + 1));
                     self.at = level.parent;
+                    // The child for `+` is the last of a node's children.
                     if level.by_wildcard {
                         Next::Up
                     } else {
@@ -285,9 +300,11 @@ impl<'m, T> Iterator for Matches<'m, '_, T> {
 impl<T> Matches<'_, '_, T> {
     /// Goes to `child` and behind one level of the name, or does what is `otherwise` next.
     fn down(&mut self, child: Option<usize>, otherwise: Next) -> Next {
+        // Without the child, or behind the last level of the name, there is no way down.
         let (Some(child), Some(from)) = (child, self.from) else {
             return otherwise;
         };
+        // The level of the name ends at the next slash, or with the name.
         let slash = self
             .name
             .get(from..)

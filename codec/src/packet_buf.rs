@@ -62,6 +62,7 @@ impl PacketBuf {
         options: &DecodeOptions,
         read: impl FnOnce(&Publish<'_>) -> T,
     ) -> Result<Option<(Self, T)>, DecodeError> {
+        // Decoding borrows `input`, so `read` has to finish before the bytes are taken.
         let Some((publish, len)) = Publish::decode(input, options)? else {
             return Ok(None);
         };
@@ -95,6 +96,7 @@ impl PacketBuf {
     /// # Errors
     /// The errors of [`Packet::encode`] but for [`NoRoom`](crate::EncodeErrorKind::NoRoom).
     pub fn new(packet: &Packet<'_>) -> Result<Self, EncodeError> {
+        // The exact length, so that the buffer never grows.
         let mut bytes = BytesMut::with_capacity(packet.encoded_len()?);
         packet.encode(&mut bytes)?;
         Ok(Self {
@@ -109,10 +111,12 @@ impl PacketBuf {
         reason = "every constructor has decoded these very bytes, or encoded them"
     )]
     pub fn packet(&self) -> Packet<'_> {
+        // The packet may have been taken leniently.
         let options = DecodeOptions {
             leniency: Leniency::ALL,
             ..DecodeOptions::default()
         };
+        // The bytes were decoded or encoded by the constructor, so decoding them again can't fail.
         let decoded = Packet::decode_with(&self.bytes, &options).ok().flatten();
         decoded
             .map(|(packet, _)| packet)
@@ -155,6 +159,7 @@ impl PacketBuf {
     /// Part of this packet as shared bytes; a copy if `part` does not lie in the packet.
     #[must_use]
     pub fn share(&self, part: &[u8]) -> Bytes {
+        // Only addresses are compared: a part of another buffer may have the same content.
         let (whole, part_range) = (self.bytes.as_ptr_range(), part.as_ptr_range());
         if whole.start <= part_range.start && part_range.end <= whole.end {
             self.bytes.slice_ref(part)

@@ -152,17 +152,22 @@ macro_rules! properties {
                 use $crate::property::{Rule, Value, row, skip_unexpected, unexpected};
 
                 let mut properties = Self::default();
+                // The properties are a section of their own: none can reach into the payload.
                 let mut section = r.properties()?;
                 while !section.is_empty() {
                     let from = section.peek_rest();
                     let at = section.offset();
+                    // Identifiers are one byte: all of the standard are below 128.
                     match section.u8("property_id")? {
                         $(row::$once::ID => {
+                            // A property that the packet may have once is there already.
                             if properties.$once.is_some() {
                                 section.refuse(section.protocol_at(at, row::$once::NAME, $rule))?;
                             }
                             let rule = Rule { field: row::$once::NAME, statement: $rule };
                             let value = Value::read(&mut section, rule);
+                            // Recorded before the error is looked at, so that a wrong value is a
+                            // field too.
                             section.join(at, row::$once::NAME);
                             properties.$once = Some(value?);
                         })*
@@ -186,6 +191,7 @@ macro_rules! properties {
             fn write<S: $crate::sink::Sink>(&self, sink: &mut S) {
                 use $crate::property::{Value, row};
 
+                // In the order of the declaration; the standard allows any.
                 $(if let Some(value) = &self.$once {
                     value.write_row(row::$once::ID, sink);
                 })*
@@ -249,6 +255,7 @@ pub(crate) fn skip_unexpected<R: Record>(
 #[cold]
 pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
     let mut r = Reader::of_validated(body, end);
+    // These bytes were read before, so this never fails.
     let Ok(section) = r.properties() else {
         return r.offset();
     };

@@ -81,6 +81,7 @@ impl<'a> Value<'a> for TopicAlias {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
+        // An alias of 0 has a reason code of its own, 0x94.
         if let Some(alias) = Self::new(r.u16(rule.field)?) {
             return Ok(alias);
         }

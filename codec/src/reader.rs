@@ -23,11 +23,11 @@ pub(crate) struct Reader<'a, R = ()> {
 impl<'a> Reader<'a> {
     /// Reader of bytes that were read before, and that end at offset `end`.
     pub(crate) fn of_validated(body: &'a [u8], end: u32) -> Self {
-        Self::standing_at(body, end, Sender::Any)
+        Self::with_rest(body, end, Sender::Any)
     }
 
     /// Reader of `rest`, which ends at offset `end`.
-    pub(crate) fn standing_at(rest: &'a [u8], end: u32, sender: Sender) -> Self {
+    pub(crate) fn with_rest(rest: &'a [u8], end: u32, sender: Sender) -> Self {
         Self {
             rest,
             end,
@@ -125,6 +125,7 @@ impl<'a, R: Record> Reader<'a, R> {
 
     #[inline(always)]
     fn take(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
+        // The section is the limit: a field that reaches beyond it is cut off.
         let Some((taken, rest)) = self.rest.split_at_checked(len) else {
             return Err(self.truncated(field));
         };
@@ -171,11 +172,13 @@ impl<'a, R: Record> Reader<'a, R> {
     #[inline(always)]
     pub(crate) fn varint(&mut self, field: &'static str) -> Result<u32, DecodeError> {
         let at = self.offset();
+        // One byte is the usual case.
         if let [byte @ 0..=0x7f, rest @ ..] = self.rest {
             self.rest = rest;
             self.recorded(field, at);
             return Ok(u32::from(*byte));
         }
+        // Up to four bytes, out of line.
         match varint::read_long(self.rest) {
             Varint::Value(value, len) => {
                 self.rest = self.rest.get(usize::from(len)..).unwrap_or_default();
@@ -208,6 +211,7 @@ impl<'a, R: Record> Reader<'a, R> {
             return Err(self.malformed("property_length", Some("MQTT-2.2.2-1")));
         }
         let len = self.varint("property_length")?;
+        // A length beyond the end of the packet is refused before any property is read.
         let Some((section, rest)) = self.rest.split_at_checked(len as usize) else {
             return Err(self.malformed_at(at, "property_length", None));
         };

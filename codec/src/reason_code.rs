@@ -181,6 +181,7 @@ impl ReasonCode {
     /// no reason to end a connection.
     #[must_use]
     pub const fn is_legal_in(self, packet_type: PacketType, sender: Sender) -> bool {
+        // A mask for each side has one bit for each packet type.
         let (server, client) = self.packets();
         let packets = match sender {
             Sender::Any => server | client,
@@ -198,6 +199,8 @@ impl ReasonCode {
         let at = r.offset();
         let byte = r.u8("reason_code")?;
         let statement = packet_type.reason_code_rule();
+        // A code that no side may send in this packet is malformed; one of the wrong side is a
+        // protocol error.
         let Some(code) =
             Self::from_code(byte).filter(|code| code.is_legal_in(packet_type, Sender::Any))
         else {

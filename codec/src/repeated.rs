@@ -62,6 +62,7 @@ impl<'a, T> Repeated<'a, T> {
     #[inline]
     pub(crate) fn found_in(&mut self, from: &'a [u8]) {
         self.0 = match self.0 {
+            // The list begins at its first property; the others are found from there.
             Source::Wire { bytes, count } if count > 0 => Source::Wire {
                 bytes,
                 count: count + 1,
@@ -108,7 +109,9 @@ impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
     fn next(&mut self) -> Option<T> {
         match &mut self.0 {
             Rest::Wire { rest, count } => {
+                // The count tells where the list ends: other properties may follow.
                 *count = count.checked_sub(1)?;
+                // Other properties may lie between two of the list.
                 if let Some(id) = T::PROPERTY {
                     rest.find_property(id)?;
                 }

@@ -57,6 +57,7 @@ impl FaultyMessage {
     #[must_use]
     pub fn topic_bytes(packet: &[u8]) -> &[u8] {
         let topic = || {
+            // The packet was refused, so nothing is taken for granted but its fixed header.
             let header = FixedHeader::peek(packet, u32::MAX).ok()??;
             let (len, rest) = packet
                 .get(usize::from(header.header_len)..)?

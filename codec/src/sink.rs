@@ -65,6 +65,8 @@ pub(crate) trait Sink {
     /// header and the length are one write.
     #[inline(always)]
     fn header_prefixed(&mut self, first: u8, remaining_length: u32, bytes: &[u8]) {
+        // Header, length and text: the first two are one write while the Remaining Length has one
+        // byte.
         let [high, low] = len_of(bytes).to_be_bytes();
         if let Ok(len @ 0..=0x7f) = u8::try_from(remaining_length) {
             self.bytes(&[first, len, high, low]);
@@ -104,6 +106,7 @@ pub(crate) trait Sink {
     where
         Self: Sized,
     {
+        // A first pass counts, a second one writes.
         let len = self.properties_len(properties);
         self.varint(u32::try_from(len).unwrap_or(varint::MAX));
         if len > 0 {
@@ -162,6 +165,7 @@ impl Sink for Length {
     fn properties<'a, P: Properties<'a>>(&mut self, properties: &P) {
         let len = self.properties_len(properties);
         self.bytes += varint::len(u32::try_from(len).unwrap_or(varint::MAX)) as u64 + len;
+        // Only the first set is remembered: of the packets, only CONNECT has two.
         self.first_properties = self.first_properties.or(Some(len));
     }
 }
@@ -177,6 +181,7 @@ pub(crate) struct Stage<'b> {
 impl Sink for Stage<'_> {
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
+        // The slice is as long as the packet, so that every write finds its place.
         if let Some((place, rest)) =
             core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len())
         {

@@ -75,6 +75,7 @@ mod recorded {
             while spans.last().is_some_and(|last| last.end > start) {
                 spans.pop();
             }
+            // An empty field, such as a payload of no bytes, is none.
             if start < end {
                 spans.push(FieldSpan {
                     field: name,

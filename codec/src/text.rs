@@ -51,6 +51,7 @@ impl<'a> Utf8String<'a> {
     /// # Errors
     /// [`TextError::Nul`] for a NUL character, [`TextError::TooLong`] above 65,535 bytes.
     pub fn new(text: &'a str) -> Result<Self, TextError> {
+        // The length on the wire has two bytes.
         if text.len() > MAX_LEN {
             return Err(TextError::TooLong);
         }
@@ -178,10 +179,12 @@ impl Scan {
         {
             let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
             Self::default().and((u64::from(first) << 32) | u64::from(last))
+        // Two or three bytes: first, middle and last cover them all.
         } else if let [first, .., last] = bytes {
             let middle = bytes.get(1).copied().unwrap_or(*first);
             let [first, middle, last] = [*first, middle, *last].map(u64::from);
             Self::default().and(((ONES * first) & !0xffff) | (middle << 8) | last)
+        // One byte, repeated: its neighbours can't differ from it.
         } else if let [byte] = bytes {
             Self::default().and(ONES * u64::from(*byte))
         } else {
@@ -211,6 +214,7 @@ impl Scan {
     #[inline(always)]
     const fn and(self, bytes: u64) -> Self {
         Self {
+            // The subtraction sets the high bit for NUL; the byte itself has it beyond ASCII.
             odd: self.odd | bytes | bytes.wrapping_sub(ONES),
             wildcards: self.wildcards | wildcards(bytes),
         }
@@ -262,11 +266,13 @@ pub(crate) fn read_scanned<'a, R: Record>(
 ) -> Result<(&'a [u8], bool), DecodeError> {
     let at = r.offset();
     let bytes = r.prefixed(field)?;
+    // Most strings are ASCII: one pass then tells that they are valid, and if they have a wildcard.
     let scan = Scan::of(bytes);
     if scan.plain() {
         return Ok((bytes, scan.wildcard()));
     }
-    match judge(bytes) {
+    // All others are validated as UTF-8.
+    match check_unicode(bytes) {
         Ok(()) => Ok((bytes, has_wildcard(bytes))),
         Err(statement) => {
             r.refuse(r.malformed_at(at, field, Some(statement)))?;
@@ -277,7 +283,7 @@ pub(crate) fn read_scanned<'a, R: Record>(
 
 /// Checks bytes that are not all ASCII; the error is the statement that they break.
 #[inline(never)]
-fn judge(bytes: &[u8]) -> Result<(), &'static str> {
+fn check_unicode(bytes: &[u8]) -> Result<(), &'static str> {
     if core::str::from_utf8(bytes).is_err() {
         // The text is ill-formed, which includes encoded surrogates. [MQTT-1.5.4-1]
         return Err("MQTT-1.5.4-1");

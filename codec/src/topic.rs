@@ -94,6 +94,7 @@ impl<'a> TopicName<'a> {
         wildcard_rule: &'static str,
     ) -> Result<Option<Self>, DecodeError> {
         let at = r.offset();
+        // One pass validates the text and looks for wildcards.
         let (bytes, wildcard) = read_scanned(r, field)?;
         if wildcard {
             r.refuse(r.protocol_at(at, field, Some(wildcard_rule)))?;
@@ -147,6 +148,7 @@ impl<'a> TopicFilter<'a> {
         if name.0.first() == Some(&b'$') && matches!(filter.first(), Some(b'+' | b'#')) {
             return false;
         }
+        // Level by level: `#` takes all that is left, `+` takes one level whatever its name.
         let mut levels = name.0.split(|&byte| byte == b'/');
         for wanted in filter.split(|&byte| byte == b'/') {
             if wanted == b"#" {
@@ -157,6 +159,7 @@ impl<'a> TopicFilter<'a> {
                 _ => return false,
             }
         }
+        // The name must not have more levels than the filter.
         levels.next().is_none()
     }
 }
@@ -178,6 +181,7 @@ fn well_formed(bytes: &[u8]) -> Result<(), TopicError> {
 fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     let mut filter = filter;
     // The part behind the Share Name is a Topic Filter with the same rules (§4.8.2).
+    // Each round takes one `$share/{name}/` off.
     while let Some(share) = filter.strip_prefix(SHARE_PREFIX) {
         let name = share.split(|&byte| byte == b'/').next().unwrap_or_default();
         if name.is_empty() {
@@ -198,6 +202,7 @@ fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
 /// Checks the bytes that may be wildcards, which are searched for eight at a time; the last step
 /// overlaps the one before it.
 fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
+    // A short filter is checked byte by byte.
     let Some(last) = filter.last_chunk::<8>() else {
         return (0..filter.len()).try_for_each(|index| check_wildcard(filter, index));
     };
@@ -209,6 +214,7 @@ fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
 
 #[inline(always)]
 fn check_chunk(filter: &[u8], start: usize, chunk: [u8; 8]) -> Result<(), TopicError> {
+    // One bit for each byte that may be a wildcard; the lowest is cleared in each round.
     let mut marks = text::wildcards(u64::from_le_bytes(chunk));
     while marks != 0 {
         check_wildcard(filter, start + marks.trailing_zeros() as usize / 8)?;
@@ -223,6 +229,7 @@ fn check_wildcard(filter: &[u8], index: usize) -> Result<(), TopicError> {
     let Some(byte @ (b'+' | b'#')) = filter.get(index) else {
         return Ok(());
     };
+    // A level begins behind a slash or at the start.
     let begins = index == 0 || filter.get(index - 1) == Some(&b'/');
     let after = filter.get(index + 1);
     match byte {

@@ -44,6 +44,7 @@ impl<'a> Validated<'a> {
     pub(crate) fn find_property(&mut self, id: u8) -> Option<()> {
         loop {
             match self.u8()? {
+                // Properties of all kinds are mixed; the others are skipped by their data type.
                 found if found == id => return Some(()),
                 other => self.skip_value(other)?,
             }

@@ -18,6 +18,7 @@ pub(crate) enum Varint {
 #[inline(always)]
 pub(crate) const fn read(bytes: &[u8]) -> Varint {
     match *bytes {
+        // Every byte but the last has the high bit set; a last byte of 0 is refused as padding.
         [a @ ..0x80, ..] => Varint::Value(a as u32, 1),
         [a, b @ 1..0x80, ..] => Varint::Value(group(a, 0) | group(b, 7), 2),
         [a, b @ 0x80..=0xff, c @ 1..0x80, ..] => {
@@ -70,6 +71,7 @@ pub(crate) const fn len(value: u32) -> usize {
     reason = "each byte takes its seven bits"
 )]
 pub(crate) const fn bytes(value: u32) -> [u8; 4] {
+    // The high bit of a byte says that another one follows.
     let more = [
         0x80 * (value > 0x7f) as u8,
         0x80 * (value > 0x3fff) as u8,

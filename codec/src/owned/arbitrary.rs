@@ -36,6 +36,7 @@ impl<'u> Arbitrary<'u> for Packet {
 
 impl<'u> Arbitrary<'u> for Utf8String {
     fn arbitrary(u: &mut Unstructured<'u>) -> Result<Self> {
+        // NUL is the only character that a string can't hold.
         Self::new(String::arbitrary(u)?.replace('\0', "")).map_err(|_| Error::IncorrectFormat)
     }
 }
@@ -56,6 +57,8 @@ impl<'u> Arbitrary<'u> for TopicName {
 
 impl<'u> Arbitrary<'u> for TopicFilter {
     fn arbitrary(u: &mut Unstructured<'u>) -> Result<Self> {
+        // Most arbitrary texts are valid filters. The others lose the wildcards that are out of
+        // place.
         let filter = String::arbitrary(u)?;
         Self::new(filter.clone()).or_else(|_| {
             let levels = filter

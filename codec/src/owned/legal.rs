@@ -21,6 +21,7 @@ impl Packet {
                 );
             }
             Self::ConnAck(connack) => {
+                // A refusal has no session, and the absence of Maximum QoS means QoS 2.
                 connack.reason_code = legal(connack.reason_code, packet_type);
                 connack.session_present &= !connack.reason_code.is_error();
                 let properties = &mut connack.properties;
@@ -33,6 +34,7 @@ impl Packet {
                 );
             }
             Self::Publish(publish) if publish.topic.is_none() => {
+                // A PUBLISH without a topic needs an alias.
                 let alias = &mut publish.properties.topic_alias;
                 *alias = alias.or(TopicAlias::new(1));
             }
@@ -58,6 +60,7 @@ impl Packet {
             }
             Self::Auth(auth) => {
                 auth.reason_code = legal(auth.reason_code, packet_type);
+                // Only the short form of AUTH has no method.
                 let says_something = *auth != Auth::default();
                 require_method(&mut auth.properties.authentication_method, says_something);
             }
@@ -94,6 +97,7 @@ fn legal(code: ReasonCode, packet_type: PacketType) -> ReasonCode {
 fn legal_subscriptions(subscriptions: &Repeated<Subscription>) -> Repeated<Subscription> {
     let mut legal = Repeated::default();
     for mut subscription in subscriptions.lend() {
+        // No Local is not allowed with a shared subscription.
         subscription.options.no_local &= !subscription.filter.is_shared();
         legal.push_lent(subscription);
     }

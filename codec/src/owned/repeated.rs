@@ -42,6 +42,7 @@ where
             out: &mut self.bytes,
             first_properties: None,
         };
+        // A property is kept with its identifier, as in a packet.
         if let Some(id) = <T::Lent<'_> as Item<'_>>::PROPERTY {
             sink.u8(id);
         }

@@ -61,6 +61,7 @@ fn packet() -> impl Strategy<Value = Packet> {
         any::<super::Disconnect>().prop_map(Packet::Disconnect),
         any::<super::Auth>().prop_map(Packet::Auth),
     ];
+    // The parts are independent of each other; this makes them fit.
     packet.prop_map(Packet::legal)
 }
 
@@ -81,6 +82,7 @@ fn text(most: usize) -> impl Strategy<Value = String> {
 }
 
 fn levels(wildcards: bool) -> impl Strategy<Value = Vec<String>> {
+    // Names without wildcards; in filters every fourth level is a `+`.
     let name = text(8).prop_map(|text| text.replace(['+', '#', '\0'], "$"));
     let wildcard = if wildcards { 1 } else { 0 };
     vec(

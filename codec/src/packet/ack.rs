@@ -114,12 +114,14 @@ impl<'a> Ack<'a> {
         input: &'a [u8],
         options: &DecodeOptions,
     ) -> Result<Option<(AckType, Self, usize)>, DecodeError> {
+        // The usual form needs no general decoding.
         if let Some((ack_type, ack)) = Self::short(input, options) {
             return Ok(Some((ack_type, ack, SHORT)));
         }
         let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
             return none_or_refused(input, options);
         };
+        // Another packet is not an error: the caller decodes it as what it is.
         let Some(ack_type) = AckType::of(header.packet_type) else {
             return Ok(None);
         };
@@ -131,6 +133,7 @@ impl<'a> Ack<'a> {
     /// properties. `None` means that the caller has to decode the packet in the general way.
     #[inline(always)]
     pub(super) fn short(input: &[u8], options: &DecodeOptions) -> Option<(AckType, Self)> {
+        // A Remaining Length of 2: the identifier alone.
         let [first, 2, high, low, ..] = *input else {
             return None;
         };
@@ -141,6 +144,7 @@ impl<'a> Ack<'a> {
             PUBCOMP => AckType::PubComp,
             _ => return None,
         };
+        // 0 is refused by the general way, with its error.
         let packet_id = PacketId::new(u16::from_be_bytes([high, low]))?;
         (options.max_packet_size as usize >= SHORT).then(|| (ack_type, Self::success(packet_id)))
     }

@@ -47,9 +47,11 @@ impl AuthProperties<'_> {
 
 impl<'a> Auth<'a> {
     pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
+        // An AUTH without reason code and properties is the short form of success.
         let short = r.is_empty();
         let (reason_code, properties): (_, AuthProperties<'a>) =
             outcome::read(PacketType::Auth, r)?;
+        // All other forms name the method.
         if !short && properties.authentication_method.is_none() {
             return Err(r.protocol_at(
                 r.offset(),

@@ -75,12 +75,14 @@ properties! {
 
 impl<'a> ConnAck<'a> {
     pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
+        // Only bit 0 of the flags has a meaning.
         let flags_at = r.offset();
         let flags = r.u8("connect_acknowledge_flags")?;
         if flags > 1 {
             r.refuse(r.malformed_at(flags_at, "connect_acknowledge_flags", Some("MQTT-3.2.2-1")))?;
         }
         let reason_code = ReasonCode::read(r, PacketType::ConnAck)?;
+        // A server that refuses a connection has no session with it, but some set the flag.
         let mut session_present = flags == 1;
         if session_present && reason_code.is_error() {
             if !r.leniency().session_present_on_refusal {
@@ -88,12 +90,14 @@ impl<'a> ConnAck<'a> {
             }
             session_present = false;
         }
+        // The position is kept for the offset of an error.
         let before = r.peek_rest();
         let properties = ConnAckProperties::read(r)?;
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
             let at = offset_of(row::authentication_data::ID, before, r.end());
             return Err(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.2.2-1")));
         }
+        // A CONNACK has no payload.
         r.finish("properties")?;
         Ok(Self {
             session_present,
@@ -115,6 +119,7 @@ impl Body for ConnAck<'_> {
                 "session_present",
             ));
         }
+        // The absence of the property means QoS 2.
         if self.properties.maximum_qos == Some(QoS::ExactlyOnce) {
             return Err(EncodeError::new(EncodeErrorKind::NotAllowed, "maximum_qos"));
         }

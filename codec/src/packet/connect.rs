@@ -124,17 +124,21 @@ properties! {
 
 impl<'a> Connect<'a> {
     pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
+        // The variable header: protocol, flags, keep alive, properties (§3.1.2).
         read_protocol(r)?;
         let flags = read_flags(r)?;
         let keep_alive = r.u16("keep_alive")?;
         let before = r.peek_rest();
         let properties = ConnectProperties::read(r)?;
+        // Authentication data has no meaning without a method.
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
             let at = offset_of(row::authentication_data::ID, before, r.end());
             r.refuse(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.1.2-2")))?;
         }
+        // The payload (§3.1.3): the Client Identifier is always there, all else has a flag.
         expect_more(r, "client_id", "MQTT-3.1.3-3")?;
         let client_id = Utf8String::read(r, Rule::form("client_id"))?;
+        // Will, User Name and Password are there if their flags are set, in this order.
         let will = if flags & WILL != 0 {
             Some(Will::read(r, flags)?)
         } else {
@@ -155,6 +159,7 @@ impl<'a> Connect<'a> {
         if !r.is_empty() {
             // A field without its flag, or bytes that are nothing at all. [MQTT-3.1.2-16]
             // [MQTT-3.1.2-18]
+            // The statement tells which flag is missing.
             let statement = match (username, password) {
                 (None, _) => Some("MQTT-3.1.2-16"),
                 (_, None) => Some("MQTT-3.1.2-18"),
@@ -182,6 +187,7 @@ fn read_protocol<R: Record>(r: &mut Reader<'_, R>) -> Result<(), DecodeError> {
         reason_code: ReasonCode::UnsupportedProtocolVersion,
         ..r.malformed_at(at, field, Some(statement))
     };
+    // The name is checked before the version: another protocol may have anything behind its name.
     let at = r.offset();
     if r.prefixed("protocol_name")? != PROTOCOL_NAME {
         return Err(unsupported(r, at, "protocol_name", "MQTT-3.1.2-1"));
@@ -196,6 +202,8 @@ fn read_protocol<R: Record>(r: &mut Reader<'_, R>) -> Result<(), DecodeError> {
 fn read_flags<R: Record>(r: &mut Reader<'_, R>) -> Result<u8, DecodeError> {
     let at = r.offset();
     let flags = r.u8("connect_flags")?;
+    // Each combination of flags that is not allowed breaks a statement of its own (§3.1.2.3 to
+    // §3.1.2.7).
     let statement = if flags & RESERVED != 0 {
         "MQTT-3.1.2-3"
     } else if flags & WILL_QOS == WILL_QOS {
@@ -228,6 +236,7 @@ impl<'a> Will<'a> {
     fn read<R: Record>(r: &mut Reader<'a, R>, flags: u8) -> Result<Self, DecodeError> {
         expect_more(r, "will_properties", "MQTT-3.1.2-9")?;
         Ok(Self {
+            // The flags were checked before: the Will QoS is 0, 1 or 2.
             qos: QoS::from_level((flags & WILL_QOS) >> 3).unwrap_or_default(),
             retain: flags & WILL_RETAIN != 0,
             properties: WillProperties::read(r)?,
@@ -277,6 +286,7 @@ impl Body for Connect<'_> {
         if self.properties.authentication_data.is_some()
             && self.properties.authentication_method.is_none()
         {
+            // The same rule as in decoding: data needs a method.
             return Err(EncodeError::new(
                 EncodeErrorKind::Missing,
                 "authentication_method",
@@ -289,6 +299,7 @@ impl Body for Connect<'_> {
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         sink.prefixed(PROTOCOL_NAME);
         sink.u8(PROTOCOL_VERSION);
+        // The flags follow from the fields that are set.
         sink.u8(flag(self.username.is_some(), USERNAME)
             | flag(self.password.is_some(), PASSWORD)
             | self.will.as_ref().map_or(0, Will::flags)

@@ -32,6 +32,7 @@ pub(super) fn decode<'a, T>(
     options: &DecodeOptions,
     keep: impl Fn(Packet<'a>) -> T,
 ) -> Decoded<T> {
+    // Acknowledgements of four bytes are the most frequent packets beside PUBLISH.
     if let Some((ack_type, ack)) = Ack::short(input, options) {
         return match ack_type {
             AckType::PubAck => Ok(Some((keep(Packet::PubAck(ack)), SHORT))),
@@ -71,6 +72,7 @@ pub(super) fn read<'a, T, R: Record>(
             })
         };
     }
+    // One call for each type; PUBLISH has a second one for messages without properties.
     match header.packet_type {
         PacketType::Connect => read!(Connect),
         PacketType::ConnAck => read!(ConnAck),

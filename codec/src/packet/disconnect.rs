@@ -38,9 +38,11 @@ properties! {
 
 impl<'a> Disconnect<'a> {
     pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
+        // The position is kept for the offset of an error.
         let before = r.peek_rest();
         let (reason_code, properties): (_, DisconnectProperties<'a>) =
             outcome::read(PacketType::Disconnect, r)?;
+        // Two properties may come from one side only.
         let (wrong, name, statement) = match r.sender() {
             Sender::Server if properties.session_expiry_interval.is_some() => (
                 row::session_expiry_interval::ID,

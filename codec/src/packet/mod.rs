@@ -238,13 +238,16 @@ fn encode_staged(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeEr
         len,
         first_properties,
     } = lengths(body, 0)?;
+    // A packet that doesn't fit the stage is written field by field.
     let mut stage = [0; STAGE];
     let Some(staged) = stage.get_mut(..len) else {
         return encode(body, out);
     };
+    // Nothing is written if the buffer can't take all of it.
     if out.remaining_mut() < len {
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }
+    // The lengths are known, so the properties are not counted again.
     body.write_packet(
         first_byte(body),
         remaining_length,
@@ -310,13 +313,16 @@ struct Lengths {
 /// Lengths of a packet whose body is followed by `more` bytes.
 #[inline(always)]
 fn lengths(body: &impl Body, more: usize) -> Result<Lengths, EncodeError> {
+    // Rules that the types can't hold come first: a wrong packet has no length.
     body.check()?;
     let Length {
         bytes,
         first_properties,
     } = Length::of(|counter| body.write(counter));
+    // The Remaining Length has at most four bytes.
     match u32::try_from(bytes + more as u64) {
         Ok(remaining_length) if remaining_length <= varint::MAX => {
+            // First byte, Remaining Length, and the body without the bytes that are sent apart.
             let len = 1 + varint::len(remaining_length) + remaining_length as usize - more;
             Ok(Lengths {
                 remaining_length,

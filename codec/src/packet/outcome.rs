@@ -15,6 +15,7 @@ pub(super) fn read<'a, P: Properties<'a>, R: Record>(
     packet_type: PacketType,
     r: &mut Reader<'a, R>,
 ) -> Result<(ReasonCode, P), DecodeError> {
+    // Nothing at all means success. Only AUTH, DISCONNECT and acknowledgements come here.
     if r.is_empty() {
         return Ok((ReasonCode::Success, P::default()));
     }
@@ -23,6 +24,7 @@ pub(super) fn read<'a, P: Properties<'a>, R: Record>(
     if r.is_empty() && packet_type != PacketType::Auth {
         return Ok((reason_code, P::default()));
     }
+    // Properties need a reason code before them, and nothing may follow them.
     let properties = P::read(r)?;
     r.finish("properties")?;
     Ok((reason_code, properties))
@@ -41,6 +43,7 @@ pub(super) fn write<'a, P: Properties<'a>, S: Sink>(
     properties: &P,
     sink: &mut S,
 ) {
+    // The shortest form: no properties, and no reason code if that is success.
     let has_properties = !properties.is_empty();
     if has_properties || reason_code != ReasonCode::Success {
         reason_code.write(sink);

@@ -157,6 +157,7 @@ impl<'a> Publish<'a> {
         input: &'a [u8],
         options: &DecodeOptions,
     ) -> Result<Option<(Self, usize)>, DecodeError> {
+        // Incomplete and refused packets are decoded again in a cold function.
         let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
             return none_or_refused(input, options);
         };
@@ -172,6 +173,7 @@ impl<'a> Publish<'a> {
     /// True if the Property Length is 0, as in most messages.
     #[inline(always)]
     pub(super) fn is_plain(header: FixedHeader, body: &[u8]) -> bool {
+        // The Property Length is behind the topic and, above QoS 0, the Packet Identifier.
         let Some((topic_len, rest)) = body.split_first_chunk() else {
             return false;
         };
@@ -203,14 +205,18 @@ impl<'a> Publish<'a> {
         r: &mut Reader<'a, R>,
         plain: bool,
     ) -> Result<Self, DecodeError> {
+        // The flags of the fixed header: at QoS 0 nothing is ever sent again, so DUP has no
+        // meaning.
         let dup = header.flags & DUP != 0;
         if header.flags & (DUP | QOS) == DUP && !r.leniency().dup_at_qos_0 {
             return Err(r.protocol_at(0, "dup", Some("MQTT-3.3.1-2")));
         }
+        // The Topic Name, which may be empty if an alias stands for it.
         let topic_at = r.offset();
         let topic = match TopicName::read_optional(r, "topic", "MQTT-3.3.2-2") {
             Ok(topic) => topic,
             Err(error) => {
+                // A wrong topic concerns the message alone if the rest can be read.
                 return Err(refusal::of_topic(
                     &error,
                     header.flags,
@@ -220,6 +226,7 @@ impl<'a> Publish<'a> {
                 ));
             }
         };
+        // Only QoS 1 and 2 have a Packet Identifier. [MQTT-2.2.1-2]
         let delivery = match header.flags & QOS {
             0 => Delivery::AtMostOnce,
             QOS_1 => Delivery::AtLeastOnce {
@@ -231,6 +238,8 @@ impl<'a> Publish<'a> {
                 dup,
             },
         };
+        // The properties; most messages have none, and the constant `plain` then removes their
+        // code.
         let before = r.peek_rest();
         let properties = if plain {
             r.u8("property_length")?;
@@ -250,9 +259,11 @@ impl<'a> Publish<'a> {
                 }
             }
         };
+        // Without a topic, an alias has to say where the message belongs.
         if topic.is_none() && properties.topic_alias.is_none() {
             r.refuse(r.protocol_at(topic_at, "topic", Some("U-3.3.2-1")))?;
         }
+        // Subscription Identifiers go from servers to clients only.
         if r.sender() == Sender::Client && !properties.subscription_identifiers.is_empty() {
             let at = offset_of(row::subscription_identifier::ID, before, r.end());
             return Err(r.protocol_at(
@@ -266,6 +277,7 @@ impl<'a> Publish<'a> {
             retain: header.flags & RETAIN != 0,
             topic,
             properties,
+            // All that is left; the payload has no length of its own.
             payload: r.rest("payload"),
         })
     }
@@ -276,6 +288,7 @@ impl<'a> Publish<'a> {
     /// The errors of [`Packet::encode`](crate::Packet::encode).
     #[inline]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        // One instance without and one with the code for properties.
         if self.properties.is_empty() {
             encode(&Form::<PLAIN, WHOLE>(self), out)
         } else {

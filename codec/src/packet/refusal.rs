@@ -22,7 +22,7 @@ pub(super) fn of_topic(
     end: u32,
     sender: Sender,
 ) -> DecodeError {
-    let (error, r) = (*error, Reader::standing_at(rest, end, sender));
+    let (error, r) = (*error, Reader::with_rest(rest, end, sender));
     // A field that is cut off is the only fault without a statement; nothing behind it can be read.
     if error.statement.is_none() {
         return error;
@@ -36,6 +36,7 @@ fn behind_topic(
     mut r: Reader<'_>,
 ) -> Result<DecodeError, DecodeError> {
     let dup = flags & super::publish::DUP != 0;
+    // The identifier, with which a client can refuse the message.
     let delivery = match flags & super::publish::QOS {
         0 => Delivery::AtMostOnce,
         super::publish::QOS_1 => Delivery::AtLeastOnce {
@@ -61,7 +62,7 @@ pub(super) fn of_properties(
     end: u32,
     sender: Sender,
 ) -> DecodeError {
-    let (error, r) = (*error, Reader::standing_at(rest, end, sender));
+    let (error, r) = (*error, Reader::with_rest(rest, end, sender));
     in_properties(error, delivery, has_topic, r).unwrap_or_else(|graver| graver)
 }
 
@@ -74,9 +75,11 @@ fn in_properties(
     mut r: Reader<'_>,
 ) -> Result<DecodeError, DecodeError> {
     let mut section = r.properties()?;
+    // One bit for each property that was there.
     let (mut seen, mut topic_alias) = (0_u64, None);
     while !section.is_empty() {
         let at = section.offset();
+        // A property that no PUBLISH can have ends the connection.
         let id = section.u8("property_id")?;
         let is_single = PublishProperties::ONCE.contains(&id);
         if !is_single && !PublishProperties::MANY.contains(&id) {
@@ -86,6 +89,7 @@ fn in_properties(
             .iter()
             .find(|row| row.id == id)
             .map_or("property_id", |row| row.name);
+        // So does one that is there twice.
         let bit = 1_u64.checked_shl(id.into()).unwrap_or_default();
         if is_single && seen & bit != 0 {
             return Err(section.protocol_at(at, field, None));
@@ -119,6 +123,8 @@ fn in_properties(
             None => return Err(unexpected(section, at, id)),
         }
     }
+    // A message without topic and alias can't be attributed to any stream: the error stays as it
+    // was.
     if !has_topic && topic_alias.is_none() {
         return Err(error);
     }

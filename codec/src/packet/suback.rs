@@ -57,6 +57,7 @@ macro_rules! answer {
                 if self.reason_codes.is_empty() {
                     return Err(EncodeError::new(EncodeErrorKind::Missing, "reason_codes"));
                 }
+                // SUBACK and UNSUBACK have different codes.
                 self.reason_codes.iter().try_for_each(|code| outcome::check(code, PacketType::$name))
             }
 
@@ -85,9 +86,11 @@ fn read_codes<'a, R: Record>(
     r: &mut Reader<'a, R>,
     packet_type: PacketType,
 ) -> Result<Repeated<'a, ReasonCode>, DecodeError> {
+    // There is one code for each topic filter, and so at least one.
     if r.is_empty() {
         return Err(r.protocol_at(r.offset(), "reason_codes", Some("U-3.9.3-1")));
     }
+    // Every code is checked now; the list keeps the bytes.
     let bytes = r.peek_rest();
     while !r.is_empty() {
         ReasonCode::read(r, packet_type)?;

@@ -103,6 +103,7 @@ pub(super) fn read_list<'a, T: Item<'a>, R: Record>(
     if r.is_empty() {
         return Err(r.protocol_at(r.offset(), field, Some(statement)));
     }
+    // Each item is validated now, and read again when the list is iterated.
     let bytes = r.peek_rest();
     let mut count = 0;
     while !r.is_empty() {
@@ -116,11 +117,14 @@ impl<'a> Value<'a> for Subscription<'a> {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, _: Rule) -> Result<Self, DecodeError> {
         let filter = TopicFilter::read(r, Rule::form("topic_filter"))?;
+        // The options are one byte behind the filter.
         let at = r.offset();
         let byte = r.u8("subscription_options")?;
+        // Bits 6 and 7 are reserved.
         if byte & RESERVED != 0 {
             r.refuse(r.malformed_at(at, "subscription_options", Some("MQTT-3.8.3-5")))?;
         }
+        // QoS 3 and Retain Handling 3 do not exist.
         let Some(options) = SubscriptionOptions::from_byte(byte) else {
             r.refuse(r.protocol_at(at, "subscription_options", Some("U-3.8.3-1")))?;
             return Ok(Self {
@@ -128,6 +132,7 @@ impl<'a> Value<'a> for Subscription<'a> {
                 options: SubscriptionOptions::default(),
             });
         };
+        // A shared subscription delivers messages of all clients.
         if options.no_local && filter.is_shared() {
             r.refuse(r.protocol_at(at, "no_local", Some("MQTT-3.8.3-4")))?;
         }
@@ -153,6 +158,7 @@ impl<'a> Item<'a> for Subscription<'a> {
 
 impl SubscriptionOptions {
     fn from_byte(byte: u8) -> Option<Self> {
+        // Bits 4 and 5 are Retain Handling, bits 0 and 1 the QoS.
         let retain_handling = match byte >> 4 & 0b11 {
             0 => RetainHandling::Send,
             1 => RetainHandling::SendIfNew,
@@ -185,6 +191,7 @@ impl Body for Subscribe<'_> {
     }
 
     fn check(&self) -> Result<(), EncodeError> {
+        // An empty list is a protocol error at the receiver. [MQTT-3.8.3-2]
         if self.subscriptions.is_empty() {
             return Err(EncodeError::new(EncodeErrorKind::Missing, "subscriptions"));
         }
@@ -203,6 +210,7 @@ impl Body for Subscribe<'_> {
         self.packet_id.write(sink);
         sink.properties(&self.properties);
         // The options of a subscription and the length of the next filter are written together.
+        // Each filter is preceded by its length, and all but the first by the options before it.
         let last =
             self.subscriptions
                 .iter()

@@ -66,6 +66,8 @@ impl WriteField for &[u8] {
         name: &'static str,
         map: &mut M,
     ) -> Result<(), M::Error> {
+        // Text stays readable; all else is base64 under another key, so that the two can't be
+        // confused.
         match core::str::from_utf8(self) {
             Ok(text) => map.serialize_entry(name, text),
             Err(_) => {
@@ -89,6 +91,7 @@ impl WriteField for BinaryData<'_> {
 impl WriteField for Delivery {
     fn write_field<M: SerializeMap>(&self, _: &'static str, map: &mut M) -> Result<(), M::Error> {
         self.qos().write_field("qos", map)?;
+        // At QoS 0 there is no identifier and no DUP flag.
         let Some(packet_id) = self.packet_id() else {
             return Ok(());
         };

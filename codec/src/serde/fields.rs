@@ -48,6 +48,8 @@ macro_rules! fields {
 
                 fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<$owned, A::Error> {
                     while let Some(key) = map.next_key::<::alloc::string::String>()? {
+                        // Each field is asked for the key in turn; a key that no field knows is an
+                        // error.
                         let known = false
                             $(|| <$type>::read_field(&mut self.$field, stringify!($field), &key, &mut map)?)*;
                         if !known {

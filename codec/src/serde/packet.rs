@@ -15,6 +15,7 @@ impl Serialize for Packet<'_> {
             Self::Connect(packet) => map.serialize_value(packet),
             Self::ConnAck(packet) => map.serialize_value(packet),
             Self::Publish(packet) => map.serialize_value(packet),
+            // The four acknowledgements have the same fields.
             Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
                 map.serialize_value(ack)
             }

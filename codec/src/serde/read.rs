@@ -54,9 +54,11 @@ impl<T: Entry> ReadField for T {
         key: &str,
         map: &mut A,
     ) -> Result<bool, A::Error> {
+        // A key of another field is not read.
         let Some(value) = T::read(name, key, map)? else {
             return Ok(false);
         };
+        // The same key twice is an error, as for structs.
         if slot.replace(value).is_some() {
             Err(A::Error::duplicate_field(name))
         } else {
@@ -163,6 +165,7 @@ impl Entry for Vec<u8> {
         key: &str,
         map: &mut A,
     ) -> Result<Option<Self>, A::Error> {
+        // The suffix of the key tells text from base64.
         match key.strip_prefix(name) {
             Some("") => map
                 .next_value::<String>()
@@ -206,6 +209,7 @@ impl ReadField for Delivery {
     }
 
     fn finish<E: Error>((qos, packet_id, dup): Self::Slot, _: &'static str) -> Result<Self, E> {
+        // Identifier and DUP flag belong to QoS 1 and 2, as on the wire.
         let dup = bool::finish(dup, "dup")?;
         match QoS::finish(qos, "qos")? {
             QoS::AtMostOnce if dup => Err(E::custom("dup is for QoS 1 and 2")),

@@ -151,6 +151,7 @@ impl<'de> Visitor<'de> for CodeAndName {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ReasonCode, A::Error> {
         let mut number = None;
         while let Some(key) = map.next_key::<String>()? {
+            // The name is for people, and ignored.
             if key == "code" {
                 number = Some(map.next_value::<u64>()?);
             } else {
