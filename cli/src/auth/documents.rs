@@ -18,14 +18,14 @@ pub(super) struct Documents {
     pub(super) faults: Vec<Placed<AnswerFault>>,
     /// Files that aren't JSON, with the reason.
     pub(super) malformed: Vec<Placed<String>>,
-    files: Vec<File>,
+    files: Vec<PolicyFile>,
 }
 
 /// A policy document and its place.
 pub(super) struct Document {
     /// Object, or the text of one.
     pub(super) value: Value,
-    source: Source,
+    source: DocumentSource,
 }
 
 /// Something that was found in a file.
@@ -45,7 +45,7 @@ pub(super) struct Location {
 
 /// Place in a file, as a JSON Pointer.
 #[derive(Clone)]
-struct Source {
+struct DocumentSource {
     /// Index of the file.
     file: usize,
     pointer: String,
@@ -53,7 +53,7 @@ struct Source {
     is_text: bool,
 }
 
-struct File {
+struct PolicyFile {
     name: String,
     text: String,
 }
@@ -73,7 +73,7 @@ impl Documents {
                 name if name == "-" => "<stdin>".into(),
                 name => name.into_owned(),
             };
-            documents.add_file(File { name, text });
+            documents.add_file(PolicyFile { name, text });
         }
         Ok(documents)
     }
@@ -84,9 +84,9 @@ impl Documents {
         self.locate(source, pointer)
     }
 
-    fn add_file(&mut self, file: File) {
+    fn add_file(&mut self, file: PolicyFile) {
         let parsed = serde_json::from_str(&file.text);
-        let source = Source {
+        let source = DocumentSource {
             file: self.files.len(),
             pointer: String::new(),
             is_text: false,
@@ -106,14 +106,14 @@ impl Documents {
         }
     }
 
-    fn add(&mut self, value: Value, source: Source) {
+    fn add(&mut self, value: Value, source: DocumentSource) {
         match value {
             // An answer or a document as its JSON text, which AWS takes as well.
             Value::String(text) => match serde_json::from_str(&text) {
                 Ok(Value::String(_)) | Err(_) => self.add_document(Value::String(text), source),
                 Ok(value) => self.add(
                     value,
-                    Source {
+                    DocumentSource {
                         is_text: true,
                         ..source
                     },
@@ -130,20 +130,20 @@ impl Documents {
         }
     }
 
-    fn add_document(&mut self, value: Value, source: Source) {
+    fn add_document(&mut self, value: Value, source: DocumentSource) {
         let is_text = source.is_text || value.is_string();
         self.documents.push(Document {
             value,
-            source: Source { is_text, ..source },
+            source: DocumentSource { is_text, ..source },
         });
     }
 
-    fn add_list(&mut self, list: Vec<Value>, source: &Source) {
+    fn add_list(&mut self, list: Vec<Value>, source: &DocumentSource) {
         for (value, index) in list.into_iter().zip(0..) {
             let pointer = format!("{}/{index}", source.pointer);
             self.add_document(
                 value,
-                Source {
+                DocumentSource {
                     pointer,
                     ..source.clone()
                 },
@@ -151,7 +151,7 @@ impl Documents {
         }
     }
 
-    fn add_answer(&mut self, value: Value, source: &Source) {
+    fn add_answer(&mut self, value: Value, source: &DocumentSource) {
         let faults = match Answer::from_value(value) {
             // No document of such an answer counts.
             Ok(answer) if !answer.is_authenticated => vec![AnswerFault::NotAuthenticated],
@@ -162,7 +162,7 @@ impl Documents {
                     ..answer.clone()
                 };
                 let faults = rest.check().err().map(faults).unwrap_or_default();
-                let documents = Source {
+                let documents = DocumentSource {
                     pointer: format!("{}/policyDocuments", source.pointer),
                     ..source.clone()
                 };
@@ -182,7 +182,7 @@ impl Documents {
         }
     }
 
-    fn locate(&self, source: &Source, pointer: &str) -> Option<Location> {
+    fn locate(&self, source: &DocumentSource, pointer: &str) -> Option<Location> {
         let file = self.files.get(source.file)?;
         let pointer = if source.is_text {
             source.pointer.clone()

@@ -18,7 +18,7 @@ impl Position {
         let Ok(root) = serde_json::from_str::<&RawValue>(text) else {
             return Self::at(text, 0);
         };
-        let mut place = Place {
+        let mut place = JsonValue {
             raw: root,
             start: offset(text, root),
         };
@@ -45,12 +45,12 @@ impl Position {
 }
 
 /// A value in the text, and the byte at which it, or its name, begins.
-struct Place<'a> {
+struct JsonValue<'a> {
     raw: &'a RawValue,
     start: usize,
 }
 
-impl<'a> Place<'a> {
+impl<'a> JsonValue<'a> {
     /// Member of an object, or item of a list; `None` if there is none of that name.
     fn child(&self, text: &str, name: &str) -> Option<Self> {
         let json = self.raw.get();

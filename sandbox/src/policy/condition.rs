@@ -2,14 +2,16 @@
 //! they compare.
 
 mod operator;
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::policy::condition::operator::{Operand, Operator};
-use crate::policy::error::{Place, PolicyError, PolicyErrorKind, type_name};
-use crate::policy::key::Key;
+use crate::policy::error::{JsonPlace, PolicyError, PolicyErrorKind, type_name};
+use crate::policy::key::ConditionKey;
 use crate::policy::request::Request;
 use crate::policy::resource::ArnScope;
 
@@ -22,7 +24,7 @@ pub(super) struct Condition {
     set: Option<Set>,
     if_exists: bool,
     test: Test,
-    key: Key,
+    key: ConditionKey,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Condition {
     /// an error with its own place.
     pub(super) fn parse_all(
         operators: &Map<String, Value>,
-        place: &Place,
+        place: &JsonPlace,
         errors: &mut Vec<PolicyError>,
     ) -> Vec<Self> {
         let mut conditions = Vec::new();
@@ -78,8 +80,8 @@ impl Condition {
 
     fn parse(operator_name: &str, key_name: &str, values: &Value) -> Result<Self, PolicyErrorKind> {
         // A key that isn't known can't be compared with anything.
-        let key =
-            Key::named(key_name).ok_or_else(|| PolicyErrorKind::ConditionKey(key_name.into()))?;
+        let key = ConditionKey::named(key_name)
+            .ok_or_else(|| PolicyErrorKind::ConditionKey(key_name.into()))?;
         let (set, if_exists, bare) = split(operator_name);
         let wrong = |value: &Value| PolicyErrorKind::ConditionValue {
             operator: operator_name.into(),
@@ -156,7 +158,9 @@ impl Condition {
             .iter()
             .map(|value| match scope {
                 // Region and account may be the reason.
-                Some(scope) if self.key == Key::LastWillTopic => operator::in_scope(value, scope),
+                Some(scope) if self.key == ConditionKey::LastWillTopic => {
+                    operator::in_scope(value, scope)
+                }
                 _ => value.to_string(),
             })
             .collect();
@@ -216,223 +220,4 @@ fn is_null(operator: &str) -> bool {
 fn is_known(operator: &str) -> bool {
     let (_, _, bare) = split(operator);
     is_null(operator) || Operator::named(bare).is_some()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use crate::policy::request::{Action, ConnectAttributes, Subject};
-    use serde_json::json;
-
-    fn subject(attributes: &[&str]) -> Subject {
-        let connect = ConnectAttributes {
-            persistent: attributes.contains(&"PersistentConnect"),
-            last_will: attributes.contains(&"LastWill"),
-        };
-        Subject {
-            source_ip: Some([10, 1, 2, 3].into()),
-            connect,
-            ..Subject::new("lamp-7")
-        }
-    }
-
-    fn parse(condition: Value) -> Result<Vec<Condition>, PolicyError> {
-        let Value::Object(element) = condition else {
-            panic!("an object")
-        };
-        let mut errors = Vec::new();
-        let conditions = Condition::parse_all(&element, &Place::default(), &mut errors);
-        errors.into_iter().next().map_or(Ok(conditions), Err)
-    }
-
-    fn holds_for(condition: Value, attributes: &[&str]) -> bool {
-        let subject = subject(attributes);
-        let time = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let request = Request::new(Action::Connect, "lamp-7", &subject, time);
-        parse(condition)
-            .unwrap()
-            .iter()
-            .all(|condition| condition.holds(&request, None))
-    }
-
-    fn holds(condition: Value) -> bool {
-        holds_for(condition, &[])
-    }
-
-    #[test]
-    fn set_operators_on_connect_attributes_are_those_of_iam() {
-        let (none, session, will) = (&[][..], &["PersistentConnect"][..], &["LastWill"][..]);
-        let both = &["PersistentConnect", "LastWill"][..];
-        let session_only = || json!({"iot:ConnectAttributes": ["PersistentConnect"]});
-        for (operator, expected) in [
-            ("ForAllValues:StringEquals", [true, true, false, false]),
-            ("ForAllValues:StringNotEquals", [true, false, true, false]),
-            ("ForAnyValue:StringEquals", [false, true, false, true]),
-            ("ForAnyValue:StringNotEquals", [false, false, true, true]),
-        ] {
-            let found = [none, session, will, both]
-                .map(|attributes| holds_for(json!({operator: session_only()}), attributes));
-            assert_eq!(found, expected, "{operator}");
-        }
-        let nothing = json!({"ForAllValues:StringEquals": {"iot:ConnectAttributes": []}});
-        assert!(holds_for(nothing.clone(), none) && !holds_for(nothing, will));
-    }
-
-    #[test]
-    fn each_operator_compares_as_its_name_says() {
-        for (operator, key, value, expected) in [
-            ("StringEquals", "iot:ClientId", json!("lamp-7"), true),
-            ("StringEquals", "iot:ClientId", json!("lamp-*"), false),
-            (
-                "StringEquals",
-                "iot:ClientId",
-                json!(["x", "${iot:ClientId}"]),
-                true,
-            ),
-            (
-                "StringNotEquals",
-                "iot:ClientId",
-                json!(["x", "lamp-7"]),
-                false,
-            ),
-            (
-                "StringEqualsIgnoreCase",
-                "iot:ClientId",
-                json!("LAMP-7"),
-                true,
-            ),
-            (
-                "StringNotEqualsIgnoreCase",
-                "iot:ClientId",
-                json!("LAMP-7"),
-                false,
-            ),
-            ("StringLike", "iot:clientid", json!("lamp-?"), true),
-            ("StringNotLike", "iot:ClientId", json!("lamp-*"), false),
-            (
-                "Bool",
-                "iot:Connection.Thing.IsAttached",
-                json!("true"),
-                false,
-            ),
-            ("Bool", "aws:SecureTransport", json!(true), true),
-            (
-                "IpAddress",
-                "aws:SourceIp",
-                json!(["192.0.2.1", "10.1.0.0/16"]),
-                true,
-            ),
-            ("NotIpAddress", "aws:SourceIp", json!("10.1.2.3"), false),
-            ("NotIpAddress", "aws:SourceIp", json!("::/0"), true),
-            (
-                "NumericLessThan",
-                "aws:EpochTime",
-                json!(1_800_000_001),
-                true,
-            ),
-            (
-                "NumericGreaterThanEquals",
-                "aws:EpochTime",
-                json!("1800000000"),
-                true,
-            ),
-            (
-                "NumericNotEquals",
-                "aws:EpochTime",
-                json!(1_800_000_000),
-                false,
-            ),
-            (
-                "DateLessThan",
-                "aws:CurrentTime",
-                json!("2027-01-15T08:00:01Z"),
-                true,
-            ),
-            (
-                "DateGreaterThan",
-                "aws:CurrentTime",
-                json!("2027-01-15T08:00:00Z"),
-                false,
-            ),
-            (
-                "DateLessThanEquals",
-                "aws:EpochTime",
-                json!("1800000000"),
-                true,
-            ),
-            ("Null", "iot:DomainName", json!("true"), true),
-            ("Null", "iot:ClientId", json!(true), false),
-        ] {
-            assert_eq!(
-                holds(json!({operator: {key: value.clone()}})),
-                expected,
-                "{operator} {key} {value}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_has_no_value_meets_only_negated_operators_and_if_exists() {
-        for (operator, expected) in [
-            ("StringEquals", false),
-            ("StringEqualsIfExists", true),
-            ("StringNotEquals", true),
-            ("ForAllValues:StringEquals", true),
-            ("ForAnyValue:StringLike", false),
-            ("ForAnyValue:StringNotEquals", false),
-        ] {
-            let condition = json!({operator: {"iot:Connection.Thing.ThingName": "lamp"}});
-            assert_eq!(holds(condition), expected, "{operator}");
-        }
-    }
-
-    #[test]
-    fn all_operators_and_keys_must_hold() {
-        let both = |client_id| json!({"StringEquals": {"iot:ClientId": client_id}, "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}});
-        assert!(holds(both("lamp-7")) && !holds(both("other")));
-    }
-
-    #[test]
-    fn what_is_not_known_refuses_by_name() {
-        for (condition, text) in [
-            (
-                json!({"StringMatches": {"iot:ClientId": "x"}}),
-                "the condition operator \"StringMatches\" isn't supported by this sandbox",
-            ),
-            (
-                json!({"ForSomeValues:StringEquals": {"iot:ClientId": "x"}}),
-                "the condition operator \"ForSomeValues:StringEquals\" isn't supported by this sandbox",
-            ),
-            (
-                json!({"StringEquals": {"aws:PrincipalTag/team": "x"}}),
-                "the condition key \"aws:PrincipalTag/team\" isn't supported by this sandbox",
-            ),
-            (
-                json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}),
-                "the condition IpAddress on aws:SourceIp can't be compared with \"10.0.0.0/33\"",
-            ),
-            (
-                json!({"Bool": {"aws:SecureTransport": "maybe"}}),
-                "the condition Bool on aws:SecureTransport can't be compared with \"maybe\"",
-            ),
-        ] {
-            assert_eq!(parse(condition).unwrap_err().to_string(), text);
-        }
-    }
-
-    #[test]
-    fn a_complaint_names_the_condition_and_what_it_found() {
-        let found = parse(json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})).unwrap();
-        let subject = subject(&[]);
-        let complaint = found[0].complaint(
-            &Request::new(Action::Connect, "x", &subject, UNIX_EPOCH),
-            None,
-        );
-        assert_eq!(
-            complaint,
-            "the condition IpAddress on aws:SourceIp isn't met: 10.1.2.3"
-        );
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::policy::condition::Condition;
-use crate::policy::error::{Place, PolicyError, PolicyErrorKind, type_name};
+use crate::policy::error::{JsonPlace, PolicyError, PolicyErrorKind, type_name};
 use crate::policy::pattern::Pattern;
 use crate::policy::resource::Resource;
 
@@ -85,7 +85,7 @@ impl PolicyDocument {
                 let kind = PolicyErrorKind::Json(json_problem(&error).into());
                 (
                     Self { statements: vec![] },
-                    vec![Place::default().error(kind)],
+                    vec![JsonPlace::default().error(kind)],
                 )
             }
         }
@@ -106,7 +106,7 @@ struct Reader {
 
 /// Elements of a document or a statement, by their right names.
 struct Elements<'a> {
-    place: Place,
+    place: JsonPlace,
     /// Right name, name in the document, value.
     found: Vec<(&'static str, &'a str, &'a Value)>,
 }
@@ -114,7 +114,7 @@ struct Elements<'a> {
 impl Reader {
     /// Reads a whole document; statements with a mistake are left out.
     fn document(&mut self, value: &Value) -> Vec<Statement> {
-        let place = Place::default();
+        let place = JsonPlace::default();
         let elements = self.elements(value, place, "the policy document", &DOCUMENT_ELEMENTS);
         let Some(elements) = elements else {
             return Vec::new();
@@ -143,7 +143,7 @@ impl Reader {
     }
 
     /// Reads one statement; `None` if it has a mistake.
-    fn statement(&mut self, value: &Value, place: Place, number: usize) -> Option<Statement> {
+    fn statement(&mut self, value: &Value, place: JsonPlace, number: usize) -> Option<Statement> {
         let errors_before = self.errors.len();
         let elements = self.elements(value, place, "a statement", &STATEMENT_ELEMENTS)?;
 
@@ -202,7 +202,7 @@ impl Reader {
     fn elements<'a>(
         &mut self,
         value: &'a Value,
-        place: Place,
+        place: JsonPlace,
         called: &str,
         known: &[&'static str],
     ) -> Option<Elements<'a>> {
@@ -234,7 +234,7 @@ impl Reader {
     fn object<'a>(
         &mut self,
         value: &'a Value,
-        place: &Place,
+        place: &JsonPlace,
         called: &str,
     ) -> Option<&'a Map<String, Value>> {
         let object = value.as_object();
@@ -277,7 +277,11 @@ impl Reader {
     }
 
     /// Strings of an element that policies write as one string or as a list of them.
-    fn texts<'a>(&mut self, elements: &Elements<'a>, name: &'static str) -> Vec<(&'a str, Place)> {
+    fn texts<'a>(
+        &mut self,
+        elements: &Elements<'a>,
+        name: &'static str,
+    ) -> Vec<(&'a str, JsonPlace)> {
         let Some(value) = self.required(elements, name) else {
             return Vec::new();
         };
@@ -298,7 +302,13 @@ impl Reader {
         texts
     }
 
-    fn wrong_type(&mut self, place: &Place, called: &str, expected: &'static str, value: &Value) {
+    fn wrong_type(
+        &mut self,
+        place: &JsonPlace,
+        called: &str,
+        expected: &'static str,
+        value: &Value,
+    ) {
         self.errors.push(place.error(PolicyErrorKind::Type {
             element: called.into(),
             expected,
@@ -313,7 +323,7 @@ impl<'a> Elements<'a> {
         found.map(|(_, _, value)| *value)
     }
 
-    fn place_of(&self, name: &'static str) -> Place {
+    fn place_of(&self, name: &'static str) -> JsonPlace {
         let found = self.found.iter().find(|(right, _, _)| *right == name);
         self.place.member(found.map_or(name, |(_, found, _)| found))
     }
@@ -329,8 +339,11 @@ impl ActionPattern {
 }
 
 /// Items of a list, or the one value that policies write without a list.
-fn one_or_many<'a>(value: &'a Value, place: &Place) -> impl Iterator<Item = (&'a Value, Place)> {
-    let items: Vec<(&Value, Place)> = match value {
+fn one_or_many<'a>(
+    value: &'a Value,
+    place: &JsonPlace,
+) -> impl Iterator<Item = (&'a Value, JsonPlace)> {
+    let items: Vec<(&Value, JsonPlace)> = match value {
         Value::Array(items) => items
             .iter()
             .enumerate()

@@ -93,12 +93,12 @@ pub enum PolicyErrorKind {
 
 /// Place of a value in a document: its statement and its JSON Pointer.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Place {
+pub(super) struct JsonPlace {
     statement: Option<usize>,
     pointer: String,
 }
 
-impl Place {
+impl JsonPlace {
     /// Place of a member of the object here.
     pub(super) fn member(&self, name: &str) -> Self {
         let token = name.replace('~', "~0").replace('/', "~1");

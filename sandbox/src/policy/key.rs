@@ -2,7 +2,7 @@
 
 /// One key. Upper and lower case are alike, as in IAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum ConditionKey {
     ClientId,
     SourceIp,
     /// Network of AWS that the client comes from; set by hand only, as there is none here.
@@ -21,7 +21,7 @@ pub(super) enum Key {
     ThingOrCertificate,
 }
 
-impl Key {
+impl ConditionKey {
     /// `None` for a key that the sandbox doesn't know: the policy that asks for it is refused by
     /// that name.
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -47,19 +47,19 @@ impl Key {
     }
 }
 
-const NAMES: [(&str, Key); 12] = [
-    ("iot:ClientId", Key::ClientId),
-    ("aws:SourceIp", Key::SourceIp),
-    ("aws:SourceVpc", Key::SourceVpc),
-    ("aws:SourceVpce", Key::SourceVpce),
-    ("iot:DomainName", Key::DomainName),
-    ("iot:LastWillTopic", Key::LastWillTopic),
-    ("iot:ConnectAttributes", Key::ConnectAttributes),
-    ("iot:Connection.Thing.IsAttached", Key::IsAttached),
-    ("aws:SecureTransport", Key::SecureTransport),
-    ("aws:CurrentTime", Key::CurrentTime),
-    ("aws:EpochTime", Key::EpochTime),
-    ("iot:CertificateId", Key::ThingOrCertificate),
+const NAMES: [(&str, ConditionKey); 12] = [
+    ("iot:ClientId", ConditionKey::ClientId),
+    ("aws:SourceIp", ConditionKey::SourceIp),
+    ("aws:SourceVpc", ConditionKey::SourceVpc),
+    ("aws:SourceVpce", ConditionKey::SourceVpce),
+    ("iot:DomainName", ConditionKey::DomainName),
+    ("iot:LastWillTopic", ConditionKey::LastWillTopic),
+    ("iot:ConnectAttributes", ConditionKey::ConnectAttributes),
+    ("iot:Connection.Thing.IsAttached", ConditionKey::IsAttached),
+    ("aws:SecureTransport", ConditionKey::SecureTransport),
+    ("aws:CurrentTime", ConditionKey::CurrentTime),
+    ("aws:EpochTime", ConditionKey::EpochTime),
+    ("iot:CertificateId", ConditionKey::ThingOrCertificate),
 ];
 
 /// Reason why a key of IAM or of another service can't apply here; `None` for an unknown key.
@@ -85,17 +85,20 @@ mod tests {
 
     #[test]
     fn a_key_is_known_in_either_case_and_by_its_whole_name() {
-        assert_eq!(Key::named("aws:sourceIp"), Some(Key::SourceIp));
         assert_eq!(
-            Key::named("iot:Connection.Thing.Attributes[room]"),
-            Some(Key::ThingOrCertificate)
+            ConditionKey::named("aws:sourceIp"),
+            Some(ConditionKey::SourceIp)
         );
         assert_eq!(
-            Key::named("iot:Connection.Thing.IsAttached"),
-            Some(Key::IsAttached)
+            ConditionKey::named("iot:Connection.Thing.Attributes[room]"),
+            Some(ConditionKey::ThingOrCertificate)
+        );
+        assert_eq!(
+            ConditionKey::named("iot:Connection.Thing.IsAttached"),
+            Some(ConditionKey::IsAttached)
         );
         for unknown in ["iot:ClientIdx", "aws:username", "iot:Certificat", "é", ""] {
-            assert_eq!(Key::named(unknown), None, "{unknown}");
+            assert_eq!(ConditionKey::named(unknown), None, "{unknown}");
         }
     }
 }

@@ -5,22 +5,22 @@ use core::str::Chars;
 use std::borrow::Cow;
 
 use crate::policy::error::PolicyErrorKind;
-use crate::policy::key::Key;
+use crate::policy::key::ConditionKey;
 use crate::policy::request::Request;
 
 /// One pattern of a policy, parsed once. A variable's value is literal text: a client id of `*`
 /// matches only itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
-    tokens: Vec<Token>,
+    tokens: Vec<PatternToken>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
+enum PatternToken {
     Literal(char),
     AnyOne,
     AnyRun,
-    Variable(Key),
+    Variable(ConditionKey),
 }
 
 impl Pattern {
@@ -31,7 +31,7 @@ impl Pattern {
 
     /// Parses variables only, as `StringEquals` has them.
     pub(super) fn parse_text(text: &str) -> Result<Self, PolicyErrorKind> {
-        Self::parse_with(text, Token::Literal)
+        Self::parse_with(text, PatternToken::Literal)
     }
 
     /// Parses wildcards only, as `Action` has them; letters match in either case, as in IAM.
@@ -44,7 +44,10 @@ impl Pattern {
         }
     }
 
-    fn parse_with(text: &str, plain: impl Fn(char) -> Token) -> Result<Self, PolicyErrorKind> {
+    fn parse_with(
+        text: &str,
+        plain: impl Fn(char) -> PatternToken,
+    ) -> Result<Self, PolicyErrorKind> {
         let mut tokens = Vec::with_capacity(text.len());
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
@@ -70,7 +73,7 @@ impl Pattern {
 
     /// Matching as in [`Self::matches`], with upper and lower case alike.
     pub(super) fn matches_in_any_case(&self, text: &str, request: &Request<'_>) -> bool {
-        let lowercase = |tokens: Cow<'_, [Token]>| -> Vec<Token> {
+        let lowercase = |tokens: Cow<'_, [PatternToken]>| -> Vec<PatternToken> {
             tokens.iter().flat_map(|token| lowercase(*token)).collect()
         };
         self.resolved(request)
@@ -93,20 +96,20 @@ impl Pattern {
     }
 
     /// Tokens with each variable replaced by the letters of its value; `None` if one has no value.
-    fn resolved(&self, request: &Request<'_>) -> Option<Cow<'_, [Token]>> {
+    fn resolved(&self, request: &Request<'_>) -> Option<Cow<'_, [PatternToken]>> {
         if !self
             .tokens
             .iter()
-            .any(|token| matches!(token, Token::Variable(_)))
+            .any(|token| matches!(token, PatternToken::Variable(_)))
         {
             return Some(Cow::Borrowed(&self.tokens));
         }
         let mut resolved = Vec::with_capacity(self.tokens.len());
         for token in &self.tokens {
             match token {
-                Token::Variable(key) => {
+                PatternToken::Variable(key) => {
                     let values = request.values(*key);
-                    resolved.extend(values.first()?.chars().map(Token::Literal));
+                    resolved.extend(values.first()?.chars().map(PatternToken::Literal));
                 }
                 other => resolved.push(*other),
             }
@@ -115,32 +118,35 @@ impl Pattern {
     }
 }
 
-fn wildcard(c: char) -> Token {
+fn wildcard(c: char) -> PatternToken {
     match c {
-        '*' => Token::AnyRun,
-        '?' => Token::AnyOne,
-        other => Token::Literal(other),
+        '*' => PatternToken::AnyRun,
+        '?' => PatternToken::AnyOne,
+        other => PatternToken::Literal(other),
     }
 }
 
-fn lowercase(token: Token) -> Vec<Token> {
+fn lowercase(token: PatternToken) -> Vec<PatternToken> {
     match token {
-        Token::Literal(c) => c.to_lowercase().map(Token::Literal).collect(),
+        PatternToken::Literal(c) => c.to_lowercase().map(PatternToken::Literal).collect(),
         other => vec![other],
     }
 }
 
-fn variable(name: &str) -> Result<Token, PolicyErrorKind> {
-    match (name, Key::named(name)) {
-        ("*" | "?" | "$", _) => Ok(name.chars().next().map_or(Token::AnyOne, Token::Literal)),
-        (_, Some(key)) if !key.is_list() => Ok(Token::Variable(key)),
+fn variable(name: &str) -> Result<PatternToken, PolicyErrorKind> {
+    match (name, ConditionKey::named(name)) {
+        ("*" | "?" | "$", _) => Ok(name
+            .chars()
+            .next()
+            .map_or(PatternToken::AnyOne, PatternToken::Literal)),
+        (_, Some(key)) if !key.is_list() => Ok(PatternToken::Variable(key)),
         _ => Err(PolicyErrorKind::UnsupportedVariable(name.into())),
     }
 }
 
 /// Greedy matching that backtracks to the last `*` only: its cost is the product of both lengths at
 /// worst.
-fn matches(pattern: &[Token], text: &str) -> bool {
+fn matches(pattern: &[PatternToken], text: &str) -> bool {
     let mut at = 0;
     let mut rest = text.chars();
     let mut last_run: Option<(usize, Chars<'_>)> = None;
@@ -149,23 +155,23 @@ fn matches(pattern: &[Token], text: &str) -> bool {
         let mut ahead = rest.clone();
         match (pattern.get(at), ahead.next()) {
             (None, None) => return true,
-            (Some(Token::AnyRun), _) => {
+            (Some(PatternToken::AnyRun), _) => {
                 at += 1;
                 last_run = Some((at, rest.clone()));
                 continue;
             }
             (Some(_), None) => return false,
-            (Some(Token::AnyOne), Some(_)) => {
+            (Some(PatternToken::AnyOne), Some(_)) => {
                 at += 1;
                 rest = ahead;
                 continue;
             }
-            (Some(Token::Literal(wanted)), Some(found)) if *wanted == found => {
+            (Some(PatternToken::Literal(wanted)), Some(found)) if *wanted == found => {
                 at += 1;
                 rest = ahead;
                 continue;
             }
-            (Some(Token::Literal(_) | Token::Variable(_)) | None, Some(_)) => {}
+            (Some(PatternToken::Literal(_) | PatternToken::Variable(_)) | None, Some(_)) => {}
         }
 
         // They differ: give the last `*` one letter more, and try the rest again.
@@ -182,7 +188,7 @@ fn matches(pattern: &[Token], text: &str) -> bool {
 
 /// Matching of a pattern with the tokens of another one, token by token, as [`matches`] does with
 /// letters: `*` covers any tokens, `?` one letter or another `?`, everything else only its like.
-fn covers(pattern: &[Token], other: &[Token]) -> bool {
+fn covers(pattern: &[PatternToken], other: &[PatternToken]) -> bool {
     let (mut at, mut position) = (0, 0);
     let mut last_run: Option<(usize, usize)> = None;
     loop {
@@ -190,12 +196,12 @@ fn covers(pattern: &[Token], other: &[Token]) -> bool {
             (None, None) => return true,
 
             // `*` covers nothing at first, and one token more at each retry.
-            (Some(Token::AnyRun), _) => {
+            (Some(PatternToken::AnyRun), _) => {
                 at += 1;
                 last_run = Some((at, position));
                 continue;
             }
-            (Some(Token::AnyOne), Some(Token::AnyOne | Token::Literal(_))) => {
+            (Some(PatternToken::AnyOne), Some(PatternToken::AnyOne | PatternToken::Literal(_))) => {
                 (at, position) = (at + 1, position + 1);
                 continue;
             }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::policy::key::Key;
+use crate::policy::key::ConditionKey;
 
 /// Action of a client. The first word of the resource follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ pub struct Subject {
     /// will.
     pub last_will_topic: Option<Arc<str>>,
     /// Values that were set by hand.
-    pub(super) set: Vec<(Key, Arc<str>)>,
+    pub(super) set: Vec<(ConditionKey, Arc<str>)>,
     /// `iot:ConnectAttributes`, which exist for [`Action::Connect`] alone.
     pub connect: ConnectAttributes,
 }
@@ -79,7 +79,10 @@ impl Subject {
 
     /// Client for which every key has a value that can have one behind a custom authorizer.
     pub(super) fn with_every_value() -> Self {
-        let set = [(Key::SourceVpc, "x".into()), (Key::SourceVpce, "x".into())];
+        let set = [
+            (ConditionKey::SourceVpc, "x".into()),
+            (ConditionKey::SourceVpce, "x".into()),
+        ];
         Self {
             source_ip: Some([127, 0, 0, 1].into()),
             domain_name: Some("localhost".into()),
@@ -96,8 +99,8 @@ impl Subject {
     /// [`SetKeyError::Unknown`] for a key that isn't known, [`SetKeyError::NoValue`] for one that
     /// never has a value behind a custom authorizer.
     pub fn set(&mut self, key: &str, value: impl Into<Arc<str>>) -> Result<(), SetKeyError> {
-        match Key::named(key) {
-            Some(Key::ThingOrCertificate) => Err(SetKeyError::NoValue(key.into())),
+        match ConditionKey::named(key) {
+            Some(ConditionKey::ThingOrCertificate) => Err(SetKeyError::NoValue(key.into())),
             Some(known) => {
                 self.set.push((known, value.into()));
                 Ok(())
@@ -144,7 +147,7 @@ impl<'a> Request<'a> {
     }
 
     /// Values of a key for this request; empty if it has none.
-    pub(super) fn values(&self, key: Key) -> Vec<Cow<'a, str>> {
+    pub(super) fn values(&self, key: ConditionKey) -> Vec<Cow<'a, str>> {
         // Values that were set by hand take the place of the key's own.
         let subject = self.subject;
         if subject.set.iter().any(|(set, _)| *set == key) {
@@ -152,38 +155,40 @@ impl<'a> Request<'a> {
             return values.map(|(_, value)| Cow::Borrowed(&**value)).collect();
         }
         match key {
-            Key::ClientId => vec![Cow::Borrowed(&*subject.client_id)],
-            Key::SourceIp => subject
+            ConditionKey::ClientId => vec![Cow::Borrowed(&*subject.client_id)],
+            ConditionKey::SourceIp => subject
                 .source_ip
                 .iter()
                 .map(|ip| ip.to_string().into())
                 .collect(),
-            Key::DomainName => subject
+            ConditionKey::DomainName => subject
                 .domain_name
                 .iter()
                 .map(|name| Cow::Borrowed(&**name))
                 .collect(),
-            Key::ConnectAttributes => self.connect_attributes(),
+            ConditionKey::ConnectAttributes => self.connect_attributes(),
             // A custom authorizer knows no things, so that none is attached.
-            Key::IsAttached => vec!["false".into()],
-            Key::SecureTransport => vec!["true".into()],
-            Key::CurrentTime => vec![
+            ConditionKey::IsAttached => vec!["false".into()],
+            ConditionKey::SecureTransport => vec!["true".into()],
+            ConditionKey::CurrentTime => vec![
                 humantime::format_rfc3339_seconds(self.time)
                     .to_string()
                     .into(),
             ],
-            Key::EpochTime => {
+            ConditionKey::EpochTime => {
                 let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
                 vec![since.as_secs().to_string().into()]
             }
-            Key::LastWillTopic => {
+            ConditionKey::LastWillTopic => {
                 let topic = subject
                     .last_will_topic
                     .iter()
                     .filter(|_| self.action == Action::Connect);
                 topic.map(|topic| format!("topic/{topic}").into()).collect()
             }
-            Key::SourceVpc | Key::SourceVpce | Key::ThingOrCertificate => Vec::new(),
+            ConditionKey::SourceVpc
+            | ConditionKey::SourceVpce
+            | ConditionKey::ThingOrCertificate => Vec::new(),
         }
     }
 
@@ -269,8 +274,9 @@ mod tests {
             connect,
             ..Subject::new("lamp-7")
         };
-        let values =
-            |action| Request::new(action, "x", &subject, UNIX_EPOCH).values(Key::ConnectAttributes);
+        let values = |action| {
+            Request::new(action, "x", &subject, UNIX_EPOCH).values(ConditionKey::ConnectAttributes)
+        };
         assert_eq!(values(Action::Connect), ["PersistentConnect", "LastWill"]);
         assert!(values(Action::Publish).is_empty());
     }
@@ -279,10 +285,17 @@ mod tests {
     fn what_is_not_known_has_no_value() {
         let subject = Subject::new("lamp-7");
         let request = Request::new(Action::Publish, "x", &subject, UNIX_EPOCH);
-        for key in [Key::SourceIp, Key::DomainName, Key::ThingOrCertificate] {
+        for key in [
+            ConditionKey::SourceIp,
+            ConditionKey::DomainName,
+            ConditionKey::ThingOrCertificate,
+        ] {
             assert!(request.values(key).is_empty(), "{key:?}");
         }
-        assert_eq!(request.values(Key::CurrentTime), ["1970-01-01T00:00:00Z"]);
-        assert_eq!(request.values(Key::EpochTime), ["0"]);
+        assert_eq!(
+            request.values(ConditionKey::CurrentTime),
+            ["1970-01-01T00:00:00Z"]
+        );
+        assert_eq!(request.values(ConditionKey::EpochTime), ["0"]);
     }
 }

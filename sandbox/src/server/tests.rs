@@ -1,205 +1,24 @@
-//! Conversations with virtual time: what can't be seen from outside without waiting for it.
+//! Tests of the server in virtual time.
 
+mod harness;
 mod law;
 mod overflow;
 mod time;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::Duration;
 
-use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, BinaryData, Connect, ConnectProperties, Delivery, Packet, PacketBuf, PacketId, Publish,
-    QoS, ReasonCode, Repeated, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
-    TopicFilter, TopicName, Utf8String, Will, WillProperties,
+    Ack, BinaryData, Connect, ConnectProperties, Packet, Publish, QoS, ReasonCode, TopicName, Will,
+    WillProperties,
 };
-use tokio::sync::Notify;
 
 use crate::authorizer::{Grant, QueueFault, Refusal};
-use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::server::limits::{HARD_MESSAGE_BYTES, MAX_QUEUED, MAX_RETAINED};
-use crate::server::{Connection, Hub, Peer, RandomIds, Settings, Timestamp};
-
-const ALL: &str =
-    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
-const CONNECT_ONLY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}}"#;
-
-/// One server and its clock.
-struct Harness {
-    hub: Hub,
-    settings: Arc<Settings>,
-    now: Timestamp,
-}
-
-impl Harness {
-    fn new() -> Self {
-        Self::with(Settings {
-            profile: Profile::Mqtt5,
-            ..Settings::default()
-        })
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "virtual time has to begin somewhere"
-    )]
-    fn with(settings: Settings) -> Self {
-        let settings = Arc::new(settings);
-        Self {
-            hub: Hub::new(Arc::clone(&settings)),
-            settings,
-            now: Timestamp {
-                instant: Instant::now(),
-                calendar: UNIX_EPOCH,
-            },
-        }
-    }
-
-    fn accepted(&self) -> Connection {
-        let peer = Peer {
-            address: ([127, 0, 0, 1], 1).into(),
-            server_name: None,
-        };
-        let ids = RandomIds {
-            connection: "1".into(),
-            client: "a-random-id".into(),
-        };
-        Connection::new(
-            Arc::clone(&self.settings),
-            peer,
-            ids,
-            Arc::new(Notify::new()),
-            self.now.instant,
-        )
-    }
-
-    fn connected(&mut self, client_id: &str) -> Connection {
-        self.connects(connect(client_id)).0
-    }
-
-    /// A connection that has its CONNACK, and whether its session was there already.
-    fn connects(&mut self, connect: Connect<'_>) -> (Connection, bool) {
-        let mut connection = self.accepted();
-        self.receives(&mut connection, connect);
-        assert!(connection.poll_authorization().is_some());
-        connection.handle_authorization(Ok(grant(ALL)), &mut self.hub, self.now);
-        let sent = self.sends(&mut connection);
-        let Packet::ConnAck(connack) = sent[0].packet() else {
-            panic!("a CONNACK")
-        };
-        assert_eq!(connack.reason_code, ReasonCode::Success);
-        (connection, connack.session_present)
-    }
-
-    /// The lines of the hub once everything is due that is due within a second.
-    fn hub_log(&mut self) -> Vec<String> {
-        let _ = self.hub.handle_timeout(self.now.instant);
-        let events = self
-            .hub
-            .handle_timeout(self.now.instant + Duration::from_secs(1));
-        events.iter().map(ToString::to_string).collect()
-    }
-
-    fn receives<'a>(&mut self, connection: &mut Connection, packet: impl Into<Packet<'a>>) {
-        let mut input = BytesMut::new();
-        packet.into().encode(&mut input).unwrap();
-        connection.handle_input(&mut input, &mut self.hub, self.now);
-        assert!(input.is_empty());
-    }
-
-    /// Everything that is ready to be sent.
-    fn sends(&mut self, connection: &mut Connection) -> Vec<PacketBuf> {
-        let mut packets = Vec::new();
-        loop {
-            connection.handle_input(&mut BytesMut::new(), &mut self.hub, self.now);
-            connection.poll_deliveries(&mut self.hub, self.now);
-            let output = &mut connection.output.bytes;
-            if output.is_empty() {
-                return packets;
-            }
-            while let Some(packet) = PacketBuf::take(output, &Default::default()).unwrap() {
-                packets.push(packet);
-            }
-        }
-    }
-
-    fn sends_disconnect(&mut self, connection: &mut Connection) -> Option<ReasonCode> {
-        match self.sends(connection).last()?.packet() {
-            Packet::Disconnect(disconnect) => Some(disconnect.reason_code),
-            _ => None,
-        }
-    }
-
-    fn advance(&mut self, connection: &mut Connection, seconds: u64) {
-        self.now += Duration::from_secs(seconds);
-        while connection
-            .poll_timeout()
-            .is_some_and(|at| at <= self.now.instant)
-        {
-            connection.handle_timeout(&mut self.hub, self.now);
-        }
-    }
-}
-
-fn grant(policy: &str) -> Grant {
-    Grant {
-        authorizer: "A".into(),
-        principal_id: "p".into(),
-        policy: Policy::parse(policy).unwrap(),
-        disconnect_after: Duration::from_secs(1000),
-        refresh_after: Some(Duration::from_secs(300)),
-    }
-}
-
-fn connect(client_id: &str) -> Connect<'_> {
-    Connect {
-        clean_start: true,
-        keep_alive: 600,
-        properties: ConnectProperties::default(),
-        client_id: Utf8String::new(client_id).unwrap(),
-        will: None,
-        username: None,
-        password: BinaryData::new(b"secret").ok(),
-    }
-}
-
-fn publish(topic: &str, qos: QoS) -> Publish<'_> {
-    let delivery = Delivery::new(qos, PacketId::new(7).unwrap(), false);
-    Publish {
-        delivery,
-        ..Publish::new(TopicName::new(topic).unwrap(), b"x")
-    }
-}
-
-fn subscribe<'a>(subscriptions: &'a [Subscription<'a>]) -> Subscribe<'a> {
-    Subscribe {
-        packet_id: PacketId::new(1).unwrap(),
-        properties: SubscribeProperties::default(),
-        subscriptions: Repeated::from(subscriptions),
-    }
-}
-
-fn subscription(filter: &str) -> Subscription<'_> {
-    let options = SubscriptionOptions {
-        qos: QoS::AtLeastOnce,
-        no_local: false,
-        retain_as_published: false,
-        retain_handling: Default::default(),
-    };
-    Subscription {
-        filter: TopicFilter::new(filter).unwrap(),
-        options,
-    }
-}
-
-fn puback_codes(packets: &[PacketBuf]) -> Vec<ReasonCode> {
-    let code = |packet: &PacketBuf| match packet.packet() {
-        Packet::PubAck(Ack { reason_code, .. }) => Some(reason_code),
-        _ => None,
-    };
-    packets.iter().filter_map(code).collect()
-}
+use crate::server::tests::harness::{
+    ALL, CONNECT_ONLY, Harness, connect, grant, puback_codes, publish, subscribe, subscription,
+};
+use crate::server::{Connection, Settings};
 
 #[test]
 fn a_connection_without_a_connect_is_refused_after_ten_seconds() {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::policy::error::PolicyErrorKind;
-use crate::policy::key::Key;
+use crate::policy::key::ConditionKey;
 use crate::policy::pattern::Pattern;
 use crate::policy::request::Request;
 use crate::policy::resource::{ArnScope, Resource};
@@ -124,7 +124,7 @@ impl Operator {
     pub(super) fn operand(
         &self,
         value: &Value,
-        key: Key,
+        key: ConditionKey,
     ) -> Result<Option<Operand>, PolicyErrorKind> {
         let Some(text) = text(value) else {
             return Ok(None);
@@ -135,7 +135,7 @@ impl Operator {
             self.compares,
             Compares::Text | Compares::TextInAnyCase | Compares::Like
         );
-        if self.compares == Compares::Arn || (is_text && key == Key::LastWillTopic) {
+        if self.compares == Compares::Arn || (is_text && key == ConditionKey::LastWillTopic) {
             let is_literal = matches!(self.compares, Compares::Text | Compares::TextInAnyCase);
 
             // Only StringLike and the operators of ARNs have wildcards.

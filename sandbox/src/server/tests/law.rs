@@ -8,7 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::server::tests::{ALL, Harness, connect, grant, publish, subscribe, subscription};
+use crate::server::tests::harness::{
+    ALL, Harness, connect, grant, publish, subscribe, subscription,
+};
 
 proptest! {
     /// Whatever comes, the answers are packets that a server may send, and the last one of a connection says why.

@@ -6,7 +6,7 @@ use dunlin_codec::{Connect, ConnectProperties, Packet, PacketBuf, Publish, QoS, 
 use crate::overflow::WhenQueueFull;
 use crate::profile::Profile;
 use crate::server::limits::MAX_QUEUED;
-use crate::server::tests::{
+use crate::server::tests::harness::{
     ALL, Harness, connect, grant, puback_codes, publish, subscribe, subscription,
 };
 use crate::server::{Connection, Settings};

@@ -8,7 +8,7 @@ use dunlin_codec::{
 };
 
 use crate::authorizer::Grant;
-use crate::server::tests::{
+use crate::server::tests::harness::{
     ALL, Harness, connect, grant, puback_codes, publish, subscribe, subscription,
 };
 use crate::server::{Connection, Settings};
