@@ -1,10 +1,10 @@
-//! A policy's decision as JSON, alike wherever it is printed: fields may be added, none change.
+//! JSON of a policy's decision, the same wherever it is printed. Later versions may add fields.
 
 use dunlin_sandbox::{Decision, StatementRef};
 use serde::Serialize;
 
-/// Which statement decided; without one (`implicit_deny`), `why` has a line for each that came
-/// near.
+/// Decision and the statement that made it. Without one (`implicit_deny`), `why` has a line for each
+/// statement that almost matched.
 #[derive(Serialize)]
 pub(crate) struct Decided<'a> {
     effect: &'static str,

@@ -1,5 +1,4 @@
-//! `dunlin demo`: a sandbox and both samples in one process, so that something works before
-//! anything is set up.
+//! `dunlin demo`: a sandbox and both samples in one process, without an AWS account.
 
 use std::ffi::OsString;
 
@@ -15,8 +14,11 @@ use crate::sandbox;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
 
-/// Plays the unsigned and then the signed sample against a sandbox of its own, which leaves nothing
-/// behind.
+/// Runs the unsigned and then the signed sample against a sandbox, and removes everything again.
+///
+/// # Errors
+/// [`Failure::Diagnosed`] if the sandbox can't start or a sample fails; [`Failure::Local`] if
+/// standard output can't be written.
 pub(crate) async fn run(console: Console) -> Result<Exit, Failure> {
     let stop = StopSignal::install()?;
     let state = folder::temporary()?;
@@ -30,7 +32,8 @@ pub(crate) async fn run(console: Console) -> Result<Exit, Failure> {
         folder::temporary_state(&error).unwrap_or_else(|| sandbox::not_started(&error))
     })?;
     console.note("demo: a sandbox, a local stand-in for AWS IoT Core, runs in this process. No AWS account is involved.");
-    let exit = play(&sandbox, console, stop).await;
+    // The sandbox stops whatever the outcome of the samples is.
+    let exit = run_samples(&sandbox, console, stop).await;
     sandbox.stop().await;
     if matches!(exit, Ok(Exit::Done)) {
         console.note(NEXT);
@@ -38,7 +41,12 @@ pub(crate) async fn run(console: Console) -> Result<Exit, Failure> {
     exit
 }
 
-async fn play(sandbox: &Sandbox, console: Console, stop: StopSignal) -> Result<Exit, Failure> {
+/// Runs both samples; the exit code of the first one that did not succeed.
+async fn run_samples(
+    sandbox: &Sandbox,
+    console: Console,
+    stop: StopSignal,
+) -> Result<Exit, Failure> {
     let signature = sandbox
         .sign(TOKEN)
         .map_err(|error| Diagnosis::usage(error.to_string()))?;
@@ -64,6 +72,7 @@ async fn play(sandbox: &Sandbox, console: Console, stop: StopSignal) -> Result<E
         (Script::Unsigned, &unsigned[..]),
         (Script::Signed, &signed[..]),
     ] {
+        // Show the command before it runs, as it could be typed.
         let line = command_line(sandbox, script, flags);
         let shown: Vec<String> = line
             .iter()
@@ -79,7 +88,7 @@ async fn play(sandbox: &Sandbox, console: Console, stop: StopSignal) -> Result<E
     Ok(Exit::Done)
 }
 
-/// What one would type against a sandbox in another terminal.
+/// Command line for a sandbox in another terminal.
 fn command_line(sandbox: &Sandbox, script: Script, flags: &[&str]) -> Vec<OsString> {
     let verb = if script == Script::Signed {
         "signed"
@@ -108,16 +117,17 @@ fn command_line(sandbox: &Sandbox, script: Script, flags: &[&str]) -> Vec<OsStri
     line
 }
 
+/// Parses the command line and checks it, as the tool would.
 fn configure(line: Vec<OsString>, script: Script) -> Result<SampleConfig, Diagnosis> {
     let typed = args::parse(line).map_err(|error| Diagnosis::usage(error.to_string()))?;
     let Some(Verb::Unsigned(sample) | Verb::Signed(sample)) = typed.line.verb else {
         return Err(Diagnosis::usage("the demo can't be set up"));
     };
-    // The demo's own secrets are none.
+    // Nobody needs a warning about the secrets of a demonstration.
     SampleConfig::new(sample, script, &typed.sources, Console { quiet: true })
 }
 
-/// A signature is too long to read.
+/// A word that fits a line; a signature is cut.
 fn shorten(word: &str) -> String {
     match word.char_indices().nth(LONGEST_WORD) {
         Some((end, _)) => format!("{}..", word.get(..end).unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! `-v`: what client and sandbox do, on stderr, for people who look for a fault.
+//! `-v`: trace events of client and sandbox on standard error.
 
 use std::io;
 
@@ -6,7 +6,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// `verbose` counts the `-v`s. `DUNLIN_LOG` (`dunlin_client=debug`) has the last word.
+/// Installs the log. `verbose` is the number of `-v` flags; the filter in `DUNLIN_LOG`, such as
+/// `dunlin_client=debug`, takes precedence.
 pub(crate) fn init(verbose: u8) {
     let level = match verbose {
         0 => LevelFilter::OFF,
@@ -26,7 +27,7 @@ pub(crate) fn init(verbose: u8) {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false);
-    // Nobody else sets a subscriber in this process; if somebody did, theirs stays.
+    // This process has no other subscriber; if it had one, that one would stay.
     let _ = tracing_subscriber::registry()
         .with(lines)
         .with(filter)

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP: the first asks for a clean end, a later one ends the process at
+//! SIGINT, SIGTERM and SIGHUP: the first one asks for a clean end, a later one ends the process at
 //! once.
 
 use std::future::pending;
@@ -10,14 +10,17 @@ use tokio::time::Instant;
 
 use crate::exit::Exit;
 
-/// Tells, once and for good, that the user wants to stop.
+/// Signal of the user to stop; once received it stays received.
 #[derive(Clone, Debug)]
 pub(crate) struct StopSignal {
     stop: watch::Receiver<Option<Exit>>,
 }
 
 impl StopSignal {
-    /// Takes over the process's signals.
+    /// Installs handlers for the signals of the process.
+    ///
+    /// # Errors
+    /// The system refuses a handler.
     #[expect(
         clippy::disallowed_methods,
         reason = "tells a second signal from one signal that arrives twice"
@@ -31,8 +34,7 @@ impl StopSignal {
             sender.send_replace(Some(first));
             loop {
                 let again = signals.next().await;
-                // Programs such as timeout(1) and npm send the signal to the process and to its
-                // group.
+                // timeout(1) and npm send a signal to the process and again to its group.
                 if at.elapsed() >= SAME_SIGNAL {
                     std::process::exit(i32::from(again.code()));
                 }
@@ -41,9 +43,9 @@ impl StopSignal {
         Ok(Self { stop })
     }
 
-    /// Waits for the signal; the exit code that it stands for.
+    /// Waits for the first signal and returns its exit code; ready at once if it came before.
     ///
-    /// Cancel safe, and ready at once when the signal came before.
+    /// Cancel safe.
     pub(crate) async fn received(&mut self) -> Exit {
         match self.stop.wait_for(Option::is_some).await.map(|exit| *exit) {
             Ok(Some(exit)) => exit,
@@ -67,7 +69,7 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        // Asked before the handler is installed, which would make an end of the ignoring.
+        // Read before a handler is installed, because a handler ends the ignoring.
         let hang_up = if ignores_hang_up() {
             None
         } else {
@@ -95,14 +97,14 @@ impl Signals {
     }
 }
 
-/// Whether SIGHUP (1) is ignored now, by the process's mask of ignored signals. Elsewhere than on
-/// Linux it counts as not ignored.
+/// True if the process ignores SIGHUP (1), by its mask of ignored signals. False where the system
+/// has no `/proc`.
 #[cfg(unix)]
 fn ignores_hang_up() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, 1))
 }
 
-/// `status` is the text of `/proc/PID/status`.
+/// True if the text of `/proc/PID/status` says that the signal is ignored.
 #[cfg(unix)]
 fn ignores(status: &str, signal: u32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -9,7 +9,7 @@ use dunlin_codec::Escaped;
 use crate::diagnosis::{self, Diagnosis};
 use crate::wrap::wrap;
 
-/// When to colour.
+/// Colour of standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set; CLICOLOR_FORCE colours pipes too
@@ -19,19 +19,20 @@ pub(crate) enum Color {
     Never,
 }
 
-/// Standard error, as the user wants it. What can't be written there is lost: there is nobody left
-/// to tell.
+/// Standard error. Text that can't be written is lost, because there is nowhere else to report it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Console {
-    /// Only errors.
+    /// True if only errors are printed.
     pub(crate) quiet: bool,
 }
 
 impl Console {
+    /// Prints an error.
     pub(crate) fn error(self, diagnosis: &Diagnosis) {
         line(&diagnosis::render(diagnosis, columns()));
     }
 
+    /// Prints a warning, unless only errors are printed.
     pub(crate) fn warning(self, text: impl Display) {
         if !self.quiet {
             let text = fitted(&format!("warning: {}", escaped_lines(&text.to_string())));
@@ -40,6 +41,7 @@ impl Console {
         }
     }
 
+    /// Prints a note, unless only errors are printed.
     pub(crate) fn note(self, text: impl Display) {
         if !self.quiet {
             line(&fitted(&escaped_lines(&text.to_string())));
@@ -47,7 +49,7 @@ impl Console {
     }
 }
 
-/// Decides for the whole process.
+/// Sets the colour of the whole process.
 pub(crate) fn set_color(color: Color) {
     match color {
         Color::Auto => anstream::ColorChoice::Auto,
@@ -57,7 +59,7 @@ pub(crate) fn set_color(color: Color) {
     .write_global();
 }
 
-/// Text whose line breaks are our own, with everything else escaped that a terminal would obey.
+/// Escapes everything that a terminal would obey, except for line breaks.
 pub(crate) fn escaped_lines(text: &str) -> String {
     text.split('\n')
         .map(|line| Escaped(line).to_string())
@@ -65,8 +67,7 @@ pub(crate) fn escaped_lines(text: &str) -> String {
         .join("\n")
 }
 
-/// What clap says of a command line: with clap's own colours, and the rest of what was typed
-/// escaped.
+/// Escapes clap's text about a command line, except for line breaks and clap's colours.
 pub(crate) fn escaped_styled(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -84,7 +85,7 @@ pub(crate) fn escaped_styled(text: &str) -> String {
     out
 }
 
-/// One write a line, so that lines of several tasks don't mix.
+/// Writes a line with one call, so that lines of several tasks don't mix.
 fn line(text: &str) {
     let _ = anstream::stderr()
         .lock()

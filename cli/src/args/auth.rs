@@ -24,9 +24,9 @@ pub(crate) enum AuthVerb {
     Verify(VerifyArgs),
     /// Make an RSA-2048 key pair for an authorizer that wants signed tokens
     ///
-    /// The public key goes to AWS IoT (aws iot create-authorizer --token-signing-public-keys) or
-    /// into the config file of the sandbox. Nothing is overwritten; the private key is readable
-    /// for its owner alone.
+    /// The public key is for AWS IoT (aws iot create-authorizer --token-signing-public-keys) or for
+    /// the config file of the sandbox. Existing files are not overwritten, and only their owner can
+    /// read the private key.
     Keygen(KeygenArgs),
     /// Print a policy that allows what the sample does, for the answer of a Lambda
     Policy(PolicyArgs),
@@ -36,7 +36,7 @@ pub(crate) enum AuthVerb {
     Eval(EvalArgs),
     /// Look for the usual mistakes in a policy, or in the whole answer of a Lambda
     ///
-    /// One line for each, with what to do about it. Exit code 0 if there are none, 7 if there are,
+    /// Prints one line for each mistake, with its remedy. Exit code 0 if there are none, 7 if there are,
     /// 2 if the file can't be read.
     Lint(LintArgs),
 }
@@ -67,7 +67,7 @@ pub(crate) struct SignArgs {
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// A token, from one of its places.
+/// Token, from an argument, a flag, a file or the environment.
 #[derive(Args)]
 pub(crate) struct TokenArgs {
     /// Token; "-" reads standard input (also: --token, --token-file, DUNLIN_AUTH_TOKEN)
@@ -136,7 +136,7 @@ pub(crate) struct EvalArgs {
     /// Client id of the request
     #[arg(long, value_name = "ID", default_value = "mqtt5-sample-test")]
     pub(crate) client_id: String,
-    /// The address that the client comes from, for conditions on aws:SourceIp
+    /// Address of the client, for conditions on aws:SourceIp
     #[arg(long, value_name = "IP")]
     pub(crate) source_ip: Option<IpAddr>,
     /// Time of the request, for conditions on aws:CurrentTime and aws:EpochTime:
@@ -147,10 +147,10 @@ pub(crate) struct EvalArgs {
     /// iot:LastWillTopic=arn:aws:iot:eu-west-1:123456789012:topic/gone (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// The endpoint that the client connects to, for iot:DomainName
+    /// Endpoint that the client connects to, for iot:DomainName
     #[arg(long, value_name = "HOST")]
     pub(crate) domain_name: Option<String>,
-    /// CONNECT asks for a session that outlives it (PersistentConnect)
+    /// CONNECT asks for a session that outlives the connection (PersistentConnect)
     #[arg(long)]
     pub(crate) persistent: bool,
     /// CONNECT has a will (LastWill)
@@ -178,7 +178,7 @@ pub(crate) struct LintArgs {
     pub(crate) json: bool,
 }
 
-/// What a policy is asked about.
+/// Action that a policy decides about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ActionArg {
     #[value(alias = "iot:connect")]
@@ -199,7 +199,7 @@ pub(crate) enum ActionArg {
 }
 
 impl ActionArg {
-    /// All that must be allowed for it.
+    /// Actions of policies that must all be allowed.
     pub(crate) const fn actions(self) -> &'static [Action] {
         match self {
             Self::Connect => &[Action::Connect],
@@ -211,7 +211,7 @@ impl ActionArg {
     }
 }
 
-/// A date of RFC 3339, or seconds since 1970.
+/// Parses a date of RFC 3339, or seconds since 1970.
 fn point_in_time(text: &str) -> Result<SystemTime, String> {
     let seconds = text
         .parse()

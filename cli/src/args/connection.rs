@@ -1,4 +1,4 @@
-//! Flags of every verb that connects: where to, as whom, how safely, how patiently.
+//! Flags of every verb that connects: endpoint, credentials, TLS, session and time-outs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::args::value::{self, Alpn, Attempts, Encode};
 
-/// Where the server is.
+/// Server to connect to.
 #[derive(Args)]
 #[command(next_help_heading = "Endpoint")]
 pub(crate) struct EndpointArgs {
@@ -41,7 +41,7 @@ pub(crate) struct EndpointArgs {
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// What the custom authorizer is told.
+/// Credentials for the custom authorizer.
 #[derive(Args)]
 #[command(next_help_heading = "Custom authorizer")]
 pub(crate) struct AuthorizerArgs {
@@ -105,7 +105,7 @@ pub(crate) const OF_TOKEN: [&str; 3] = [
     "auth_token_key_value_file",
 ];
 
-/// How the connection is protected.
+/// TLS of the connection.
 #[derive(Args)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
@@ -128,7 +128,7 @@ pub(crate) struct TlsArgs {
     pub(crate) alpn: Alpn,
 }
 
-/// What CONNECT says beside the credentials.
+/// Content of CONNECT besides the credentials.
 #[derive(Args)]
 #[command(next_help_heading = "Session")]
 pub(crate) struct SessionArgs {
@@ -140,12 +140,12 @@ pub(crate) struct SessionArgs {
     pub(crate) keep_alive: Duration,
 }
 
-/// How long to wait, and how often to try.
+/// Time-outs and attempts.
 #[derive(Args)]
 #[command(next_help_heading = "Reliability")]
 pub(crate) struct ReliabilityArgs {
-    /// Longest wait for the connection and for each answer; for missing messages 10s, or this if
-    /// given
+    /// Longest wait for the connection and for each answer; for missing messages 10s, unless this
+    /// flag is given
     #[arg(long, value_name = "TIME", default_value = "100s", value_parser = value::timeout, hide_short_help = true)]
     pub(crate) timeout: Duration,
     /// Longest wait for name resolution, TCP and TLS
@@ -156,14 +156,14 @@ pub(crate) struct ReliabilityArgs {
     pub(crate) ping_timeout: Duration,
     /// Attempts after the first, for failures that may pass: a number or "inf"
     ///
-    /// Without this flag the sample gives up after five refusals (CONNACK) if the server has never
+    /// Without this flag a client gives up after five refusals (CONNACK) if the server has never
     /// accepted it.
     #[arg(long, value_name = "N", default_value = "inf", value_parser = value::attempts, hide_short_help = true)]
     pub(crate) reconnect: Attempts,
     /// End with exit code 10 when the server breaks the protocol
     ///
-    /// By default a received message that is invalid, because its topic, text or payload format
-    /// is, is refused with a warning, and the connection stays.
+    /// By default a received message with an invalid topic, text or payload format is refused with a
+    /// warning, and the connection stays.
     #[arg(long, hide_short_help = true)]
     pub(crate) strict: bool,
 }

@@ -32,7 +32,7 @@ pub(crate) struct DecodeArgs {
     /// Input is the bytes of the packets themselves
     #[arg(long, conflicts_with = "lines")]
     pub(crate) raw: bool,
-    /// Whose packets they are: what this side may never send is refused
+    /// Sender of the packets; a packet that this side may never send is refused
     #[arg(long, value_enum, value_name = "SIDE", default_value_t)]
     pub(crate) from: Side,
     /// Refuse packets of more bytes than this
@@ -54,7 +54,7 @@ pub(crate) struct DecodeArgs {
     pub(crate) show_secrets: bool,
 }
 
-/// Who sent the packets.
+/// Sender of packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Side {
     /// Either

@@ -38,7 +38,7 @@ pub(crate) struct SandboxArgs {
     /// AWS's event as JSON on standard input, and writes its answer to standard output. No
     /// shell reads it.
     ///
-    /// What a Lambda prints is shown, up to 256 KiB and 4,096 lines a call. Processes that it starts
+    /// The output of a Lambda is shown, up to 256 KiB and 4,096 lines a call. Processes that it starts
     /// end with it, unless they call setsid.
     #[arg(long, value_name = "LAMBDA")]
     pub(crate) lambda: Option<String>,
@@ -68,7 +68,7 @@ pub(crate) struct SandboxArgs {
     /// Confirm that other computers may connect
     #[arg(long)]
     pub(crate) yes: bool,
-    /// When ready, write endpoint, port and CA there as one JSON object
+    /// Write endpoint, port and CA to this file as one JSON object when ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
     /// Folder of CA, signing key and files of running sandboxes [default: $XDG_STATE_HOME/dunlin

@@ -1,4 +1,5 @@
-//! What one receiver got of each sender: every message once, in order, or not.
+//! `Arrivals`: the messages that one receiver got from each sender, and which of them are missing,
+//! duplicated or out of order.
 
 use std::collections::HashMap;
 
@@ -7,16 +8,16 @@ use super::stamp::Stamp;
 /// Counts over all senders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Arrived {
-    /// Messages, repetitions not counted.
+    /// Messages without their repetitions.
     pub(super) distinct: u64,
     pub(super) duplicated: u64,
-    /// Messages behind a later one of the same sender.
+    /// Messages that came after a later one of the same sender.
     pub(super) out_of_order: u64,
-    /// Numbers below the highest of their sender that never came.
+    /// Numbers below the highest one of their sender that never came.
     pub(super) missing: u64,
 }
 
-/// The senders of one receiver.
+/// Messages of all senders at one receiver.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     senders: HashMap<(u32, u32), Sender>,
@@ -24,20 +25,22 @@ pub(super) struct Arrivals {
     out_of_order: u64,
 }
 
-/// One sender: a bit for each message that came.
+/// Messages of one sender.
 #[derive(Debug, Default)]
 struct Sender {
+    /// One bit for each number that came.
     seen: Vec<u64>,
     /// One above the highest number.
     next: u32,
     distinct: u64,
 }
 
-/// Numbers so far ahead are no next message: nobody shall make us keep bits for four billion.
+/// Largest gap between two numbers. A greater one is no gap but a foreign number, for which no bits
+/// are allocated.
 const FARTHEST: u32 = 1 << 24;
 
 impl Arrivals {
-    /// Whether it counts: a number out of the blue doesn't.
+    /// Counts a message; false for a foreign number, which isn't counted.
     pub(super) fn count(&mut self, stamp: Stamp) -> bool {
         let sender = self.senders.entry((stamp.run, stamp.sender)).or_default();
         if stamp.sequence.saturating_sub(sender.next) > FARTHEST {
@@ -64,6 +67,7 @@ impl Arrivals {
         true
     }
 
+    /// Counts of all senders together.
     pub(super) fn total(&self) -> Arrived {
         let distinct = self.senders.values().map(|sender| sender.distinct).sum();
         let highest: u64 = self
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_doubled_or_late_is_told_apart() {
+    fn missing_duplicated_and_late_messages_are_told_apart() {
         let all = |distinct, duplicated, out_of_order, missing| Arrived {
             distinct,
             duplicated,
@@ -125,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_out_of_the_blue_costs_no_memory() {
+    fn a_foreign_number_costs_no_memory() {
         let mut arrivals = Arrivals::default();
         assert!(!arrivals.count(Stamp {
             run: 1,

@@ -1,11 +1,11 @@
-//! File descriptors: each connection needs one, and a process may open only so many.
+//! File descriptors: each connection needs one, and the system limits those of a process.
 
 #[cfg(unix)]
 pub(super) use self::limited::reserve;
 #[cfg(not(unix))]
 use crate::diagnosis::Diagnosis;
 
-/// Other systems have no such limit.
+/// Does nothing: other systems have no such limit.
 #[cfg(not(unix))]
 pub(super) const fn reserve(_connections: u64) -> Result<(), Diagnosis> {
     Ok(())
@@ -20,10 +20,10 @@ mod limited {
     /// File descriptors of the runtime, the terminal and name resolution.
     const OTHERS: u64 = 64;
 
-    /// Raises the limit of this process so that it can hold this many connections.
+    /// Raises the soft limit of this process so that it can hold this many connections.
     ///
     /// # Errors
-    /// The system's hard limit is lower.
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) if the system's hard limit is lower.
     pub(in super::super) fn reserve(connections: u64) -> Result<(), Diagnosis> {
         let needed = connections.saturating_add(OTHERS);
         let mut limit = getrlimit(Resource::Nofile);
@@ -40,6 +40,7 @@ mod limited {
         Err(too_few(needed, most.min(limit.current.unwrap_or(most))))
     }
 
+    /// Error with the command that raises the limit.
     fn too_few(needed: u64, allowed: u64) -> Diagnosis {
         Diagnosis {
             saw: Some(format!("this shell allows {allowed}")),

@@ -25,6 +25,7 @@ use super::report::{Environment, ServerName, VERSION, to_line};
 use super::target::LoadTarget;
 use super::usage::ProcessUsage;
 use crate::args::{FleetArgs, Sources};
+use crate::config::Faults;
 use crate::diagnosis::{Diagnosis, Id, Operation, quoted};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -54,9 +55,12 @@ impl FleetPlan {
             size,
             topic,
         } = typed;
-        TopicName::new(&topic)
-            .map_err(|error| Diagnosis::usage(format!("--topic {}: {error}", quoted(&topic))))?;
-        let target = LoadTarget::new(target, sources, console)?;
+        let mut faults = Faults::default();
+        faults.collect(
+            TopicName::new(&topic)
+                .map_err(|error| Diagnosis::usage(format!("--topic {}: {error}", quoted(&topic)))),
+        );
+        let target = LoadTarget::new(target, faults, sources, console)?;
         Ok(Self {
             target,
             duration,

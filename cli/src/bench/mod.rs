@@ -40,6 +40,7 @@ use self::progress::Progress;
 use self::report::Load;
 use self::target::LoadTarget;
 use crate::args::{BenchVerb, Sources};
+use crate::config::Faults;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::runtime::block_on;
@@ -55,7 +56,7 @@ pub(crate) fn run(verb: BenchVerb, sources: &Sources, console: Console) -> Resul
     let plan = |kind, typed| TrafficPlan::new(kind, typed, sources, console);
     match verb {
         BenchVerb::Connect(typed) => {
-            let target = LoadTarget::new(typed.target, sources, console)?;
+            let target = LoadTarget::new(typed.target, Faults::default(), sources, console)?;
             block_on(connect(target, typed.duration, console))
         }
         BenchVerb::Pub(typed) => block_on(traffic::run(plan(LoadKind::Pub, typed)?, console)),

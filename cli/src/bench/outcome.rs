@@ -35,7 +35,7 @@ impl Elapsed {
     }
 }
 
-/// How a run ended.
+/// End of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended {
     pub(super) elapsed: Elapsed,

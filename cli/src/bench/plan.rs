@@ -9,6 +9,7 @@ use super::kind::LoadKind;
 use super::stamp;
 use super::target::LoadTarget;
 use crate::args::{LoadArgs, Sources, TrafficArgs};
+use crate::config::Faults;
 use crate::diagnosis::{Diagnosis, quoted};
 use crate::terminal::Console;
 
@@ -49,8 +50,9 @@ impl TrafficPlan {
         console: Console,
     ) -> Result<Self, Diagnosis> {
         let TrafficArgs { target, load } = typed;
-        check(kind, &load)?;
-        let mut target = LoadTarget::new(target, sources, console)?;
+        let mut faults = Faults::default();
+        check(kind, &load, &mut faults);
+        let mut target = LoadTarget::new(target, faults, sources, console)?;
         if let Some(duration) = load.duration {
             target.limit_connecting(duration);
         }
@@ -92,10 +94,12 @@ impl TrafficPlan {
             .duration
             .filter(|_| self.rate > 0.0)
             .map(|time| whole(self.rate * time.as_secs_f64()));
+        // Of count and duration, the smaller load.
         let each_way = match (self.count, by_rate) {
             (Some(count), Some(by_rate)) => count.min(by_rate),
             (count, by_rate) => count.or(by_rate)?,
         };
+        // A request and its response are both sent and received.
         let times = match self.kind {
             LoadKind::Pubsub => 2,
             LoadKind::Request => 4,
@@ -131,27 +135,28 @@ impl TrafficPlan {
 }
 
 /// Checks `--topic` and `--size`.
-fn check(kind: LoadKind, load: &LoadArgs) -> Result<(), Diagnosis> {
+fn check(kind: LoadKind, load: &LoadArgs, faults: &mut Faults) {
     let usable = match kind {
         LoadKind::Sub => TopicFilter::new(&load.topic).map(drop),
         _ => TopicName::new(&load.topic).map(drop),
     };
-    usable
-        .map_err(|error| Diagnosis::usage(format!("--topic {}: {error}", quoted(&load.topic))))?;
+    faults
+        .collect(usable.map_err(|error| {
+            Diagnosis::usage(format!("--topic {}: {error}", quoted(&load.topic)))
+        }));
     if kind != LoadKind::Sub && load.size < stamp::LEN {
         let least = stamp::LEN;
-        return Err(Diagnosis::usage(format!(
+        faults.collect::<()>(Err(Diagnosis::usage(format!(
             "--size {}: a payload needs {least} bytes at least",
             load.size
-        )));
+        ))));
     }
     if load.size > LARGEST {
-        return Err(Diagnosis::usage(format!(
+        faults.collect::<()>(Err(Diagnosis::usage(format!(
             "--size {}: MQTT carries {LARGEST} bytes at most",
             load.size
-        )));
+        ))));
     }
-    Ok(())
 }
 
 /// Largest payload in bytes: a packet without its header and its topic.

@@ -1,18 +1,19 @@
-//! What a payload carries for the receiver to know it by: 24 bytes in front, then filler.
+//! `Stamp`: the first 24 bytes of every payload, by which a receiver knows sender, number and time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Which message of which sender, and when it was due.
+/// Sender, number and time of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// Of the sender's program; those of others don't count among one's own.
+    /// Random number of the sender's run, by which other runs are told apart.
     pub(super) run: u32,
+    /// Number of the client.
     pub(super) sender: u32,
-    /// From 0 on, without a gap.
+    /// Number of the message, from 0 on, without a gap.
     pub(super) sequence: u32,
-    /// As [`Clock::now`] has it.
+    /// Time at which the message was due, in nanoseconds since 1970.
     pub(super) at: u64,
 }
 
@@ -21,7 +22,7 @@ pub(super) const LEN: usize = 24;
 const MAGIC: [u8; 4] = *b"DnlB";
 
 impl Stamp {
-    /// Puts it in front of `payload`, which has room.
+    /// Writes the stamp into the first bytes of `payload`, which has at least [`LEN`].
     pub(super) fn write(self, payload: &mut [u8]) {
         let fields = [
             MAGIC,
@@ -29,15 +30,15 @@ impl Stamp {
             self.sender.to_be_bytes(),
             self.sequence.to_be_bytes(),
         ];
-        for (place, field) in payload.chunks_exact_mut(4).zip(fields) {
-            place.copy_from_slice(&field);
+        for (bytes, field) in payload.chunks_exact_mut(4).zip(fields) {
+            bytes.copy_from_slice(&field);
         }
-        if let Some(place) = payload.get_mut(16..LEN) {
-            place.copy_from_slice(&self.at.to_be_bytes());
+        if let Some(bytes) = payload.get_mut(16..LEN) {
+            bytes.copy_from_slice(&self.at.to_be_bytes());
         }
     }
 
-    /// `None` for what nobody like us has sent.
+    /// Reads the stamp of a payload; `None` if a load test didn't send it.
     pub(super) fn read(payload: &[u8]) -> Option<Self> {
         let (head, _) = payload.split_first_chunk::<LEN>()?;
         let ([magic, run, sender, sequence, _, _], _) = head.as_chunks::<4>() else {
@@ -55,8 +56,8 @@ impl Stamp {
     }
 }
 
-/// The time that stamps carry: the computer's when the run began, and from there on without its
-/// jumps. So that programs on one computer agree about it.
+/// Clock of the stamps: the time of the computer at the start of the run, which then runs without the
+/// jumps of the computer's clock. Programs on one computer agree about it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     begun: Instant,
@@ -79,11 +80,13 @@ impl Clock {
         self.at(Instant::now())
     }
 
+    /// `instant` in nanoseconds since 1970.
     pub(super) fn at(&self, instant: Instant) -> u64 {
         self.offset
             .saturating_add(nanos(instant.saturating_duration_since(self.begun)))
     }
 
+    /// Time since `at`, which is in nanoseconds since 1970; zero if it is in the future.
     pub(super) fn since(&self, at: u64) -> Duration {
         Duration::from_nanos(self.now().saturating_sub(at))
     }

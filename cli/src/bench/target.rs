@@ -6,7 +6,7 @@ use dunlin_client::ClientOptions;
 
 use super::descriptors;
 use crate::args::{LoadTargetArgs, Sources};
-use crate::config::{EndpointForm, Server, Target, TargetArgs};
+use crate::config::{EndpointForm, Faults, Server, Target, TargetArgs};
 use crate::diagnosis::{Diagnosis, RunContext, Try};
 use crate::terminal::Console;
 
@@ -28,26 +28,26 @@ pub(super) struct LoadTarget {
 }
 
 impl LoadTarget {
-    /// Checks the flags and reads the files that they name.
+    /// Checks the flags and reads the files that they name. `faults` holds the mistakes that were
+    /// found in other flags.
     ///
     /// # Errors
     /// Ids of exit code 2, or [`Id::Refused`](crate::diagnosis::Id::Refused) if no sandbox is
     /// running; nothing was sent.
     pub(super) fn new(
         mut typed: LoadTargetArgs,
+        mut faults: Faults,
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
-        if typed.endpoint.endpoint.is_none() {
-            return Err(Diagnosis {
-                try_: vec![Try::command(
-                    "dunlin bench pubsub --endpoint mqtt://localhost:1883",
-                )],
-                ..Diagnosis::usage("missing: --endpoint")
-            });
-        }
+        // All mistakes that can be found without reading a secret are told together.
         let proxy = typed.endpoint.proxy.take();
-        let server = Server::new(typed.endpoint, EndpointForm::HostOrUrl)?;
+        let server = match typed.endpoint.endpoint {
+            Some(_) => faults.collect(Server::new(typed.endpoint, EndpointForm::HostOrUrl)),
+            None => faults.collect(Err(no_endpoint())),
+        };
+        faults.into_result()?;
+        let server = server.ok_or_else(no_endpoint)?;
         let is_client_id_given = typed.client_id.is_some();
         let prefix = typed
             .client_id
@@ -114,5 +114,15 @@ impl LoadTarget {
         let mut options = self.options.clone();
         options.connect.client_id = format!("{}-{number}", self.prefix);
         options
+    }
+}
+
+/// Error for a load without an endpoint.
+fn no_endpoint() -> Diagnosis {
+    Diagnosis {
+        try_: vec![Try::command(
+            "dunlin bench pubsub --endpoint mqtt://localhost:1883",
+        )],
+        ..Diagnosis::usage("missing: --endpoint")
     }
 }

@@ -4,18 +4,20 @@ use crate::diagnosis::Diagnosis;
 
 /// Mistakes found so far, in the order in which they are told.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Diagnosis>);
+pub(crate) struct Faults(Vec<Diagnosis>);
 
 impl Faults {
     /// Keeps the error of `checked`; `None` if there was one.
-    pub(super) fn collect<T>(&mut self, checked: Result<T, Diagnosis>) -> Option<T> {
+    pub(crate) fn collect<T>(&mut self, checked: Result<T, Diagnosis>) -> Option<T> {
         checked.map_err(|fault| self.0.push(fault)).ok()
     }
 
+    /// Ends the collecting.
+    ///
     /// # Errors
     /// One diagnosis of everything that was collected: the id, the evidence and the guesses of the
     /// first mistake, the headlines and the advice of all of them.
-    pub(super) fn into_result(self) -> Result<(), Diagnosis> {
+    pub(crate) fn into_result(self) -> Result<(), Diagnosis> {
         let mut faults = self.0.into_iter();
         let Some(mut told) = faults.next() else {
             return Ok(());

@@ -16,6 +16,7 @@ mod signature;
 mod target;
 
 pub(crate) use authorizer::Credentials;
+pub(crate) use faults::Faults;
 pub(crate) use proxy::ProxyChoice;
 pub(crate) use sample::SampleConfig;
 pub(crate) use script::Script;

@@ -1,5 +1,5 @@
-//! When the tool connects again: a stricter choice than the library's, since somebody waits for its
-//! diagnosis.
+//! `reconnect`: failures after which the tool connects again. The choice is stricter than the
+//! library's, because a person waits for the diagnosis.
 
 use dunlin_client::transport::{ProxyError, ResolveFault, TlsError, TransportError};
 use dunlin_client::{
@@ -7,8 +7,9 @@ use dunlin_client::{
 };
 use dunlin_codec::ReasonCode;
 
-/// At most `max_attempts` failures in a row, and none for what another attempt wouldn't change.
-pub(crate) fn reconnect(max_attempts: Option<u32>) -> Reconnect {
+/// Policy with at most `max_attempts` failures in a row (`None`: no limit), which ends at once for a
+/// failure that another attempt wouldn't change.
+pub(super) fn reconnect(max_attempts: Option<u32>) -> Reconnect {
     Reconnect {
         max_attempts,
         policy: RetryPolicy::new(classify),
@@ -28,6 +29,7 @@ fn classify(context: &RetryContext<'_>) -> Retry {
     }
 }
 
+/// True if another attempt may succeed.
 fn of_attempt(error: &ConnectError, has_connected: bool) -> bool {
     match error {
         ConnectError::Transport(error) => of_transport(error, has_connected),
@@ -38,8 +40,8 @@ fn of_attempt(error: &ConnectError, has_connected: bool) -> bool {
                 | ReasonCode::QuotaExceeded
                 | ReasonCode::ConnectionRateExceeded
         ),
-        // How AWS IoT Core denies some clients: it looks like a broken connection, and goes on for
-        // ever.
+        // AWS IoT Core denies some clients like this. It looks like a broken connection, and every
+        // attempt ends in the same way.
         ConnectError::Closed { .. } => has_connected,
         ConnectError::ConnAckTimeout { .. } => true,
         ConnectError::Provider(error) => error.is_retryable,
@@ -47,6 +49,7 @@ fn of_attempt(error: &ConnectError, has_connected: bool) -> bool {
     }
 }
 
+/// True if the connection may be opened again.
 fn of_connection(error: &ConnectionError) -> bool {
     match error {
         ConnectionError::Disconnected(reason) => matches!(
@@ -60,7 +63,7 @@ fn of_connection(error: &ConnectionError) -> bool {
                 | ReasonCode::ConnectionRateExceeded
                 | ReasonCode::MaximumConnectTime
         ),
-        // Servers that resume a session with more than it may send at once have less to send the
+        // A server that exceeds the Receive Maximum when it resumes a session has less to send the
         // next time.
         ConnectionError::Protocol(violation) => {
             violation.reason_code() == ReasonCode::ReceiveMaximumExceeded
@@ -70,6 +73,7 @@ fn of_connection(error: &ConnectionError) -> bool {
     }
 }
 
+/// True if another attempt may reach the server.
 fn of_transport(error: &TransportError, has_connected: bool) -> bool {
     match error {
         TransportError::Resolve { fault, .. } => !matches!(fault, ResolveFault::NotFound),
@@ -101,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_library_would_wait_for_is_told_at_once() {
+    fn failures_that_the_library_would_retry_are_final_at_first() {
         let closed = || ConnectError::Closed { reset: false };
         let no_host = || {
             let host = "no.example".to_owned();

@@ -6,8 +6,7 @@ use dunlin_client::{ClientOptions, ConnectOptions, aws};
 use dunlin_codec::TopicName;
 
 use crate::args::{Count, SampleArgs, Sources};
-use crate::config::faults::Faults;
-use crate::config::{EndpointForm, Script, Server, Target, TargetArgs};
+use crate::config::{EndpointForm, Faults, Script, Server, Target, TargetArgs};
 use crate::diagnosis::{Diagnosis, RunContext, quoted};
 use crate::sample::Kind;
 use crate::terminal::Console;

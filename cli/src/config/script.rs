@@ -1,9 +1,9 @@
-//! Which of the Python scripts is meant, and what it can't do without.
+//! `Script`: the Python script that a verb stands for, and the flags that it requires.
 
 use crate::args::{AuthorizerArgs, OF_SIGNING, OF_TOKEN, SampleArgs, Sources};
 use crate::diagnosis::{Diagnosis, Try};
 
-/// Which of the Python scripts' requirements hold.
+/// Script whose requirements a verb has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Script {
     /// `dunlin sample`, or no verb: the flags decide.
@@ -13,7 +13,10 @@ pub(crate) enum Script {
 }
 
 impl Script {
-    /// Finds everything that is missing at once, and what this script doesn't have.
+    /// Looks for missing flags, and for flags that the script doesn't have.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage), which names all missing flags.
     pub(crate) fn check(self, typed: &mut SampleArgs, sources: &Sources) -> Result<(), Diagnosis> {
         if self == Self::Unsigned {
             refuse_signing(&mut typed.authorizer, sources)?;
@@ -40,6 +43,7 @@ impl Script {
         })
     }
 
+    /// Names of the missing flags.
     fn missing(self, typed: &SampleArgs) -> Vec<&'static str> {
         let AuthorizerArgs {
             authorizer_name,
@@ -54,14 +58,14 @@ impl Script {
         let has_signature = typed.authorizer.auth_signature.is_some()
             || typed.authorizer.auth_signature_file.is_some()
             || typed.authorizer.auth_signing_key.is_some();
-        // With a user name, AWS IoT asks the default authorizer; with a certificate, none.
-        let names_nobody = auth_username.is_none() && typed.tls.cert.is_none();
+        // With a user name AWS IoT invokes the default authorizer; with a certificate, none.
+        let has_no_identity = auth_username.is_none() && typed.tls.cert.is_none();
         let rows = [
             (typed.endpoint.endpoint.is_some(), "--endpoint", true),
             (
                 authorizer_name.is_some(),
                 "--authorizer-name",
-                self != Self::Either || names_nobody,
+                self != Self::Either || has_no_identity,
             ),
             (
                 auth_username.is_some(),
@@ -84,8 +88,8 @@ impl Script {
     }
 }
 
-/// `unsigned` is for authorizers without signing: a flag for it is a mistake; a variable is
-/// ignored, as it may be meant for other runs.
+/// Refuses flags for signing, which `unsigned` doesn't have. Variables for it are ignored, because
+/// they may be meant for other runs.
 fn refuse_signing(typed: &mut AuthorizerArgs, sources: &Sources) -> Result<(), Diagnosis> {
     if let Some(id) = OF_SIGNING.iter().find(|id| sources.on_command_line(id)) {
         return Err(Diagnosis {
@@ -99,7 +103,7 @@ fn refuse_signing(typed: &mut AuthorizerArgs, sources: &Sources) -> Result<(), D
         });
     }
     typed.auth_signature = None;
-    // A token that no flag names was exported for other runs.
+    // A token without a flag comes from variables that are meant for other runs.
     if !OF_TOKEN.iter().any(|id| sources.on_command_line(id)) {
         (typed.auth_token_key_name, typed.auth_token_key_value) = (None, None);
     }

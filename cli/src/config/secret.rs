@@ -1,4 +1,4 @@
-//! Where a secret comes from: its flag, its file, its environment variable, in this order.
+//! `Secrets`: secrets from flags, files and environment variables, in this order of precedence.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,22 +10,23 @@ use crate::args::Sources;
 use crate::diagnosis::Diagnosis;
 use crate::terminal::Console;
 
-/// What was typed for one secret.
+/// Sources of one secret.
 pub(crate) struct SecretArgs {
-    /// clap's id of the flag: its name with underscores.
+    /// Id of the flag in clap: its name with underscores.
     pub(crate) id: &'static str,
-    /// The flag's value, or that of its environment variable.
+    /// Value of the flag or of its environment variable.
     pub(crate) value: Option<String>,
+    /// File of the `*-file` flag.
     pub(crate) file: Option<PathBuf>,
 }
 
-/// Resolves the secrets of one command line.
+/// Reads the secrets of one command line.
 pub(crate) struct Secrets<'a> {
     sources: &'a Sources,
     console: Console,
-    /// The flags that showed a secret to everybody who can list processes.
+    /// Flags whose secret everybody can see who can list processes.
     exposed: Vec<String>,
-    /// The flag that reads standard input, which only one can.
+    /// Flag that reads standard input; only one can.
     stdin: Option<String>,
 }
 
@@ -39,6 +40,11 @@ impl<'a> Secrets<'a> {
         }
     }
 
+    /// Reads one secret; `None` if it was not given.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a file that can't be read, or more than 65,535
+    /// bytes.
     pub(crate) fn resolve(
         &mut self,
         typed: SecretArgs,
@@ -63,6 +69,10 @@ impl<'a> Secrets<'a> {
         Ok(value)
     }
 
+    /// Reads one secret that must be text.
+    ///
+    /// # Errors
+    /// See [`resolve`](Self::resolve); also for bytes that are not UTF-8.
     pub(crate) fn resolve_text(
         &mut self,
         typed: SecretArgs,
@@ -75,7 +85,7 @@ impl<'a> Secrets<'a> {
             .map_err(|_| Diagnosis::usage(format!("the value for --{id} is not UTF-8 text")))
     }
 
-    /// One warning for all secrets on the command line.
+    /// Prints one warning for all secrets on the command line.
     pub(crate) fn warn(&self) {
         if let Some(first) = self.exposed.first()
             && warns()
@@ -87,6 +97,7 @@ impl<'a> Secrets<'a> {
         }
     }
 
+    /// Reads the file of a flag, or standard input for `-`.
     fn read(&mut self, flag: &str, path: &Path) -> Result<Secret<Vec<u8>>, Diagnosis> {
         let read = if path == Path::new("-") {
             if let Some(other) = self.stdin.replace(flag.to_owned()) {
@@ -94,7 +105,7 @@ impl<'a> Secrets<'a> {
                     "{other} and {flag} can't both read standard input"
                 )));
             }
-            read_line_end_off(io::stdin().lock())
+            read_without_line_end(io::stdin().lock())
         } else {
             File::open(path).and_then(|file| {
                 if let Some(mode) = open_to_others(&file) {
@@ -103,21 +114,21 @@ impl<'a> Secrets<'a> {
                         path.display()
                     ));
                 }
-                read_line_end_off(file)
+                read_without_line_end(file)
             })
         };
         read.map_err(|error| Diagnosis::unreadable(flag, path, &error))
     }
 }
 
-/// Whether somebody wants to know of secrets on the command line.
+/// False if `DUNLIN_NO_ARGV_WARNING=1` turns warnings about the command line off.
 pub(super) fn warns() -> bool {
     std::env::var_os("DUNLIN_NO_ARGV_WARNING").is_none_or(|value| value != "1")
 }
 
-/// Editors and `echo` end a file with a newline that isn't part of the secret.
-fn read_line_end_off(reader: impl Read) -> io::Result<Secret<Vec<u8>>> {
-    // Reserved whole, so that no copy of a secret stays behind where the buffer grew.
+/// Reads a secret without the line end that editors and `echo` add.
+fn read_without_line_end(reader: impl Read) -> io::Result<Secret<Vec<u8>>> {
+    // Allocated at full size: a buffer that grows would leave copies of the secret in memory.
     let mut bytes = Vec::with_capacity(LONGEST + 1);
     reader.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > LONGEST {
@@ -146,7 +157,7 @@ fn open_to_others(_: &File) -> Option<u32> {
     None
 }
 
-/// A secret ends up in a string of MQTT.
+/// Longest string of MQTT, in bytes.
 const LONGEST: usize = 65_535;
 
 #[cfg(test)]
@@ -154,7 +165,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Vec<u8> {
-        read_line_end_off(text).unwrap().expose().clone()
+        read_without_line_end(text).unwrap().expose().clone()
     }
 
     #[test]
@@ -168,6 +179,6 @@ mod tests {
 
     #[test]
     fn a_file_too_large_for_mqtt_is_refused_and_not_read_whole() {
-        assert!(read_line_end_off(io::repeat(b'x')).is_err());
+        assert!(read_without_line_end(io::repeat(b'x')).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The signed token: taken as given or signed here, and judged before it is sent.
+//! Signature of a token: computed here or given, and checked before it is sent.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,10 @@ use crate::args::Sources;
 use crate::diagnosis::{Diagnosis, Id, Try};
 use crate::rs256;
 
-/// The signature by `--auth-signing-key`, which takes the place of a given one.
+/// Computes the signature with `--auth-signing-key`.
+///
+/// # Errors
+/// [`Id::Usage`] if a signature was given as well, or for a key that can't be used.
 pub(super) fn sign(
     key: &Path,
     token: &Secret<String>,
@@ -24,7 +27,11 @@ pub(super) fn sign(
     rs256::sign("--auth-signing-key", key, token.expose())
 }
 
-/// Checks the form of the signature first, then, where a public key is given, the signature itself.
+/// Checks the form of a signature and, with a public key, the signature itself.
+///
+/// # Errors
+/// [`Id::Signature`] for a signature that can't be valid or doesn't match; [`Id::Usage`] for a key
+/// that can't be used.
 pub(crate) fn check(token: &AuthorizerToken, public_key: Option<&Path>) -> Result<(), Diagnosis> {
     let Some(signature) = &token.signature else {
         return match public_key {
@@ -72,8 +79,8 @@ pub(crate) fn check(token: &AuthorizerToken, public_key: Option<&Path>) -> Resul
     })
 }
 
-/// A signature may have been given as it stands in the user name. Base64 has three characters that
-/// can be escaped.
+/// Base64 of a signature that may have been copied from a user name, where `+`, `/` and `=` are
+/// escaped.
 fn plain_base64(signature: &str) -> Secret<String> {
     let value = signature
         .rsplit_once("-signature=")
@@ -93,6 +100,7 @@ fn plain_base64(signature: &str) -> Secret<String> {
     plain.into()
 }
 
+/// Explains a signature whose form is wrong.
 fn impossible(fault: SignatureFault) -> Diagnosis {
     let likely = match fault {
         SignatureFault::LineBreak => "openssl base64 wraps its lines; base64 -w0 does not",

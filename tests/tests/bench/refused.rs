@@ -125,6 +125,11 @@ async fn mistakes_are_found_before_anything_is_sent() {
     };
     usage(&["pub"], "missing: --endpoint").await;
     usage(
+        &["pub", "--size=3", "--topic=a/#", "--endpoint=a b"],
+        "also: --size 3: a payload needs 24 bytes at least; also: \"a b\" is neither",
+    )
+    .await;
+    usage(
         &["pub", "--endpoint=mqtt://user:canary@localhost"],
         "has a user name or password",
     )
