@@ -69,7 +69,11 @@ impl Outbound {
                     if operation.request.is_publish() =>
                 {
                     operation.stage = Stage::Resend(packet_id);
-                    self.resend.push_back(id);
+                    // A message that the limits of an earlier connection refused has no packet any
+                    // more: it isn't repeated, and its identifier stays reserved.
+                    if operation.request.size() > 0 {
+                        self.resend.push_back(id);
+                    }
                 }
                 Stage::Sent(packet_id) | Stage::Resend(packet_id) => {
                     self.packet_ids.release(packet_id);
