@@ -1,17 +1,6 @@
 //! The client without tokio around it, against a scripted server on another thread.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "engine/packets.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod packets;
-#[path = "client/server.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod server;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::Future;
 use std::io;
@@ -31,17 +20,13 @@ use dunlin_client::{
     ClientOptions, ConnectOptions, Event, Message, QoS, RequestError, StopCause, StreamLimits,
 };
 
-use crate::packets::{
-    ack, again, at_least_once, at_most_once, connack_resumed, disconnect, puback, publish, refusal,
-    suback, unsuback,
+use dunlin_test_support::packets::{
+    self, ack, again, at_least_once, at_most_once, connack_resumed, disconnect, puback, publish,
+    refusal, suback, unsuback,
 };
-use crate::server::{Peer, TestServer};
+use dunlin_test_support::server::{Peer, TestServer};
 
 const SOON: Duration = Duration::from_secs(5);
-
-async fn soon<F: Future>(what: F) -> F::Output {
-    tokio::time::timeout(SOON, what).await.unwrap()
-}
 
 /// The DISCONNECT of a client whose session nobody goes on with.
 fn disconnect_ending_session() -> PacketBuf {

@@ -1,18 +1,7 @@
 //! What a connection holds when it is idle: counted allocations, without the system's part and the
 //! server's.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "engine/packets.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod packets;
-#[path = "client/server.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod server;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -23,8 +12,8 @@ use dunlin_client::codec::{Packet, ReasonCode};
 use dunlin_client::transport::TransportOptions;
 use dunlin_client::{Client, ClientOptions, ConnectOptions, Message, QoS};
 
-use crate::packets::{at_most_once, connack, puback, publish, suback};
-use crate::server::{Peer, TestServer};
+use dunlin_test_support::packets::{at_most_once, connack, puback, publish, suback};
+use dunlin_test_support::server::{Peer, TestServer};
 
 const BURST: usize = 5_000;
 

@@ -7,14 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../transport/authority.rs"]
-#[expect(dead_code, reason = "the tests of the transport use the rest of it")]
-mod authority;
 #[path = "../../examples/client_certificate/provider.rs"]
 mod certificate_files;
-#[path = "../engine/packets.rs"]
-mod packets;
-mod server;
 mod tls_front;
 
 mod acknowledge;
@@ -49,6 +43,7 @@ use std::time::Duration;
 use dunlin_client::codec::{Disconnect, DisconnectProperties, Packet, PacketBuf};
 use dunlin_client::transport::TransportOptions;
 use dunlin_client::{Client, ClientOptions, ConnectOptions, Event, Events, Reconnect};
+use dunlin_test_support::{authority, packets, server};
 
 use crate::server::{Peer, TestServer};
 

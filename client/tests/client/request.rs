@@ -53,7 +53,13 @@ fn reply(topic: &str, correlation_data: &[u8], payload: &str) -> PacketBuf {
     }))
 }
 
-impl Peer {
+/// Steps of a server that answers requests.
+trait AnswersRequests {
+    async fn grants_replies(&mut self, packet_id: u16);
+    async fn takes_request(&mut self) -> Vec<u8>;
+}
+
+impl AnswersRequests for Peer {
     /// Grants the subscription to replies, which is the first request of its client.
     async fn grants_replies(&mut self, packet_id: u16) {
         self.expects(identified(&subscribe(packet_id, &[TOPIC]), 1))

@@ -7,7 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use dunlin_client::codec::{PacketType, ReasonCode, Sender};
 use dunlin_client::transport::{
-    ProxyError, ResolveFault, Roots, TlsAlert, TlsConnector, TlsError, TlsOptions, TransportError,
+    CaBundle, ProxyError, ResolveFault, Roots, TlsAlert, TlsConnector, TlsError, TlsOptions,
+    TransportError,
 };
 use dunlin_client::{
     AuthenticationError, Client, ClientOptions, ConnectError, ConnectionError, Event, Events,
@@ -334,7 +335,7 @@ async fn a_name_that_vanishes_is_looked_for_again() {
 /// Options of a client that reaches `front` by TLS and trusts `authority`.
 fn tls_options(server: &TestServer, front: &TlsFront, authority: &Authority) -> ClientOptions {
     let tls = TlsOptions {
-        roots: Roots::Only(authority.bundle()),
+        roots: Roots::Only(CaBundle::from_der([authority.certificate()]).unwrap()),
         ..TlsOptions::default()
     };
     let mut options = options(server);
@@ -430,7 +431,7 @@ async fn a_client_certificate_that_is_replaced_on_disk_is_picked_up() {
     let server = TestServer::start().await;
     let front = TlsFront::start(&server, server_config(&identity, Some(&old))).await;
     let mut files = CertificateFiles::new(&certificate, &key);
-    files.roots = Roots::Only(authority.bundle());
+    files.roots = Roots::Only(CaBundle::from_der([authority.certificate()]).unwrap());
     let mut options = tls_options(&server, &front, &authority);
     options.provider = Provider::new(files);
     let (_client, mut events, peer) = connected_as(&server, options).await;

@@ -9,13 +9,11 @@
 )]
 
 mod bench;
-mod packets;
 
 mod acknowledge;
 mod authentication;
 mod aws;
 mod bounds;
-mod chance;
 mod connect;
 mod disconnect;
 mod expiry;
@@ -44,3 +42,5 @@ mod subscribe;
 mod timeouts;
 mod unmatched;
 mod violations;
+
+use dunlin_test_support::packets;

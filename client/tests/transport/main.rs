@@ -6,7 +6,6 @@
     reason = "a test fails by panicking"
 )]
 
-mod authority;
 mod files;
 mod proxy;
 mod server;
@@ -16,22 +15,26 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use dunlin_client::transport::{
-    Opened, Roots, Stage, TlsConnector, TlsError, TlsInfo, TlsOptions, TlsVersion, Transport,
-    TransportError, TransportOptions, open,
+    CaBundle, ClientCertificate, Opened, Roots, Stage, TlsConnector, TlsError, TlsInfo, TlsOptions,
+    TlsVersion, Transport, TransportError, TransportOptions, open,
 };
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::{self, SupportedProtocolVersion};
 
-use crate::authority::Authority;
 use crate::server::{Manners, Server};
+use dunlin_test_support::authority::{self, Authority};
 
 static ONLY_1_2: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS12];
 const AWS_HOST: &str = "a1b2c3-ats.iot.eu-west-1.amazonaws.com";
 
+fn client_certificate(identity: &authority::Identity) -> ClientCertificate {
+    ClientCertificate::from_der(identity.chain(), identity.key()).unwrap()
+}
+
 fn trusting(authority: &Authority) -> TlsOptions {
     TlsOptions {
-        roots: Roots::Only(authority.bundle()),
+        roots: Roots::Only(CaBundle::from_der([authority.certificate()]).unwrap()),
         alpn: vec![b"mqtt".to_vec()],
         ..TlsOptions::default()
     }
@@ -198,7 +201,7 @@ async fn an_own_authority_may_stand_beside_those_of_the_web() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
     let mut tls = trusting(&authority);
-    tls.roots = Roots::WebPkiAnd(authority.bundle());
+    tls.roots = Roots::WebPkiAnd(CaBundle::from_der([authority.certificate()]).unwrap());
 
     opens(&to("localhost", server.address, Some(&tls))).await;
 }
@@ -346,7 +349,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     let identity = authority.issues(&["localhost"]);
     let devices = Authority::new("Device CA");
     let mut tls = trusting(&authority);
-    tls.client_certificate = Some(devices.issues(&["lamp-7"]).client_certificate());
+    tls.client_certificate = Some(client_certificate(&devices.issues(&["lamp-7"])));
     let manners = Manners {
         clients_of: Some(devices),
         ..Manners::default()

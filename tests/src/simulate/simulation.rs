@@ -439,6 +439,15 @@ impl Simulation {
 
     fn check_end(&mut self) -> Checked {
         self.driver.check_persisted(self.now)?;
+        // Identifiers stay of messages that the server's limits don't allow any more, and messages that
+        // the pace holds back.
+        let (count, _) = self.driver.engine.load();
+        let reserved = self.driver.wire.reserved();
+        ensure(
+            count <= reserved || self.options.pace.is_some(),
+            "a finished request leaves nothing",
+            || format!("{count} requests, {reserved} identifiers"),
+        )?;
         self.report.excess = self.server.excess;
         self.report.declined = self.application.declined;
         let session = self.server.session.as_ref();

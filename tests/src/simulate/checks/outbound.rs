@@ -72,6 +72,11 @@ impl Outbound {
             .count()
     }
 
+    /// Number of packet identifiers in use.
+    pub(super) fn reserved(&self) -> usize {
+        self.flights.len()
+    }
+
     pub(super) const fn is_complete(&self) -> bool {
         self.complete
     }

@@ -74,6 +74,12 @@ impl Wire {
         self.outbound.len()
     }
 
+    /// Packet identifiers that are in use, also of requests that the server may never answer.
+    #[must_use]
+    pub fn reserved(&self) -> usize {
+        self.outbound.reserved()
+    }
+
     /// Messages of QoS 1 and 2 that this connection has brought and the client hasn't acknowledged.
     #[must_use]
     pub fn unacknowledged(&self) -> usize {

@@ -1,25 +1,27 @@
-//! `Authority`: a certificate authority of the tests, and what it issues.
+//! A certificate authority, and the certificates that it issues.
 
 use std::sync::Arc;
 
-use dunlin_client::transport::{CaBundle, ClientCertificate};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::RootCertStore;
 
-/// A self-signed authority, whose organisation has its name.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+/// Self-signed certificate authority.
+#[derive(Debug)]
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate and its key.
-pub(crate) struct Identity {
+/// Certificate and its key.
+#[derive(Debug)]
+pub struct Identity {
     certificate: rcgen::Certificate,
     key: KeyPair,
 }
 
 impl Authority {
-    pub(crate) fn new(name: &str) -> Self {
+    /// Makes an authority whose organisation has this name.
+    pub fn new(name: &str) -> Self {
         let mut params = named(name, &[]);
         params
             .distinguished_name
@@ -28,12 +30,13 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(crate) fn issues(&self, hosts: &[&str]) -> Identity {
+    /// Issues a certificate for these hosts.
+    pub fn issues(&self, hosts: &[&str]) -> Identity {
         self.issues_with(hosts, |_| {})
     }
 
-    /// Valid for one year only.
-    pub(crate) fn issues_for_year(&self, hosts: &[&str], year: i32) -> Identity {
+    /// Issues a certificate that is valid for one year only.
+    pub fn issues_for_year(&self, hosts: &[&str], year: i32) -> Identity {
         self.issues_with(hosts, |params| {
             params.not_before = date_time_ymd(year, 1, 1);
             params.not_after = date_time_ymd(year + 1, 1, 1);
@@ -48,15 +51,18 @@ impl Authority {
         Identity { certificate, key }
     }
 
-    pub(crate) fn pem(&self) -> String {
+    /// The authority's certificate as PEM.
+    pub fn pem(&self) -> String {
         self.0.pem()
     }
 
-    pub(crate) fn bundle(&self) -> CaBundle {
-        CaBundle::from_der([self.0.der().clone()]).unwrap()
+    /// The authority's certificate.
+    pub fn certificate(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
     }
 
-    pub(crate) fn store(&self) -> Arc<RootCertStore> {
+    /// Root store with this authority alone.
+    pub fn store(&self) -> Arc<RootCertStore> {
         let mut store = RootCertStore::empty();
         store.add(self.0.der().clone()).unwrap();
         Arc::new(store)
@@ -64,24 +70,24 @@ impl Authority {
 }
 
 impl Identity {
-    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+    /// Certificate chain.
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         vec![self.certificate.der().clone()]
     }
 
-    pub(crate) fn key(&self) -> PrivateKeyDer<'static> {
+    /// Private key.
+    pub fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
     }
 
-    pub(crate) fn certificate_pem(&self) -> String {
+    /// Certificate as PEM.
+    pub fn certificate_pem(&self) -> String {
         self.certificate.pem()
     }
 
-    pub(crate) fn key_pem(&self) -> String {
+    /// Private key as PEM.
+    pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
-    }
-
-    pub(crate) fn client_certificate(&self) -> ClientCertificate {
-        ClientCertificate::from_der(self.chain(), self.key()).unwrap()
     }
 }
 

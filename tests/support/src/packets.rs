@@ -1,30 +1,32 @@
-//! Packets as a test writes them down.
+//! Packets with usual contents.
 
-use dunlin_client::QoS;
-use dunlin_client::codec::{
+use dunlin_codec::{
     Ack, AckType, ConnAck, ConnAckProperties, Delivery, Disconnect, Packet, PacketBuf, PacketId,
-    Publish, ReasonCode, RetainHandling, SubAck, SubAckProperties, Subscribe, SubscribeProperties,
-    Subscription, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, TopicName, UnsubAck,
-    Unsubscribe, UnsubscribeProperties,
+    Publish, QoS, ReasonCode, RetainHandling, SubAck, SubAckProperties, Subscribe,
+    SubscribeProperties, Subscription, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
+    TopicName, UnsubAck, Unsubscribe, UnsubscribeProperties,
 };
 
-pub(crate) fn connack() -> PacketBuf {
+/// CONNACK with success, without a session and without properties.
+pub fn connack() -> PacketBuf {
     connack_with(ConnAckProperties::default())
 }
 
-pub(crate) fn connack_with(properties: ConnAckProperties<'_>) -> PacketBuf {
+/// CONNACK with success, without a session.
+pub fn connack_with(properties: ConnAckProperties<'_>) -> PacketBuf {
     buf(Packet::ConnAck(ConnAck {
         properties,
         ..ConnAck::default()
     }))
 }
 
-/// The server goes on with the session.
-pub(crate) fn connack_resumed() -> PacketBuf {
+/// CONNACK with success and Session Present.
+pub fn connack_resumed() -> PacketBuf {
     connack_resumed_with(ConnAckProperties::default())
 }
 
-pub(crate) fn connack_resumed_with(properties: ConnAckProperties<'_>) -> PacketBuf {
+/// CONNACK with success, Session Present and these properties.
+pub fn connack_resumed_with(properties: ConnAckProperties<'_>) -> PacketBuf {
     buf(Packet::ConnAck(ConnAck {
         session_present: true,
         properties,
@@ -32,15 +34,16 @@ pub(crate) fn connack_resumed_with(properties: ConnAckProperties<'_>) -> PacketB
     }))
 }
 
-pub(crate) fn refusal(reason_code: ReasonCode) -> PacketBuf {
+/// CONNACK with this reason code.
+pub fn refusal(reason_code: ReasonCode) -> PacketBuf {
     buf(Packet::ConnAck(ConnAck {
         reason_code,
         ..ConnAck::default()
     }))
 }
 
-/// The payload is "on", always.
-pub(crate) fn publish(topic: &str, delivery: Delivery) -> PacketBuf {
+/// PUBLISH with the payload "on".
+pub fn publish(topic: &str, delivery: Delivery) -> PacketBuf {
     let publish = Publish {
         delivery,
         ..Publish::new(TopicName::new(topic).unwrap(), b"on")
@@ -48,40 +51,48 @@ pub(crate) fn publish(topic: &str, delivery: Delivery) -> PacketBuf {
     buf(Packet::Publish(publish))
 }
 
-pub(crate) fn at_most_once() -> Delivery {
+/// Delivery at QoS 0.
+pub fn at_most_once() -> Delivery {
     Delivery::AtMostOnce
 }
 
-pub(crate) fn at_least_once(packet_id: u16) -> Delivery {
+/// First delivery at QoS 1.
+pub fn at_least_once(packet_id: u16) -> Delivery {
     Delivery::new(QoS::AtLeastOnce, id(packet_id), false)
 }
 
-pub(crate) fn exactly_once(packet_id: u16) -> Delivery {
+/// First delivery at QoS 2.
+pub fn exactly_once(packet_id: u16) -> Delivery {
     Delivery::new(QoS::ExactlyOnce, id(packet_id), false)
 }
 
-/// The same with DUP.
-pub(crate) fn again(delivery: Delivery) -> Delivery {
+/// The same delivery with DUP.
+pub fn again(delivery: Delivery) -> Delivery {
     Delivery::new(delivery.qos(), delivery.packet_id().unwrap(), true)
 }
 
-pub(crate) fn puback(packet_id: u16) -> PacketBuf {
+/// PUBACK with success.
+pub fn puback(packet_id: u16) -> PacketBuf {
     ack(AckType::PubAck, packet_id, ReasonCode::Success)
 }
 
-pub(crate) fn pubrec(packet_id: u16) -> PacketBuf {
+/// PUBREC with success.
+pub fn pubrec(packet_id: u16) -> PacketBuf {
     ack(AckType::PubRec, packet_id, ReasonCode::Success)
 }
 
-pub(crate) fn pubrel(packet_id: u16) -> PacketBuf {
+/// PUBREL with success.
+pub fn pubrel(packet_id: u16) -> PacketBuf {
     ack(AckType::PubRel, packet_id, ReasonCode::Success)
 }
 
-pub(crate) fn pubcomp(packet_id: u16) -> PacketBuf {
+/// PUBCOMP with success.
+pub fn pubcomp(packet_id: u16) -> PacketBuf {
     ack(AckType::PubComp, packet_id, ReasonCode::Success)
 }
 
-pub(crate) fn ack(ack_type: AckType, packet_id: u16, reason_code: ReasonCode) -> PacketBuf {
+/// Acknowledgement of this type.
+pub fn ack(ack_type: AckType, packet_id: u16, reason_code: ReasonCode) -> PacketBuf {
     buf(Ack {
         reason_code,
         ..Ack::success(id(packet_id))
@@ -89,13 +100,13 @@ pub(crate) fn ack(ack_type: AckType, packet_id: u16, reason_code: ReasonCode) ->
     .into_packet(ack_type))
 }
 
-/// QoS 1, as `Client::subscribes` asks for it.
-pub(crate) fn subscribe(packet_id: u16, filters: &[&str]) -> PacketBuf {
+/// SUBSCRIBE at QoS 1 that asks for retained messages.
+pub fn subscribe(packet_id: u16, filters: &[&str]) -> PacketBuf {
     subscribe_with(packet_id, filters, RetainHandling::Send)
 }
 
-/// As the engine asks for it again.
-pub(crate) fn resubscribe(packet_id: u16, filters: &[&str]) -> PacketBuf {
+/// SUBSCRIBE at QoS 1 as the engine renews it: retained messages only for a new subscription.
+pub fn resubscribe(packet_id: u16, filters: &[&str]) -> PacketBuf {
     subscribe_with(packet_id, filters, RetainHandling::SendIfNew)
 }
 
@@ -121,8 +132,8 @@ fn subscribe_with(packet_id: u16, filters: &[&str], retain_handling: RetainHandl
     }))
 }
 
-/// The same SUBSCRIBE with an identifier for its subscriptions.
-pub(crate) fn identified(subscribe: &PacketBuf, identifier: u32) -> PacketBuf {
+/// The same SUBSCRIBE with a Subscription Identifier.
+pub fn identified(subscribe: &PacketBuf, identifier: u32) -> PacketBuf {
     let Packet::Subscribe(mut packet) = subscribe.packet() else {
         panic!("{subscribe:?}")
     };
@@ -130,7 +141,8 @@ pub(crate) fn identified(subscribe: &PacketBuf, identifier: u32) -> PacketBuf {
     buf(Packet::Subscribe(packet))
 }
 
-pub(crate) fn suback(packet_id: u16, reason_codes: &[ReasonCode]) -> PacketBuf {
+/// SUBACK with these reason codes.
+pub fn suback(packet_id: u16, reason_codes: &[ReasonCode]) -> PacketBuf {
     let (packet_id, properties) = (id(packet_id), SubAckProperties::default());
     buf(Packet::SubAck(SubAck {
         packet_id,
@@ -139,7 +151,8 @@ pub(crate) fn suback(packet_id: u16, reason_codes: &[ReasonCode]) -> PacketBuf {
     }))
 }
 
-pub(crate) fn unsubscribe(packet_id: u16, filters: &[&str]) -> PacketBuf {
+/// UNSUBSCRIBE from these filters.
+pub fn unsubscribe(packet_id: u16, filters: &[&str]) -> PacketBuf {
     let filters: Vec<_> = filters
         .iter()
         .map(|filter| TopicFilter::new(filter).unwrap())
@@ -152,7 +165,8 @@ pub(crate) fn unsubscribe(packet_id: u16, filters: &[&str]) -> PacketBuf {
     }))
 }
 
-pub(crate) fn unsuback(packet_id: u16, reason_codes: &[ReasonCode]) -> PacketBuf {
+/// UNSUBACK with these reason codes.
+pub fn unsuback(packet_id: u16, reason_codes: &[ReasonCode]) -> PacketBuf {
     let (packet_id, properties) = (id(packet_id), SubAckProperties::default());
     buf(Packet::UnsubAck(UnsubAck {
         packet_id,
@@ -161,25 +175,30 @@ pub(crate) fn unsuback(packet_id: u16, reason_codes: &[ReasonCode]) -> PacketBuf
     }))
 }
 
-pub(crate) fn pingreq() -> PacketBuf {
+/// PINGREQ.
+pub fn pingreq() -> PacketBuf {
     buf(Packet::PingReq)
 }
 
-pub(crate) fn pingresp() -> PacketBuf {
+/// PINGRESP.
+pub fn pingresp() -> PacketBuf {
     buf(Packet::PingResp)
 }
 
-pub(crate) fn disconnect(reason_code: ReasonCode) -> PacketBuf {
+/// DISCONNECT with this reason code.
+pub fn disconnect(reason_code: ReasonCode) -> PacketBuf {
     buf(Packet::Disconnect(Disconnect {
         reason_code,
         ..Disconnect::default()
     }))
 }
 
-pub(crate) fn id(packet_id: u16) -> PacketId {
+/// Packet identifier of this value.
+pub fn id(packet_id: u16) -> PacketId {
     PacketId::new(packet_id).unwrap()
 }
 
-pub(crate) fn buf(packet: Packet<'_>) -> PacketBuf {
+/// Encoded packet.
+pub fn buf(packet: Packet<'_>) -> PacketBuf {
     PacketBuf::new(&packet).unwrap()
 }

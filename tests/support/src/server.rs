@@ -1,45 +1,50 @@
-//! `TestServer`: does what the test says, packet by packet.
+//! A scripted server on a real socket.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use dunlin_client::codec::{DecodeOptions, Packet, PacketBuf, PacketType, Sender};
+use dunlin_codec::{DecodeOptions, Packet, PacketBuf, PacketType, Sender};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::packets::connack;
-use crate::soon;
 
-pub(crate) struct TestServer(TcpListener);
+/// Server on a real socket that sends and expects what the test says, packet by packet.
+#[derive(Debug)]
+pub struct TestServer(TcpListener);
 
-/// The server's side of one connection.
-pub(crate) struct Peer {
+/// Server's side of one connection.
+#[derive(Debug)]
+pub struct Peer {
     stream: TcpStream,
     input: BytesMut,
 }
 
 impl TestServer {
-    pub(crate) async fn start() -> Self {
+    /// Starts a server on a free port.
+    pub async fn start() -> Self {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    /// Where another one was before.
-    pub(crate) async fn at(address: SocketAddr) -> Self {
+    /// Starts a server on the address that another one had before.
+    pub async fn at(address: SocketAddr) -> Self {
         Self(TcpListener::bind(address).await.unwrap())
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Address that the server listens on.
+    pub fn address(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
     }
 
-    /// A connection on which nothing was said yet.
-    pub(crate) async fn accepts(&self) -> Peer {
+    /// Accepts a connection on which nothing was sent yet.
+    pub async fn accepts(&self) -> Peer {
         soon(self.accepts_whenever()).await
     }
 
-    /// The same, whenever it comes.
-    pub(crate) async fn accepts_whenever(&self) -> Peer {
+    /// Accepts a connection without a time limit.
+    pub async fn accepts_whenever(&self) -> Peer {
         let (stream, _) = self.0.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         Peer {
@@ -48,21 +53,21 @@ impl TestServer {
         }
     }
 
-    /// A connection whose CONNECT was answered like this, and the CONNECT.
-    pub(crate) async fn meets(&self, connack: &PacketBuf) -> (Peer, PacketBuf) {
+    /// Accepts a connection, answers its CONNECT with `connack`, and returns both.
+    pub async fn meets(&self, connack: &PacketBuf) -> (Peer, PacketBuf) {
         let mut peer = self.accepts().await;
         let connect = peer.receives().await;
         peer.sends(connack).await;
         (peer, connect)
     }
 
-    /// A connection whose CONNECT was answered with success and no session.
-    pub(crate) async fn welcomes(&self) -> Peer {
+    /// Accepts a connection and answers its CONNECT with success and no session.
+    pub async fn welcomes(&self) -> Peer {
         self.answers(&connack()).await
     }
 
-    /// A connection whose CONNECT was answered like this.
-    pub(crate) async fn answers(&self, connack: &PacketBuf) -> Peer {
+    /// Accepts a connection and answers its CONNECT with `connack`.
+    pub async fn answers(&self, connack: &PacketBuf) -> Peer {
         let mut peer = self.accepts().await;
         assert_eq!(
             peer.receives().await.packet().packet_type(),
@@ -74,19 +79,19 @@ impl TestServer {
 }
 
 impl Peer {
-    /// The next packet.
-    pub(crate) async fn receives(&mut self) -> PacketBuf {
+    /// Reads the next packet.
+    pub async fn receives(&mut self) -> PacketBuf {
         soon(self.reads()).await.unwrap()
     }
 
-    /// The next packet, whenever it comes; `None` at the end.
-    pub(crate) async fn reads_packet(&mut self) -> Option<PacketBuf> {
+    /// Reads the next packet without a time limit; `None` at the end of the connection.
+    pub async fn reads_packet(&mut self) -> Option<PacketBuf> {
         self.reads().await
     }
 
-    /// The next packet, and it is this one.
+    /// Reads the next packet, which has to be this one.
     #[track_caller]
-    pub(crate) fn expects(&mut self, packet: PacketBuf) -> impl Future<Output = ()> {
+    pub fn expects(&mut self, packet: PacketBuf) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
             let received = self.receives().await;
@@ -94,31 +99,33 @@ impl Peer {
         }
     }
 
-    /// The end, with nothing before it.
-    pub(crate) async fn ends(&mut self) {
+    /// Waits for the end of the connection, without a packet before it.
+    pub async fn ends(&mut self) {
         assert_eq!(soon(self.reads()).await, None);
     }
 
-    pub(crate) async fn sends(&mut self, packet: &PacketBuf) {
+    /// Sends a packet.
+    pub async fn sends(&mut self, packet: &PacketBuf) {
         self.sends_bytes(packet.as_bytes()).await;
     }
 
-    pub(crate) async fn sends_bytes(&mut self, bytes: &[u8]) {
+    /// Sends bytes.
+    pub async fn sends_bytes(&mut self, bytes: &[u8]) {
         soon(self.stream.write_all(bytes)).await.unwrap();
     }
 
-    /// Closes with a reset instead of a DISCONNECT.
-    pub(crate) fn resets(self) {
+    /// Closes the connection with a TCP reset.
+    pub fn resets(self) {
         self.stream.set_zero_linger().unwrap();
     }
 
-    /// Ends what it sends, and goes on listening.
-    pub(crate) async fn shuts_down(&mut self) {
+    /// Closes the server's sending side and goes on reading.
+    pub async fn shuts_down(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
     /// Reads ten megabytes a second and answers nothing.
-    pub(crate) async fn reads_slowly(mut self) {
+    pub async fn reads_slowly(mut self) {
         let mut interval = tokio::time::interval(Duration::from_millis(50));
         while self
             .stream
@@ -133,8 +140,8 @@ impl Peer {
         }
     }
 
-    /// Every packet until the end, acknowledging messages as they come.
-    pub(crate) async fn acknowledges_until_the_end(mut self) -> Vec<PacketBuf> {
+    /// Reads every packet until the end, and acknowledges messages of QoS 1 as they arrive.
+    pub async fn acknowledges_until_the_end(mut self) -> Vec<PacketBuf> {
         let mut packets = Vec::new();
         while let Some(packet) = soon(self.reads()).await {
             if let Packet::Publish(publish) = packet.packet()
@@ -147,7 +154,7 @@ impl Peer {
         packets
     }
 
-    /// `None` at the end, however it came.
+    /// Reads the next packet; `None` at the end of the connection, with or without an error.
     async fn reads(&mut self) -> Option<PacketBuf> {
         let options = DecodeOptions {
             sender: Sender::Client,
@@ -163,4 +170,11 @@ impl Peer {
             }
         }
     }
+}
+
+/// Fails a test whose connection stands still.
+async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), future)
+        .await
+        .unwrap()
 }
