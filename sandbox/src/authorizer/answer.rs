@@ -7,7 +7,7 @@ use dunlin_codec::Escaped;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::authorizer::Grant;
+use crate::authorizer::grant::Grant;
 use crate::policy::{MAX_DOCUMENT_LENGTH, MAX_DOCUMENTS, Policy, PolicyDocument, PolicyError};
 
 /// What a Lambda answers, in AWS's JSON. Its values aren't checked until it is used.

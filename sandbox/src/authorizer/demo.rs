@@ -2,9 +2,9 @@
 //! configured.
 
 use crate::authorizer::answer::Answer;
+use crate::authorizer::definition::{Authorizer, Signing};
 use crate::authorizer::lambda::Lambda;
 use crate::authorizer::token::PublicKey;
-use crate::authorizer::{Authorizer, Signing};
 
 /// The policy of the sample's own documentation: client ids `mqtt5-sample-*`, topic `test/topic`.
 pub const DEMO_POLICY: &str = r#"{

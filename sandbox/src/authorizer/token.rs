@@ -85,6 +85,13 @@ fn not_base64(signature: &str) -> SignatureFault {
     }
 }
 
+/// A token that may be shown to the Lambda.
+#[derive(Clone, Copy)]
+pub(super) struct Token<'a> {
+    pub(super) value: &'a str,
+    pub(super) signature_verified: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::authorizer::{Credentials, Token};
+use crate::authorizer::credentials::Credentials;
+use crate::authorizer::token::Token;
 
 /// The event that AWS IoT gives to the Lambda of a custom authorizer; serialises to its JSON.
 ///

@@ -1,0 +1,270 @@
+//! All authorizers of a sandbox: which one a client asks, and what it answers.
+
+use std::sync::Arc;
+
+use crate::authorizer::answer::Answer;
+use crate::authorizer::calls::CallQueue;
+use crate::authorizer::credentials::Credentials;
+use crate::authorizer::definition::Authorizer;
+use crate::authorizer::grant::Grant;
+use crate::authorizer::lambda::{
+    CallContext, Instances, LambdaEvent, LambdaLog, LambdaMissing, Unanswered, Watchdog,
+};
+use crate::authorizer::query::{self, UserName};
+use crate::authorizer::refusal::Refusal;
+use crate::event::Event;
+use crate::event_log::EventLog;
+use crate::policy::ArnScope;
+use crate::ready::ReadyAuthorizer;
+
+/// All authorizers of one sandbox, and which one is meant when a client names none.
+#[derive(Debug, Clone)]
+pub struct Authorizers {
+    /// Each has a name of its own.
+    list: Vec<Entry>,
+    /// The name of the one that answers where none is named.
+    default: Option<String>,
+    /// What the policies' ARNs are compared with.
+    scope: Option<ArnScope>,
+    /// Ends the processes of Lambdas if the sandbox can't.
+    watchdog: Option<Watchdog>,
+    /// What a client gets that names no authorizer, instead of asking the default one; `None`
+    /// means it is asked.
+    anonymous: Option<Grant>,
+}
+
+/// An authorizer, and the calls of its Lambda: those of one authorizer never wait for those of
+/// another.
+#[derive(Debug, Clone)]
+struct Entry {
+    authorizer: Authorizer,
+    queue: Arc<CallQueue>,
+    instances: Arc<Instances>,
+}
+
+impl Authorizers {
+    /// All of them, and the name of the one that answers where a client names none.
+    #[must_use]
+    pub fn new(list: Vec<Authorizer>, default: Option<String>) -> Self {
+        let list = list.into_iter().map(|authorizer| {
+            let queue = Arc::new(CallQueue::new(authorizer.limits));
+            Entry {
+                authorizer,
+                queue,
+                instances: Arc::default(),
+            }
+        });
+        Self {
+            list: list.collect(),
+            default,
+            scope: None,
+            watchdog: None,
+            anonymous: None,
+        }
+    }
+
+    /// Lets every client that names no authorizer in, whatever its user name and password, and lets
+    /// it do everything.
+    pub(crate) fn with_anonymous(mut self, anonymous: bool) -> Self {
+        self.anonymous = Answer::allow("anonymous", ALLOW_ALL.into())
+            .grant("anonymous")
+            .ok()
+            .filter(|_| anonymous);
+        self
+    }
+
+    /// Region and account that the ARNs of every policy are compared with; without them any
+    /// matches.
+    #[must_use]
+    pub fn within(mut self, scope: Option<ArnScope>) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Has a watchdog told of every process of a Lambda.
+    pub(crate) fn watched_by(mut self, watchdog: Option<Watchdog>) -> Self {
+        self.watchdog = watchdog;
+        self
+    }
+
+    /// Whether a Lambda of an active authorizer has processes of its own.
+    pub(crate) fn have_processes(&self) -> bool {
+        self.active()
+            .any(|authorizer| authorizer.lambda.has_processes())
+    }
+
+    /// Says if something that a Lambda of an active authorizer needs isn't there, and whose Lambda
+    /// it is.
+    pub(crate) fn find(&self) -> Result<(), (String, LambdaMissing)> {
+        self.active().try_for_each(|authorizer| {
+            authorizer
+                .lambda
+                .find()
+                .map_err(|missing| (authorizer.name.clone(), missing))
+        })
+    }
+
+    fn active(&self) -> impl Iterator<Item = &Authorizer> {
+        self.list
+            .iter()
+            .map(|entry| &entry.authorizer)
+            .filter(|authorizer| authorizer.active)
+    }
+
+    /// What clients must know about each.
+    pub(crate) fn ready(&self) -> impl Iterator<Item = ReadyAuthorizer> {
+        self.list
+            .iter()
+            .map(|Entry { authorizer, .. }| ReadyAuthorizer {
+                name: authorizer.name.clone(),
+                active: authorizer.active,
+                signing: authorizer.signing.is_required(),
+                token_key_name: authorizer.signing.token_key_name().map(Into::into),
+                default: self.default.as_ref() == Some(&authorizer.name),
+                lambda: authorizer.lambda.to_string(),
+            })
+    }
+
+    /// Decides about one CONNECT. The Lambda is called last: everything that can be refused without
+    /// it is.
+    ///
+    /// `log` gets the output of a Lambda, one event a line. Cancel safe, see [`LambdaLimits`].
+    ///
+    /// # Errors
+    /// The [`Refusal`], with the reason code for the client.
+    pub async fn authorize(
+        &self,
+        credentials: &Credentials,
+        log: &EventLog,
+    ) -> Result<Grant, Refusal> {
+        let names_one = credentials
+            .username
+            .as_ref()
+            .is_some_and(|name| name.contains(query::AUTHORIZER_NAME));
+        if let Some(grant) = self.anonymous.as_ref().filter(|_| !names_one) {
+            return Ok(grant.clone());
+        }
+        let user_name = UserName::parse(credentials.username.as_deref())?;
+        let Entry {
+            authorizer,
+            queue,
+            instances,
+        } = self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
+        let token = authorizer.signing.token(&authorizer.name, &user_name)?;
+        let event = LambdaEvent::new(credentials, token);
+        let context = CallContext {
+            authorizer: authorizer.name.clone(),
+            limits: authorizer.limits,
+            scope: self.scope.clone(),
+            watchdog: self.watchdog.clone(),
+            log: lambda_log(&authorizer.name, log),
+        };
+        let answer = authorizer
+            .lambda
+            .invoke(&event, queue, instances, context)
+            .await;
+        let grant =
+            answer.and_then(|answer| answer.grant(&authorizer.name).map_err(Unanswered::Answer));
+        let grant = grant.map_err(|unanswered| refusal(authorizer.name.clone(), unanswered))?;
+        Ok(Grant {
+            policy: grant.policy.within(self.scope.clone()),
+            ..grant
+        })
+    }
+
+    fn named(&self, name: Option<&str>) -> Result<&Entry, Refusal> {
+        let wanted = name
+            .or(self.default.as_deref())
+            .ok_or(Refusal::NoAuthorizerNamed)?;
+        let found = self
+            .list
+            .iter()
+            .find(|entry| entry.authorizer.name == wanted);
+        let entry = found.ok_or_else(|| Refusal::UnknownAuthorizer(wanted.into()))?;
+        if !entry.authorizer.active {
+            return Err(Refusal::Inactive(entry.authorizer.name.clone()));
+        }
+        Ok(entry)
+    }
+}
+
+/// The callback that makes an event of each line of a Lambda's output.
+fn lambda_log(authorizer: &str, log: &EventLog) -> LambdaLog {
+    let (authorizer, log) = (authorizer.to_owned(), log.clone());
+    Arc::new(move |text| {
+        let authorizer = authorizer.clone();
+        log.emit(Event::Lambda { authorizer, text });
+    })
+}
+
+fn refusal(authorizer: String, unanswered: Unanswered) -> Refusal {
+    match unanswered {
+        Unanswered::Answer(error) if error.is_denial() => Refusal::NotAuthenticated(authorizer),
+        Unanswered::Answer(error) => Refusal::Answer { authorizer, error },
+        Unanswered::NotCalled(fault) => Refusal::NotCalled { authorizer, fault },
+        Unanswered::Lambda(fault) => Refusal::Lambda { authorizer, fault },
+    }
+}
+
+const ALLOW_ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorizer::{Lambda, LambdaFault, LambdaLimits, QueueFault, demo_unsigned};
+
+    fn credentials(authorizer: &str) -> Credentials {
+        Credentials {
+            client_id: None,
+            username: Some(format!("demo?x-amz-customauthorizer-name={authorizer}")),
+            password: Some(b"demo".to_vec()),
+            server_name: None,
+            connection_id: "1".into(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_of_one_authorizer_delay_neither_another_nor_a_fixed_answer() {
+        let url = |name: &str| {
+            let lambda = Lambda::Url("http://127.0.0.1:1".parse().unwrap());
+            let limits = LambdaLimits {
+                concurrency: 1,
+                ..LambdaLimits::default()
+            };
+            Authorizer {
+                limits,
+                ..Authorizer::new(name, lambda)
+            }
+        };
+        let authorizers = Authorizers::new(vec![demo_unsigned(), url("Busy"), url("Free")], None);
+        let log = EventLog::default();
+        let _running = authorizers.list[1].queue.enter().await.unwrap();
+        let (fixed, free, busy) = (
+            credentials("DemoUnsigned"),
+            credentials("Free"),
+            credentials("Busy"),
+        );
+        assert!(authorizers.authorize(&fixed, &log).await.is_ok());
+        let free = authorizers.authorize(&free, &log).await;
+        assert!(
+            matches!(
+                free,
+                Err(Refusal::Lambda {
+                    fault: LambdaFault::Unreachable(_),
+                    ..
+                })
+            ),
+            "{free:?}"
+        );
+        let busy = authorizers.authorize(&busy, &log).await.unwrap_err();
+        let refusal = Refusal::NotCalled {
+            authorizer: "Busy".into(),
+            fault: QueueFault::TimedOut,
+        };
+        assert_eq!(
+            (busy.reason_code(), busy),
+            (dunlin_codec::ReasonCode::QuotaExceeded, refusal)
+        );
+    }
+}
