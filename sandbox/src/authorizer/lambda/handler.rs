@@ -2,19 +2,19 @@
 //! unchanged.
 
 use core::fmt;
-use core::str::FromStr;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use dunlin_codec::Escaped;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::authorizer::lambda::environment::LambdaEnvironment;
+use crate::authorizer::lambda::function::{FunctionFacts, MEMORY, VERSION};
+use crate::authorizer::lambda::handler_error::HandlerError;
 use crate::authorizer::lambda::lookup::{self, LambdaMissing};
+use crate::authorizer::lambda::runtime::LambdaRuntime;
 use crate::policy::ArnScope;
-use crate::uuid;
 
 /// A handler of AWS Lambda: a function of a module in a folder.
 ///
@@ -62,49 +62,6 @@ impl fmt::Display for Handler {
         let (file, code) = (self.file.display(), self.code.display());
         write!(f, "{runtime} {file}:{} in {code}", self.function)
     }
-}
-
-/// The runtimes of handlers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LambdaRuntime {
-    /// `python3`, from `PATH`; `python` on Windows.
-    Python,
-    /// `node`, from `PATH`: CommonJS and ES modules.
-    Node,
-}
-
-/// Why there is no such handler.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HandlerError {
-    /// Its file or folder isn't there.
-    #[error(transparent)]
-    Missing(#[from] LambdaMissing),
-    /// No runtime is named, and there are files for both.
-    #[error("there is a {}.py and a file for Node in {}: name the runtime, python or node", Escaped(name), Escaped(folder.display()))]
-    Ambiguous {
-        /// The name of the module.
-        name: String,
-        /// The folder of the code.
-        folder: PathBuf,
-    },
-    /// No module of that name.
-    #[error("there is no {} in {}", Files(files), Escaped(folder.display()))]
-    NoModule {
-        /// The files that were looked for.
-        files: Vec<PathBuf>,
-        /// The folder of the code.
-        folder: PathBuf,
-    },
-    /// Neither a handler nor a runtime.
-    #[error("name the handler, such as \"handler.lambda_handler\", or the runtime, python or node")]
-    NoRuntime,
-    /// A runtime that isn't known.
-    #[error("the runtime {0:?} isn't known: write python or node")]
-    Runtime(String),
-    /// A file whose name ends in another way than .py, .mjs, .cjs or .js.
-    #[error("{0:?} is no handler: its file must end in .py, .mjs, .cjs or .js")]
-    NoHandlerFile(String),
 }
 
 impl Handler {
@@ -275,135 +232,9 @@ impl Handler {
         ]
     }
 
-    /// What the function is called and where it is said to be.
+    /// Facts about the function that clients know as the authorizer `name`.
     pub(super) fn facts(&self, name: &str, scope: Option<&ArnScope>) -> FunctionFacts {
-        let region = self.environment.value("AWS_REGION");
-        let region = region.or_else(|| scope.map(|scope| scope.region.clone()));
-        FunctionFacts {
-            name: name.into(),
-            region: region.unwrap_or_else(|| DEFAULT_REGION.into()),
-            account: scope.map_or(DEFAULT_ACCOUNT, |scope| &scope.account).into(),
-            log_stream: format!("dunlin/[$LATEST]{}", uuid::random().replace('-', "")),
-        }
-    }
-}
-
-/// What a process is told about its function.
-#[derive(Debug, Clone)]
-pub(super) struct FunctionFacts {
-    name: String,
-    region: String,
-    account: String,
-    log_stream: String,
-}
-
-impl FunctionFacts {
-    /// The facts of one call, by the names of Node's context.
-    pub(super) fn context(&self) -> Value {
-        let Self {
-            name,
-            region,
-            account,
-            ..
-        } = self;
-        json!({
-            "awsRequestId": uuid::random(),
-            "functionName": name,
-            "functionVersion": VERSION,
-            "invokedFunctionArn": format!("arn:aws:lambda:{region}:{account}:function:{name}"),
-            "memoryLimitInMB": MEMORY,
-            "logGroupName": self.log_group(),
-            "logStreamName": self.log_stream,
-        })
-    }
-
-    fn log_group(&self) -> String {
-        format!("/aws/lambda/{}", self.name)
-    }
-}
-
-impl LambdaRuntime {
-    const fn interpreter(self) -> &'static str {
-        match self {
-            Self::Python if cfg!(windows) => "python",
-            Self::Python => "python3",
-            Self::Node => "node",
-        }
-    }
-
-    const fn arguments(self) -> &'static [&'static str] {
-        match self {
-            // Unbuffered, so that what the handler and its children print is in its order.
-            Self::Python => &["-u", "-c", include_str!("runner.py")],
-            Self::Node => &["--input-type=module", "--eval", include_str!("runner.mjs")],
-        }
-    }
-
-    const fn default_function(self) -> &'static str {
-        match self {
-            Self::Python => "lambda_handler",
-            Self::Node => "handler",
-        }
-    }
-
-    const fn execution_environment(self) -> &'static str {
-        match self {
-            Self::Python => "AWS_Lambda_python3",
-            Self::Node => "AWS_Lambda_nodejs",
-        }
-    }
-
-    /// The name that AWS's console gives to new functions.
-    pub(crate) const fn default_handler(self) -> &'static str {
-        match self {
-            Self::Python => "lambda_function.lambda_handler",
-            Self::Node => "index.handler",
-        }
-    }
-
-    /// Module and function of a handler's name, as AWS's runtimes split it.
-    fn split(self, name: &str) -> (String, String) {
-        let (folder, base) = name
-            .rsplit_once('/')
-            .map_or((None, name), |(folder, base)| (Some(folder), base));
-        let (module, function) = match self {
-            Self::Python => base.rsplit_once('.'),
-            Self::Node => base.split_once('.'),
-        }
-        .unwrap_or_else(|| (base, self.default_function()));
-        let module =
-            folder.map_or_else(|| module.to_owned(), |folder| format!("{folder}/{module}"));
-        (module, function.to_owned())
-    }
-
-    /// The files that a module may be in, the first one that is there counts.
-    fn files(self, module: &str) -> Vec<PathBuf> {
-        match self {
-            Self::Python => {
-                let path = module.replace('.', "/");
-                vec![
-                    format!("{path}.py").into(),
-                    format!("{path}/__init__.py").into(),
-                ]
-            }
-            Self::Node => ["js", "mjs", "cjs"]
-                .map(|kind| format!("{module}.{kind}").into())
-                .into(),
-        }
-    }
-}
-
-impl FromStr for LambdaRuntime {
-    type Err = HandlerError;
-
-    /// `python` and `node`, and the names of AWS: `python3.13`, `nodejs22.x`.
-    fn from_str(text: &str) -> Result<Self, HandlerError> {
-        let name = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == 'x');
-        match name {
-            "python" => Ok(Self::Python),
-            "node" | "nodejs" => Ok(Self::Node),
-            _ => Err(HandlerError::Runtime(text.into())),
-        }
+        FunctionFacts::new(name, self.environment.value("AWS_REGION"), scope)
     }
 }
 
@@ -425,25 +256,6 @@ fn split_file(text: &str) -> Option<(&str, LambdaRuntime, Option<&str>)> {
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.into())
 }
-
-struct Files<'a>(&'a [PathBuf]);
-
-impl fmt::Display for Files<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, file) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { " or " };
-            write!(f, "{separator}{}", Escaped(file.display()))?;
-        }
-        Ok(())
-    }
-}
-
-const VERSION: &str = "$LATEST";
-/// AWS's default, in MB. The sandbox doesn't enforce it.
-const MEMORY: &str = "128";
-/// Those of `sam local`.
-const DEFAULT_REGION: &str = "us-east-1";
-const DEFAULT_ACCOUNT: &str = "123456789012";
 
 #[cfg(test)]
 mod tests {

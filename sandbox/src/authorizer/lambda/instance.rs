@@ -12,7 +12,8 @@ use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
 
 use crate::authorizer::lambda::LambdaFault;
-use crate::authorizer::lambda::handler::{FunctionFacts, Handler};
+use crate::authorizer::lambda::function::FunctionFacts;
+use crate::authorizer::lambda::handler::Handler;
 use crate::authorizer::lambda::output::OutputLog;
 use crate::authorizer::lambda::process::Process;
 use crate::authorizer::lambda::program::{DRAINING, MAX_ANSWER};

@@ -1,0 +1,383 @@
+//! Text of the log: one line for each event.
+
+use core::fmt;
+use std::time::UNIX_EPOCH;
+
+use dunlin_codec::{Escaped, ReasonCode};
+
+use crate::event::{Event, LogLine, Outcome};
+use crate::policy::Decision;
+
+impl LogLine {
+    /// The line, and below it, indented, what explains the policy's decision and isn't said in it
+    /// already.
+    #[must_use]
+    pub fn explained(&self) -> String {
+        self.explain(self.to_string())
+    }
+
+    /// The text of [`explained`](Self::explained) with the colours of a terminal.
+    #[must_use]
+    pub fn explained_in_colour(&self) -> String {
+        self.explain(format!("{self:#}"))
+    }
+
+    fn explain(&self, mut text: String) -> String {
+        let decision = self.event.decision();
+        for reason in decision.map(Decision::explanation).unwrap_or_default() {
+            let reason = Shown(&reason).to_string();
+            if !text.contains(&reason) {
+                text.push_str(INDENT);
+                text.push_str(&reason);
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self
+            .at
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+            % (24 * 60 * 60);
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        write!(f, "{hours:02}:{minutes:02}:{:02} ", seconds % 60)?;
+        // With the flags of this line: `#` is for colours.
+        fmt::Display::fmt(&self.event, f)
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected { peer, reason } => write!(f, "rejected  {peer}  {}", Escaped(reason)),
+            Self::Note { peer, text } => write!(f, "note      {peer}  {}", Shown(text)),
+            Self::Connect {
+                client_id,
+                authorizer,
+                outcome,
+                took,
+            } => {
+                write!(f, "connect   {}  ", Shown(client_id))?;
+                if let Some(authorizer) = authorizer {
+                    write!(f, "{} ", Shown(authorizer))?;
+                }
+                verdict(f, outcome)?;
+                write!(f, "  {} ms", took.as_millis())
+            }
+            Self::Refresh { client_id, outcome } => {
+                write!(f, "refresh   {}  ", Shown(client_id))?;
+                verdict(f, outcome)
+            }
+            Self::Lambda { authorizer, text } => {
+                // Whole: it is the developer's own, and bounded where it is read. Lines of a log
+                // often have tabs.
+                write!(
+                    f,
+                    "lambda    {}  {}",
+                    Shown(authorizer),
+                    Escaped(&text.replace('\t', "  "))
+                )
+            }
+            Self::Subscribe {
+                client_id,
+                filter,
+                outcome,
+            } => {
+                write!(f, "subscribe {}  {}  ", Shown(client_id), Shown(filter))?;
+                match outcome {
+                    Outcome::Allowed((qos, _)) => {
+                        fmt::Display::fmt(&DecisionMark::Allow, f)?;
+                        write!(f, ", granted QoS {}", qos.level())
+                    }
+                    refused @ Outcome::Refused { .. } => refusal(f, refused),
+                }
+            }
+            Self::Unsubscribe { client_id, filter } => {
+                write!(f, "unsubscribe {}  {}", Shown(client_id), Shown(filter))
+            }
+            Self::Publish {
+                is_will,
+                client_id,
+                topic,
+                outcome,
+            } => {
+                let word = if *is_will { "will     " } else { "publish  " };
+                write!(f, "{word} {}  {}  ", Shown(client_id), Shown(topic))?;
+                match outcome {
+                    Outcome::Allowed((receivers, _)) => {
+                        let word = if *receivers == 1 {
+                            "subscriber"
+                        } else {
+                            "subscribers"
+                        };
+                        fmt::Display::fmt(&DecisionMark::Allow, f)?;
+                        write!(f, ", to {receivers} {word}")
+                    }
+                    refused @ Outcome::Refused { .. } => refusal(f, refused),
+                }
+            }
+            Self::Receive {
+                client_id,
+                topic,
+                outcome,
+            } => {
+                write!(f, "receive   {}  {}  ", Shown(client_id), Shown(topic))?;
+                match outcome {
+                    Outcome::Allowed(_) => {
+                        fmt::Display::fmt(&DecisionMark::Allow, f)?;
+                        f.write_str(", delivered")
+                    }
+                    refused @ Outcome::Refused { .. } => refusal(f, refused),
+                }
+            }
+            Self::Dropped {
+                client_id,
+                topic,
+                count,
+                reason,
+            } => {
+                let messages = if *count == 1 { "message" } else { "messages" };
+                let (client_id, topic) = (Shown(client_id), Shown(topic));
+                write!(
+                    f,
+                    "dropped   {client_id}  {topic}  {count} {messages} ({reason})"
+                )
+            }
+            Self::Limited { client_id, limit } => {
+                write!(f, "limited   {}  {}", Shown(client_id), Shown(limit))
+            }
+            Self::Disconnect { client_id, reason } => {
+                write!(f, "disconnect {}  {}", Shown(client_id), Shown(reason))
+            }
+        }
+    }
+}
+
+fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<(String, Decision)>) -> fmt::Result {
+    match outcome {
+        Outcome::Allowed((policy, _)) => {
+            fmt::Display::fmt(&DecisionMark::Allow, f)?;
+            write!(f, " (policy: {})", Shown(policy))
+        }
+        refused @ Outcome::Refused { .. } => refusal(f, refused),
+    }
+}
+
+fn refusal<T>(f: &mut fmt::Formatter<'_>, outcome: &Outcome<T>) -> fmt::Result {
+    match outcome {
+        Outcome::Allowed(_) => Ok(()),
+        Outcome::Refused {
+            reason_code,
+            reason,
+            ..
+        } => {
+            fmt::Display::fmt(&DecisionMark::Refuse, f)?;
+            write!(f, "{} ({})", Code(*reason_code), Reason(reason))
+        }
+    }
+}
+
+/// The decision as every line writes it that has one: in colour with `{:#}`.
+#[derive(Clone, Copy)]
+enum DecisionMark {
+    Allow,
+    Refuse,
+}
+
+impl fmt::Display for DecisionMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, colour) = match self {
+            Self::Allow => (ALLOW, GREEN),
+            Self::Refuse => (REFUSE, RED),
+        };
+        if f.alternate() {
+            write!(f, "{colour}{text}{NO_COLOUR}")
+        } else {
+            f.write_str(text)
+        }
+    }
+}
+
+/// Text of a client, on one line and of a bounded length, whatever it holds.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        cut(self.0, MAX_SHOWN, f)
+    }
+}
+
+/// Why something was refused: all faults of an answer are told, however many there are.
+struct Reason<'a>(&'a str);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        cut(self.0, MAX_REASON, f)
+    }
+}
+
+/// Writes at most so many characters, escaped.
+fn cut(text: &str, most: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => write!(f, "{}..", Escaped(text.get(..end).unwrap_or_default())),
+        None => write!(f, "{}", Escaped(text)),
+    }
+}
+
+struct Code(Option<ReasonCode>);
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .map_or(Ok(()), |code| write!(f, " 0x{:02X}", code.code()))
+    }
+}
+
+/// Decision in every line that allows something. A line has at most one of the two.
+const ALLOW: &str = "→ allow";
+/// Decision in every line that refuses something.
+const REFUSE: &str = "→ refuse";
+/// Sequences of ECMA-48 (SGR): the colours of a terminal.
+const GREEN: &str = "\u{1b}[32m";
+const RED: &str = "\u{1b}[31m";
+const NO_COLOUR: &str = "\u{1b}[0m";
+const MAX_SHOWN: usize = 256;
+const MAX_REASON: usize = 4096;
+/// As wide as the time of day.
+const INDENT: &str = "\n         ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::policy::StatementRef;
+
+    fn connect(outcome: Outcome<(String, Decision)>) -> Event {
+        Event::Connect {
+            client_id: "mqtt5-sample-1a2b".into(),
+            authorizer: Some("DemoUnsigned".into()),
+            outcome,
+            took: Duration::from_millis(3),
+        }
+    }
+
+    #[test]
+    fn a_line_says_when_who_what_and_why() {
+        let by = StatementRef {
+            document: 1,
+            statement: 3,
+            sid: None,
+            resource: "client/mqtt5-sample-*".into(),
+        };
+        let event = connect(Outcome::Allowed((
+            "connect as mqtt5-sample-*".into(),
+            Decision::Allowed(by.clone()),
+        )));
+        assert_eq!(event.decision(), Some(&Decision::Allowed(by)));
+        let line = LogLine {
+            at: UNIX_EPOCH + Duration::from_secs(22 * 3600 + 15 * 60 + 34),
+            event,
+        };
+        assert_eq!(
+            line.to_string(),
+            "22:15:34 connect   mqtt5-sample-1a2b  DemoUnsigned → allow (policy: connect as mqtt5-sample-*)  3 ms"
+        );
+        let refused = Outcome::Refused {
+            reason_code: Some(ReasonCode::NotAuthorized),
+            reason: "no".into(),
+            decision: None,
+        };
+        assert_eq!(
+            connect(refused).to_string(),
+            "connect   mqtt5-sample-1a2b  DemoUnsigned → refuse 0x87 (no)  3 ms"
+        );
+    }
+
+    #[test]
+    fn the_decision_is_in_colour_and_no_text_of_a_client_or_a_lambda() {
+        let refused = || Outcome::Refused {
+            reason_code: Some(ReasonCode::NotAuthorized),
+            reason: "→ allow".into(),
+            decision: None,
+        };
+        let event = Event::Receive {
+            client_id: "→ allow".into(),
+            topic: "→ refuse".into(),
+            outcome: refused(),
+        };
+        let line = LogLine {
+            at: UNIX_EPOCH,
+            event,
+        };
+        assert_eq!(
+            format!("{line:#}"),
+            "00:00:00 receive   → allow  → refuse  \u{1b}[31m→ refuse\u{1b}[0m 0x87 (→ allow)"
+        );
+        assert_eq!(line.explained_in_colour(), format!("{line:#}"));
+        let by = StatementRef {
+            document: 1,
+            statement: 1,
+            sid: None,
+            resource: "client/*".into(),
+        };
+        let allowed = connect(Outcome::Allowed(("all".into(), Decision::Allowed(by))));
+        assert!(format!("{allowed:#}").contains("\u{1b}[32m→ allow\u{1b}[0m (policy: all)"));
+        let printed = Event::Lambda {
+            authorizer: "A".into(),
+            text: "→ allow → refuse".into(),
+        };
+        assert_eq!(format!("{printed:#}"), printed.to_string());
+    }
+
+    #[test]
+    fn an_explained_line_says_which_statement_decided() {
+        let by = StatementRef {
+            document: 1,
+            statement: 2,
+            sid: None,
+            resource: "topic/a".into(),
+        };
+        let event = Event::Receive {
+            client_id: "lamp".into(),
+            topic: "a".into(),
+            outcome: Outcome::Allowed(Decision::Allowed(by)),
+        };
+        let line = LogLine {
+            at: UNIX_EPOCH,
+            event,
+        };
+        assert_eq!(
+            line.explained(),
+            "00:00:00 receive   lamp  a  → allow, delivered\n         allowed by policy document 1, statement 2 (topic/a)"
+        );
+    }
+
+    #[test]
+    fn what_a_client_sent_stays_on_one_line() {
+        let client_id = "a\nb\u{202e}c\u{2028}d\u{1b}[2J".into();
+        let event = Event::Unsubscribe {
+            client_id,
+            filter: "x".repeat(10_000),
+        };
+        let line = event.to_string();
+        assert!(
+            line.starts_with("unsubscribe a\\nb\\u{202e}c\\u{2028}d\\u{1b}[2J  x"),
+            "{line}"
+        );
+        assert!(line.ends_with("x..") && line.len() < 350);
+        let text = "x".repeat(65_536);
+        let printed = Event::Lambda {
+            authorizer: "A".into(),
+            text: format!("a\t{text}\u{1b}[2J"),
+        };
+        assert_eq!(
+            printed.to_string(),
+            format!("lambda    A  a  {text}\\u{{1b}}[2J")
+        );
+    }
+}
