@@ -106,7 +106,7 @@ impl Sandbox {
         for listener in plain.into_iter().flat_map(|plain| plain.listeners) {
             listeners.spawn(net::accept(listener, None, Arc::clone(&shared)));
         }
-        listeners.spawn(net::keep(shared));
+        listeners.spawn(net::run_timers(shared));
         Ok(Self {
             ready,
             pki,

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::event::Event;
-use crate::net::place::Place;
+use crate::net::handshake_slots::HandshakeSlot;
 use crate::net::shared::Shared;
 use crate::net::tls::{Accepted, HandshakeError, Tls};
 use crate::net::{proxy, socket};
@@ -126,7 +126,7 @@ fn admit(
     let (tls, shared) = (tls.map(Arc::clone), Arc::clone(shared));
     connections.spawn(async move {
         let _permit = permit;
-        let place = shared.places.take();
+        let slot = shared.handshake_slots.take();
         if let Some(status) = shared.settings.faults.proxy() {
             let reason = match proxy::refuse(stream, status).await {
                 Ok(request) => format!("{status} on purpose (fault) to {request:?}"),
@@ -152,12 +152,12 @@ fn admit(
                     address,
                     server_name: None,
                 },
-                place,
+                slot,
                 shared,
             )
             .await;
         };
-        match shake_hands(stream, &tls, &shared, &place).await {
+        match shake_hands(stream, &tls, &shared, &slot).await {
             Ok(Accepted { stream, sni_fault }) => {
                 if let Some(fault) = sni_fault {
                     shared.emit(Event::Note {
@@ -172,7 +172,7 @@ fn admit(
                         address,
                         server_name,
                     },
-                    place,
+                    slot,
                     shared,
                 )
                 .await;
@@ -189,13 +189,13 @@ async fn shake_hands(
     stream: TcpStream,
     tls: &Tls,
     shared: &Shared,
-    place: &Place,
+    slot: &HandshakeSlot,
 ) -> Result<Accepted, HandshakeError> {
     tokio::select! {
         handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => {
             handshake.unwrap_or(Err(HandshakeError::TimedOut))
         }
-        () = place.given_up() => Err(HandshakeError::GivenUp),
+        () = slot.evicted() => Err(HandshakeError::Evicted),
         () = shared.stopping() => Err(HandshakeError::Stopping),
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::authorizer::Authorizers;
 use crate::event::Event;
 use crate::event_log::EventLog;
-use crate::net::place::Places;
+use crate::net::handshake_slots::HandshakeSlots;
 use crate::server::{Hub, Settings};
 
 /// One for each sandbox.
@@ -17,9 +17,9 @@ pub(crate) struct Shared {
     pub(crate) authorizers: Authorizers,
     pub(crate) settings: Arc<Settings>,
     pub(crate) connections: Arc<Semaphore>,
-    pub(crate) places: Places,
+    pub(crate) handshake_slots: HandshakeSlots,
     /// Whose turn it is among those who have something to deliver.
-    pub(crate) crowd: Semaphore,
+    pub(crate) delivery_turns: Semaphore,
     stop: watch::Receiver<bool>,
     pub(crate) log: EventLog,
 }
@@ -37,8 +37,8 @@ impl Shared {
             authorizers,
             connections: Arc::new(Semaphore::new(settings.max_connections)),
             settings,
-            places: Places::default(),
-            crowd: Semaphore::new(1),
+            handshake_slots: HandshakeSlots::default(),
+            delivery_turns: Semaphore::new(1),
             stop,
             log,
         }

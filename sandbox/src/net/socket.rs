@@ -19,8 +19,8 @@ use tokio_rustls::server::TlsStream;
 
 use crate::authorizer::{Grant, Refusal};
 use crate::event::Event;
+use crate::net::handshake_slots::HandshakeSlot;
 use crate::net::other_protocol::OtherProtocol;
-use crate::net::place::Place;
 use crate::net::shared::Shared;
 use crate::server::{Close, Connection, Peer, RandomIds, Timestamp};
 use crate::uuid;
@@ -44,7 +44,12 @@ impl Transport for TlsStream<TcpStream> {
 }
 
 /// Serves one client until its connection is over.
-pub(crate) async fn serve(stream: impl Transport, peer: Peer, place: Place, shared: Arc<Shared>) {
+pub(crate) async fn serve(
+    stream: impl Transport,
+    peer: Peer,
+    slot: HandshakeSlot,
+    shared: Arc<Shared>,
+) {
     let (reader, writer) = tokio::io::split(stream);
     let wake = Arc::new(Notify::new());
     let ids = RandomIds {
@@ -64,7 +69,7 @@ pub(crate) async fn serve(stream: impl Transport, peer: Peer, place: Place, shar
         verdict: None,
         write_at: None,
         is_flushed: true,
-        place: Some(place),
+        slot: Some(slot),
     };
     socket.run().await;
 }
@@ -82,19 +87,19 @@ struct Socket<T> {
     write_at: Option<Instant>,
     is_flushed: bool,
     /// Among those who wait to be let in.
-    place: Option<Place>,
+    slot: Option<HandshakeSlot>,
 }
 
 type Verdict = Result<Grant, Refusal>;
 
 /// What the socket was woken by.
-enum Happened {
+enum WakeReason {
     Read(io::Result<usize>),
     Written(io::Result<()>),
     Decided(Verdict),
     Stopping,
     /// Others wait to be let in.
-    GivenUp,
+    Evicted,
     /// There is something from another connection, or more than one turn's work.
     Called,
     /// A deadline.
@@ -112,11 +117,11 @@ impl<T: Transport> Socket<T> {
                 return self.close(close).await;
             }
             let happened = self.next().await;
-            if matches!(happened, Happened::Called) {
+            if matches!(happened, WakeReason::Called) {
                 // Those with messages to deliver queue up here and not before the runtime's
                 // workers, where whoever connects, asks or pings would have to wait
                 // behind all of them.
-                in_turn = shared.crowd.acquire().await.ok();
+                in_turn = shared.delivery_turns.acquire().await.ok();
             }
             self.handle(happened);
             if self.connection.is_silent(now().instant) {
@@ -136,7 +141,7 @@ impl<T: Transport> Socket<T> {
                 () = ready(()) => return,
             };
             match read {
-                Ok(0) | Err(_) => return self.handle(Happened::Read(read)),
+                Ok(0) | Err(_) => return self.handle(WakeReason::Read(read)),
                 Ok(_) => {
                     self.connection
                         .handle_input(&mut self.input, &mut self.shared.hub(), now());
@@ -164,14 +169,14 @@ impl<T: Transport> Socket<T> {
             self.connection.report_buffers(buffered, hub, now.instant);
         }
         if !self.connection.is_pending() {
-            self.place = None;
+            self.slot = None;
         }
         for event in self.connection.output.events.drain(..) {
             self.shared.emit(event);
         }
         if let Some(credentials) = self.connection.poll_authorization() {
             // The CONNECT is here: from now on the queue of the authorizer says how many may wait.
-            self.place = None;
+            self.slot = None;
             let shared = Arc::clone(&self.shared);
             self.verdict = Some(Box::pin(async move {
                 shared
@@ -186,10 +191,10 @@ impl<T: Transport> Socket<T> {
         }
     }
 
-    async fn next(&mut self) -> Happened {
+    async fn next(&mut self) -> WakeReason {
         // A verdict that is there counts, even if the client has closed its side by now.
         if let Some(verdict) = decided_already(&mut self.verdict).await {
-            return Happened::Decided(verdict);
+            return WakeReason::Decided(verdict);
         }
         // What has come is handled first, or there would be no bound to it.
         let more = self.connection.has_more_work();
@@ -211,45 +216,45 @@ impl<T: Transport> Socket<T> {
             self.input.reserve(READ_SIZE);
         }
         tokio::select! {
-            read = self.reader.read_buf(&mut self.input), if wants_input => Happened::Read(read),
-            written = write(&mut self.writer, output, &mut self.is_flushed), if writes => Happened::Written(written),
-            verdict = decided(&mut self.verdict) => Happened::Decided(verdict),
-            () = self.shared.stopping() => Happened::Stopping,
-            () = self.wake.notified() => Happened::Called,
-            () = given_up(&mut self.place) => Happened::GivenUp,
-            () = yield_now(), if more => Happened::Called,
-            () = at(deadline) => Happened::Woken,
+            read = self.reader.read_buf(&mut self.input), if wants_input => WakeReason::Read(read),
+            written = write(&mut self.writer, output, &mut self.is_flushed), if writes => WakeReason::Written(written),
+            verdict = decided(&mut self.verdict) => WakeReason::Decided(verdict),
+            () = self.shared.stopping() => WakeReason::Stopping,
+            () = self.wake.notified() => WakeReason::Called,
+            () = evicted(&mut self.slot) => WakeReason::Evicted,
+            () = yield_now(), if more => WakeReason::Called,
+            () = at(deadline) => WakeReason::Woken,
         }
     }
 
-    fn handle(&mut self, happened: Happened) {
+    fn handle(&mut self, happened: WakeReason) {
         // The lock is taken where there is something to decide: most of what happens is for the
         // next turn.
         match happened {
-            Happened::Read(Ok(0) | Err(_)) | Happened::Written(Err(_)) => {
+            WakeReason::Read(Ok(0) | Err(_)) | WakeReason::Written(Err(_)) => {
                 self.connection.handle_lost(&mut self.shared.hub(), now());
             }
-            Happened::Decided(verdict) => {
+            WakeReason::Decided(verdict) => {
                 self.verdict = None;
                 self.connection
                     .handle_authorization(verdict, &mut self.shared.hub(), now());
             }
-            Happened::Stopping => self
+            WakeReason::Stopping => self
                 .connection
                 .handle_shutdown(&mut self.shared.hub(), now()),
-            Happened::GivenUp => {
-                self.place = None;
+            WakeReason::Evicted => {
+                self.slot = None;
                 self.connection
                     .handle_eviction(&mut self.shared.hub(), now());
             }
-            Happened::Read(Ok(_)) if self.verdict.is_none() && self.connection.is_pending() => {
+            WakeReason::Read(Ok(_)) if self.verdict.is_none() && self.connection.is_pending() => {
                 self.refuse_other_protocol();
             }
-            Happened::Written(Ok(())) if !self.has_output() => self.write_at = None,
-            Happened::Read(Ok(_))
-            | Happened::Written(Ok(()))
-            | Happened::Called
-            | Happened::Woken => {}
+            WakeReason::Written(Ok(())) if !self.has_output() => self.write_at = None,
+            WakeReason::Read(Ok(_))
+            | WakeReason::Written(Ok(()))
+            | WakeReason::Called
+            | WakeReason::Woken => {}
         }
     }
 
@@ -290,7 +295,7 @@ impl<T: Transport> Socket<T> {
                     at(self.write_at).await;
                 }
                 let output = &mut self.connection.output.bytes;
-                let _ = timeout(LINGER, say_goodbye(&mut stream, output)).await;
+                let _ = timeout(LINGER, finish(&mut stream, output)).await;
             }
         }
     }
@@ -316,7 +321,7 @@ async fn write(
 
 /// Reads on until the peer closes too: closing over unread input would reset, and could take our
 /// last words with it.
-async fn say_goodbye(stream: &mut impl Transport, output: &mut BytesMut) -> io::Result<()> {
+async fn finish(stream: &mut impl Transport, output: &mut BytesMut) -> io::Result<()> {
     stream.write_all_buf(output).await?;
     stream.shutdown().await?;
     let mut ignored = [0; 1024];
@@ -343,9 +348,9 @@ async fn decided_already(
     .await
 }
 
-async fn given_up(place: &mut Option<Place>) {
-    match place {
-        Some(place) => place.given_up().await,
+async fn evicted(slot: &mut Option<HandshakeSlot>) {
+    match slot {
+        Some(slot) => slot.evicted().await,
         None => pending().await,
     }
 }

@@ -58,7 +58,7 @@ pub(crate) enum HandshakeError {
     #[error("the TLS handshake took more than 10 seconds")]
     TimedOut,
     #[error("too many clients wait to be let in, and this one has waited for longest")]
-    GivenUp,
+    Evicted,
     #[error("the sandbox stops")]
     Stopping,
 }

@@ -1,4 +1,4 @@
-//! The clock of what happens without a connection: sessions end, and wills are published.
+//! Timers that belong to no connection: ends of sessions, and wills with a delay.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep_until};
 use crate::net::shared::Shared;
 use crate::server::NO_DEADLINE;
 
-/// Runs until the sandbox stops.
+/// Runs the timers until the sandbox stops, and then reports the losses that no line told yet.
 #[expect(
     clippy::disallowed_methods,
     reason = "the clock of the sandbox's deadlines"
 )]
-pub(crate) async fn keep(shared: Arc<Shared>) {
+pub(crate) async fn run_timers(shared: Arc<Shared>) {
     let changed = shared.hub().timer_changed();
     loop {
         let now = Instant::now();
