@@ -1,4 +1,4 @@
-//! What a sandbox tells about its decisions: one event each, one line each, and never a secret.
+//! Events of a sandbox: one for each decision, without secrets.
 
 mod text;
 
@@ -14,9 +14,9 @@ use crate::policy::Decision;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LogLine {
-    /// When it happened.
+    /// Time of the event.
     pub at: SystemTime,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
@@ -26,80 +26,77 @@ pub struct LogLine {
 pub enum Event {
     /// A connection that came to nothing before MQTT began.
     Rejected {
-        /// Who.
+        /// Address of the client.
         peer: SocketAddr,
-        /// Why.
+        /// Reason, in a sentence.
         reason: String,
     },
     /// Something about a connection that goes on, and that AWS IoT Core might not take.
     Note {
-        /// Who.
+        /// Address of the client.
         peer: SocketAddr,
-        /// What, in a sentence.
+        /// Text, in a sentence.
         text: String,
     },
     /// A CONNECT.
     Connect {
-        /// Who, as far as it said so.
+        /// Client id of the CONNECT.
         client_id: String,
-        /// Who decided, where one was found.
+        /// Authorizer that decided; `None` if none was found.
         authorizer: Option<String>,
-        /// What the policy allows in short and which statement lets it connect, or why not.
+        /// Summary of the policy and the decision that allows the connection, or the refusal.
         outcome: Outcome<(String, Decision)>,
         /// From CONNECT to CONNACK.
         took: Duration,
     },
     /// The authorizer was asked again about a connected client.
     Refresh {
-        /// Who.
+        /// Client id.
         client_id: String,
-        /// What the policy allows now in short and which statement does, or why the connection
-        /// ends.
+        /// Summary of the new policy and its decision, or the refusal that ends the connection.
         outcome: Outcome<(String, Decision)>,
     },
-    /// What the Lambda of an authorizer said while it ran: a line of its standard error, the
-    /// message of its error.
+    /// Line of output of the Lambda of an authorizer, or of the message of its error.
     Lambda {
-        /// Whose Lambda.
+        /// Name of the authorizer.
         authorizer: String,
-        /// What it said. It may be a secret of a client, as in CloudWatch, where the Lambda prints
-        /// one.
+        /// Text of the line. If the Lambda prints a secret of a client, it is here, as in CloudWatch.
         text: String,
     },
     /// One subscription of a SUBSCRIBE.
     Subscribe {
-        /// Who.
+        /// Client id.
         client_id: String,
-        /// On what.
+        /// Topic or filter.
         filter: String,
-        /// The QoS granted and which statement allowed it, or why not.
+        /// QoS granted and the decision that allowed it, or the refusal.
         outcome: Outcome<(QoS, Decision)>,
     },
     /// One filter of an UNSUBSCRIBE.
     Unsubscribe {
-        /// Who.
+        /// Client id.
         client_id: String,
-        /// On what.
+        /// Topic or filter.
         filter: String,
     },
     /// A PUBLISH of a client, or its will.
     Publish {
-        /// It is the will.
+        /// The message is the client's will.
         is_will: bool,
-        /// Who.
+        /// Client id.
         client_id: String,
-        /// On what.
+        /// Topic or filter.
         topic: String,
-        /// How many receivers it has and which statement allowed it, or why not.
+        /// Number of subscribers that get it and the decision that allowed it, or the refusal.
         outcome: Outcome<(usize, Decision)>,
     },
     /// A message on its way to a subscriber.
     Receive {
-        /// Who.
+        /// Client id.
         client_id: String,
-        /// On what.
+        /// Topic or filter.
         topic: String,
-        /// Which statement allowed it, or why it wasn't delivered.
+        /// Decision that allowed it, or the reason why it wasn't delivered.
         outcome: Outcome<Decision>,
     },
     /// Messages that were accepted and that a subscriber won't get.
@@ -108,23 +105,23 @@ pub enum Event {
         client_id: String,
         /// Their topic.
         topic: String,
-        /// How many there were since the last line about them.
+        /// Number of messages since the last event about them.
         count: usize,
-        /// Why, in a sentence.
+        /// Reason, in a sentence.
         reason: String,
     },
     /// A limit that holds a connection back without refusing anything.
     Limited {
-        /// Who.
+        /// Client id.
         client_id: String,
-        /// Which.
+        /// Limit, in a sentence.
         limit: String,
     },
     /// The end of a connection that had a CONNACK.
     Disconnect {
-        /// Who.
+        /// Client id.
         client_id: String,
-        /// Why.
+        /// Reason, in a sentence.
         reason: String,
     },
 }
@@ -132,13 +129,13 @@ pub enum Event {
 /// Allowed, with what there is to know about it; or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome<T> {
-    /// It went on.
+    /// The request was allowed.
     Allowed(T),
-    /// It didn't.
+    /// The request was refused.
     Refused {
-        /// What the client was told; `None` where nothing can be told.
+        /// Reason code that the client got; `None` if it got none.
         reason_code: Option<ReasonCode>,
-        /// Why, in a sentence.
+        /// Reason, in a sentence.
         reason: String,
         /// The decision of the policy, where it was asked.
         decision: Option<Box<Decision>>,
@@ -146,12 +143,12 @@ pub enum Outcome<T> {
 }
 
 impl<T> Outcome<T> {
-    /// Whether it went on.
+    /// Returns whether the request was allowed.
     pub const fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed(_))
     }
 
-    /// What there is to know where it went on.
+    /// Returns the details of an allowed request.
     pub const fn allowed(&self) -> Option<&T> {
         match self {
             Self::Allowed(allowed) => Some(allowed),
@@ -171,7 +168,7 @@ impl<T> Outcome<T> {
 }
 
 impl Event {
-    /// What the policy decided, where it was asked.
+    /// Returns the decision of the policy; `None` if it wasn't asked.
     #[must_use]
     pub fn decision(&self) -> Option<&Decision> {
         match self {

@@ -48,16 +48,16 @@ pub enum Fault {
     DropOnPublish,
     /// PINGREQ is not answered.
     NoPingResp,
-    /// DISCONNECT with this code, so long after the CONNACK.
+    /// DISCONNECT with this code, some time after the CONNACK.
     Disconnect {
         /// The code.
         reason_code: ReasonCode,
-        /// Counted from the CONNACK.
+        /// Time since the CONNACK.
         after: Duration,
     },
-    /// A TCP reset, so long after the CONNACK.
+    /// A TCP reset, some time after the CONNACK.
     Reset {
-        /// Counted from the CONNACK.
+        /// Time since the CONNACK.
         after: Duration,
     },
     /// CONNECT is not answered.
@@ -71,24 +71,24 @@ pub enum Fault {
     /// The port is that of an HTTP proxy, which answers every CONNECT of HTTP with this status, 400
     /// to 599.
     Proxy(u16),
-    /// Everything the server sends comes so much later.
+    /// All packets of the server are sent this much later.
     Delay(Duration),
 }
 
-/// What is wrong with the server certificate.
+/// Fault of the server certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CertificateFault {
-    /// Its CA isn't the one in `ca.pem`.
+    /// The CA of the certificate isn't the one in `ca.pem`.
     UnknownCa,
-    /// It is for another host.
+    /// The certificate is for another host.
     WrongHost,
-    /// It was valid until yesterday.
+    /// The certificate was valid until yesterday.
     Expired,
-    /// It will be valid from tomorrow.
+    /// The certificate will be valid from tomorrow.
     NotYet,
 }
 
-/// Why a text is no fault.
+/// Error of a text that is no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FaultError {
@@ -98,16 +98,16 @@ pub enum FaultError {
     /// A name that is right, with a value that isn't.
     #[error("{fault}: {problem}; write it as {spelling}")]
     Value {
-        /// What was typed.
+        /// Text that was typed.
         fault: String,
-        /// What is wrong.
+        /// Problem of the value.
         problem: ValueProblem,
-        /// How it is written.
+        /// Spelling of the fault.
         spelling: &'static str,
     },
 }
 
-/// What is wrong with the value of a fault.
+/// Problem of the value of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ValueProblem {
     /// Not a number, or not a reason code of MQTT 5.
@@ -134,7 +134,7 @@ pub enum ValueProblem {
 }
 
 impl Fault {
-    /// How each fault is written; `T` is a time such as `500ms`.
+    /// Spellings of all faults; `T` is a time such as `500ms`.
     pub fn spellings() -> impl Iterator<Item = &'static str> {
         let plain = PLAIN.iter().map(|(spelling, _)| *spelling);
         plain.chain(WITH_VALUE.iter().map(|row| row.spelling))

@@ -78,7 +78,7 @@ pub struct SandboxOptions {
 
 /// Program that calls [`watch_process_groups`](crate::watch_process_groups) with its standard input.
 ///
-/// It is started only if a Lambda has processes.
+/// The sandbox starts it only if a Lambda has processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchdogProgram {
     /// Path of the program.

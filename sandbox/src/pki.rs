@@ -44,7 +44,7 @@ pub struct Pki {
 pub struct TokenKey {
     /// PKCS #8, in PEM.
     pub private_pem: String,
-    /// What the authorizer is given, in PEM.
+    /// Public key for the authorizer, in PEM.
     pub public_pem: String,
 }
 
@@ -76,7 +76,7 @@ pub enum PkiError {
     Incomplete {
         /// The certificate.
         path: PathBuf,
-        /// Its key.
+        /// Private key of the certificate.
         key: PathBuf,
     },
     /// The library refused to make a key, a certificate or a signature.

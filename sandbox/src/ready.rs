@@ -1,4 +1,4 @@
-//! What a sandbox says about itself once it accepts connections.
+//! Facts about a sandbox that accepts connections, for scripts and other programs.
 
 use core::net::IpAddr;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub struct Ready {
     /// The port for connections without TLS, on loopback; `None` means that there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain_port: Option<u16>,
-    /// Whether a client that names no authorizer is let in and may do everything.
+    /// A client that names no authorizer is let in and may do everything.
     #[serde(default)]
     pub anonymous: bool,
     /// The addresses that it listens on with TLS, without the port.
@@ -29,15 +29,15 @@ pub struct Ready {
     pub ca: PathBuf,
     /// The private key that signs tokens for `DemoSigned`.
     pub signing_key: PathBuf,
-    /// Its process.
+    /// Process id.
     pub pid: u32,
     /// `REGION:ACCOUNT`, where the ARNs of policies are compared with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_arns: Option<String>,
-    /// Whether `DemoUnsigned` and `DemoSigned` are there; they come first among the authorizers.
+    /// `DemoUnsigned` and `DemoSigned` are there, first among the authorizers.
     #[serde(default = "yes")]
     pub demo: bool,
-    /// Who decides about connections.
+    /// Authorizers, in the order of the configuration.
     pub authorizers: Vec<ReadyAuthorizer>,
 }
 
@@ -49,16 +49,16 @@ const fn yes() -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReadyAuthorizer {
-    /// What clients name it.
+    /// Name that clients send.
     pub name: String,
-    /// Whether it is called at all.
+    /// Status: only an active authorizer is called.
     pub active: bool,
-    /// Whether a token must be signed.
+    /// A token must be signed.
     pub signing: bool,
     /// The parameter that carries the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_key_name: Option<String>,
-    /// Whether it answers where a client names none.
+    /// Default: decides about clients that name none.
     #[serde(default)]
     pub default: bool,
     /// The command, handler or URL that decides, as people type it; empty in files of earlier

@@ -20,7 +20,7 @@ pub struct StateDir {
     root: PathBuf,
 }
 
-/// Why there is no state directory.
+/// Reason why the state directory can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -43,7 +43,7 @@ pub enum StateError {
         /// The id of the user who owns it.
         owner: u32,
     },
-    /// It can't be made, read or written.
+    /// The file or directory can't be created, read or written.
     #[error("{}: {source}", Escaped(path.display()))]
     Io {
         /// Which file or directory.
@@ -64,12 +64,16 @@ impl StateDir {
         }
     }
 
-    /// `explicit`, else `DUNLIN_STATE_DIR`, else `dunlin` in `XDG_STATE_HOME` or `~/.local/state`.
+    /// Chooses `explicit`, else `DUNLIN_STATE_DIR`, else `dunlin` in `XDG_STATE_HOME` or
+    /// `~/.local/state`.
+    ///
+    /// # Errors
+    /// [`StateError::NoHome`] if nothing of these is set.
     pub fn resolve(explicit: Option<PathBuf>) -> Result<Self, StateError> {
         Self::resolve_with(explicit, |name| env::var_os(name).map(PathBuf::from))
     }
 
-    /// Where the sandbox keeps its files.
+    /// Folder of the sandbox's files.
     #[must_use]
     pub fn sandbox(&self) -> PathBuf {
         self.root.join("sandbox")
@@ -201,7 +205,7 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), StateErro
     })
 }
 
-/// Where a file is written before it has its name.
+/// Temporary name of a file while it is written.
 fn half_written(path: &Path) -> PathBuf {
     path.with_extension(format!("{}.{HALF_WRITTEN}", std::process::id()))
 }
@@ -268,8 +272,8 @@ pub(crate) fn refuse_writable(path: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
-/// Whether a user trusts files of this owner: their own and those of root, who can write to all
-/// files anyway.
+/// Returns whether a user trusts files of this owner: their own and those of root, who can write to
+/// all files anyway.
 #[cfg(unix)]
 const fn is_trusted(owner: u32, user: u32) -> bool {
     owner == user || owner == 0

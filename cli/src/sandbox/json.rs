@@ -13,7 +13,7 @@ pub(crate) struct Line<'a> {
     ts: String,
     #[serde(flatten)]
     told: Told<'a>,
-    /// What the policy decided, where it was asked.
+    /// Decision of the policy; absent where it wasn't asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<Decided<'a>>,
 }
@@ -97,7 +97,7 @@ enum Told<'a> {
     Other,
 }
 
-/// Whether it was allowed; where it wasn't, the reason code and why.
+/// Outcome of a request: allowed, or refused with reason code and reason.
 #[derive(Serialize)]
 struct Verdict<'a> {
     allowed: bool,
@@ -105,13 +105,13 @@ struct Verdict<'a> {
     code: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
-    /// What the policy allows, in short.
+    /// Summary of the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<&'a str>,
     /// The QoS of a subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
     granted_qos: Option<u8>,
-    /// How many clients get the message.
+    /// Number of clients that get the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     subscribers: Option<usize>,
 }

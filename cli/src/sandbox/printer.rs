@@ -23,7 +23,7 @@ pub(super) struct Printer {
     explains: bool,
 }
 
-/// Where log lines go.
+/// Queue of log lines for the printer.
 pub(super) struct Lines {
     sender: Sender<Item>,
     /// Bytes of the lines that wait to be printed.

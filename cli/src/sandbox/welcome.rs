@@ -9,7 +9,7 @@ use dunlin_sandbox::{Ready, ReadyAuthorizer};
 use crate::diagnosis::{quoted, shell};
 use crate::wrap::wrap;
 
-/// What the sandbox says when it is ready. `state_dir` is the one that was asked for, which other
+/// Banner of a sandbox that is ready. `state_dir` is the folder of `--state-dir`, which other
 /// commands need as well.
 pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
     let Ready { endpoint, port, .. } = ready;

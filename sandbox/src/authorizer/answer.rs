@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::authorizer::grant::Grant;
 use crate::policy::{MAX_DOCUMENT_LENGTH, MAX_DOCUMENTS, Policy, PolicyDocument, PolicyError};
 
-/// What a Lambda answers, in AWS's JSON. Its values aren't checked until it is used.
+/// Answer of a Lambda, in AWS's JSON. The values aren't checked before it is used.
 ///
 /// ```
 /// use dunlin_sandbox::{Answer, AnswerError};
@@ -28,9 +28,9 @@ use crate::policy::{MAX_DOCUMENT_LENGTH, MAX_DOCUMENTS, Policy, PolicyDocument, 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
-    /// Whether the client is who it says; nothing else counts if not.
+    /// Decision about the credentials; if false, no other field counts.
     pub is_authenticated: bool,
-    /// Who it is: 1 to 128 letters and digits.
+    /// Principal id: 1 to 128 ASCII letters and digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal_id: Option<String>,
     /// At most 10 documents of 2048 characters, each an object or the text of one.
@@ -49,7 +49,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerError(Vec<AnswerFault>);
 
-/// Why an answer gives nobody access.
+/// Fault of an answer, for which nobody gets access.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerFault {
@@ -79,7 +79,7 @@ pub enum AnswerFault {
     Type {
         /// Which field.
         field: &'static str,
-        /// What it must be.
+        /// Type that it must have.
         wanted: &'static str,
     },
     /// A field that must be there.
@@ -104,7 +104,7 @@ pub enum AnswerFault {
     DocumentTooLong {
         /// Which one, from 1.
         number: usize,
-        /// How many characters.
+        /// Number of characters.
         length: usize,
     },
     /// A document that can't be evaluated.
@@ -120,13 +120,13 @@ pub enum AnswerFault {
     Seconds {
         /// Which field.
         field: &'static str,
-        /// What it says.
+        /// Value of the field.
         seconds: i64,
     },
 }
 
 impl Answer {
-    /// An answer that grants `policy` for as long as AWS IoT allows.
+    /// Creates an answer that grants `policy` for 86,400 seconds, the longest time that AWS IoT takes.
     #[must_use]
     pub fn allow(principal_id: &str, policy: Value) -> Self {
         Self {
@@ -220,7 +220,7 @@ impl Answer {
         Err(AnswerError(faults))
     }
 
-    /// Whether AWS IoT would take it; one that says no is taken.
+    /// Checks that AWS IoT would take the answer; one that denies is taken.
     ///
     /// # Errors
     /// All faults of its values.
@@ -264,7 +264,7 @@ impl AnswerError {
         &self.0
     }
 
-    /// Whether nothing is wrong with the answer but that it says no.
+    /// Returns whether the answer is in order and denies.
     pub(super) fn is_denial(&self) -> bool {
         self.0 == [AnswerFault::NotAuthenticated]
     }
@@ -355,7 +355,7 @@ fn whole_number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(of_float)
 }
 
-/// Whether a key differs from a field's name only in case, underscores, hyphens or a plural.
+/// Returns whether a key differs from a field's name only in case, underscores, hyphens or a plural.
 fn is_similar(key: &str, field: &str) -> bool {
     let plain = |text: &str| {
         let letters = text

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What a client brought in its CONNECT. `Debug` shows no secret of it.
+/// Credentials of a CONNECT. `Debug` shows no secret of them.
 #[derive(Clone)]
 pub struct Credentials {
     /// The client id; `None` where the server assigns it, which the Lambda isn't told.
@@ -13,7 +13,7 @@ pub struct Credentials {
     pub password: Option<Vec<u8>>,
     /// The server name of the TLS handshake.
     pub server_name: Option<String>,
-    /// Names the connection to the Lambda: a UUID.
+    /// Id of the connection for the Lambda: a UUID.
     pub connection_id: String,
 }
 

@@ -9,15 +9,15 @@ use crate::authorizer::token::{self, PublicKey, Token};
 /// One custom authorizer, as `aws iot create-authorizer` makes it.
 #[derive(Debug, Clone)]
 pub struct Authorizer {
-    /// What clients name it in `x-amz-customauthorizer-name`.
+    /// Name that clients send in `x-amz-customauthorizer-name`.
     pub name: String,
     /// An authorizer that is `INACTIVE` is never called.
     pub active: bool,
-    /// Whether a token must be signed before the Lambda is asked.
+    /// Rule for tokens: signed, or not checked.
     pub signing: Signing,
-    /// What decides.
+    /// Lambda that decides.
     pub lambda: Lambda,
-    /// How many of its calls run at a time, and how long each may take.
+    /// Limits of the calls of the Lambda.
     pub limits: LambdaLimits,
 }
 
@@ -65,7 +65,7 @@ impl Signing {
         }
     }
 
-    /// Whether a signature is asked for.
+    /// Returns whether a signature is required.
     #[must_use]
     pub const fn is_required(&self) -> bool {
         matches!(self, Self::Required { .. })

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use crate::policy::Policy;
 
-/// What an authorizer granted.
+/// Permissions of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// The authorizer that granted it.
     pub authorizer: String,
-    /// Who the client is, as the Lambda said.
+    /// Principal id that the Lambda answered.
     pub principal_id: String,
-    /// What the client may do.
+    /// Policy of the client.
     pub policy: Policy,
-    /// The connection ends after this.
+    /// Time until the connection ends.
     pub disconnect_after: Duration,
-    /// The Lambda is asked again after this; `None` means never.
+    /// Time until the Lambda is asked again; `None` means never.
     pub refresh_after: Option<Duration>,
 }

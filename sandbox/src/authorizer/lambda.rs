@@ -40,7 +40,7 @@ use crate::authorizer::answer::{Answer, AnswerError};
 use crate::authorizer::calls::{CallQueue, QueueFault};
 use crate::authorizer::lambda::output::OutputLog;
 
-/// What stands in for the Lambda function.
+/// Stand-in for a Lambda function.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Lambda {
@@ -53,7 +53,7 @@ pub enum Lambda {
         username: String,
         /// The password.
         password: String,
-        /// What is answered.
+        /// Answer to the right credentials.
         answer: Answer,
     },
     /// A program, started for each event: the event on its standard input, the answer on its
@@ -65,7 +65,7 @@ pub enum Lambda {
     Url(LambdaUrl),
 }
 
-/// Why there is no answer that could be used.
+/// Reason why there is no answer that could be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unanswered {
     NotCalled(QueueFault),
@@ -74,12 +74,15 @@ pub(super) enum Unanswered {
 }
 
 impl Lambda {
-    /// Whether it has processes of its own.
+    /// Returns whether it has processes of its own.
     pub(super) const fn has_processes(&self) -> bool {
         matches!(self, Self::Exec(_) | Self::Handler(_))
     }
 
-    /// Says if something that it needs isn't there.
+    /// Checks that its programs and files exist.
+    ///
+    /// # Errors
+    /// The program, file or folder that is missing.
     pub(super) fn find(&self) -> Result<(), LambdaMissing> {
         match self {
             Self::Exec(program) => program.find(),

@@ -17,19 +17,18 @@ use crate::event_log::EventLog;
 use crate::policy::ArnScope;
 use crate::ready::ReadyAuthorizer;
 
-/// All authorizers of one sandbox, and which one is meant when a client names none.
+/// All authorizers of one sandbox, and the default one for clients that name none.
 #[derive(Debug, Clone)]
 pub struct Authorizers {
     /// Each has a name of its own.
     list: Vec<Entry>,
     /// The name of the one that answers where none is named.
     default: Option<String>,
-    /// What the policies' ARNs are compared with.
+    /// Region and account that the policies' ARNs are compared with.
     scope: Option<ArnScope>,
     /// Ends the processes of Lambdas if the sandbox can't.
     watchdog: Option<Watchdog>,
-    /// What a client gets that names no authorizer, instead of asking the default one; `None`
-    /// means it is asked.
+    /// Grant for a client that names no authorizer; `None` means the default authorizer is asked.
     anonymous: Option<Grant>,
 }
 
@@ -87,14 +86,16 @@ impl Authorizers {
         self
     }
 
-    /// Whether a Lambda of an active authorizer has processes of its own.
+    /// Returns whether a Lambda of an active authorizer has processes of its own.
     pub(crate) fn have_processes(&self) -> bool {
         self.active()
             .any(|authorizer| authorizer.lambda.has_processes())
     }
 
-    /// Says if something that a Lambda of an active authorizer needs isn't there, and whose Lambda
-    /// it is.
+    /// Checks that the programs and files of active authorizers exist.
+    ///
+    /// # Errors
+    /// The name of the authorizer, and what is missing.
     pub(crate) fn find(&self) -> Result<(), (String, LambdaMissing)> {
         self.active().try_for_each(|authorizer| {
             authorizer
@@ -111,7 +112,7 @@ impl Authorizers {
             .filter(|authorizer| authorizer.active)
     }
 
-    /// What clients must know about each.
+    /// Facts about each that clients need.
     pub(crate) fn ready(&self) -> impl Iterator<Item = ReadyAuthorizer> {
         self.list
             .iter()

@@ -1,5 +1,5 @@
-//! Why a CONNECT is refused by the custom authorizers: one sentence each, for the log and the
-//! reason string.
+//! Refusals of a CONNECT by the custom authorizers: one sentence each, for the log and the reason
+//! string.
 
 use dunlin_codec::ReasonCode;
 
@@ -28,7 +28,7 @@ pub enum Refusal {
     /// No such authorizer.
     #[error("there is no authorizer {:?}", shortened(.0))]
     UnknownAuthorizer(String),
-    /// Its status is `INACTIVE`.
+    /// The authorizer's status is `INACTIVE`; holds the name.
     #[error("the authorizer {0:?} is INACTIVE")]
     Inactive(String),
     /// Signing is on and the token isn't there.
@@ -54,7 +54,7 @@ pub enum Refusal {
     Signature {
         /// The authorizer.
         authorizer: String,
-        /// What is wrong with it.
+        /// Fault that was found.
         fault: SignatureFault,
     },
     /// The Lambda said no.
@@ -66,7 +66,7 @@ pub enum Refusal {
     NotCalled {
         /// The authorizer.
         authorizer: String,
-        /// Why not.
+        /// Fault of the queue.
         fault: QueueFault,
     },
     /// The Lambda gave no answer.
@@ -74,7 +74,7 @@ pub enum Refusal {
     Lambda {
         /// The authorizer.
         authorizer: String,
-        /// What is wrong with it.
+        /// Fault that was found.
         fault: LambdaFault,
     },
     /// The Lambda said something that AWS IoT doesn't take.
@@ -119,7 +119,7 @@ impl Refusal {
     }
 }
 
-/// What a client sent as a name is echoed only as far as a name can reach.
+/// Shortens a name that a client sent to the longest that a name can be.
 fn shortened(name: &str) -> String {
     name.chars().take(MAX_AUTHORIZER_NAME).collect()
 }

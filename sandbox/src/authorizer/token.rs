@@ -25,7 +25,7 @@ pub enum PublicKeyError {
     NotRsa,
 }
 
-/// What is wrong with a token signature.
+/// Fault of a token signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureFault {

@@ -299,7 +299,7 @@ fn executable(program: &str, source: &Source<'_>) -> PathBuf {
     }
 }
 
-/// It is judged now: an answer that AWS IoT would refuse would refuse every connection.
+/// Reads a fixed answer and checks it now: an answer that AWS IoT would refuse would refuse every connection.
 fn static_answer(answer: &Value, source: &Source<'_>) -> Result<Answer, ConfigProblem> {
     let value = match answer {
         Value::String(file) => {

@@ -1,4 +1,4 @@
-//! Why a config file is refused: which line, which key, and what is wrong there.
+//! Errors of a config file: the line, the key, and the problem there.
 
 use core::fmt;
 use core::ops::Range;
@@ -12,16 +12,16 @@ use crate::authorizer::{AnswerError, HandlerError, LambdaUrlError, PublicKeyErro
 use crate::fault::FaultError;
 use crate::policy::ArnScopeError;
 
-/// Why a config file is refused.
+/// Error of a config file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// It can't be read.
+    /// The file can't be read.
     #[error("{}: {source}", Escaped(path.display()))]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Error that was found.
         source: io::Error,
     },
     /// Something in it isn't right.
@@ -33,12 +33,12 @@ pub enum ConfigError {
         line: usize,
         /// Empty where the problem names it, or isn't with one key.
         key: String,
-        /// What is wrong.
+        /// Problem of the value.
         problem: ConfigProblem,
     },
 }
 
-/// What is wrong at one place of a config file.
+/// Problem at one place of a config file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigProblem {
@@ -68,7 +68,7 @@ pub enum ConfigProblem {
     File {
         /// Which.
         path: PathBuf,
-        /// Why not.
+        /// Error that was found.
         source: io::Error,
     },
     /// A key that isn't taken.
@@ -88,7 +88,7 @@ pub enum ConfigProblem {
     NotJson {
         /// Which file.
         path: PathBuf,
-        /// Why not.
+        /// Error that was found.
         error: serde_json::Error,
     },
     /// `static`: an answer that AWS IoT would not take.
@@ -156,7 +156,7 @@ impl<'a> Source<'a> {
         self.at(value.span(), key.into(), problem)
     }
 
-    /// What the TOML library found.
+    /// Error of the TOML library, with its line and key.
     pub(super) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
         let span = error.span().unwrap_or_default();
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
@@ -181,7 +181,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What stands before the `=` of the line of a position.
+    /// Key of the line of a position: the text before its `=`.
     fn key_at(&self, position: usize) -> String {
         let start = self
             .text

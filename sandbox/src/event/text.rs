@@ -211,7 +211,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Why something was refused: all faults of an answer are told, however many there are.
+/// Reason of a refusal: all faults of an answer are shown, up to 4,096 characters.
 struct Reason<'a>(&'a str);
 
 impl fmt::Display for Reason<'_> {
@@ -247,7 +247,7 @@ const RED: &str = "\u{1b}[31m";
 const NO_COLOUR: &str = "\u{1b}[0m";
 const MAX_SHOWN: usize = 256;
 const MAX_REASON: usize = 4096;
-/// As wide as the time of day.
+/// Indent as wide as the time of day.
 const INDENT: &str = "\n         ";
 
 #[cfg(test)]

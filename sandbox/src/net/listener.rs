@@ -17,14 +17,17 @@ use crate::net::{proxy, socket};
 use crate::server::Peer;
 use crate::server::limits::HANDSHAKE_TIMEOUT;
 
-/// What the sandbox listens on.
+/// Sockets of one port.
 pub(crate) struct Bound {
     pub(crate) port: u16,
     pub(crate) listeners: Vec<TcpListener>,
 }
 
-/// A port of this address; of none given, the same port of 127.0.0.1 and, where there is IPv6, of
-/// ::1: `localhost` may mean either.
+/// Listens on a port of `address`; without one, on the same port of 127.0.0.1 and, where there is
+/// IPv6, of ::1, because `localhost` may mean either.
+///
+/// # Errors
+/// The address that can't be listened on, and the error of the system.
 pub(crate) async fn bind(
     address: Option<IpAddr>,
     port: u16,
@@ -200,7 +203,7 @@ async fn shake_hands(
     }
 }
 
-/// How often a port is looked for that is free on both addresses.
+/// Attempts to find a port that is free on both addresses.
 const MAX_TRIES: u32 = 16;
 const BACKLOG: u32 = 1024;
 const SEND_BUFFER: u32 = 128 * 1024;

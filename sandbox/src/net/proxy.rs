@@ -7,7 +7,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Reads one request and refuses it. What was asked for, for the log.
+/// Reads one request and refuses it. Returns the request line for the log.
+///
+/// # Errors
+/// The error of the connection, or `TimedOut` after 10 seconds.
 pub(crate) async fn refuse(mut stream: TcpStream, status: u16) -> io::Result<String> {
     let served = timeout(PATIENCE, async {
         let request = read_head(&mut stream).await?;

@@ -1,4 +1,4 @@
-//! What every task of one sandbox shares, with the one lock of the server.
+//! State that all tasks of one sandbox share, with the one lock of the server.
 
 use core::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,14 @@ use crate::event_log::EventLog;
 use crate::net::handshake_slots::HandshakeSlots;
 use crate::server::{Hub, Settings};
 
-/// One for each sandbox.
+/// State of one sandbox.
 pub(crate) struct Shared {
     hub: Mutex<Hub>,
     pub(crate) authorizers: Authorizers,
     pub(crate) settings: Arc<Settings>,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) handshake_slots: HandshakeSlots,
-    /// Whose turn it is among those who have something to deliver.
+    /// Permit of the connection that delivers messages: one at a time.
     pub(crate) delivery_turns: Semaphore,
     stop: watch::Receiver<bool>,
     pub(crate) log: EventLog,
@@ -44,12 +44,13 @@ impl Shared {
         }
     }
 
-    /// Never held across an await. A panic elsewhere leaves the hub as usable as it was.
+    /// Locks the hub. The guard must not be held across an await. A panic elsewhere leaves the hub
+    /// usable.
     pub(crate) fn hub(&self) -> MutexGuard<'_, Hub> {
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Until the sandbox is to stop.
+    /// Waits until the sandbox is to stop. Cancel safe.
     pub(crate) async fn stopping(&self) {
         let mut stop = self.stop.clone();
         // An error means that the sandbox is gone already.

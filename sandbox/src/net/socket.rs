@@ -25,7 +25,7 @@ use crate::net::shared::Shared;
 use crate::server::{Close, Connection, Peer, RandomIds, Timestamp};
 use crate::uuid;
 
-/// What carries a connection: TCP, or TLS over it.
+/// Transport of a connection: TCP, or TLS over it.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The TCP connection below.
     fn tcp(&self) -> &TcpStream;
@@ -86,19 +86,19 @@ struct Socket<T> {
     /// Set while there is something to send: now, or later where a fault delays it.
     write_at: Option<Instant>,
     is_flushed: bool,
-    /// Among those who wait to be let in.
+    /// Slot until the CONNACK.
     slot: Option<HandshakeSlot>,
 }
 
 type Verdict = Result<Grant, Refusal>;
 
-/// What the socket was woken by.
+/// Reason for which the task was woken.
 enum WakeReason {
     Read(io::Result<usize>),
     Written(io::Result<()>),
     Decided(Verdict),
     Stopping,
-    /// Others wait to be let in.
+    /// Another client took the slot.
     Evicted,
     /// There is something from another connection, or more than one turn's work.
     Called,
@@ -319,8 +319,8 @@ async fn write(
     }
 }
 
-/// Reads on until the peer closes too: closing over unread input would reset, and could take our
-/// last words with it.
+/// Writes the rest and reads until the peer closes, too: closing with unread input resets the
+/// connection, and the peer could lose the last packet.
 async fn finish(stream: &mut impl Transport, output: &mut BytesMut) -> io::Result<()> {
     stream.write_all_buf(output).await?;
     stream.shutdown().await?;

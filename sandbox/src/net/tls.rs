@@ -1,4 +1,4 @@
-//! TLS as at AWS IoT's door: the protocol `mqtt` by ALPN, or a fatal alert.
+//! TLS as AWS IoT Core has it: the protocol `mqtt` by ALPN, or a fatal alert.
 
 use std::io;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(crate) enum SniFault {
     Other(String),
 }
 
-/// Why a handshake came to nothing.
+/// Error of a handshake.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandshakeError {
     #[error("the client offers no ALPN protocol; \"mqtt\" is needed")]

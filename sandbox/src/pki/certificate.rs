@@ -13,7 +13,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::fault::CertificateFault;
 
-/// What the TLS server shows and proves.
+/// Certificate and private key of the TLS server.
 #[derive(Debug)]
 pub(crate) struct ServerIdentity {
     pub(crate) certificate: CertificateDer<'static>,

@@ -16,7 +16,7 @@ use crate::state::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunningSandbox {
-    /// Its process.
+    /// Process id.
     pub pid: u32,
     /// The host name to connect to.
     pub endpoint: String,

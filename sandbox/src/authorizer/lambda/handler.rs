@@ -18,8 +18,8 @@ use crate::policy::ArnScope;
 
 /// A handler of AWS Lambda: a function of a module in a folder.
 ///
-/// It runs in processes that stay for the next call, as AWS keeps execution environments: as many
-/// as calls run at the same time. Each process gets the event and the context that AWS's runtimes
+/// The function runs in processes that stay for the next call, as AWS keeps execution environments:
+/// as many as calls run at the same time. Each process gets the event and the context that AWS's runtimes
 /// give, in the folder of the code. If a file in that folder changes, calls from then on run in new
 /// processes. Hidden files and the folders `node_modules` and `__pycache__` aren't watched, nor is
 /// more than the first 4,096 files.
@@ -65,7 +65,7 @@ impl fmt::Display for Handler {
 }
 
 impl Handler {
-    /// Whether a text names the file of a handler, with or without a function: `handler.py`,
+    /// Returns whether a text names the file of a handler, with or without a function: `handler.py`,
     /// `src/index.mjs:auth`.
     #[must_use]
     pub fn is_file_name(text: &str) -> bool {

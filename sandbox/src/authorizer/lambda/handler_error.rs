@@ -7,11 +7,11 @@ use dunlin_codec::Escaped;
 
 use crate::authorizer::lambda::lookup::LambdaMissing;
 
-/// Why there is no such handler.
+/// Reason why there is no such handler.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandlerError {
-    /// Its file or folder isn't there.
+    /// The file or folder of the handler is missing.
     #[error(transparent)]
     Missing(#[from] LambdaMissing),
     /// No runtime is named, and there are files for both.

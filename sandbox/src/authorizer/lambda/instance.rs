@@ -26,16 +26,15 @@ pub(super) struct Instance {
     requests: ChildStdin,
     output: BufReader<Output>,
     facts: FunctionFacts,
-    /// What stands before an answer, to tell it from what the handler prints; unknown to anybody
-    /// else.
+    /// Random text before an answer, which tells it from the output of the handler.
     marker: String,
 }
 
-/// What the handler did with one event.
+/// Outcome of one event.
 pub(super) enum Reply {
-    /// It returned this.
+    /// The handler returned this value.
     Answer(Value),
-    /// It failed with an error of this type. The process can take the next call.
+    /// The handler failed with an error of this type. The process can take the next call.
     Failed(String),
 }
 
@@ -102,7 +101,7 @@ impl Instance {
         self.answer(log).await.map(|_| ())
     }
 
-    /// Whether it can take a call.
+    /// Returns whether it can take a call.
     pub(super) fn is_alive(&mut self) -> bool {
         !self.process.has_ended()
     }
@@ -151,8 +150,10 @@ impl Instance {
         self.requests.flush().await
     }
 
-    /// What stands behind the next marker, up to its line's end; or how the process ended without
-    /// an answer.
+    /// Returns the text behind the next marker, up to the end of its line.
+    ///
+    /// # Errors
+    /// The exit status if the process ended without an answer.
     async fn answer(&mut self, log: &mut OutputLog<'_>) -> Result<Vec<u8>, LambdaFault> {
         let Self {
             process,
@@ -174,7 +175,7 @@ impl Instance {
         }
     }
 
-    /// How the process ended in place of an answer.
+    /// Exit of the process in place of an answer.
     async fn ended(&mut self) -> LambdaFault {
         match timeout(ENDING, self.process.wait()).await {
             Ok(Ok(status)) => LambdaFault::Exit(status.to_string().into()),
@@ -185,8 +186,8 @@ impl Instance {
     }
 }
 
-/// What stands behind the next marker, up to its line's end; `None` at the end of the output. What
-/// comes before is logged.
+/// Returns the text behind the next marker, up to the end of its line; `None` at the end of the
+/// output. Output before the marker is logged.
 async fn next_answer(
     output: &mut BufReader<Output>,
     marker: &str,

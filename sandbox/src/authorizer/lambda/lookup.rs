@@ -90,7 +90,7 @@ pub(super) fn program(
     })
 }
 
-/// Whether a program runs the script that is its first argument: `python3.13`, `/usr/bin/node`.
+/// Returns whether a program runs the script that is its first argument: `python3.13`, `/usr/bin/node`.
 pub(super) fn is_interpreter(program: &Path) -> bool {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     INTERPRETERS.contains(

@@ -1,4 +1,4 @@
-//! A process of a Lambda, in a group of its own: it is never left behind, nor is what it started.
+//! A process of a Lambda, in a process group of its own that is killed with it.
 
 use std::io;
 use std::process::ExitStatus;
@@ -15,7 +15,7 @@ use crate::authorizer::lambda::watchdog::{Watchdog, Watched};
 pub(super) struct Process {
     child: Child,
     has_ended: bool,
-    /// Its process group; `None` once that was killed.
+    /// Process group; `None` once it was killed.
     #[cfg(unix)]
     group: Option<u32>,
     /// Dropped after the process: it is in the watchdog's list for at least as long as it lives.
@@ -40,7 +40,7 @@ impl Process {
         })
     }
 
-    /// Its pipes, each `None` if it isn't one or was taken already.
+    /// Takes the pipes, each `None` if there is none or it was taken already.
     pub(super) fn take_pipes(
         &mut self,
     ) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
@@ -61,7 +61,7 @@ impl Process {
         status
     }
 
-    /// Whether it has ended by now.
+    /// Returns whether it has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         if !self.has_ended {
             self.has_ended = !matches!(self.child.try_wait(), Ok(None));
@@ -100,5 +100,5 @@ impl Drop for Process {
     }
 }
 
-/// What is killed ends at once.
+/// A killed process ends at once.
 const REAPING: Duration = Duration::from_secs(1);

@@ -21,18 +21,18 @@ use crate::shell::shell_quoted;
 /// A program that is started for each event. What it writes to standard error becomes events of the
 /// sandbox's log.
 ///
-/// It runs in a process group of its own, which is killed when the program ends, times out, or its
+/// The program runs in a process group of its own, which is killed when the program ends, times out, or its
 /// client hangs up. A process that the program starts and that leaves the group, by `setsid` or as
 /// a daemon, is in no group that the sandbox knows, and goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// Looked for in `PATH` where it has no slash.
     pub program: PathBuf,
-    /// Its arguments, as they are: no shell reads them.
+    /// Arguments, passed on as they are: no shell reads them.
     pub arguments: Vec<OsString>,
     /// The folder where it runs; `None` means the sandbox's own.
     pub folder: Option<PathBuf>,
-    /// Its environment variables.
+    /// Environment variables of the process.
     pub environment: LambdaEnvironment,
 }
 
@@ -48,7 +48,10 @@ impl Program {
         }
     }
 
-    /// Says if there is no such program, or if it is an interpreter whose script isn't there.
+    /// Checks that the program exists and, if it is an interpreter, its script.
+    ///
+    /// # Errors
+    /// The program, script or folder that is missing.
     pub(super) fn find(&self) -> Result<(), LambdaMissing> {
         lookup::program(&self.program, self.folder.as_deref(), &self.environment)?;
         let script = self

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::authorizer::lambda::LambdaFault;
 use crate::authorizer::lambda::program::MAX_ANSWER;
 
-/// Where a Lambda function answers: `http://127.0.0.1:9000`, with the emulator's path where none is given.
+/// URL of a Lambda function: `http://127.0.0.1:9000`, with the emulator's path where none is given.
 ///
 /// ```
 /// use dunlin_sandbox::LambdaUrl;

@@ -15,7 +15,7 @@ pub(crate) use unix::{Watchdog, Watched};
 /// Does nothing: there are no process groups on this system.
 #[cfg(not(unix))]
 pub use other::watch_process_groups;
-/// Where there are no process groups, there is nothing to watch.
+/// Stand-in on systems without process groups.
 #[cfg(not(unix))]
 pub(crate) use other::{Watchdog, Watched};
 
