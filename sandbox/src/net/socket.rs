@@ -57,7 +57,7 @@ pub(crate) async fn serve(
         client: uuid::random(),
     };
     let settings = Arc::clone(&shared.settings);
-    let connection = Connection::new(settings, peer, ids, Arc::clone(&wake), now().instant);
+    let connection = Connection::new(settings, peer, ids, Arc::clone(&wake), instant());
     let input = BytesMut::with_capacity(READ_SIZE);
     let socket = Socket {
         reader,
@@ -124,7 +124,7 @@ impl<T: Transport> Socket<T> {
                 in_turn = shared.delivery_turns.acquire().await.ok();
             }
             self.handle(happened);
-            if self.connection.is_silent(now().instant) {
+            if self.connection.is_silent(instant()) {
                 self.read_what_is_there().await;
             }
         }
@@ -203,7 +203,7 @@ impl<T: Transport> Socket<T> {
         let watches =
             self.connection.is_pending() && self.verdict.is_some() && self.input.len() < READ_SIZE;
         let wants_input = (self.connection.wants_input() || watches) && !more;
-        let writes = self.write_at.is_some_and(|at| at <= now().instant);
+        let writes = self.write_at.is_some_and(|at| at <= instant());
         let deadline = [
             self.connection.poll_timeout(),
             self.write_at.filter(|_| !writes),
@@ -368,9 +368,17 @@ async fn at(deadline: Option<Instant>) {
 )]
 fn now() -> Timestamp {
     Timestamp {
-        instant: tokio::time::Instant::now().into_std(),
+        instant: instant(),
         calendar: SystemTime::now(),
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of the sandbox, read by its connections alone"
+)]
+fn instant() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// One large packet shouldn't keep its memory for as long as the connection lives.

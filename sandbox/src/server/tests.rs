@@ -234,7 +234,7 @@ fn a_connection_lasts_as_long_as_its_grant() {
 }
 
 #[test]
-fn a_subscriber_that_reads_nothing_is_given_no_more_than_there_is_room_for() {
+fn a_subscriber_that_reads_nothing_has_a_bounded_output() {
     let mut harness = Harness::new();
     let (mut publisher, mut subscriber) = (harness.connected("p"), harness.connected("s"));
     harness.receives(&mut subscriber, subscribe(&[subscription("t")]));
@@ -247,7 +247,7 @@ fn a_subscriber_that_reads_nothing_is_given_no_more_than_there_is_room_for() {
 
 /// Each has a topic of its own, so that nothing is shared.
 #[test]
-fn many_subscribers_that_read_nothing_share_one_bound_and_whoever_is_furthest_behind_gives_way() {
+fn subscribers_that_read_nothing_share_one_memory_bound_and_the_slowest_is_given_up() {
     let mut harness = Harness::new();
     let mut publisher = harness.connected("p");
     let large = vec![b'x'; 128 * 1024];
@@ -356,7 +356,7 @@ fn a_take_over_of_a_lasting_session_resumes_it_without_the_will() {
 }
 
 #[test]
-fn no_more_is_retained_than_there_is_room_for() {
+fn retained_messages_are_bounded() {
     let mut harness = Harness::new();
     let mut connection = harness.connected("c");
     for number in 0..=MAX_RETAINED {
