@@ -61,6 +61,7 @@ impl Exchange {
     pub(super) fn begin(
         authentication: &Authentication,
     ) -> Result<(Self, Data), AuthenticationError> {
+        // Each exchange has an authenticator of its own, which may begin with data.
         let mut authenticator = authentication.exchange();
         let data = authenticator.begin()?;
         let method = authentication.method.as_str().into();
@@ -79,6 +80,7 @@ impl Exchange {
         packet_type: PacketType,
         method: Option<Utf8String<'_>>,
     ) -> Result<(), Violation> {
+        // Every packet of the exchange repeats the method.
         let fault = match method {
             Some(method) if method.as_str() == &*self.method => return Ok(()),
             Some(_) => "another authentication method",
@@ -185,19 +187,23 @@ impl Authenticated {
         flow: &Flow,
         core: &mut Core,
     ) -> Result<OperationId, RequestError> {
+        // The method cannot change on a connection. [MQTT-4.12.0-5]
         let options = core.options.authentication.as_ref();
         let Some(authentication) = options.filter(|each| *self.method == *each.method) else {
             return Err(ReauthenticationError::OtherMethod.into());
         };
+        // One at a time: AUTH packets have no identifier that would tell two apart.
         if self.reauthentication.is_some() {
             return Err(ReauthenticationError::UnderWay.into());
         }
+        // AUTH is written first: if that fails, nothing has begun.
         let after = authentication.reauthenticate_within;
         let (exchange, data) =
             Exchange::begin(authentication).map_err(ReauthenticationError::Exchange)?;
         let reason_code = ReasonCode::ReAuthenticate;
         write_auth(reason_code, &exchange.method, data, Some(flow), core)?;
 
+        // The application waits for the outcome as for that of any request.
         let operation = core
             .session
             .outbound
@@ -306,12 +312,14 @@ fn write_auth(
     flow: Option<&Flow>,
     core: &mut Core,
 ) -> Result<(), RequestError> {
+    // The authenticator may return more than a packet can carry.
     let data = data
         .as_ref()
         .map(|data| BinaryData::new(data.expose()))
         .transpose()
         .map_err(text("authentication data"))?;
     let method = Utf8String::new(method).map_err(text("authentication method"))?;
+    // Neither reason string nor user properties: the server has to take the packet.
     let auth = Packet::Auth(Auth {
         reason_code,
         properties: AuthProperties {

@@ -37,6 +37,7 @@ impl Connecting {
         // Sessions belong to client identifiers.
         let client_id = core.client_id().to_owned();
         let identity = &core.session.identity;
+        // A session of another client is not resumed, whatever the options say.
         let is_other_client = core
             .session
             .client_id()
@@ -48,8 +49,10 @@ impl Connecting {
                 CleanStart::First => !identity.is_established,
                 CleanStart::Never => false,
             };
+        // Packets that an earlier connection left behind are for no server any more.
         drop(core.output.clear());
 
+        // The first data of the exchange go into CONNECT.
         let (exchange, data) = core
             .options
             .authentication
@@ -65,6 +68,7 @@ impl Connecting {
         if let Some(reduced) = core.receive_window.announce(&core.options) {
             core.options.receive_maximum = Some(reduced);
         }
+        // The options are as before, whether or not CONNECT was written.
         let encoded = core
             .options
             .encode(clean_start, &client_id, data, core.output.buffer());
@@ -72,6 +76,7 @@ impl Connecting {
         encoded?;
 
         core.statistics.packets_sent += 1;
+        // Until CONNACK arrives, the server may or may not have acted on CONNECT.
         let in_doubt = std::mem::replace(&mut core.session.identity.is_unanswered, true);
         Ok(Self {
             clean_start,
@@ -93,11 +98,14 @@ impl Connecting {
         core: &mut Core,
     ) -> Result<Option<Open>, Exit> {
         match packet {
+            // The answer to CONNECT.
             Packet::ConnAck(connack) => self.handle_connack(connack, now, core).map(Some),
+            // A step of the exchange before the answer.
             Packet::Auth(auth) => {
                 handle_auth(self.exchange.as_mut(), auth, core)?;
                 Ok(None)
             }
+            // A server refuses by CONNACK, not by DISCONNECT.
             Packet::Disconnect(_) => {
                 Err(
                     protocol_error(PacketType::Disconnect, "before CONNACK", "MQTT-3.14.0-1")
@@ -118,11 +126,13 @@ impl Connecting {
         core: &mut Core,
     ) -> Result<Open, Exit> {
         let identity = &mut core.session.identity;
+        // The server refused: it has not touched the session.
         if connack.reason_code.is_error() {
             identity.is_unanswered = self.in_doubt;
             let reason = ServerReason::of_connack(connack);
             return Err(Exit::attempt(ConnectError::Refused(reason)));
         }
+        // The server must not resume a session that this client does not have.
         if connack.session_present && (self.clean_start || !identity.is_established) {
             return Err(protocol_error(
                 PacketType::ConnAck,
@@ -131,6 +141,7 @@ impl Connecting {
             )
             .into());
         }
+        // Without an identifier of its own, the client needs an assigned one.
         let assigned = connack.properties.assigned_client_identifier;
         if core.client_id().is_empty() && assigned.is_none() {
             return Err(protocol_error(
@@ -140,6 +151,7 @@ impl Connecting {
             )
             .into());
         }
+        // The exchange of authentication ends with CONNACK, or the connection does.
         finish(self.exchange.as_mut(), connack)?;
 
         // The session has the identifier that the client chose; the server may assign another one to
@@ -153,6 +165,7 @@ impl Connecting {
         identity.is_given_up = false;
         let client_id = assigned.or(chosen).unwrap_or_default();
 
+        // From here on the server has accepted the connection.
         let server = ServerLimits::new(
             connack,
             core.options.keep_alive_seconds().unwrap_or(u16::MAX),
@@ -166,12 +179,14 @@ impl Connecting {
         core.session.outbound.start_ack_deadlines(now);
         core.statistics.connections += 1;
         core.statistics.resumed += u64::from(connack.session_present);
+        // The application hears of the connection before anything that follows from it.
         let elapsed = now.saturating_duration_since(self.since);
         let connected = Connected::new(connack, client_id, server, elapsed);
         // A queue grows by four, and most connections only ever report this event.
         core.events.reserve_exact(1);
         core.events
             .push_back(EngineEvent::Connected(Box::new(connected)));
+        // Resumes or renews the session, and sends what has waited.
         open.begin(connack, self.in_doubt, now, core);
         Ok(open)
     }

@@ -75,6 +75,7 @@ impl KeepAlive {
     /// beginning of a packet.
     pub(super) fn received(&mut self, total: usize, left: usize, now: Instant) {
         let fresh = total.saturating_sub(std::mem::replace(&mut self.partial, left));
+        // Nothing arrived since the input was looked at last.
         if fresh == 0 {
             return;
         }
@@ -97,7 +98,9 @@ impl KeepAlive {
             return;
         };
         match (is_listening, timer.deaf_since) {
+            // From now on no answer can be read.
             (false, None) => timer.deaf_since = Some(now),
+            // Deadlines move by the time in which no answer could be read.
             (true, Some(since)) => {
                 timer.deaf_since = None;
                 let deaf_for = now.saturating_duration_since(since);
@@ -120,6 +123,7 @@ impl KeepAlive {
         let Some(timer) = &mut self.timer else {
             return Ok(false);
         };
+        // A server that trickles one packet for ever would look alive.
         if let Some(bytes) = timer.too_slow(now) {
             return Err(ConnectionError::TooSlow {
                 bytes,
@@ -127,6 +131,7 @@ impl KeepAlive {
             });
         }
         match timer.pong_due {
+            // PINGRESP is late, and could have been read.
             Some(due) if timer.deaf_since.is_none() && due <= now => {
                 Err(ConnectionError::KeepAliveTimeout {
                     after: timer.ping_timeout,
@@ -195,9 +200,11 @@ impl KeepAliveTimer {
             .arriving
             .as_mut()
             .filter(|_| self.deaf_since.is_none())?;
+        // The rate is measured over a whole keep alive.
         if now.saturating_duration_since(arriving.since) < self.keep_alive {
             return None;
         }
+        // The next keep alive is measured from zero.
         let bytes = std::mem::take(&mut arriving.bytes);
         arriving.since = now;
         let enough = usize::try_from(self.keep_alive.as_secs())

@@ -301,12 +301,14 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let core = &self.core;
+        // The deadline of the connection, if there is one.
         let connection = match &self.state {
             State::Disconnected => None,
             State::Connecting(connecting) => connecting.due(core),
             State::Open(open) => open.due(),
             State::Closing(_) => return None,
         };
+        // Messages without a stream wait whether or not there is a connection.
         let unmatched = core.unmatched_wait.end();
         let unmatched = unmatched.filter(|_| core.session.inbound.has_unmatched());
         connection
@@ -320,7 +322,9 @@ impl Engine {
     /// ends. Messages also expire without a connection.
     pub fn handle_timeout(&mut self, now: Instant) {
         let Self { state, core } = self;
+        // Messages that wait expire first, so that nothing below sends them.
         core.pass_time(now, state.is_open());
+        // The connection: CONNACK, keep alive, messages without memory.
         let result = match state {
             State::Connecting(connecting) => connecting.handle_timeout(now, core),
             State::Open(open) => open.handle_timeout(now, core),
@@ -339,6 +343,7 @@ impl Engine {
                 handle_timed_out(timed_out, outbound, subscriptions, events, cx);
             });
 
+        // The rest needs a connection that is still open.
         let State::Open(open) = state else { return };
         match open.time_out_reauthentication(now, core) {
             Ok(()) => open.send_paced(now, core),
@@ -368,6 +373,7 @@ impl Engine {
         let Self { state, core } = self;
         core.pass_time(now, state.is_open());
         let total = input.len();
+        // Each packet may end the connection; what follows it is ignored.
         while !matches!(state, State::Closing(_)) {
             let before = input.len();
             match take_packet(state, core, input, now) {
@@ -382,7 +388,9 @@ impl Engine {
                 }
             }
         }
+        // Acknowledgements that became due are written together.
         core.send_due_acks(state.is_open());
+        // Any byte is a sign of life, also of a packet that is not complete.
         if let State::Open(open) = state {
             open.keep_alive.received(total, input.len(), now);
         }
@@ -430,6 +438,7 @@ impl Engine {
         if !core.session.is_recording() {
             return false;
         }
+        // Looked up before staging: afterwards they are no longer unstaged.
         let unstaged = core.output.unstaged_new_requests();
         if !core.output.stage() {
             return false;
@@ -451,7 +460,9 @@ impl Engine {
         if bytes == 0 {
             return false;
         }
+        // Bytes count as sent when the transport has them.
         core.statistics.bytes_sent += bytes as u64;
+        // What was sent postpones PINGREQ, and answers are awaited from now on.
         if let State::Open(open) = state {
             open.keep_alive.sent(now);
             let (session, _, cx) = core.split(Some(&mut open.flow));
@@ -494,6 +505,7 @@ impl Engine {
     ) -> Result<Accepted, RequestError> {
         let Self { state, core } = self;
         core.now = Some(now);
+        // Limits of the service and of the server: what they refuse is never queued.
         if let Some(limits) = &core.options.limits {
             limits.check_message(message.topic, message.payload.len(), message.qos)?;
         }
@@ -503,8 +515,10 @@ impl Engine {
             flow.check_publish(message.qos, message.retain)?;
             maximum = flow.server.topic_alias_maximum;
         }
+        // An alias of the application may be above the maximum of any server.
         let aliases = core.options.outbound_aliases;
         aliases.check(message.topic_alias, maximum)?;
+        // Messages that expired by now make space for this one.
         let (session, _, mut cx) = core.split(flow);
         session.outbound.expire(now, cx.statistics);
         session
@@ -539,6 +553,7 @@ impl Engine {
     ) -> Result<OperationId, RequestError> {
         let (session, _, mut cx) = self.core.split(self.state.flow_mut());
         let outbound = &mut session.outbound;
+        // The service closes connections that ask for more.
         outbound.check_service_limits(filters, &session.subscriptions, cx.options)?;
         let request = SubscribeRequest::new(filters, properties)?;
         outbound.admit(None, request.size(), &mut cx)?;
@@ -571,6 +586,7 @@ impl Engine {
         outbound.admit(None, request.size(), &mut cx)?;
         let id = outbound.submit(Request::Unsubscribe(Box::new(request)), &mut cx)?;
         outbound.limit_request(id, cx.options.request_timeout.unsubscribe, cx.now);
+        // From now on a lost session does not bring them back.
         for filter in filters {
             session.subscriptions.end(filter, u64::MAX);
         }
@@ -691,6 +707,7 @@ impl Engine {
     /// [`RequestError::Encode`] for a code that PUBACK doesn't have (§3.4.2.1). Nothing is answered
     /// then.
     pub fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) -> Result<(), RequestError> {
+        // The code is checked now, not when its turn comes.
         let ack = Ack {
             reason_code,
             ..Ack::success(PLACEHOLDER)
@@ -733,16 +750,19 @@ impl Engine {
     /// [`memory_budget`]: crate::ConnectOptions::memory_budget
     pub fn decline(&mut self, id: DeliveryId) {
         let core = &mut self.core;
+        // The message will come again with the next connection.
         let outstanding = core.session.inbound.outstanding();
         core.session.inbound.abandon(id);
         let State::Open(open) = &mut self.state else {
             return;
         };
+        // The connection is leaving already, with its window reduced.
         if open.leaves_at.is_some() {
             return;
         }
         open.leaves_at = core.now.and_then(|now| now.checked_add(DECLINE_GRACE));
         core.receive_window.reduce(outstanding, &core.options);
+        // Nobody waits for an acknowledgement: leave at once.
         if self.is_settled() {
             self.leave_declined();
         }

@@ -48,10 +48,13 @@ impl Open {
         now: Instant,
         options: &ConnectOptions,
     ) -> Self {
+        // The server limits the number of unacknowledged messages; this client may start with
+        // fewer.
         let mut quota = Quota::new(server.receive_maximum);
         if let Some(first) = slow_start {
             quota.start_slowly(first);
         }
+        // Both sides limit the number of topic aliases.
         let aliases = OutboundAliasTable::new(options.outbound_aliases, server.topic_alias_maximum);
         Self {
             flow: Flow {
@@ -78,6 +81,7 @@ impl Open {
         core: &mut Core,
     ) {
         if connack.session_present {
+            // The server repeats messages, and may send more than the Receive Maximum.
             core.session.inbound.set_resumed();
             core.unmatched_wait.start(now, core.options.unmatched_wait);
             // A session that the server began for a CONNECT whose CONNACK was lost is present as
@@ -85,6 +89,7 @@ impl Open {
             if in_doubt {
                 core.session.doubt();
             }
+            // PUBREL is repeated first, in order; messages wait for the window.
             let (session, _, mut cx) = core.split(Some(&mut self.flow));
             for id in session.outbound.resume(cx.statistics) {
                 session.outbound.repeat_pubrel(id, &mut cx);
@@ -92,6 +97,7 @@ impl Open {
         } else {
             // All its subscriptions will be made by this engine.
             core.unmatched_wait.inherits_session = false;
+            // Requests become new ones or fail; subscriptions are requested again.
             let (policy, statistics) = (core.options.on_session_lost, &mut core.statistics);
             let subscriptions = &mut core.session.subscriptions;
             core.session.inbound.forget();
@@ -103,6 +109,7 @@ impl Open {
             subscriptions.doubt();
             core.session.outbound.expire(now, statistics);
         }
+        // Subscriptions go first, so that answers to the messages find them.
         renew_subscriptions(&mut self.flow, core);
         let (session, _, mut cx) = core.split(Some(&mut self.flow));
         session.outbound.send_after_connack(&mut cx);
@@ -118,10 +125,12 @@ impl Open {
         core: &mut Core,
     ) -> Result<(), Exit> {
         match packet {
+            // Acknowledgements that the short decoder passed on.
             Packet::PubAck(ack) => self.handle_ack(AckType::PubAck, ack, core),
             Packet::PubRec(ack) => self.handle_ack(AckType::PubRec, ack, core),
             Packet::PubRel(ack) => self.handle_ack(AckType::PubRel, ack, core),
             Packet::PubComp(ack) => self.handle_ack(AckType::PubComp, ack, core),
+            // Answers to requests about subscriptions.
             Packet::SubAck(ack) => {
                 let answer = (ack.packet_id, &ack.properties, ack.reason_codes);
                 Ok(handle_answer(
@@ -144,6 +153,7 @@ impl Open {
                 self.keep_alive.handle_pong();
                 Ok(())
             }
+            // The server says why it closes; no answer is allowed. [MQTT-3.14.4-3]
             Packet::Disconnect(disconnect) => {
                 let reason = ServerReason::of_disconnect(disconnect);
                 Err(Exit::connection(ConnectionError::Disconnected(reason)))
@@ -181,6 +191,7 @@ impl Open {
             reason_string,
             user_properties,
         } = &ack.properties;
+        // A client that asked for no texts gets none.
         core.check_explanation(ack_type.packet_type(), reason_string, user_properties)?;
         let (session, events, mut cx) = core.split(Some(&mut self.flow));
         match ack_type {
@@ -189,8 +200,10 @@ impl Open {
                     .outbound
                     .handle_ack(ack_type, ack, events, &mut cx)?;
             }
+            // The server has the message: PUBREL follows.
             AckType::PubRec => session.outbound.handle_pubrec(ack, events, &mut cx)?,
             AckType::PubRel => {
+                // PUBCOMP is due in any case, also for an unknown identifier.
                 let reason_code = if session.inbound.release(ack.packet_id) {
                     ReasonCode::Success
                 } else {
@@ -222,6 +235,7 @@ impl Open {
     /// The connection has to end. 0x8D is for servers to send: the connection just ends.
     /// [U-3.1.2-1]
     pub(super) fn handle_timeout(&mut self, now: Instant, core: &mut Core) -> Result<(), Exit> {
+        // Acknowledgements had a second to arrive.
         if self.leaves_at.is_some_and(|at| at <= now) {
             return Err(self.leave(core));
         }
@@ -242,6 +256,7 @@ impl Open {
             return;
         }
         let (session, _, mut cx) = core.split(Some(&mut self.flow));
+        // The queue asks the pacer again, which may hold the next message back.
         session.outbound.send_queued(&mut cx);
         if let Some(pacer) = &mut self.flow.pacer {
             pacer.forget_due(now);

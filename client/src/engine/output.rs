@@ -106,6 +106,7 @@ impl Output {
         packet_id: PacketId,
         is_repetition: bool,
     ) {
+        // The packet was encoded with a placeholder for its identifier.
         let start = self.bytes.len();
         self.bytes.extend_from_slice(packet);
         if let Some(place) = self.bytes.get_mut(start + offset..start + offset + 2) {
@@ -165,6 +166,7 @@ impl Output {
     /// Moves what may leave to the end of `into`: the staged part, or everything. Returns the
     /// number of bytes.
     pub(super) fn hand_out(&mut self, into: &mut BytesMut, is_staged_only: bool) -> usize {
+        // With a store, only what the store knows may leave.
         let part = if is_staged_only {
             self.staged
         } else {
@@ -186,6 +188,7 @@ impl Output {
         } else {
             into.unsplit(self.bytes.split());
         }
+        // Kept until the transport says how much it has written.
         self.handed_out.replace(part, &mut self.requests);
         part.bytes
     }
@@ -198,6 +201,7 @@ impl Output {
     /// Takes back the requests of which at least the last byte is among the last `unwritten` bytes
     /// of the part that was handed out last.
     pub(super) fn take_back(&mut self, unwritten: usize) {
+        // A request counts as sent only if its last byte was written.
         let written = self.handed_out.bytes.saturating_sub(unwritten);
         let requests = self.handed_out.requests.drain(..);
         self.requests
@@ -230,8 +234,10 @@ impl HandedOut {
         self.bytes = part.bytes;
         self.requests.clear();
         if part.requests >= requests.len() {
+            // All requests leave: the lists change places.
             std::mem::swap(&mut self.requests, requests);
         } else {
+            // Offsets of those that stay count from the new beginning.
             self.requests.extend(requests.drain(..part.requests));
             requests.iter_mut().for_each(|left| left.end -= part.bytes);
         }

@@ -24,9 +24,11 @@ pub(super) fn take_packet(
     input: &mut BytesMut,
     now: Instant,
 ) -> Result<bool, Exit> {
+    // The size is checked before the rest of the packet has arrived.
     let Some(header) = FixedHeader::peek(input, core.decode.max_packet_size)? else {
         return Ok(false);
     };
+    // Messages are the most frequent packets, and become one shared buffer.
     if header.packet_type == PacketType::Publish
         && let State::Open(open) = state
     {
@@ -44,12 +46,14 @@ pub(super) fn take_packet(
         input.advance(len);
         return Ok(true);
     }
+    // Any other packet is decoded where it lies.
     let Some((packet, len)) = Packet::decode_with(input, &core.decode)? else {
         return Ok(false);
     };
     let result = match state {
         State::Open(open) => open.handle_packet(&packet, core),
         State::Connecting(connecting) => match connecting.handle_packet(&packet, now, core) {
+            // CONNACK: what follows belongs to an open connection.
             Ok(Some(open)) => {
                 *state = State::Open(open);
                 Ok(())

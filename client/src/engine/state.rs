@@ -51,6 +51,7 @@ impl State {
 
     /// Ends the connection, with a DISCONNECT where the server is to know the reason.
     pub(super) fn exit(&mut self, exit: Exit, core: &mut Core) {
+        // Before CONNACK there is nobody to tell: the connection just ends.
         let (ended, reason_code) = match exit {
             Exit::Violation(violation) if self.is_open() => {
                 let cause = ConnectionError::Protocol(violation);
@@ -89,9 +90,12 @@ impl State {
     /// Handles the end of the transport: requests stay for the next connection, and the rest of the
     /// output is dropped.
     pub(super) fn handle_closed(&mut self, cause: CloseCause, core: &mut Core) -> Ended {
+        // What was not handed to the transport was never sent.
         let unsent = core.output.clear();
+        // Acknowledgements belong to the connection of their messages.
         core.session.inbound.disconnected();
         self.leave(core);
+        // A cause that was known before counts more than what the transport saw.
         let ended = match std::mem::replace(self, Self::Disconnected) {
             Self::Closing(ended) => ended,
             Self::Open(_) => Ended::Connection(match cause {
@@ -117,7 +121,9 @@ impl State {
         // Requests that were sent wait for the next connection; the others are as new.
         let (outbound, statistics) = (&mut core.session.outbound, &mut core.statistics);
         let lost = ReauthenticationError::ConnectionLost.into();
+        // A re-authentication does not outlive its connection.
         outbound.fail_reauthentication(lost, statistics);
+        // Off unless asked for: it gives up a session.
         if let Some(limit) = core.options.poison_guard
             && ended.may_be_over_a_message()
         {
@@ -125,6 +131,7 @@ impl State {
             core.session.identity.is_given_up |= has_failed;
         }
         outbound.unsend_all(&unsent, statistics);
+        // Time without a connection does not count against the server.
         outbound.pause_ack_deadlines(core.now);
         ended
     }

@@ -237,3 +237,26 @@ fn a_server_without_limits_is_sent_what_there_is() {
         .unwrap();
     assert_eq!(client.sends().len(), 1);
 }
+
+/// What can't be repeated to this server keeps its identifier on later connections, and nothing
+/// else: neither a place in the Receive Maximum nor another attempt.
+#[test]
+fn a_repetition_that_failed_takes_no_quota_on_the_next_connection() {
+    let mut client = Client::connected();
+    let long = client.publishes(
+        "a/topic/that/is/too/long/for/twelve/bytes",
+        QoS::AtLeastOnce,
+    );
+    client.sends();
+    client.reconnects(&connack_resumed_with(maximum_packet_size(12)));
+    assert!(matches!(
+        client.outcome(long),
+        Some(Err(RequestError::TooLarge { limit: 12, .. }))
+    ));
+    client.reconnects(&connack_resumed_with(ConnAckProperties {
+        receive_maximum: 1.try_into().ok(),
+        ..ConnAckProperties::default()
+    }));
+    client.publishes("b", QoS::AtLeastOnce);
+    assert_eq!(client.sends(), [publish("b", at_least_once(2))]);
+}

@@ -266,6 +266,10 @@ impl Outbound {
         let Some(operation) = self.operations.get_by(id) else {
             return Ok(());
         };
+        // A repetition that failed before is not sent any more: only its identifier is reserved.
+        if operation.request.is_publish() && operation.request.size() == 0 {
+            return Ok(());
+        }
         // Limits may have changed since the request was accepted. [MQTT-3.2.2-15]
         flow.check_size(operation.request.size())?;
         match &operation.request {

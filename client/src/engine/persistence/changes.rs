@@ -72,11 +72,13 @@ impl Session {
         clock: ClockReading,
     ) -> Vec<Change> {
         let mut changes = Vec::new();
+        // The identity first: an entry without it is not a session.
         if self.is_identity_dirty() {
             changes.push(Key::Identity.change(Some(encode_identity(&self.identity))));
             self.stored_identity = Some(Box::new(Some(self.identity.clone())));
         }
 
+        // Requests that are complete are deleted, with their packets.
         let (changed, ended) = self.outbound.operations.take_changes();
         for number in ended {
             changes.push(Key::Request(number).change(None));
@@ -86,15 +88,18 @@ impl Session {
             self.take_request(id, unstaged.contains(&id), clock, &mut changes);
         }
 
+        // A message without a record was released, or not answered yet.
         for packet_id in self.inbound.dirty.take() {
             let record = self.inbound.record(packet_id);
             let value = record.map(|code| code.into_iter().map(ReasonCode::code).collect());
             changes.push(Key::Received(packet_id).change(value));
         }
+        // A subscription without a record has ended.
         for filter in self.subscriptions.dirty.take() {
             let value = self.subscriptions.record(&filter);
             changes.push(Key::Subscription(&filter).change(value));
         }
+        // Records of the application go into the same commit.
         changes.append(&mut self.records.take_due());
         changes
     }
@@ -112,6 +117,7 @@ impl Session {
         let Some(operation) = operations.get_by(id) else {
             return;
         };
+        // The record says how far the request is; it changes often, and is small.
         let record = RequestRecord::new(operation, is_unstaged, clock).encode();
         changes.push(Key::Request(number).change(Some(record)));
         // A packet never changes: it is stored once, and deleted with PUBREC.

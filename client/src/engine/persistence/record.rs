@@ -107,11 +107,13 @@ impl RequestRecord {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
+        // A repetition is stored as sent: the next process repeats it in any case.
         let (stage, packet_id) = match self.stage {
             Stage::Queued | Stage::Done => (0, 0),
             Stage::Sent(packet_id) | Stage::Resend(packet_id) => (1, packet_id.get()),
             Stage::Released(packet_id) => (2, packet_id.get()),
         };
+        // QoS 0 is never stored.
         let kind = match self.kind {
             StoredKind::Unsubscribe | StoredKind::Publish(QoS::AtMostOnce) => 0,
             StoredKind::Publish(QoS::AtLeastOnce) => 1,
@@ -124,6 +126,7 @@ impl RequestRecord {
             self.expiry.is_some(),
             has_boot,
         ]);
+        // Fixed fields first, then the expiry if there is one.
         let mut value = vec![kind, stage, flags];
         value.extend_from_slice(&packet_id.to_be_bytes());
         value.extend_from_slice(&self.order.to_be_bytes());
@@ -141,6 +144,7 @@ impl RequestRecord {
 
     /// Decodes a record; `None` if it is not valid.
     pub(super) fn decode(value: &[u8]) -> Option<Self> {
+        // Fields in the order of `encode`.
         let (&[kind, stage, flags], rest) = value.split_first_chunk()?;
         let (packet_id, rest) = rest.split_first_chunk()?;
         let (order, rest) = rest.split_first_chunk()?;

@@ -49,6 +49,7 @@ impl Session {
         clock: ClockReading,
     ) -> Result<Option<Self>, RestoreError> {
         let mut session = Self::new();
+        // Received messages and subscriptions restore themselves; the rest needs all entries.
         let entries = session.read_entries(kept)?;
         let Some(identity) = entries.identity else {
             return if entries.is_empty {
@@ -87,6 +88,7 @@ impl Session {
                 expiring.push(id);
             }
         }
+        // The queue has the order of the earlier process.
         waiting.sort_unstable();
 
         // The store has all of it, but for queue positions that change from here on.
@@ -127,12 +129,15 @@ impl Session {
             }
             entries.is_empty = false;
             match &key[..] {
+                // Facts for the next CONNECT.
                 b"a" => entries.identity = Some(decode_identity(&value).map_err(fault)?),
+                // Requests and their packets are put together later.
                 [b'm', number @ ..] => {
                     let record = RequestRecord::decode(&value).ok_or(fault("no request"))?;
                     entries.requests.insert(number_of(number)?, record);
                 }
                 [b'p', number @ ..] => drop(entries.packets.insert(number_of(number)?, value)),
+                // Received messages of QoS 2.
                 [b'r', packet_id @ ..] => {
                     let number = packet_id.try_into().map(u16::from_be_bytes).ok();
                     let packet_id = number
@@ -169,6 +174,7 @@ impl Session {
         if needs_packet && packet.is_empty() {
             return Err(without_packet);
         }
+        // The packet has to be what the record says.
         let (request, interval) = match record.kind {
             StoredKind::Publish(qos) => {
                 let publish = PublishRequest::restore(qos, packet).ok_or(without_packet)?;
@@ -187,6 +193,7 @@ impl Session {
             .expiry
             .map(|expiry| expiry.expires_at(interval, clock));
         self.unmeasured_expiries += usize::from(expiry.is_some_and(|(_, is_known)| !is_known));
+        // Progress as it was, under the number that it had.
         let operations = &mut self.outbound.operations;
         let id = operations.restore(number, request);
         if let Some(operation) = operations.get_mut(id.key()) {
@@ -204,6 +211,7 @@ impl Session {
             let (lost, uncounted) = (Err(RequestError::SessionLost), &mut Statistics::default());
             operations.set_outcome(id.key(), lost, uncounted);
         }
+        // The server knows the request under its packet identifier.
         if let Stage::Sent(packet_id) | Stage::Released(packet_id) = record.stage
             && !self.outbound.packet_ids.reserve(packet_id, id.key())
         {
