@@ -9,6 +9,7 @@ pub(crate) mod folder;
 pub(crate) mod lost;
 pub(crate) mod network;
 pub(crate) mod operation;
+mod progress;
 pub(crate) mod protocol;
 mod reason;
 mod received;
@@ -22,7 +23,7 @@ use std::path::Path;
 
 pub(crate) use catalogue::Id;
 pub(crate) use context::{ConnectionFacts, RunContext, UserChoices};
-pub(crate) use operation::{Operation, Progress};
+pub(crate) use progress::{Operation, Progress};
 pub(crate) use render::render;
 pub(crate) use text::{duration, quoted, shell};
 

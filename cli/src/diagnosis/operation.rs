@@ -6,88 +6,9 @@ use dunlin_client::{RequestError, ServerReason};
 use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::context::RunContext;
+use crate::diagnosis::progress::{Operation, Progress};
 use crate::diagnosis::text::{count, duration, quoted, unquoted};
 use crate::diagnosis::{Diagnosis, Id, Try, denial, reason};
-
-/// A request of the sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Subscribe,
-    Publish,
-    Unsubscribe,
-}
-
-/// How far the run has come.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Progress<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) sent: u64,
-    pub(crate) acknowledged: u64,
-    pub(crate) received: u64,
-}
-
-impl Operation {
-    pub(crate) fn packet(self) -> &'static str {
-        match self {
-            Self::Subscribe => "SUBSCRIBE",
-            Self::Publish => "PUBLISH",
-            Self::Unsubscribe => "UNSUBSCRIBE",
-        }
-    }
-
-    fn verb(self) -> &'static str {
-        match self {
-            Self::Subscribe => "subscribe to",
-            Self::Publish => "publish to",
-            Self::Unsubscribe => "unsubscribe from",
-        }
-    }
-
-    fn action(self) -> &'static str {
-        match self {
-            Self::Subscribe | Self::Unsubscribe => "iot:Subscribe",
-            Self::Publish => "iot:Publish",
-        }
-    }
-
-    /// What a policy calls the topic: the commonest mistake is to mix them up.
-    fn resource(self) -> &'static str {
-        match self {
-            Self::Subscribe | Self::Unsubscribe => "topicfilter",
-            Self::Publish => "topic",
-        }
-    }
-
-    fn denied(self) -> Id {
-        match self {
-            Self::Subscribe | Self::Unsubscribe => Id::SubDenied,
-            Self::Publish => Id::PubDenied,
-        }
-    }
-
-    fn dropped(self) -> Id {
-        match self {
-            Self::Subscribe | Self::Unsubscribe => Id::SubDropped,
-            Self::Publish => Id::PubDropped,
-        }
-    }
-}
-
-impl Progress<'_> {
-    /// Progress it failed.
-    fn line(&self, operation: Operation) -> String {
-        match operation {
-            Operation::Subscribe if self.sent == 0 => {
-                "connected and authenticated; 0 of 1 subscriptions granted; nothing was published"
-                    .into()
-            }
-            _ => format!(
-                "published {}, acknowledged {}, received {}",
-                self.sent, self.acknowledged, self.received
-            ),
-        }
-    }
-}
 
 /// A request that failed, except for what the end of the client explains.
 pub(crate) fn failed(

@@ -4,13 +4,12 @@
 
 #[cfg(unix)]
 mod endings;
+mod failures;
+mod others;
 mod proxied;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_client::transport::{CaBundle, TlsConnector, TlsOptions, TransportOptions};
-use dunlin_client::{Client, ClientOptions, ConnectOptions, Message, QoS};
 use dunlin_sandbox::{Sandbox, SandboxOptions};
 use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
@@ -299,154 +298,6 @@ async fn the_endpoint_sandbox_finds_port_and_ca_by_itself() {
         "Unsigned",
         &TWO[..1],
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn messages_of_others_are_printed_whatever_they_hold_and_not_counted() {
-    let served = serve(&[]).await;
-    let mut child = sample(&served)
-        .words(["--count", "2", "--interval", "1s"])
-        .spawn();
-    let mut seen = read_until(&mut child, "PubAck received").await;
-    publish_as_somebody_else(&served, b"\xff\x00 not ours \x1b[2J").await;
-    let run = Finished::of(child).await;
-    run.exits(0);
-    seen.push_str(&run.stdout);
-    assert!(
-        seen.contains("'test/topic': \\xff\\u{0} not ours \\u{1b}[2J ===="),
-        "{seen}"
-    );
-    assert!(seen.contains("\n2 message(s) received.\n"), "{seen}");
-}
-
-async fn publish_as_somebody_else(served: &Served, payload: &[u8]) {
-    let tls = TlsOptions {
-        roots: CaBundle::from_pem_file(served.sandbox.ca_path())
-            .unwrap()
-            .into(),
-        alpn: vec![b"mqtt".to_vec()],
-        ..TlsOptions::default()
-    };
-    let transport = TransportOptions {
-        tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
-        timeout: Duration::from_secs(5),
-        ..TransportOptions::new(served.sandbox.endpoint(), served.sandbox.port())
-    };
-    let mut connect = ConnectOptions::new("mqtt5-sample-other");
-    connect.username = Some("demo?x-amz-customauthorizer-name=DemoUnsigned".into());
-    connect.password = Some(b"demo"[..].into());
-    let client = Client::connect(ClientOptions::new(transport, connect))
-        .await
-        .unwrap();
-    let message = Message::new("test/topic", payload).qos(QoS::AtLeastOnce);
-    client.publish(message).await.unwrap().await.unwrap();
-    client.disconnect().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_outside_the_policy_publishes_nothing_and_stops_cleanly() {
-    let served = serve(&[]).await;
-    let run = sample(&served)
-        .words(["--topic", "other/topic"])
-        .run()
-        .await;
-    run.exits(7);
-    assert!(
-        run.stdout.contains(
-            "Suback received with reason code:[<SubackReasonCode.NOT_AUTHORIZED: 135>]\n"
-        )
-    );
-    assert!(
-        run.stdout.ends_with("==== Client Stopped! ====\n"),
-        "{}",
-        run.stdout
-    );
-    assert!(!run.stdout.contains("Publishing"), "{}", run.stdout);
-    assert!(
-        run.error_line()
-            .contains("iot:Subscribe on topicfilter/other/topic"),
-        "{}",
-        run.stderr
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_refused_within_seconds_with_the_server_s_reason() {
-    let served = serve(&[]).await;
-    let run = dunlin([
-        "unsigned",
-        "--authorizer_name",
-        "DemoUnsigned",
-        "--auth_username",
-        "demo",
-        "--auth_password",
-        "no",
-    ])
-    .at(&served.sandbox)
-    .run()
-    .await;
-    run.exits(5);
-    let line = run.error_line();
-    assert!(
-        line.contains("CONNACK 0x87") && line.contains("the server's reason: \""),
-        "{}",
-        run.stderr
-    );
-    assert!(run.took < Duration::from_secs(5));
-    assert!(run.stdout.contains(
-        "Lifecycle Connection Failure with exception:AWS_ERROR_MQTT5_CONNACK_CONNECTION_REFUSED: "
-    ));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_breaks_is_made_again() {
-    let served = serve(&["reset@400ms"]).await;
-    // Each connection lasts 400 ms: the first ends in the pause, the second sees the end of the
-    // run.
-    let run = sample(&served)
-        .words(["--count", "2", "--interval", "1500ms", "--timeout", "10s"])
-        .run()
-        .await;
-    assert!(
-        run.stdout.matches("Lifecycle Connection Success").count() >= 2,
-        "{}\n{}",
-        run.stdout,
-        run.stderr
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_comes_back_is_told_of_in_order_and_a_subscription_that_does_not_is_named() {
-    for (fault, code) in [(None, 0), (Some("suback=0x87"), 7)] {
-        let first = serve(&[]).await;
-        let port = first.sandbox.port();
-        let mut child = sample(&first)
-            .words(["--count", "2", "--interval", "1s", "--timeout", "20s"])
-            .spawn();
-        let mut seen = read_until(&mut child, "PubAck received").await;
-        let Served { sandbox, state } = first;
-        sandbox.stop().await;
-        let second = SandboxOptions {
-            port,
-            state_dir: Some(state.path().into()),
-            faults: fault.iter().map(|fault| fault.parse().unwrap()).collect(),
-            ..SandboxOptions::default()
-        };
-        let _second = Sandbox::start(second).await.unwrap();
-        let run = Finished::of(child).await;
-        run.exits(code);
-        seen.push_str(&run.stdout);
-        let (_, after) = seen
-            .split_once("Lifecycle Disconnected with reason code:139\n")
-            .unwrap();
-        let (connecting, _) = after.split_once("Lifecycle Connection Success").unwrap();
-        assert!(!connecting.contains("PubAck"), "{seen}");
-        assert!(
-            !run.stderr.contains("nothing was published"),
-            "{}",
-            run.stderr
-        );
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

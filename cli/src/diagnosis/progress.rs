@@ -1,0 +1,83 @@
+//! `Operation` and `Progress`: the request that failed, and the counts of the run until then.
+
+use crate::diagnosis::Id;
+
+/// A request of the sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Subscribe,
+    Publish,
+    Unsubscribe,
+}
+
+/// How far the run has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) sent: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) received: u64,
+}
+
+impl Operation {
+    pub(crate) fn packet(self) -> &'static str {
+        match self {
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Publish => "PUBLISH",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+        }
+    }
+
+    pub(super) fn verb(self) -> &'static str {
+        match self {
+            Self::Subscribe => "subscribe to",
+            Self::Publish => "publish to",
+            Self::Unsubscribe => "unsubscribe from",
+        }
+    }
+
+    pub(super) fn action(self) -> &'static str {
+        match self {
+            Self::Subscribe | Self::Unsubscribe => "iot:Subscribe",
+            Self::Publish => "iot:Publish",
+        }
+    }
+
+    /// What a policy calls the topic: the commonest mistake is to mix them up.
+    pub(super) fn resource(self) -> &'static str {
+        match self {
+            Self::Subscribe | Self::Unsubscribe => "topicfilter",
+            Self::Publish => "topic",
+        }
+    }
+
+    pub(super) fn denied(self) -> Id {
+        match self {
+            Self::Subscribe | Self::Unsubscribe => Id::SubDenied,
+            Self::Publish => Id::PubDenied,
+        }
+    }
+
+    pub(super) fn dropped(self) -> Id {
+        match self {
+            Self::Subscribe | Self::Unsubscribe => Id::SubDropped,
+            Self::Publish => Id::PubDropped,
+        }
+    }
+}
+
+impl Progress<'_> {
+    /// Progress it failed.
+    pub(super) fn line(&self, operation: Operation) -> String {
+        match operation {
+            Operation::Subscribe if self.sent == 0 => {
+                "connected and authenticated; 0 of 1 subscriptions granted; nothing was published"
+                    .into()
+            }
+            _ => format!(
+                "published {}, acknowledged {}, received {}",
+                self.sent, self.acknowledged, self.received
+            ),
+        }
+    }
+}
