@@ -17,6 +17,7 @@ pub(super) fn untrusted(
     issuer: &str,
     roots: &RootsTried,
 ) -> Diagnosis {
+    // The endpoint decides first, then the origin of the roots: a CA file, or the built-in roots.
     let (likely, try_) = match (&context.suggested_endpoint, roots.file.as_deref()) {
         (Some(suggested), _) => (
             "an endpoint without -ats has a certificate that hardly any program trusts".to_owned(),
@@ -73,6 +74,7 @@ fn lacks_amazon_root(context: &RunContext, file: &Path) -> (String, Vec<Try>) {
         "{} lacks Amazon's root certificate; without a CA file the built-in one is used",
         file.display()
     );
+    // The CA file was named by a flag or by a variable; each is mended in its own way.
     let try_ = if context.choices.ca {
         vec![
             Try::advice("leave out --ca and DUNLIN_CA, or name Amazon's root with --ca:"),
@@ -111,6 +113,7 @@ pub(super) fn rejected(
             show_certificate(context),
         ]
     };
+    // Faults that are mended by a new certificate come first, then those of the chain.
     let (headline, likely, try_) = match fault {
         CertificateFault::AuthorityAsServer => (
             "the server uses a CA certificate (CA:TRUE) as its own".to_owned(),
@@ -191,6 +194,7 @@ fn for_a_sandbox() -> Try {
 /// Command that makes a certificate with the name of the host; it expects the CA in `ca.pem` and
 /// `ca.key`, and the server's key in `server.key`.
 fn make_certificate(context: &RunContext) -> Try {
+    // A certificate names addresses and host names in different forms (RFC 5280 section 4.2.1.6).
     let kind = match context.host.parse::<IpAddr>() {
         Ok(_) => "IP",
         Err(_) => "DNS",
@@ -238,6 +242,7 @@ pub(super) fn misnamed(context: &RunContext, wanted: &str, presented: &[String])
             quoted(wanted)
         ),
     );
+    // Without a SAN no name can match, whatever the Common Name is (RFC 6125 section 6.4.4).
     if presented.is_empty() {
         return Diagnosis {
             saw: Some(

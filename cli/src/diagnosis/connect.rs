@@ -1,4 +1,4 @@
-//! The server was reached and the connection wasn't granted.
+//! Diagnoses of connections that fail between CONNECT and CONNACK.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::diagnosis::context::{ConnectionFacts, RunContext};
 use crate::diagnosis::text::duration;
 use crate::diagnosis::{Diagnosis, Id, Try, denial, network, protocol, reason, tls};
 
-/// Why an attempt failed; `elapsed` is the time since TLS was up.
+/// Diagnosis of a failed attempt to connect; `elapsed` is the time since TLS, or TCP, was up.
 pub(crate) fn failed(
     context: &RunContext,
     facts: &ConnectionFacts,
@@ -24,8 +24,10 @@ pub(crate) fn failed(
     );
     let diagnosis = match error {
         ConnectError::Options(error) => return Diagnosis::usage(error.to_string()),
+        // These two have an address and a stage of their own for the line `at:`.
         ConnectError::Transport(error) => return network::transport(context, error),
         ConnectError::Refused(refusal) => refused(context, refusal),
+        // On port 443, AWS IoT closes the connection of a client that it expects to speak HTTP.
         ConnectError::Closed { .. } if facts.lacks_alpn() => tls::alpn_missing(context, elapsed),
         ConnectError::Closed { reset } => hangup(context, *reset, elapsed),
         ConnectError::ConnAckTimeout { after } => return unanswered(context, facts, *after),
@@ -44,7 +46,7 @@ pub(crate) fn failed(
     }
 }
 
-/// No CONNACK.
+/// Diagnosis of a server that sends no CONNACK within `after`.
 pub(crate) fn unanswered(
     context: &RunContext,
     facts: &ConnectionFacts,
@@ -77,7 +79,7 @@ pub(crate) fn unanswered(
     blame_alpn(facts, diagnosis)
 }
 
-/// A server that selected no protocol may well speak another one.
+/// Adds the guess that the port expects another protocol, if the server selected none by ALPN.
 fn blame_alpn(facts: &ConnectionFacts, mut diagnosis: Diagnosis) -> Diagnosis {
     if facts.lacks_alpn() {
         let guess =
@@ -87,6 +89,7 @@ fn blame_alpn(facts: &ConnectionFacts, mut diagnosis: Diagnosis) -> Diagnosis {
     diagnosis
 }
 
+/// Diagnosis of a CONNACK with a reason code of 0x80 or more.
 fn refused(context: &RunContext, refusal: &ServerReason) -> Diagnosis {
     let headline = format!(
         "{} refused the connection: {} ({}){}",
@@ -95,10 +98,13 @@ fn refused(context: &RunContext, refusal: &ServerReason) -> Diagnosis {
         reason::wire(refusal),
         reason::own_words(refusal)
     );
+    // Evidence: user properties, server reference, and the credentials without secrets.
     let mut evidence = reason::evidence(refusal);
     evidence.push(context.credentials());
     let saw = Some(evidence.join("; "));
     match refusal.reason_code {
+        // Codes of authorisation: AWS uses one code for several causes, so the reason string
+        // decides.
         ReasonCode::BadUserNameOrPassword
         | ReasonCode::NotAuthorized
         | ReasonCode::Banned
@@ -120,10 +126,12 @@ fn refused(context: &RunContext, refusal: &ServerReason) -> Diagnosis {
     }
 }
 
+/// Diagnosis of a connection that the server closed without a CONNACK.
 fn hangup(context: &RunContext, reset: bool, elapsed: Duration) -> Diagnosis {
     let how = if reset { "reset" } else { "closed" };
     let mut likely = denial::likely(context, None);
     if context.uses_authorizers() {
+        // AWS IoT allows one connection of a client id in a second.
         likely.push("a client with the same id connected less than a second ago".into());
     }
     Diagnosis {
@@ -142,6 +150,7 @@ fn hangup(context: &RunContext, reset: bool, elapsed: Duration) -> Diagnosis {
     }
 }
 
+/// Likely cause and advice for a CONNACK code that isn't about authorisation.
 fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
     match code {
         ReasonCode::UnsupportedProtocolVersion => (
@@ -152,6 +161,7 @@ fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
             "the server does not accept this client id",
             "another --client-id",
         ),
+        // Codes that pass by themselves.
         ReasonCode::ServerUnavailable | ReasonCode::ServerBusy => {
             ("the server is overloaded or starting", "again in a minute")
         }
@@ -163,10 +173,12 @@ fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
             "this client id connects too often (AWS IoT: once a second)",
             "again in a few seconds",
         ),
+        // Codes with a Server Reference (§3.2.2.3.16), which is part of the evidence.
         ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => (
             "the server has moved; the name that it refers to, if any, is above",
             "--endpoint with the new name",
         ),
+        // Codes about the content of CONNECT.
         ReasonCode::PacketTooLarge => (
             "user name, password or token are too long for the server",
             "shorter ones",

@@ -1,5 +1,5 @@
-//! What an error may tell of the run: endpoint, credentials without the secrets, and the facts
-//! gathered on the way.
+//! `RunContext` and `ConnectionFacts`: endpoint, credentials without secrets, and observations that
+//! an error may show.
 
 use std::net::SocketAddr;
 
@@ -8,20 +8,20 @@ use dunlin_client::transport::TlsInfo;
 use crate::diagnosis::received::Received;
 use crate::diagnosis::text::{count, quoted};
 
-/// What was asked for. No secret is in it.
+/// Endpoint, credentials and choices of a run. Contains no secret.
 #[derive(Clone, Debug)]
 pub(crate) struct RunContext {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) is_aws: bool,
-    /// The endpoint with `-ats`, where one without was given.
+    /// Endpoint with `-ats`, if one without it was given.
     pub(crate) suggested_endpoint: Option<String>,
-    /// `via http://proxy.corp:3128 (from HTTPS_PROXY)`, where there is a proxy.
+    /// `via http://proxy.corp:3128 (from HTTPS_PROXY)`; `None` without a proxy.
     pub(crate) proxy: Option<String>,
     pub(crate) authorizer: Option<String>,
-    /// Whether the token has a signature.
+    /// True if the token has a signature.
     pub(crate) is_signed: bool,
-    /// Whether there is a token, signed or not.
+    /// True if there is a token, signed or not.
     pub(crate) has_token: bool,
     pub(crate) client_id: String,
     pub(crate) alpn_offered: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct RunContext {
     pub(crate) password_len: Option<usize>,
 }
 
-/// Choices of the user that advice must not repeat or contradict.
+/// Choices of the user, which advice must not repeat or contradict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UserChoices {
     /// `--ca`, its variable, or the CA of a sandbox.
@@ -45,12 +45,12 @@ pub(crate) struct UserChoices {
     pub(crate) is_sample: bool,
 }
 
-/// What was facts of the connection so far.
+/// Observations of the current connection, or of the last one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConnectionFacts {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) tls: Option<Box<TlsInfo>>,
-    /// What the observer of the connection keeps.
+    /// First bytes of a packet that couldn't be decoded.
     pub(crate) received: Received,
 }
 
@@ -73,6 +73,7 @@ impl RunContext {
         let mut parts = Vec::new();
         match &self.authorizer {
             Some(name) => parts.push(format!("authorizer {}", quoted(name))),
+            // AWS IoT then invokes the default authorizer of the account.
             None => parts.push("no authorizer name".to_owned()),
         }
         if self.has_token {
@@ -96,7 +97,7 @@ impl RunContext {
         parts.join(", ")
     }
 
-    /// Whether custom authorizers decide who may connect.
+    /// True if custom authorizers decide who may connect.
     pub(crate) fn uses_authorizers(&self) -> bool {
         self.is_aws || self.authorizer.is_some() || self.choices.is_sample
     }
@@ -110,7 +111,7 @@ impl RunContext {
         if self.choices.is_tls { "TLS" } else { "TCP" }
     }
 
-    /// What opening a connection consists of.
+    /// Stages of opening a connection, in order.
     pub(crate) fn stages(&self) -> &'static str {
         match (self.proxy.is_some(), self.choices.is_tls) {
             (true, true) => "proxy, TLS",
@@ -142,6 +143,7 @@ impl RunContext {
     /// `topicfilter`.
     pub(crate) fn arn(&self, kind: &str, name: &str) -> String {
         let region = self.region().unwrap_or("*");
+        // Regions of China and of the US government are partitions with ARNs of their own.
         let partition = match region {
             region if region.starts_with("cn-") => "aws-cn",
             region if region.starts_with("us-gov-") => "aws-us-gov",
@@ -152,6 +154,7 @@ impl RunContext {
 
     /// The label behind `iot`, whether such a region exists or not.
     pub(crate) fn region(&self) -> Option<&str> {
+        // Endpoints have the form PREFIX.iot.REGION.amazonaws.com.
         let mut labels = self
             .host
             .split('.')
@@ -162,14 +165,14 @@ impl RunContext {
 }
 
 impl ConnectionFacts {
-    /// TLS is up, and the server has selected no protocol.
+    /// True if TLS is up and the server has selected no ALPN protocol.
     pub(crate) fn lacks_alpn(&self) -> bool {
         self.tls
             .as_ref()
             .is_some_and(|tls| tls.alpn_selected.is_none())
     }
 
-    /// Start of what couldn't be decoded; empty if nothing was like that, or nothing was recorded.
+    /// First bytes of a packet that couldn't be decoded; empty if there was none.
     pub(crate) fn malformed(&self) -> Vec<u8> {
         self.received.bytes()
     }

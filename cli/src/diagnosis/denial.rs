@@ -1,5 +1,5 @@
-//! Why a server didn't authorise a connection: its own reason first, then guesses that don't
-//! contradict it.
+//! Causes of a denied connection: the server's own reason first, then guesses that don't contradict
+//! it.
 
 use dunlin_client::ServerReason;
 use dunlin_codec::ReasonCode;
@@ -8,30 +8,32 @@ use crate::diagnosis::Try;
 use crate::diagnosis::context::RunContext;
 use crate::diagnosis::text::{shell, unquoted};
 
-/// Cause that a server's reason string names.
+/// Cause of a denied connection, as far as the reason string names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
-    /// User name, password or token: the authorizer said no.
+    /// The authorizer rejected user name, password or token.
     Credentials,
-    /// The authorizer said yes, and its policy doesn't allow iot:Connect.
+    /// The authorizer accepted them, and its policy doesn't allow iot:Connect.
     Policy,
     /// The signature of the token is missing or doesn't match.
     Signature,
-    /// The Lambda failed, took too long or answered something else than AWS IoT accepts.
+    /// The Lambda failed, took too long, or gave an answer that AWS IoT doesn't accept.
     Lambda,
-    /// No authorizer is named, there is none of that name, or it is INACTIVE.
+    /// No authorizer is named, none of that name exists, or it is INACTIVE.
     Authorizer,
     /// The user name that carries the parameters can't be read.
     UserName,
 }
 
-/// Guesses, the likeliest first. `None` as reason: the server closed the connection without a
+/// Guesses, the likeliest first. `reason` is `None` if the server closed the connection without a
 /// CONNACK.
 pub(super) fn likely(context: &RunContext, reason: Option<&ServerReason>) -> Vec<String> {
     let text = reason.and_then(|reason| reason.reason_string.as_deref());
+    // The server knows: guesses beside its reason would contradict it.
     if let Some(cause) = text.and_then(Cause::named) {
         return vec![cause.text(context)];
     }
+    // A server without authorizers checks user names and access rules of its own.
     if !context.uses_authorizers() {
         return vec![
             "wrong user name or password".into(),
@@ -43,6 +45,7 @@ pub(super) fn likely(context: &RunContext, reason: Option<&ServerReason>) -> Vec
     if context.authorizer.is_none() {
         likely.push(no_name().to_owned());
     }
+    // Codes that name the cause by themselves.
     match reason.map(|reason| reason.reason_code) {
         Some(ReasonCode::Banned) => likely.push("an administrator has banned this client".into()),
         Some(ReasonCode::BadAuthenticationMethod) => {
@@ -52,6 +55,7 @@ pub(super) fn likely(context: &RunContext, reason: Option<&ServerReason>) -> Vec
         }
         _ => {}
     }
+    // Without a reason all causes remain, the most common one first.
     likely.push(Cause::Credentials.text(context));
     likely.push(Cause::Policy.text(context));
     likely.push(Cause::Signature.text(context));
@@ -64,11 +68,13 @@ pub(super) fn likely(context: &RunContext, reason: Option<&ServerReason>) -> Vec
     likely
 }
 
-/// AWS can be asked what the authorizer says, with the secrets in variables of the shell.
+/// Proposals: commands that ask AWS, with secrets in variables of the shell, and changes of policy or
+/// flags.
 pub(super) fn advice(context: &RunContext, reason: Option<&ServerReason>) -> Vec<Try> {
     let text = reason.and_then(|reason| reason.reason_string.as_deref());
     let cause = text.and_then(Cause::named);
     let mut try_ = Vec::new();
+    // The first proposal looks into the cause, at most one.
     match (&context.authorizer, cause) {
         (None, _) if context.uses_authorizers() => {
             try_.push(Try::advice(
@@ -94,6 +100,7 @@ pub(super) fn advice(context: &RunContext, reason: Option<&ServerReason>) -> Vec
         }
         _ => {}
     }
+    // Only a policy can be mended by a statement, or by another client id.
     let may_be_policy =
         context.uses_authorizers() && cause.is_none_or(|cause| cause == Cause::Policy);
     if may_be_policy && cause.is_some() {
@@ -112,7 +119,7 @@ pub(super) fn advice(context: &RunContext, reason: Option<&ServerReason>) -> Vec
     try_
 }
 
-/// A policy statement that allows `action` on `resource`.
+/// Policy statement that allows `action` on `resource`, in JSON.
 pub(super) fn statement(action: &str, resource: &str) -> String {
     let quote = |text: &str| serde_json::Value::from(text).to_string();
     format!(
@@ -126,7 +133,7 @@ const fn no_name() -> &'static str {
     "no authorizer name was given, and there is no default authorizer, or another one is meant"
 }
 
-/// `aws iot test-invoke-authorizer ..`, ready to be pasted.
+/// `aws iot test-invoke-authorizer ..` with the values of this run.
 fn test_invoke(context: &RunContext, name: &str) -> String {
     let mut parts = Vec::new();
     // AWS takes no empty user name there.
@@ -137,6 +144,7 @@ fn test_invoke(context: &RunContext, name: &str) -> String {
         parts.push("password=\"$PASSWORD_BASE64\"".to_owned());
     }
     parts.push(format!("clientId={}", value(&context.client_id)));
+    // The AWS CLI takes token and signature only together.
     let token = if context.is_signed {
         " --token \"$TOKEN\" --token-signature \"$SIGNATURE\""
     } else {
@@ -149,7 +157,7 @@ fn test_invoke(context: &RunContext, name: &str) -> String {
     )
 }
 
-/// A value in the shorthand syntax of the AWS CLI, as the shell reads it back.
+/// Value in the shorthand syntax of the AWS CLI, quoted for a shell.
 fn value(text: &str) -> String {
     if text.contains([',', '=', '"', '\'', '\\', ' ', '[', '{']) {
         shell(&format!(
@@ -162,13 +170,15 @@ fn value(text: &str) -> String {
 }
 
 impl Cause {
-    /// `None` if the reason says something else. Names in quotes are left out: they may say
-    /// anything.
+    /// Recognises the cause in a reason string; `None` if it names none. Text in quotes is ignored,
+    /// because names may contain any word.
     fn named(reason: &str) -> Option<Self> {
         let outside = reason.split('"').step_by(2).collect::<Vec<_>>().join(" ");
         let text = outside.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         Some(match () {
+            // From the most specific words to the least: "lambda" may occur in a sentence about a
+            // policy.
             () if has(&["isauthenticated=false", "isauthenticated: false"]) => Self::Credentials,
             () if has(&["lambda"]) => Self::Lambda,
             () if has(&["signature", "signed token"]) => Self::Signature,
@@ -221,7 +231,7 @@ impl Cause {
     }
 }
 
-/// Client ids of the sample, which its policy allows, begin with this.
+/// Prefix of the sample's client ids, which its policy allows.
 const SAMPLE_CLIENT_ID: &str = "mqtt5-sample-";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Folders of this computer that can't be written to.
+//! Errors of local folders that can't be written to.
 
 use std::io;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(crate) fn temporary() -> Result<TempDir, Diagnosis> {
     tempfile::tempdir().map_err(|error| not_temporary(&error))
 }
 
-/// A file in the folder for temporary files can't be written.
+/// Error of a file in the folder for temporary files.
 pub(crate) fn not_temporary(error: &io::Error) -> Diagnosis {
     no_temporary_files(&without_path(error))
 }
@@ -38,12 +38,12 @@ fn no_temporary_files(fault: &str) -> Diagnosis {
     }
 }
 
-/// The sandbox of a demonstration or a load test can't write to its temporary folder.
+/// Error of a sandbox that can't write to its temporary folder; `None` for errors of other kinds.
 pub(crate) fn temporary_state(error: &StartError) -> Option<Diagnosis> {
     is_about_files(error).then(|| no_temporary_files(&error.to_string()))
 }
 
-/// The state directory can't be used; `what` says for which purpose.
+/// Error of a state directory that can't be used; `what` names the failed action.
 pub(crate) fn state_dir(what: &str, error: impl Into<PkiError>) -> Diagnosis {
     let error = error.into();
     // Another folder is no advice for a damaged key.
@@ -58,7 +58,7 @@ pub(crate) fn state_dir(what: &str, error: impl Into<PkiError>) -> Diagnosis {
     }
 }
 
-/// How to choose another state directory.
+/// Proposals for choosing another state directory.
 pub(crate) fn state_dir_advice() -> Vec<Try> {
     vec![
         Try::advice(
@@ -68,7 +68,7 @@ pub(crate) fn state_dir_advice() -> Vec<Try> {
     ]
 }
 
-/// A file that `flag` names can't be written.
+/// Error of a file that `flag` names and that can't be written.
 pub(crate) fn not_writable(flag: &str, path: &Path, error: &io::Error) -> Diagnosis {
     Diagnosis {
         try_: vec![Try::advice(format!(
@@ -82,7 +82,7 @@ pub(crate) fn not_writable(flag: &str, path: &Path, error: &io::Error) -> Diagno
     }
 }
 
-/// Whether a sandbox couldn't start because of a file or a folder.
+/// True if a sandbox couldn't start because of a file or a folder.
 pub(crate) const fn is_about_files(error: &StartError) -> bool {
     match error {
         StartError::State(_) => true,
@@ -99,7 +99,7 @@ const fn is_about_folders(error: &PkiError) -> bool {
     )
 }
 
-/// The text of an I/O error without the name of a temporary file, which nobody has chosen.
+/// Text of an I/O error without the name of a temporary file, which the user has not chosen.
 fn without_path(error: &io::Error) -> String {
     let text = error.to_string();
     // The tempfile crate adds the path at the end of the text, and keeps the error behind it to

@@ -1,4 +1,4 @@
-//! The connection was there and is lost.
+//! Diagnoses of connections that end after CONNACK.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::diagnosis::context::{ConnectionFacts, RunContext};
 use crate::diagnosis::text::{duration, quoted};
 use crate::diagnosis::{Diagnosis, Id, Try, network, protocol, reason};
 
-/// Why a connection ended; `connected` is the time since CONNACK.
+/// Diagnosis of a connection that ended; `connected` is the time since CONNACK.
 pub(crate) fn ended(
     context: &RunContext,
     facts: &ConnectionFacts,
@@ -26,6 +26,7 @@ pub(crate) fn ended(
         ConnectionError::Protocol(violation) => {
             protocol::broken(context, violation, &facts.malformed())
         }
+        // The network's own diagnosis, with an id that says that the connection had been up.
         ConnectionError::Transport(error) => Diagnosis {
             id: Id::Lost,
             headline: format!("the connection broke: {error}").into(),
@@ -48,6 +49,7 @@ pub(crate) fn ended(
     }
 }
 
+/// Diagnosis of a DISCONNECT of the server.
 fn disconnected(context: &RunContext, words: &ServerReason) -> Diagnosis {
     let evidence = reason::evidence(words);
     let saw = (!evidence.is_empty()).then(|| evidence.join("; "));
@@ -64,6 +66,7 @@ fn disconnected(context: &RunContext, words: &ServerReason) -> Diagnosis {
         )
     };
     match words.reason_code {
+        // Connecting again would take the connection from the other client in turn.
         ReasonCode::SessionTakenOver => Diagnosis {
             saw,
             likely: vec!["a second run of this program, or a device that uses the same id".into()],
@@ -81,6 +84,7 @@ fn disconnected(context: &RunContext, words: &ServerReason) -> Diagnosis {
                 ),
             )
         },
+        // The server heard nothing: the opposite direction of a missing PINGRESP.
         ReasonCode::KeepAliveTimeout => Diagnosis {
             saw,
             likely: vec![
@@ -103,8 +107,10 @@ fn disconnected(context: &RunContext, words: &ServerReason) -> Diagnosis {
     }
 }
 
+/// Diagnosis of a missing PINGRESP.
 fn silent(after: Duration, keep_alive: Duration, silent_for: Duration) -> Diagnosis {
-    // A ping was due every `keep_alive`: something dropped the connection within that time.
+    // A PINGREQ was due every `keep_alive`; something dropped the connection within that time, so
+    // that only a shorter keep alive can help.
     let shorter = (keep_alive.as_secs() / 2).min(60);
     let advice = if shorter >= LEAST_KEEP_ALIVE {
         format!("--keep-alive {shorter}")
@@ -141,6 +147,7 @@ pub(crate) fn maybe_taken_over(context: &RunContext) -> String {
     )
 }
 
+/// Diagnosis of a connection that ended without a DISCONNECT.
 fn closed(context: &RunContext, what: &str) -> Diagnosis {
     Diagnosis {
         saw: Some("no DISCONNECT, so no reason string".into()),
@@ -161,7 +168,7 @@ fn closed(context: &RunContext, what: &str) -> Diagnosis {
     }
 }
 
-/// Explanation of a DISCONNECT's code, and what to do about it.
+/// Likely cause and advice for each code that a server may send in DISCONNECT (§3.14.2.1).
 fn cause(code: ReasonCode) -> (&'static str, &'static str) {
     match code {
         ReasonCode::Success => (
@@ -188,6 +195,7 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the policy does not allow what was done, or the authorizer's answer has expired",
             "look at the policy, and at refreshAfterInSeconds",
         ),
+        // Codes that pass by themselves.
         ReasonCode::ServerShuttingDown => {
             ("the server is stopped or restarted", "again in a minute")
         }
@@ -196,6 +204,7 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the authentication method is not the one that the connection began with",
             "look at the server's log",
         ),
+        // Codes about topics.
         ReasonCode::TopicFilterInvalid => (
             "the server does not accept the topic filter (AWS IoT: 256 bytes and 7 slashes at most)",
             "another --topic",
@@ -204,6 +213,7 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the server does not accept the topic (AWS IoT: 256 bytes and 7 slashes at most)",
             "another --topic",
         ),
+        // Limits that the client keeps by itself: exceeding them is an error of this program.
         ReasonCode::ReceiveMaximumExceeded => (
             "more messages were on their way unacknowledged than the server's Receive Maximum",
             "report it: this program should keep that limit",
@@ -212,6 +222,7 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the server did not accept a topic alias",
             "report it: this program should keep the server's Topic Alias Maximum",
         ),
+        // Limits that depend on what the user sends.
         ReasonCode::PacketTooLarge => (
             "a packet was larger than the server's limit (AWS IoT: payload of 128 KiB at most)",
             "a shorter --message",
@@ -224,6 +235,7 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "a limit of the account or the connection is reached",
             "send less at a time, or ask for a higher limit",
         ),
+        // Ends that somebody has ordered.
         ReasonCode::AdministrativeAction => (
             "the authorizer's disconnectAfterInSeconds is over, or somebody ended the connection",
             "connect again",
@@ -232,6 +244,7 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "a payload was announced as UTF-8 text and is none",
             "another --message",
         ),
+        // Features that the server doesn't have.
         ReasonCode::RetainNotSupported => (
             "the server stores no retained messages",
             "no retained messages",
@@ -240,6 +253,7 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the server does not support this QoS (AWS IoT: 0 and 1)",
             "a lower --qos",
         ),
+        // Codes with a Server Reference (§3.14.2.2.5), which is part of the evidence.
         ReasonCode::UseAnotherServer => (
             "another server is to be used for now; the name that it refers to, if any, is above",
             "--endpoint with the other name",

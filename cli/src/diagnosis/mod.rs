@@ -1,4 +1,4 @@
-//! What went wrong, in words: the error catalogue and one room per stage that can fail.
+//! Explanations of errors: the catalogue of ids, and one file for each stage that can fail.
 
 mod catalogue;
 mod certificate;
@@ -27,31 +27,34 @@ pub(crate) use progress::{Operation, Progress};
 pub(crate) use render::render;
 pub(crate) use text::{duration, quoted, shell};
 
-/// One error as the user reads it: evidence kept apart from guesses.
+/// Explanation of one error, which keeps evidence apart from guesses.
 ///
-/// Every text in it is for the screen: what came from the server is escaped by [`text::quoted`],
-/// and no secret gets in.
+/// All texts are printed. Text of the server is escaped by [`text::quoted`], and no text contains a
+/// secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Diagnosis {
+    /// Id, which decides the exit code.
     pub(crate) id: Id,
-    /// What failed, in plain words, with the wire fact in brackets.
+    /// Failure in plain words, with the packet and its code in brackets.
     pub(crate) headline: Box<str>,
-    /// Stage, time and peer.
+    /// Stage, time and address of the peer; `None` before anything was sent.
     pub(crate) at: Option<String>,
-    /// Only what was observed.
+    /// Observations only; `None` if the headline holds them all.
     pub(crate) saw: Option<String>,
     /// Guesses, the likeliest first.
     pub(crate) likely: Vec<String>,
+    /// Proposals, the most useful first.
     pub(crate) try_: Vec<Try>,
 }
 
-/// Something to do about it.
+/// Proposal that may mend the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Try {
-    /// A command that a shell runs as it is: never wrapped.
+    /// Command that a shell runs as it is printed.
     Command(String),
-    /// Something else to be pasted, such as a policy statement: never wrapped.
+    /// Other text to copy: a flag, or a policy statement in JSON.
     Paste(String),
+    /// Sentence.
     Advice(String),
 }
 
@@ -67,12 +70,12 @@ impl Diagnosis {
         }
     }
 
-    /// Only a headline and what to do: for errors of usage.
+    /// Error of the command line or of a file that it names.
     pub(crate) fn usage(headline: impl Into<Box<str>>) -> Self {
         Self::new(Id::Usage, headline)
     }
 
-    /// A file that `flag` named can't be read.
+    /// Error of a file that `flag` names and that can't be read.
     pub(crate) fn unreadable(flag: &str, path: &Path, error: &io::Error) -> Self {
         Self::usage(format!("{flag} can't be read: {}: {error}", path.display()))
     }

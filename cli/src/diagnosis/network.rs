@@ -1,4 +1,4 @@
-//! The endpoint can't be reached: names, ports, silence.
+//! Diagnoses of endpoints that can't be reached: names, ports, time-outs, proxies.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::diagnosis::context::RunContext;
 use crate::diagnosis::text::{duration, quoted, shell};
 use crate::diagnosis::{Diagnosis, Id, Try, region, tls};
 
-/// Why a connection didn't open.
+/// Diagnosis of a connection that was not opened, or that failed below MQTT.
 pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnosis {
     match error {
         TransportError::Resolve { fault, .. } => unresolved(context, fault),
@@ -20,6 +20,7 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
             after,
             addresses,
         } => {
+            // The stage that took too long tells what had worked before it.
             let diagnosis = match stage {
                 Stage::Tls => silent_in_tls(context, *after),
                 Stage::Resolve => no_answer_from_dns(context, *after),
@@ -43,7 +44,7 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
     }
 }
 
-/// No TLS connection.
+/// Diagnosis of a TCP connection that was not made in time.
 pub(crate) fn timed_out(context: &RunContext, after: Duration) -> Diagnosis {
     Diagnosis {
         likely: vec![
@@ -66,9 +67,10 @@ pub(crate) fn timed_out(context: &RunContext, after: Duration) -> Diagnosis {
     }
 }
 
-/// TCP had worked, so no firewall drops what goes out.
+/// Diagnosis of a server that accepts TCP and sends nothing during the TLS handshake.
 fn silent_in_tls(context: &RunContext, after: Duration) -> Diagnosis {
     Diagnosis {
+        // TCP works, so that no firewall drops the packets; a firewall is not among the guesses.
         saw: Some("the TCP connection is up; the server sent nothing in the TLS handshake".into()),
         likely: vec![
             "this port does not speak TLS (a plain MQTT server waits for CONNECT)".into(),
@@ -91,6 +93,7 @@ fn silent_in_tls(context: &RunContext, after: Duration) -> Diagnosis {
     }
 }
 
+/// Diagnosis of a name server that doesn't answer in time.
 fn no_answer_from_dns(context: &RunContext, after: Duration) -> Diagnosis {
     Diagnosis {
         likely: vec!["this computer has no network or no working name server".into()],
@@ -106,12 +109,14 @@ fn no_answer_from_dns(context: &RunContext, after: Duration) -> Diagnosis {
     }
 }
 
+/// Diagnosis of a host name without an address.
 fn unresolved(context: &RunContext, fault: &ResolveFault) -> Diagnosis {
     let host = quoted(&context.host);
     let mut diagnosis = match fault {
         ResolveFault::NotFound => Diagnosis::new(Id::Dns, format!("there is no host {host} (DNS)")),
         fault => Diagnosis::new(Id::Dns, format!("cannot resolve {host} (DNS: {fault})")),
     };
+    // A mistyped region is the most common mistake in the name of an endpoint.
     if let Some(region) = context.region().filter(|region| !region::is_known(region)) {
         let nearest = region::nearest(region).map_or(String::new(), |nearest| {
             format!("; the nearest is {}", quoted(nearest))
@@ -122,6 +127,7 @@ fn unresolved(context: &RunContext, fault: &ResolveFault) -> Diagnosis {
         ));
     }
     match fault {
+        // A name server that answered rules out a missing network.
         ResolveFault::NotFound => diagnosis.likely.push("the endpoint is mistyped".into()),
         _ => diagnosis
             .likely
@@ -129,6 +135,7 @@ fn unresolved(context: &RunContext, fault: &ResolveFault) -> Diagnosis {
     }
     if context.is_aws {
         diagnosis.try_.push(Try::command(
+            // AWS knows the right name of an account's endpoint.
             "aws iot describe-endpoint --endpoint-type iot:Data-ATS",
         ));
     } else {
@@ -139,6 +146,7 @@ fn unresolved(context: &RunContext, fault: &ResolveFault) -> Diagnosis {
     diagnosis
 }
 
+/// Diagnosis of a port on which no program listens.
 fn refused(context: &RunContext, attempts: &[FailedAttempt]) -> Diagnosis {
     let mut diagnosis = Diagnosis {
         saw: Some(tried(attempts)),
@@ -166,6 +174,7 @@ fn refused(context: &RunContext, attempts: &[FailedAttempt]) -> Diagnosis {
     diagnosis
 }
 
+/// Diagnosis of addresses without a route.
 fn unreachable(context: &RunContext, attempts: &[FailedAttempt]) -> Diagnosis {
     Diagnosis {
         saw: Some(tried(attempts)),
@@ -178,9 +187,10 @@ fn unreachable(context: &RunContext, attempts: &[FailedAttempt]) -> Diagnosis {
     }
 }
 
-/// The proxy, not the server.
+/// Diagnosis of a proxy that doesn't connect to the server.
 fn no_tunnel(context: &RunContext, error: &ProxyError) -> Diagnosis {
     let headline = match error {
+        // The proxy's own status and reason stand in the headline, as the server's reason does.
         ProxyError::Refused { status, reason } => {
             format!("the proxy refused the tunnel: {status} {reason}")
                 .trim_end()
@@ -222,12 +232,14 @@ fn no_tunnel(context: &RunContext, error: &ProxyError) -> Diagnosis {
         likely: vec![likely.into()],
         try_: vec![
             Try::advice(advice),
+            // The proxy may come from a variable that was set for other programs.
             Try::advice("--proxy none, if this computer needs no proxy"),
         ],
         ..Diagnosis::new(Id::Proxy, headline)
     }
 }
 
+/// Addresses that were tried, with the error of each.
 fn tried(attempts: &[FailedAttempt]) -> String {
     let mut tried: Vec<String> = attempts
         .iter()
@@ -240,6 +252,7 @@ fn tried(attempts: &[FailedAttempt]) -> String {
     tried.join(", ")
 }
 
+/// Stage and addresses for the line `at:`.
 fn stage_line(context: &RunContext, stage: Stage, addresses: &[SocketAddr]) -> String {
     let addresses: Vec<String> = addresses
         .iter()

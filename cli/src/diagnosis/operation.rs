@@ -10,7 +10,8 @@ use crate::diagnosis::progress::{Operation, Progress};
 use crate::diagnosis::text::{count, duration, quoted, unquoted};
 use crate::diagnosis::{Diagnosis, Id, Try, denial, reason};
 
-/// A request that failed, except for what the end of the client explains.
+/// Diagnosis of a failed request. A request that fails because the client stopped is explained by
+/// the end of the connection instead.
 pub(crate) fn failed(
     context: &RunContext,
     operation: Operation,
@@ -38,7 +39,7 @@ pub(crate) fn failed(
     }
 }
 
-/// By SUBACK, PUBACK or UNSUBACK, or by a DISCONNECT in their place.
+/// Diagnosis of a refusal by SUBACK, PUBACK or UNSUBACK, or by a DISCONNECT in place of one.
 pub(crate) fn refused(
     context: &RunContext,
     operation: Operation,
@@ -46,10 +47,12 @@ pub(crate) fn refused(
     refusal: &ServerReason,
 ) -> Diagnosis {
     let topic = quoted(progress.topic);
+    // Evidence: the counts of the run, then what the packet holds.
     let mut evidence = reason::evidence(refusal);
     evidence.insert(0, progress.line(operation));
     let saw = Some(evidence.join("; "));
     let reason = reason::own_words(refusal);
+    // AWS IoT answers a denied request with 0x87, or with 0x80 for SUBSCRIBE.
     let about_policy = matches!(
         refusal.reason_code,
         ReasonCode::NotAuthorized | ReasonCode::UnspecifiedError
@@ -81,8 +84,8 @@ pub(crate) fn refused(
     }
 }
 
-/// The server closed the connection `times` times in a row, each time `after` the operation was
-/// sent.
+/// Diagnosis of a server that closed the connection `times` times in a row, each time shortly
+/// (`after`) after the request was sent.
 pub(crate) fn dropped(
     context: &RunContext,
     operation: Operation,
@@ -112,7 +115,7 @@ pub(crate) fn dropped(
     }
 }
 
-/// No acknowledgement.
+/// Diagnosis of a request without an acknowledgement.
 pub(crate) fn unacknowledged(
     context: &RunContext,
     operation: Operation,
@@ -143,7 +146,7 @@ pub(crate) fn unacknowledged(
     }
 }
 
-/// Everything was acknowledged, and not everything came back.
+/// Diagnosis of messages that were acknowledged and didn't come back.
 pub(crate) fn not_received(
     context: &RunContext,
     progress: Progress<'_>,
@@ -155,6 +158,7 @@ pub(crate) fn not_received(
         acknowledged,
         received,
     } = progress;
+    // Publishing and subscribing work, so that only the third action of the policy is left.
     let resource = context.arn("topic", topic);
     Diagnosis {
         saw: Some(format!(
@@ -182,7 +186,7 @@ pub(crate) fn not_received(
     }
 }
 
-/// What is missing in the policy, where that is the likely cause.
+/// Adds the missing policy statement, or the server's access rules where there is no policy.
 fn policy(
     context: &RunContext,
     operation: Operation,
@@ -190,6 +194,7 @@ fn policy(
     headline: String,
 ) -> Diagnosis {
     let diagnosis = Diagnosis::new(operation.denied(), headline);
+    // Servers without authorizers have no IAM-like policy to extend.
     if context.authorizer.is_none() && !context.is_aws {
         return Diagnosis {
             likely: vec!["the server's access rules do not allow it".into()],
@@ -199,6 +204,7 @@ fn policy(
     let from = context.authorizer.as_ref().map_or(String::new(), |name| {
         format!(" from authorizer {}", quoted(name))
     });
+    // A topic filter is named by topicfilter/ in a policy, which is easy to miss.
     let note = if operation == Operation::Publish {
         ""
     } else {
@@ -225,6 +231,7 @@ fn statement(action: &str, resource: &str) -> Try {
     Try::paste(denial::statement(action, resource))
 }
 
+/// Likely cause for a reason code that isn't about a policy.
 fn other(code: ReasonCode) -> &'static str {
     match code {
         ReasonCode::TopicFilterInvalid | ReasonCode::TopicNameInvalid => {

@@ -2,7 +2,7 @@
 
 use crate::diagnosis::Id;
 
-/// A request of the sample.
+/// Request that the sample sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Subscribe,
@@ -10,12 +10,15 @@ pub(crate) enum Operation {
     Unsubscribe,
 }
 
-/// How far the run has come.
+/// Counts of the run at the time of the failure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress<'a> {
     pub(crate) topic: &'a str,
+    /// Messages that were sent, at least for the first time.
     pub(crate) sent: u64,
+    /// Messages with a PUBACK.
     pub(crate) acknowledged: u64,
+    /// Messages of this run that came back.
     pub(crate) received: u64,
 }
 
@@ -43,7 +46,7 @@ impl Operation {
         }
     }
 
-    /// What a policy calls the topic: the commonest mistake is to mix them up.
+    /// Kind of resource in a policy; mixing up the two kinds is the most common mistake.
     pub(super) fn resource(self) -> &'static str {
         match self {
             Self::Subscribe | Self::Unsubscribe => "topicfilter",

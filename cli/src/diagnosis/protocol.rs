@@ -1,5 +1,5 @@
-//! Servers that answer with something else than MQTT 5: other protocols, known by their first
-//! bytes, and violations.
+//! Diagnoses of servers that don't speak MQTT 5: other protocols, recognised by their first bytes,
+//! and violations of the standard.
 
 use dunlin_client::Violation;
 
@@ -8,7 +8,7 @@ use crate::diagnosis::received::SHOWN;
 use crate::diagnosis::text::shell;
 use crate::diagnosis::{Diagnosis, Id, Try};
 
-/// Protocol of a server that isn't MQTT 5.
+/// Protocol of a server, other than MQTT 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Foreign {
     /// CONNACK of MQTT 3.1.1, with its return code.
@@ -22,13 +22,15 @@ pub(crate) enum Foreign {
 }
 
 impl Foreign {
-    /// `None` if the bytes are of no protocol known here.
+    /// Recognises a protocol by its first bytes; `None` for all others.
     pub(crate) fn recognise(bytes: &[u8]) -> Option<Self> {
         match bytes {
             // MQTT 5 has at least three bytes behind the fixed header of a CONNACK.
             [0x20, 0x02, 0x00 | 0x01, return_code, ..] => Some(Self::Mqtt3 {
                 return_code: *return_code,
             }),
+            // TLS records of an alert or a handshake: type, then version 3.x (RFC 8446 section
+            // 5.1).
             [0x15 | 0x16, 0x03, 0x00..=0x04, ..] => Some(Self::Tls),
             [b'H', b'T', b'T', b'P', ..] => Some(Self::Http),
             [b'S', b'S', b'H', b'-', ..] => Some(Self::Ssh),
@@ -71,7 +73,7 @@ impl Foreign {
         }
     }
 
-    /// The error, with the bytes as evidence.
+    /// Diagnosis with the received bytes as evidence.
     pub(crate) fn diagnosis(self, id: Id, context: &RunContext, bytes: &[u8]) -> Diagnosis {
         Diagnosis {
             saw: Some(format!("received: {}", shown(bytes))),
@@ -82,11 +84,13 @@ impl Foreign {
     }
 }
 
-/// The server sent what MQTT 5 doesn't allow; `bytes` are the start of it, or empty.
+/// Diagnosis of a violation of MQTT 5; `bytes` are the start of the packet, or empty if unknown.
 pub(crate) fn broken(context: &RunContext, violation: &Violation, bytes: &[u8]) -> Diagnosis {
+    // Another protocol is no violation of MQTT.
     if let Some(foreign) = Foreign::recognise(bytes) {
         return foreign.diagnosis(Id::Protocol, context, bytes);
     }
+    // The statement of the standard helps the operator of the server most.
     let likely = match violation {
         Violation::Packet(error) => match error.statement {
             Some(statement) => {
@@ -109,7 +113,7 @@ pub(crate) fn broken(context: &RunContext, violation: &Violation, bytes: &[u8]) 
     }
 }
 
-/// `48 54 54 50 ("HTTP")`: the first bytes in hex, and as text where they are.
+/// `48 54 54 50 ("HTTP")`: the first bytes in hex, and as text if at least four are printable.
 fn shown(bytes: &[u8]) -> String {
     let start = bytes.get(..SHOWN).unwrap_or(bytes);
     let hex: Vec<String> = start.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -119,6 +123,7 @@ fn shown(bytes: &[u8]) -> String {
         .take_while(|byte| matches!(byte, 0x20..=0x7e))
         .map(|byte| char::from(*byte))
         .collect();
+    // Fewer printable bytes are more likely to be binary data.
     let text = if printable.len() >= 4 {
         format!(" (\"{printable}\")")
     } else {

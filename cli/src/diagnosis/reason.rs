@@ -1,4 +1,4 @@
-//! What the server said, in its own words where it has any.
+//! Reason codes and reason strings of the server, as an error shows them.
 
 use dunlin_client::ServerReason;
 
@@ -18,7 +18,7 @@ pub(crate) fn fact(reason: &ServerReason) -> String {
     format!("{} {}", wire(reason), reason.reason_code.name())
 }
 
-/// `; the server's reason: "no such user"` for the end of a headline; empty where it gave none.
+/// `; the server's reason: "no such user"` for the end of a headline; empty without a reason string.
 pub(crate) fn own_words(reason: &ServerReason) -> String {
     match &reason.reason_string {
         Some(text) => format!("; the server's reason: {}", quoted(text)),
@@ -26,12 +26,13 @@ pub(crate) fn own_words(reason: &ServerReason) -> String {
     }
 }
 
-/// What else came with the reason code, or that there was no reason string.
+/// User properties and server reference of the packet, or a note that it has no reason string.
 pub(crate) fn evidence(reason: &ServerReason) -> Vec<String> {
     let mut parts = Vec::new();
     if reason.reason_string.is_none() {
         parts.push("server gave no reason string".to_owned());
     }
+    // A server may send many properties; the first ones are enough to find it in its log.
     for (name, value) in reason.user_properties.iter().take(MOST_PROPERTIES) {
         parts.push(format!("{} = {}", quoted(name), quoted(value)));
     }

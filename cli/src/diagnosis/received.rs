@@ -5,14 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dunlin_client::{Direction, Observer};
 use dunlin_codec::{DecodeOptions, Packet, Sender};
 
-/// First bytes of what the server sent last and what can't be MQTT 5; shared with the client's
-/// observer.
+/// First bytes of the last packet that isn't valid MQTT 5; shared with the client's observer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Received(Arc<Mutex<Vec<u8>>>);
 
 impl Received {
-    /// An observer that keeps the start of the first packet that can't be decoded, or of the last
-    /// one.
+    /// Observer of a client that keeps the first bytes of each packet that can't be decoded.
     pub(crate) fn observer(&self) -> Observer {
         let kept = Arc::clone(&self.0);
         let options = DecodeOptions {
@@ -29,7 +27,7 @@ impl Received {
         })
     }
 
-    /// What was kept; empty if everything could be decoded.
+    /// Bytes that were kept; empty if all packets could be decoded.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.0
             .lock()

@@ -1,11 +1,11 @@
 //! The regions of AWS, to recognise a mistyped one.
 
-/// Whether this version knows the region.
+/// True if this version knows the region.
 pub(crate) fn is_known(region: &str) -> bool {
     REGIONS.contains(&region)
 }
 
-/// The region that differs least, if it is near enough to be what was meant.
+/// Region with the smallest edit distance; `None` if it is larger than 3.
 pub(crate) fn nearest(region: &str) -> Option<&'static str> {
     let (distance, nearest) = REGIONS
         .iter()

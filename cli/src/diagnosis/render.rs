@@ -17,6 +17,7 @@ pub(crate) fn render(diagnosis: &Diagnosis, columns: Option<usize>) -> String {
     let mut shown = escaped(diagnosis);
     loop {
         let lines = lines(&shown, columns);
+        // Texts are removed one at a time until the rest fits.
         if lines.len() <= MAX_LINES || !drop_least(&mut shown) {
             return lines.join("\n");
         }
@@ -46,6 +47,7 @@ fn escaped(diagnosis: &Diagnosis) -> Diagnosis {
 
 fn lines(diagnosis: &Diagnosis, columns: Option<usize>) -> Vec<String> {
     let width = columns.unwrap_or(WIDTH_WITHOUT_TERMINAL).clamp(40, 120);
+    // The headline, then each section whose texts are not empty.
     let mut lines = headline(diagnosis, width);
     let mut section = |label: &str, texts: &[Try]| {
         for (index, text) in texts.iter().enumerate() {
@@ -56,6 +58,7 @@ fn lines(diagnosis: &Diagnosis, columns: Option<usize>) -> Vec<String> {
                 " ".repeat(INDENT)
             };
             let available = width.saturating_sub(INDENT);
+            // Prose is always wrapped; commands only where the terminal would break them anyway.
             let wrapped = match (text, columns) {
                 (Try::Advice(advice), _) => wrap(advice, available, ""),
                 (Try::Command(text), Some(_)) => fold_command(text, available),
@@ -104,6 +107,7 @@ fn numbered(guesses: &[String]) -> Vec<Try> {
 
 /// Removes the least important text; false when only evidence is left.
 fn drop_least(diagnosis: &mut Diagnosis) -> bool {
+    // The first guess stays longer than any proposal: it explains the error.
     if diagnosis.likely.len() > 1 {
         diagnosis.likely.pop().is_some()
     } else {
@@ -124,6 +128,7 @@ pub(super) fn fold_command(command: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in shell_words(command) {
         match lines.last_mut() {
+            // The word fits on the current line, with a space before it.
             Some(line) if display_width(line) + 1 + display_width(word) <= available => {
                 line.push(' ');
                 line.push_str(word);
@@ -144,6 +149,7 @@ fn shell_words(command: &str) -> Vec<&str> {
     let is_separator = |c: char| {
         let was_escaped = std::mem::take(&mut escapes);
         match (quote, c) {
+            // The character after a backslash has no meaning of its own.
             _ if was_escaped => {}
             (None | Some('"'), '\\') => escapes = true,
             (None, '\'' | '"') => quote = Some(c),

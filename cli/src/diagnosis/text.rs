@@ -9,6 +9,7 @@ const LONGEST: usize = 240;
 
 /// `text` in double quotes, without anything a terminal would obey, and cut when very long.
 pub(crate) fn quoted(text: &str) -> String {
+    // Cut between characters, never inside of one.
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => {
             format!(
@@ -33,6 +34,7 @@ pub(crate) fn duration(duration: Duration) -> String {
     match duration.as_secs() {
         0 if duration.as_millis() == 0 => "under 1 ms".into(),
         0 => format!("{} ms", duration.as_millis()),
+        // Tenths of a second matter below a minute only.
         secs @ 1..60 if duration.subsec_millis() >= 100 => {
             format!("{}.{} s", secs, duration.subsec_millis() / 100)
         }

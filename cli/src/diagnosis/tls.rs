@@ -52,7 +52,7 @@ pub(crate) fn failed(context: &RunContext, peer: SocketAddr, error: &TlsError) -
     }
 }
 
-/// The connection ended before CONNACK and no ALPN protocol had been selected.
+/// Diagnosis of a server that selected no ALPN protocol and closed the connection before CONNACK.
 pub(crate) fn alpn_missing(context: &RunContext, closed_after: Duration) -> Diagnosis {
     Diagnosis {
         saw: Some(format!(
@@ -67,7 +67,7 @@ pub(crate) fn alpn_missing(context: &RunContext, closed_after: Duration) -> Diag
     }
 }
 
-/// The server refused the offer with an alert.
+/// Diagnosis of a server that refused the ALPN offer with an alert.
 fn alpn_refused(context: &RunContext) -> Diagnosis {
     let headline = match context.alpn_offered {
         Some(_) => "the server speaks none of the ALPN protocols that were offered",
@@ -82,6 +82,7 @@ fn alpn_refused(context: &RunContext) -> Diagnosis {
     }
 }
 
+/// Offered protocol in quotes, or a note that none was offered.
 fn offered(context: &RunContext) -> String {
     context
         .alpn_offered
@@ -89,8 +90,10 @@ fn offered(context: &RunContext) -> String {
         .map_or_else(|| "(nothing, --alpn none)".to_owned(), quoted)
 }
 
+/// Likely causes and proposals for both ALPN errors.
 fn alpn(context: &RunContext, headline: &str) -> Diagnosis {
     let mut try_ = Vec::new();
+    // Proposals only for what differs from the default.
     if context.alpn_offered.as_deref() != Some("mqtt") {
         try_.push(Try::advice("leave --alpn out: mqtt is the default"));
     }
@@ -116,7 +119,7 @@ fn alpn(context: &RunContext, headline: &str) -> Diagnosis {
     }
 }
 
-/// The server answered the TLS handshake with something else.
+/// Diagnosis of a server that answered the TLS handshake in another protocol.
 fn not_tls(context: &RunContext, received: &[u8]) -> Diagnosis {
     match Foreign::recognise(received) {
         Some(foreign) => foreign.diagnosis(Id::TlsHandshake, context, received),
@@ -134,9 +137,11 @@ fn not_tls(context: &RunContext, received: &[u8]) -> Diagnosis {
     }
 }
 
-/// An MQTT server without TLS closes the connection when it reads a TLS handshake.
+/// Diagnosis of a server that closed the connection during the handshake, as MQTT servers without
+/// TLS do.
 fn closed(context: &RunContext) -> Diagnosis {
     let mut likely = vec!["a firewall or proxy ends connections of this kind".to_owned()];
+    // AWS has no port without TLS.
     if !context.is_aws {
         likely.insert(0, "this port speaks MQTT without TLS".into());
     }
@@ -151,7 +156,7 @@ fn closed(context: &RunContext) -> Diagnosis {
     }
 }
 
-/// What to try where there may be no TLS.
+/// Proposal for a port that may not speak TLS.
 fn plain(context: &RunContext) -> Try {
     if context.is_aws {
         Try::advice("--port 443, where AWS IoT takes custom authorizers")
@@ -164,6 +169,7 @@ fn plain(context: &RunContext) -> Try {
     }
 }
 
+/// Diagnosis of all other errors of a handshake.
 fn handshake(context: &RunContext, error: &TlsError) -> Diagnosis {
     let likely = match error {
         TlsError::Io(_) => "a firewall or proxy ends connections of this kind",
