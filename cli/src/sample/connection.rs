@@ -1,4 +1,4 @@
-//! What is known of the connection, and how often it was lost in the same way.
+//! `ConnectionHistory`: the state of the connection, and the failures before it.
 
 use std::time::Duration;
 
@@ -11,36 +11,40 @@ use crate::diagnosis::{
     ConnectionFacts, Diagnosis, Operation, Progress, RunContext, connect, lost, network, operation,
 };
 
-/// The connection as its events tell of it.
+/// State of the connection and of the attempts before it, by the client's events.
 #[derive(Debug)]
 pub(crate) struct ConnectionHistory {
     context: RunContext,
     facts: ConnectionFacts,
     phase: Phase,
-    /// Why the last attempt failed or the last connection ended.
-    trouble: Option<Diagnosis>,
-    /// How often in a row the server closed the connection on the same operation.
+    /// Cause of the last failed attempt or lost connection; `None` once there is a connection.
+    last_failure: Option<Diagnosis>,
+    /// Number of connections in a row that the server closed on the same operation.
     drops: u32,
     /// Number of the current attempt since the last connection.
     attempt: u32,
     /// Number of refusals (CONNACK) before the first connection.
     refusals: u32,
+    /// True once a connection was made.
     has_connected: bool,
     /// Number of connections that the server closed without a DISCONNECT.
     closes: u32,
+    /// True once the server has ignored the ALPN offer.
     ignored_alpn: bool,
 }
 
+/// Phase of the connection, with the time at which it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// No connection: the first one is being opened, or the last one is lost.
+    /// No connection: the first one is being opened, or the last one was lost.
     Down,
     /// TLS is up and CONNECT was sent.
     Opened(Instant),
+    /// The server has sent CONNACK.
     Up(Instant),
 }
 
-/// An operation on the wire, or on its way there.
+/// Request that was sent, or is about to be sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outstanding {
     pub(crate) operation: Operation,
@@ -53,7 +57,7 @@ impl ConnectionHistory {
             context,
             facts: ConnectionFacts::default(),
             phase: Phase::Down,
-            trouble: None,
+            last_failure: None,
             drops: 0,
             attempt: 0,
             refusals: 0,
@@ -63,7 +67,7 @@ impl ConnectionHistory {
         }
     }
 
-    /// Observer that keeps what E-PROTOCOL shows.
+    /// Observer that keeps the bytes that E-PROTOCOL shows.
     pub(crate) fn observer(&self) -> Observer {
         self.facts.received.observer()
     }
@@ -76,24 +80,26 @@ impl ConnectionHistory {
         &self.context
     }
 
-    /// Whether the server ignored our offer of a protocol, for the first time.
+    /// Records an open transport; true if the server ignored the ALPN offer for the first time.
     pub(crate) fn opened(&mut self, opened: Opened) -> bool {
         (self.facts.peer, self.facts.tls) = (Some(opened.peer), opened.tls);
+        // The warning is printed once, not for each connection.
         let ignored = self.facts.lacks_alpn() && self.context.alpn_offered.is_some();
-        let is_news = ignored && !self.ignored_alpn;
+        let is_first = ignored && !self.ignored_alpn;
         self.ignored_alpn |= ignored;
         self.phase = Phase::Opened(Instant::now());
-        is_news
+        is_first
     }
 
+    /// Records a CONNACK.
     pub(crate) fn connected(&mut self) {
         self.phase = Phase::Up(Instant::now());
-        self.trouble = None;
+        self.last_failure = None;
         self.has_connected = true;
     }
 
-    /// An attempt to connect begins.
-    pub(crate) fn begins_attempt(&mut self) {
+    /// Records the start of an attempt to connect.
+    pub(crate) fn begin_attempt(&mut self) {
         self.attempt = if self.is_up() { 1 } else { self.attempt + 1 };
     }
 
@@ -102,21 +108,20 @@ impl ConnectionHistory {
         self.attempt
     }
 
-    /// Why the last attempt failed or the last connection ended; `None` after a connection was
-    /// made.
-    pub(crate) fn trouble(&self) -> Option<&Diagnosis> {
-        self.trouble.as_ref()
+    /// Cause of the last failed attempt or lost connection; `None` once there is a connection.
+    pub(crate) fn last_failure(&self) -> Option<&Diagnosis> {
+        self.last_failure.as_ref()
     }
 
-    /// Whether to try again after a refusal: a server that has refused [`MOST_REFUSALS`] times and
-    /// has never accepted will refuse again. `is_limited` says that the user has set the number
-    /// of attempts.
+    /// Decides whether to try again after a refusal: a server that has refused [`MAX_REFUSALS`]
+    /// times and has never accepted a connection will refuse again. `is_limited` is true if the user
+    /// has set the number of attempts.
     pub(crate) fn may_try_again(&mut self, error: &ConnectError, is_limited: bool) -> bool {
         self.refusals += u32::from(matches!(error, ConnectError::Refused(_)));
-        self.has_connected || is_limited || self.refusals < MOST_REFUSALS
+        self.has_connected || is_limited || self.refusals < MAX_REFUSALS
     }
 
-    /// What is due now, before there is a connection.
+    /// Stage that is waited for, before there is a connection.
     pub(crate) fn waits_for(&self) -> String {
         match self.phase {
             Phase::Opened(_) => {
@@ -131,13 +136,17 @@ impl ConnectionHistory {
         }
     }
 
+    /// Records a failed attempt, and explains it.
     pub(crate) fn failed(&mut self, error: &ConnectError) -> Diagnosis {
         let diagnosis = connect::failed(&self.context, &self.facts, error, self.elapsed());
         self.down(diagnosis)
     }
 
-    /// The connection ended during `outstanding`, if something was. An error here is worth no
-    /// further attempt.
+    /// Records the end of a connection, during the request `outstanding` if there was one.
+    ///
+    /// # Errors
+    /// The diagnosis, if no other attempt follows: the client makes none (`is_last`), the server has
+    /// denied the request, or it has closed the connection [`MAX_DROPS`] times on the same request.
     pub(crate) fn ended(
         &mut self,
         error: &ConnectionError,
@@ -152,25 +161,32 @@ impl ConnectionHistory {
             // Some servers don't say 0x8E: mosquitto 2.0.11 doesn't.
             diagnosis
                 .likely
+                // The likeliest guess after two such ends, and only a guess.
                 .insert(0, lost::maybe_taken_over(&self.context));
         }
         let at = diagnosis.at.clone();
+        // Without a request, the end of the connection is the whole story: the client may try
+        // again.
         let Some(Outstanding { operation, since }) = outstanding else {
             let diagnosis = self.down(diagnosis);
             return if is_last { Err(diagnosis) } else { Ok(()) };
         };
-        // After a reconnect the operation goes out again, at once.
+        // After a reconnect the request is sent again at once, so that the shorter time counts.
         let after = since.elapsed().min(elapsed);
         let context = &self.context;
-        let verdict = match error {
+        // Three ends: denied by DISCONNECT, closed without a word, or unrelated to the request.
+        let final_diagnosis = match error {
             ConnectionError::Disconnected(reason)
                 if reason.reason_code == ReasonCode::NotAuthorized =>
             {
                 Some(operation::refused(context, operation, progress, reason))
             }
             error if is_silent_close(error) && after < RIGHT_AFTER => {
+                // A close right after a request: AWS IoT denies like that, and once proves
+                // nothing.
                 self.drops += 1;
-                (is_last || self.drops >= MOST_DROPS).then(|| {
+                // The client may still try again: the diagnosis waits until it doesn't.
+                (is_last || self.drops >= MAX_DROPS).then(|| {
                     let mut dropped =
                         operation::dropped(context, operation, progress, self.drops, after);
                     if self.drops >= 2 {
@@ -182,18 +198,24 @@ impl ConnectionHistory {
             _ => is_last.then(|| diagnosis.clone()),
         };
         self.down(diagnosis);
-        verdict.map_or(Ok(()), |verdict| Err(Diagnosis { at, ..verdict }))
+        final_diagnosis.map_or(Ok(()), |final_diagnosis| {
+            Err(Diagnosis {
+                at,
+                ..final_diagnosis
+            })
+        })
     }
 
-    /// The operation succeeded: whatever was lost before wasn't its fault.
+    /// Records that a request succeeded: earlier losses had other causes.
     pub(crate) fn forget_drops(&mut self) {
         self.drops = 0;
     }
 
-    /// Nothing came for too long while connecting.
+    /// Diagnosis of a time-out while connecting.
     pub(crate) fn not_connected(&self, timeout: Duration) -> Diagnosis {
-        match (&self.trouble, self.phase) {
-            (Some(trouble), _) => trouble.clone(),
+        match (&self.last_failure, self.phase) {
+            // The last failure explains more than the time-out.
+            (Some(last_failure), _) => last_failure.clone(),
             (None, Phase::Opened(_)) => connect::unanswered(&self.context, &self.facts, timeout),
             (None, _) => network::timed_out(&self.context, timeout),
         }
@@ -206,14 +228,14 @@ impl ConnectionHistory {
         }
     }
 
-    fn down(&mut self, trouble: Diagnosis) -> Diagnosis {
+    fn down(&mut self, last_failure: Diagnosis) -> Diagnosis {
         self.phase = Phase::Down;
-        self.trouble = Some(trouble.clone());
-        trouble
+        self.last_failure = Some(last_failure.clone());
+        last_failure
     }
 }
 
-/// As AWS IoT answers what a policy doesn't allow.
+/// True for an end without DISCONNECT, which is how AWS IoT answers a request that a policy denies.
 fn is_silent_close(error: &ConnectionError) -> bool {
     matches!(
         error,
@@ -221,10 +243,10 @@ fn is_silent_close(error: &ConnectionError) -> bool {
     )
 }
 
-/// Refusals that may pass, after which the sample gives up if it has never been accepted. In the
-/// help of `--reconnect`.
-const MOST_REFUSALS: u32 = 5;
-/// Lost that often on the same operation, it will be lost every time.
-const MOST_DROPS: u32 = 3;
-/// A close later than this after an operation has another cause.
+/// Number of refusals after which the sample gives up if no connection was ever accepted; named in
+/// the help of `--reconnect`.
+const MAX_REFUSALS: u32 = 5;
+/// Number of connections closed on the same request after which the sample gives up.
+const MAX_DROPS: u32 = 3;
+/// Time after a request in which a closed connection is the answer to it.
 const RIGHT_AFTER: Duration = Duration::from_secs(5);

@@ -1,8 +1,8 @@
-//! Which messages are ours, and which of them came back.
+//! `MessageCounters`: messages that this run sent, and those that came back.
 
 use std::collections::BTreeSet;
 
-/// Counts the messages of this run. Those of others on the same topic, and repetitions of ours,
+/// Counters of this run's messages. Messages of other clients on the same topic, and repeated ones,
 /// don't count.
 #[derive(Debug)]
 pub(crate) struct MessageCounters {
@@ -11,7 +11,7 @@ pub(crate) struct MessageCounters {
     sent: u64,
     acknowledged: u64,
     received: u64,
-    /// Numbers of messages sent that haven't come back.
+    /// Numbers of sent messages that haven't come back.
     missing: BTreeSet<u64>,
 }
 
@@ -27,7 +27,7 @@ impl MessageCounters {
         }
     }
 
-    /// The payload of the next message, which counts as sent from here on.
+    /// Payload of the next message, which counts as sent from now on.
     pub(crate) fn next_payload(&mut self) -> String {
         self.sent += 1;
         self.missing.insert(self.sent);
@@ -60,17 +60,20 @@ impl MessageCounters {
         self.received
     }
 
+    /// True if all sent messages have come back.
     pub(crate) fn is_complete(&self) -> bool {
         self.missing.is_empty()
     }
 
-    /// `n` of `{message} [{n}]`, if it is written as we write it.
+    /// Number `n` of the payload `{message} [{n}]`; `None` for a payload that this run doesn't write,
+    /// such as one with leading zeros.
     fn number(&self, payload: &[u8]) -> Option<u64> {
         let digits = payload
             .strip_prefix(self.message.as_bytes())?
             .strip_prefix(b" [")?
             .strip_suffix(b"]")?;
         let n: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
+        // A sign or leading zeros mean that somebody else has written the number.
         (n.to_string().as_bytes() == digits).then_some(n)
     }
 }

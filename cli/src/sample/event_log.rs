@@ -1,12 +1,11 @@
-//! Details of connections on stderr, for `-v`, that neither the transcript nor the client's own log
-//! has.
+//! Details of connections on stderr for `-v`, beyond the transcript and the client's own log.
 
 use dunlin_client::Event;
 use dunlin_codec::Escaped;
 use tracing::field::{DisplayValue, display};
 use tracing::info;
 
-/// Logs what is known of one step. Nothing in it is secret.
+/// Logs one event of the client, without secrets.
 pub(crate) fn log_event(event: &Event) {
     match event {
         Event::Attempt {
@@ -18,6 +17,7 @@ pub(crate) fn log_event(event: &Event) {
             info!(attempt, host = %Escaped(host), port, client_id = %Escaped(client_id), "connecting");
         }
         Event::Opened(opened) => {
+            // Durations of the stages tell where a slow connection loses its time.
             let tls = opened.tls.as_ref();
             info!(
                 peer = %opened.peer,
@@ -31,6 +31,7 @@ pub(crate) fn log_event(event: &Event) {
             );
         }
         Event::Connected(connected) => {
+            // Limits of CONNACK explain refusals later on.
             let limits = &connected.limits;
             info!(
                 client_id = %Escaped(&connected.client_id),
@@ -48,7 +49,7 @@ pub(crate) fn log_event(event: &Event) {
     }
 }
 
-/// Text of a server, as the value of a field.
+/// Escaped text of a server, as the value of a field.
 fn escaped(text: &str) -> DisplayValue<Escaped<&str>> {
     display(Escaped(text))
 }

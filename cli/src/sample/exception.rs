@@ -1,9 +1,9 @@
-//! Failures to connect, in the words of the AWS SDK that the Python sample prints.
+//! Texts of failed connections in the words of the AWS SDK, which the Python sample prints.
 
 use dunlin_client::ConnectError;
 use dunlin_client::transport::{ResolveFault, TransportError};
 
-/// `NAME: message`, as in `Lifecycle Connection Failure with exception:`.
+/// Text in the form `NAME: message` for the line `Lifecycle Connection Failure with exception:`.
 pub(crate) fn of(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Refused(_) => {
@@ -20,6 +20,7 @@ pub(crate) fn of(error: &ConnectError) -> &'static str {
         ConnectError::Protocol(_) => {
             "AWS_ERROR_MQTT5_DECODE_PROTOCOL_ERROR: Mqtt5 decoder received an invalid packet that broke mqtt5 protocol rules"
         }
+        // Errors below MQTT have names of the SDK's I/O library.
         ConnectError::Transport(error) => of_transport(error),
         _ => {
             "AWS_ERROR_MQTT5_USER_REQUESTED_STOP: Mqtt5 client connection interrupted by user request."

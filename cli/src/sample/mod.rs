@@ -27,7 +27,11 @@ use outcome::RunOutcome;
 use output::Output;
 use run::SampleRun;
 
-/// Runs the sample to its end, whatever that is. The connection is closed cleanly in any case.
+/// Runs the sample, and closes the connection cleanly however the run ends.
+///
+/// # Errors
+/// [`Failure::Diagnosed`] with the explanation of a failure, [`Failure::Local`] if standard output
+/// can't be written.
 pub(crate) async fn run(
     config: SampleConfig,
     console: Console,
@@ -35,6 +39,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let output = Output::new(io::stdout());
     let mut run = SampleRun::new(&config, output, console, stop);
+    // All steps, then the rest of the output, unless something ends the run early.
     let mut outcome = run.run().await;
     if outcome.is_ok() {
         outcome = run.flush(false).await;
@@ -42,11 +47,12 @@ pub(crate) async fn run(
     match outcome {
         Ok(()) => Ok(Exit::Done),
         Err(outcome) => {
-            run.leave(&outcome).await;
+            run.end_early(&outcome).await;
             // The error must not overtake the last lines of the run.
             let _ = run.flush(true).await;
             match outcome {
                 RunOutcome::Failed(diagnosis) => Err(Failure::Diagnosed(diagnosis)),
+                // A signal is no failure: it has an exit code and no error.
                 RunOutcome::Stopped(exit) => Ok(exit),
                 RunOutcome::Output(error) => Err(Failure::Local(error)),
             }

@@ -1,17 +1,18 @@
-//! What ends a run before its time.
+//! `RunOutcome`: reasons that end a run before its last step.
 
 use std::io;
 
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 
-/// Why the run doesn't go on.
+/// Reason that ended a run before its last step.
 #[derive(Debug)]
 pub(crate) enum RunOutcome {
+    /// A failure, with its explanation.
     Failed(Box<Diagnosis>),
-    /// The user asked for it.
+    /// A signal of the user, with the exit code that stands for it.
     Stopped(Exit),
-    /// Our output can't be written: the disk is full, or whoever read it has closed the pipe.
+    /// Standard output can't be written: the disk is full, or the reader has closed the pipe.
     Output(io::Error),
 }
 

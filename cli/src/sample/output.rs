@@ -1,24 +1,24 @@
-//! Standard output on a thread of its own: a reader that stalls must not stall signals and
-//! time-outs.
+//! `Output`: standard output on a thread of its own, so that a stalled reader doesn't delay signals
+//! and time-outs.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Writer that queues what is written for a thread, which writes it to the inner writer.
+/// Writer that queues text for a thread, which writes it to the inner writer.
 ///
-/// Writing never blocks. [`ready`](Self::ready) tells when there is space; who waits for it before
-/// each write keeps the queue below 1 MiB and one more text.
+/// Writing never blocks. A caller that waits for [`ready`](Self::ready) before each write keeps the
+/// queue below 1 MiB plus one text.
 #[derive(Clone, Debug)]
 pub(crate) struct Output(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// There is something to write.
+    /// Signals the thread that the queue has text.
     filled: Condvar,
-    /// Something was written, or writing failed.
+    /// Signals waiting tasks that text was written, or that writing failed.
     written: Notify,
 }
 
@@ -43,10 +43,12 @@ impl Output {
         std::thread::spawn(move || {
             loop {
                 let text = shared.take();
+                // Written without the lock, so that the queue stays open while the reader stalls.
                 let outcome = inner.write_all(&text).and_then(|()| inner.flush());
                 let mut queue = shared.lock();
                 queue.in_hand = 0;
                 queue.fault = outcome.err().map(|error| error.kind());
+                // A reader that is gone doesn't come back: the thread ends.
                 let is_over = queue.fault.is_some();
                 drop(queue);
                 shared.written.notify_waiters();
@@ -63,12 +65,15 @@ impl Output {
         self.until(LARGEST).await;
     }
 
-    /// Waits until all is written, or can't be. Cancel safe.
+    /// Waits until all text is written, or writing has failed. Cancel safe.
     pub(crate) async fn flushed(&self) {
         self.until(0).await;
     }
 
-    /// The error that ended the writing, if there was one.
+    /// Returns the error that ended the writing.
+    ///
+    /// # Errors
+    /// An error of the same kind as that of the inner writer.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.0.lock().fault.map_or(Ok(()), |kind| Err(kind.into()))
     }
@@ -81,6 +86,7 @@ impl Output {
             written.as_mut().enable();
             {
                 let queue = self.0.lock();
+                // Text that the thread has taken counts until it is written.
                 if queue.fault.is_some() || queue.bytes.len() + queue.in_hand <= at_most {
                     return;
                 }
@@ -112,7 +118,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to write.
+    /// Waits until the queue has text, and takes all of it.
     fn take(&self) -> Vec<u8> {
         let queue = self
             .filled
@@ -123,7 +129,7 @@ impl Shared {
     }
 }
 
-/// Bytes that may wait to be written.
+/// Number of queued bytes up to which [`Output::ready`] returns.
 const LARGEST: usize = 1 << 20;
 
 #[cfg(test)]

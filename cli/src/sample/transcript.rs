@@ -1,11 +1,13 @@
-//! Standard output of the sample, line for line as the Python scripts print it.
+//! `Transcript`: standard output of the sample, line for line as the Python scripts print it.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use dunlin_codec::{Escaped, PacketType, ReasonCode};
 
-/// Writes the sample's lines. An error is the reader's: it has closed the pipe, or the disk is
+/// Writer of the sample's lines.
+///
+/// All methods return the error of the inner writer: the reader has closed the pipe, or the disk is
 /// full.
 #[derive(Debug)]
 pub(crate) struct Transcript<W> {
@@ -13,7 +15,7 @@ pub(crate) struct Transcript<W> {
     is_muted: bool,
 }
 
-/// Which of the two scripts is played.
+/// Script whose lines are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Unsigned,
@@ -58,7 +60,7 @@ impl<W: Write> Transcript<W> {
         ))
     }
 
-    /// `exception` is in the form `NAME: message`.
+    /// Prints a failed attempt; `exception` has the form `NAME: message`.
     pub(crate) fn connection_failure(&mut self, exception: &str) -> io::Result<()> {
         self.print(&format!(
             "Lifecycle Connection Failure with exception:{}\n",
@@ -80,7 +82,7 @@ impl<W: Write> Transcript<W> {
         ))
     }
 
-    /// `None` is the endless run.
+    /// Prints the number of messages; `None` stands for a run until stopped.
     pub(crate) fn sending(&mut self, count: Option<u32>) -> io::Result<()> {
         match count {
             Some(count) => self.print(&format!("\n==== Sending {count} message(s) ====\n\n")),
@@ -132,7 +134,8 @@ impl<W: Write> Transcript<W> {
         self.print("\n==== Stopping Client ====\n")
     }
 
-    /// The code of the server's DISCONNECT; `None` where there was none.
+    /// Prints the end of a connection with the code of the server's DISCONNECT; `None` if there was
+    /// none.
     pub(crate) fn disconnected(&mut self, code: Option<ReasonCode>) -> io::Result<()> {
         match code {
             Some(code) => self.print(&format!(
@@ -147,13 +150,14 @@ impl<W: Write> Transcript<W> {
         self.print("Lifecycle Stopped\n\n==== Client Stopped! ====\n")
     }
 
-    /// Writes nothing from here on: there is nobody left to read it.
+    /// Stops writing, because the output can't be written any more.
     pub(crate) fn mute(&mut self) {
         self.is_muted = true;
     }
 
     fn print(&mut self, text: &str) -> io::Result<()> {
         if self.is_muted {
+            // A muted transcript reports success, so that the end goes on.
             return Ok(());
         }
         self.out.write_all(text.as_bytes())?;
@@ -161,7 +165,7 @@ impl<W: Write> Transcript<W> {
     }
 }
 
-/// A reason code as Python prints the member of an enumeration: `<PubackReasonCode.SUCCESS: 0>`.
+/// Reason code as Python prints a member of an enumeration: `<PubackReasonCode.SUCCESS: 0>`.
 struct Repr(PacketType, ReasonCode);
 
 impl std::fmt::Display for Repr {
@@ -173,6 +177,7 @@ impl std::fmt::Display for Repr {
             PacketType::UnsubAck => "Unsuback",
             _ => "Puback",
         };
+        // Names of the Python SDK, which differ from those of the standard in two cases.
         let name = match (packet, code.code()) {
             (PacketType::SubAck, 0) => "GRANTED_QOS_0".into(),
             (_, 0x86) => "BAD_USERNAME_OR_PASSWORD".into(),
@@ -182,10 +187,11 @@ impl std::fmt::Display for Repr {
     }
 }
 
-/// A payload's text, escaped but for tabs and line breaks, which the scripts print as well.
+/// Text of a payload, escaped except for tabs and line breaks, which the scripts print as well.
 fn shown(payload: &str) -> String {
     let mut out = String::new();
     for part in payload.split_inclusive(['\t', '\n']) {
+        // The separator at the end of a part is printed as it is.
         let text = part.trim_end_matches(['\t', '\n']);
         let _ = write!(
             out,
@@ -197,11 +203,12 @@ fn shown(payload: &str) -> String {
     out
 }
 
-/// A payload; bytes that are no text as `\xNN`.
+/// Payload as text; bytes that aren't UTF-8 are printed as `\xNN`.
 fn printable(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.utf8_chunks() {
         out.push_str(&shown(chunk.valid()));
+        // Bytes that aren't UTF-8 are shown by their value.
         for byte in chunk.invalid() {
             let _ = write!(out, "\\x{byte:02x}");
         }

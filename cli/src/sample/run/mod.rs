@@ -1,4 +1,4 @@
-//! The run itself, step by step, with an ear on everything else that may happen.
+//! `SampleRun`: the steps of the sample, during which events, messages and signals are handled.
 
 mod step;
 mod waiting;
@@ -22,7 +22,7 @@ use crate::sample::transcript::Transcript;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
 
-/// One run of the sample.
+/// One run of the sample, from the banner to the end of the connection.
 pub(crate) struct SampleRun<'a> {
     config: &'a SampleConfig,
     client: Client,
@@ -35,8 +35,8 @@ pub(crate) struct SampleRun<'a> {
     notice: WaitingNotice,
     console: Console,
     stop: StopSignal,
-    /// Whether the end has begun, which no signal begins again.
-    is_leaving: bool,
+    /// True once the end has begun; signals are then handled elsewhere.
+    is_ending: bool,
 }
 
 impl<'a> SampleRun<'a> {
@@ -63,11 +63,15 @@ impl<'a> SampleRun<'a> {
             notice: WaitingNotice::new(),
             console,
             stop,
-            is_leaving: false,
+            is_ending: false,
         }
     }
 
-    /// From the banner to "Client Stopped!".
+    /// Runs all steps, from the banner to "Client Stopped!".
+    ///
+    /// # Errors
+    /// The reason that ended the run before its last step; the caller then calls
+    /// [`end_early`](Self::end_early).
     pub(crate) async fn run(&mut self) -> Result<(), RunOutcome> {
         self.transcript.banner(self.config.kind)?;
         self.transcript.starting()?;
@@ -79,26 +83,28 @@ impl<'a> SampleRun<'a> {
         self.disconnect().await
     }
 
-    /// Closes what is open after something has ended the run: cleanly, but not for long.
-    pub(crate) async fn leave(&mut self, ending: &RunOutcome) {
-        self.is_leaving = true;
+    /// Closes subscription and connection after `ending` has ended the run, within
+    /// [`END_TIMEOUT`].
+    pub(crate) async fn end_early(&mut self, ending: &RunOutcome) {
+        self.is_ending = true;
         if matches!(ending, RunOutcome::Output(_)) {
+            // Nobody reads the lines of the end; the connection is closed all the same.
             self.transcript.mute();
         }
         if matches!(ending, RunOutcome::Stopped(_)) {
             self.print_missing();
         }
-        // The run has its ending already: a second one would only hide it.
+        // The reason of the end is known: an error while closing would only hide it.
         let console = self.console;
         let slow = async {
             sleep(SLOW_END).await;
             console.note(format_args!(
                 "ending: UNSUBSCRIBE and DISCONNECT take time; {} at most, a second signal ends at once",
-                duration(LEAVE_TIMEOUT)
+                duration(END_TIMEOUT)
             ));
             pending::<()>().await;
         };
-        let closing = timeout(LEAVE_TIMEOUT, self.close());
+        let closing = timeout(END_TIMEOUT, self.close());
         tokio::select! {
             _ = closing => {}
             () = slow => {}
@@ -106,19 +112,24 @@ impl<'a> SampleRun<'a> {
     }
 
     async fn close(&mut self) -> Result<(), RunOutcome> {
+        // The scripts unsubscribe before they stop, so that the server keeps nothing of the run.
         if self.subscription.is_some() && self.connection.is_up() {
             self.unsubscribe().await?;
         }
         if self.connection.is_up() {
             self.disconnect().await?;
         } else {
+            // An attempt to connect may be under way: it is given up.
             self.client.disconnect_within(FLUSH_TIMEOUT).await;
         }
         Ok(())
     }
 
-    /// Waits until the reader of standard output has all of it. A reader that stalls ends the
-    /// waiting after a signal.
+    /// Waits until all output is written. After a signal (`is_stopped`) the wait is limited, because
+    /// the reader may have stalled.
+    ///
+    /// # Errors
+    /// [`RunOutcome::Output`] if the output can't be written, [`RunOutcome::Stopped`] for a signal.
     pub(crate) async fn flush(&mut self, is_stopped: bool) -> Result<(), RunOutcome> {
         let output = self.output.clone();
         if is_stopped {
@@ -143,10 +154,11 @@ impl<'a> SampleRun<'a> {
         self.transcript.subscribing(&self.config.topic)?;
         let (client, topic) = (self.client.clone(), &self.config.topic);
         let subscription = self
-            .operate(Operation::Subscribe, || {
+            .request(Operation::Subscribe, || {
                 client.subscribe(topic, QoS::AtLeastOnce)
             })
             .await?;
+        // The server may grant a lower QoS than asked for; the scripts print the granted one.
         let code = subscription
             .answer()
             .and_then(|answer| answer.reason_codes.first().copied());
@@ -162,6 +174,7 @@ impl<'a> SampleRun<'a> {
             .count
             .is_none_or(|count| self.counters.sent() < u64::from(count))
         {
+            // The pause stands between two messages: none before the first, none after the last.
             if self.counters.sent() > 0 {
                 self.until(self.wait(Activity::Pause), sleep(self.config.interval))
                     .await?;
@@ -175,12 +188,13 @@ impl<'a> SampleRun<'a> {
         let output = self.output.clone();
         self.until(self.wait(Activity::Pause), output.ready())
             .await?;
+        // Counted as sent before PUBACK, since it may come back before it is acknowledged.
         let payload = self.counters.next_payload();
         self.transcript.publishing(&self.config.topic, &payload)?;
         let message = Message::new(&self.config.topic, &payload).qos(QoS::AtLeastOnce);
         let client = self.client.clone();
         let published = self
-            .operate(Operation::Publish, || async {
+            .request(Operation::Publish, || async {
                 client.publish(message.clone()).await?.await
             })
             .await?;
@@ -190,8 +204,9 @@ impl<'a> SampleRun<'a> {
         Ok(())
     }
 
-    /// Waits until every message of ours has come back.
+    /// Waits until all messages of this run have come back.
     async fn collect(&mut self) -> Result<(), RunOutcome> {
+        // The time starts with the last acknowledgement.
         let wait = Wait::new(Activity::Receive, self.config.receive_timeout);
         while !self.counters.is_complete() {
             self.step(wait).await?;
@@ -204,7 +219,7 @@ impl<'a> SampleRun<'a> {
         self.transcript.unsubscribing(&self.config.topic)?;
         let (client, topic) = (self.client.clone(), &self.config.topic);
         let unsubscribed = self
-            .operate(Operation::Unsubscribe, || client.unsubscribe(topic))
+            .request(Operation::Unsubscribe, || client.unsubscribe(topic))
             .await?;
         self.subscription = None;
         self.transcript.unsuback(
@@ -218,7 +233,8 @@ impl<'a> SampleRun<'a> {
     }
 
     async fn disconnect(&mut self) -> Result<(), RunOutcome> {
-        self.is_leaving = true;
+        self.is_ending = true;
+        // The line comes before DISCONNECT, as in the scripts.
         self.transcript.stopping()?;
         let client = self.client.clone();
         let wait = self.wait(Activity::Stop);
@@ -231,8 +247,8 @@ impl<'a> SampleRun<'a> {
         Ok(())
     }
 
-    /// Does a request, and again if the connection was lost under it: its answer will never come.
-    async fn operate<T, F>(
+    /// Sends a request, and sends it again if the session was lost, because no answer can come then.
+    async fn request<T, F>(
         &mut self,
         operation: Operation,
         request: impl Fn() -> F,
@@ -243,20 +259,23 @@ impl<'a> SampleRun<'a> {
         let wait = self.wait(Activity::Operate(operation));
         loop {
             let outcome = self.until(wait, request()).await?;
+            // The events of the connection are printed before the answer.
             self.catch_up(wait).await?;
             match outcome {
                 Ok(value) => {
                     self.connection.forget_drops();
                     return Ok(value);
                 }
+                // Connected again without the session: the loop sends the request once more.
                 Err(RequestError::SessionLost) => {}
-                // The event that tells why is on its way, with all there is to know.
+                // The event with the cause follows, and knows more than this error.
                 Err(RequestError::Stopped(_) | RequestError::Poisoned { .. }) => {
                     self.until(wait, pending()).await?;
                 }
                 Err(error) => {
+                    // Printed first: the error on stderr must not overtake the transcript.
                     if let RequestError::Refused(reason) = &error {
-                        self.tell_refused(operation, reason.reason_code)?;
+                        self.print_refusal(operation, reason.reason_code)?;
                     }
                     return Err(operation::failed(
                         self.connection.context(),
@@ -270,8 +289,8 @@ impl<'a> SampleRun<'a> {
         }
     }
 
-    /// A refusal is an acknowledgement too: the sample prints it like any other.
-    fn tell_refused(&mut self, operation: Operation, code: ReasonCode) -> Result<(), RunOutcome> {
+    /// Prints a refusal like any other acknowledgement, as the scripts do.
+    fn print_refusal(&mut self, operation: Operation, code: ReasonCode) -> Result<(), RunOutcome> {
         match operation {
             Operation::Subscribe => self.transcript.suback(code)?,
             Operation::Publish => self.transcript.puback(code)?,
@@ -294,9 +313,9 @@ impl<'a> SampleRun<'a> {
     }
 }
 
-/// Time after which a line says that the end takes time.
+/// Time after which a line says that the end takes long.
 const SLOW_END: Duration = Duration::from_secs(1);
-/// A clean end that takes longer isn't worth waiting for.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
-/// For what has been sent and isn't acknowledged.
+/// Longest time for UNSUBSCRIBE and DISCONNECT at an early end.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest time for unacknowledged messages at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);

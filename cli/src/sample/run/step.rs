@@ -1,4 +1,4 @@
-//! While the run waits for one thing, everything else that may happen.
+//! Waiting for one step of the run while events, messages and signals are handled.
 
 use std::future::{pending, ready};
 use std::pin::pin;
@@ -15,27 +15,38 @@ use crate::sample::connection::Outstanding;
 use crate::sample::outcome::RunOutcome;
 use crate::sample::{event_log, exception};
 
-/// What the run waits for, and how long.
+/// Step that the run waits for, with its time limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     activity: Activity,
+    /// Start of the wait.
     since: Instant,
-    /// Longest wait.
+    /// Length of the wait, for the text of a time-out.
     limit: Duration,
+    /// End of the wait; `None` without a limit.
     deadline: Option<Instant>,
 }
 
+/// Kind of step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Activity {
+    /// Waiting for CONNACK.
     Connect,
+    /// Waiting for an acknowledgement.
     Operate(Operation),
+    /// Waiting for messages to come back.
     Receive,
+    /// Pause between two messages.
     Pause,
+    /// Waiting for the end of the connection.
     Stop,
 }
 
 impl SampleRun<'_> {
-    /// Waits for `future`, and deals with everything that happens meanwhile.
+    /// Waits for `future` and handles everything that happens meanwhile.
+    ///
+    /// # Errors
+    /// The reason that ends the run: a failure, a signal, a time-out, or a fault of the output.
     pub(super) async fn until<T>(
         &mut self,
         wait: Wait,
@@ -51,16 +62,20 @@ impl SampleRun<'_> {
         }
     }
 
-    /// Deals with the one thing that happens next. Cancel safe: nothing that was taken is waited
-    /// upon.
+    /// Handles the next event, message, signal or time-out.
+    ///
+    /// Cancel safe: after an event or a message was taken, nothing is awaited.
     pub(super) async fn step(&mut self, wait: Wait) -> Result<(), RunOutcome> {
         let output = self.output.clone();
         let notice = self.notice.due(wait);
         tokio::select! {
             biased;
-            exit = self.stop.received(), if !self.is_leaving => Err(RunOutcome::Stopped(exit)),
+            // A signal goes first: it must not wait behind a flood of messages.
+            exit = self.stop.received(), if !self.is_ending => Err(RunOutcome::Stopped(exit)),
+            // Events go before messages, so that the transcript tells the connection first.
             event = after(output.ready(), self.events.next()) => match event {
                 Some(event) => self.on_event(event, wait),
+                // The stream of events ends only with the client.
                 None => Err(self.timed_out(wait).into()),
             },
             message = after(output.ready(), next(&mut self.subscription)) => self.on_message(&message),
@@ -72,8 +87,8 @@ impl SampleRun<'_> {
         }
     }
 
-    /// Tells of the connection before the answer that came by it: the answer may overtake the
-    /// event.
+    /// Handles the events of the connection before the answer that came on it, which may overtake
+    /// them.
     pub(super) async fn catch_up(&mut self, wait: Wait) -> Result<(), RunOutcome> {
         while !self.connection.is_up() {
             tokio::select! {
@@ -92,7 +107,7 @@ impl SampleRun<'_> {
             Event::Attempt {
                 host, client_id, ..
             } => {
-                self.connection.begins_attempt();
+                self.connection.begin_attempt();
                 self.transcript.attempt(&host, &client_id)?;
             }
             Event::Opened(opened) => self.on_opened(*opened),
@@ -103,6 +118,7 @@ impl SampleRun<'_> {
             Event::Failed { cause, retry_in } => {
                 let diagnosis = self.connection.failed(&cause);
                 self.transcript.connection_failure(exception::of(&cause))?;
+                // The client would try again; the sample gives up after some refusals.
                 match retry_in.filter(|_| {
                     self.connection
                         .may_try_again(&cause, self.config.is_reconnect_given)
@@ -113,9 +129,11 @@ impl SampleRun<'_> {
             }
             Event::Disconnected { cause, retry_in } => {
                 self.on_disconnected(&cause, retry_in.is_none(), wait)?;
-                if let (Some(retry_in), Some(trouble)) = (retry_in, self.connection.trouble()) {
-                    let trouble = trouble.clone();
-                    self.print_retry(&trouble, retry_in);
+                if let (Some(retry_in), Some(last_failure)) =
+                    (retry_in, self.connection.last_failure())
+                {
+                    let last_failure = last_failure.clone();
+                    self.print_retry(&last_failure, retry_in);
                 }
             }
             Event::MessageRefused(refused) => {
@@ -153,8 +171,9 @@ impl SampleRun<'_> {
             _ => None,
         };
         self.transcript.disconnected(code)?;
-        let breaks_off = self.config.is_strict && matches!(cause, ConnectionError::Protocol(_));
-        let is_last = breaks_off || is_last && *cause != ConnectionError::Requested;
+        // With --strict, a violation of the protocol is not worth another connection.
+        let is_fatal = self.config.is_strict && matches!(cause, ConnectionError::Protocol(_));
+        let is_last = is_fatal || is_last && *cause != ConnectionError::Requested;
         Ok(self
             .connection
             .ended(cause, wait.outstanding(), self.progress(), is_last)?)
@@ -172,6 +191,7 @@ impl SampleRun<'_> {
     fn timed_out(&self, wait: Wait) -> Diagnosis {
         let (context, timeout) = (self.connection.context(), wait.limit);
         match wait.activity {
+            // Without a connection, the missing connection is the cause, whatever was waited for.
             _ if !self.connection.is_up() => self.connection.not_connected(timeout),
             Activity::Operate(operation) => {
                 operation::unacknowledged(context, operation, self.progress(), timeout)
@@ -182,7 +202,8 @@ impl SampleRun<'_> {
 }
 
 impl Wait {
-    /// Starting now. A pause and the end have their own times.
+    /// Wait that starts now. A pause and the end have no deadline here, because their futures end by
+    /// themselves.
     pub(super) fn new(activity: Activity, timeout: Duration) -> Self {
         let since = Instant::now();
         let has_deadline = !matches!(activity, Activity::Pause | Activity::Stop);
@@ -202,7 +223,7 @@ impl Wait {
         self.since
     }
 
-    /// `None` where nothing limits the wait.
+    /// End of the wait; `None` without a limit.
     pub(super) fn deadline(self) -> Option<Instant> {
         self.deadline
     }
@@ -218,7 +239,7 @@ impl Wait {
     }
 }
 
-/// A subscription that has ended has nothing more to say, and neither has none.
+/// Next message of the subscription; pending for ever if there is none, or if it has ended.
 async fn next(subscription: &mut Option<Subscription>) -> ReceivedMessage {
     match subscription {
         Some(stream) => match stream.next().await {
@@ -229,12 +250,13 @@ async fn next(subscription: &mut Option<Subscription>) -> ReceivedMessage {
     }
 }
 
-/// `second` when `first` is done. Cancel safe if both are.
+/// Runs `second` after `first`. Cancel safe if both are.
 async fn after<T>(first: impl Future<Output = ()>, second: impl Future<Output = T>) -> T {
     first.await;
     second.await
 }
 
+/// Waits for the deadline; pending for ever without one.
 async fn passed(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,

@@ -42,14 +42,14 @@ impl WaitingNotice {
         self.is_printed = false;
     }
 
-    /// A message was acknowledged; `is_missing` says whether this one or another hasn't come back.
+    /// Records an acknowledgement; `is_missing` is true if a message hasn't come back.
     pub(super) fn acknowledged(&mut self, is_missing: bool) {
         if is_missing && self.missing == Missing::None {
             self.missing = Missing::Since(Instant::now());
         }
     }
 
-    /// A message of this run came back; `is_missing` says whether others haven't.
+    /// Records a message that came back; `is_missing` is true if others haven't.
     pub(super) fn received(&mut self, is_missing: bool) {
         self.missing = if is_missing {
             Missing::Since(Instant::now())
@@ -58,7 +58,7 @@ impl WaitingNotice {
         };
     }
 
-    /// Whether a line has said that messages are missing, and they still are.
+    /// True if a line has said that messages are missing, and they still are.
     pub(super) fn has_reported_missing(&self) -> bool {
         self.missing == Missing::Printed
     }
@@ -87,6 +87,7 @@ impl SampleRun<'_> {
         let left = wait
             .deadline()
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // The end of the wait: a deadline, the next message, or a signal.
         let until = match (left, self.config.count) {
             (Some(left), _) => format!("for {} more", duration(round_up(left))),
             (None, Some(_)) => "sending goes on".to_owned(),
@@ -94,6 +95,7 @@ impl SampleRun<'_> {
         };
         let progress = self.progress();
         let what = match wait.activity() {
+            // Without a connection, the connection is waited for, whatever the step is.
             _ if !self.connection.is_up() => self.connection.waits_for(),
             Activity::Operate(operation) => {
                 let answer = match operation {
