@@ -127,11 +127,13 @@ impl Mistake {
             Self::CaAsServer => {
                 server.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
                 let certificate = server.self_signed(&key).unwrap();
+                // The same certificate is trusted, as its makers do.
                 trusted = certificate.pem();
                 vec![certificate.der().clone()]
             }
             Self::Version1 => vec![version_1(&ca, &key)],
             Self::NoSan => {
+                // The Common Name alone, as in certificates before 2017.
                 server.subject_alt_names = Vec::new();
                 vec![ca.issue(&server, &key)]
             }
@@ -149,6 +151,7 @@ impl Mistake {
                 vec![ca.issue(&server, &key)]
             }
             Self::SignedByServer => {
+                // The CA issues a certificate for a server, which then issues another one.
                 let middle_key = KeyPair::generate().unwrap();
                 let mut middle = server_params();
                 middle.distinguished_name = named("not an authority");
@@ -238,6 +241,7 @@ fn server_params() -> CertificateParams {
 /// Certificate of version 1, as `openssl x509 -req` makes it without -extfile. rcgen makes version
 /// 3 only, so that the DER is written here.
 fn version_1(ca: &Authority, key: &KeyPair) -> CertificateDer<'static> {
+    // Fields in the order of RFC 5280 section 4.1.
     let algorithm = der(0x30, &[der(0x06, &ECDSA_WITH_SHA256)].concat());
     let name = |text: &str| {
         let value = [der(0x06, &COMMON_NAME), der(0x0c, text.as_bytes())].concat();
@@ -329,6 +333,7 @@ async fn the_printed_commands_mend_the_certificate() {
             "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -keyout ca.key -out ca.pem && openssl genrsa -out server.key 2048",
         );
         sh(folder, command(&run.stderr, "printf"));
+        // The mended certificate, served with the key that belongs to it.
         let chain = pem(&folder.join("server.pem"));
         let key = KeyPair::from_pem(&fs::read_to_string(folder.join("server.key")).unwrap());
         let port = listen(chain, &key.unwrap()).await;

@@ -21,6 +21,7 @@ pub(crate) async fn check_commands(stderr: &str) {
         {
             continue;
         }
+        // A placeholder in angle brackets would be a redirection.
         assert!(!line.contains('<') || line.contains("</dev/null"), "{line}");
         let parsed = tokio::process::Command::new("sh")
             .args(["-n", "-c", line])
@@ -36,6 +37,7 @@ pub(crate) async fn check_commands(stderr: &str) {
                 .split_whitespace()
                 .skip(1)
                 .collect();
+            // Words in front of the first flag are verbs.
             let verbs = words
                 .iter()
                 .take_while(|word| !word.starts_with('-') && !word.contains('"'));

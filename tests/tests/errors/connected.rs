@@ -1,4 +1,4 @@
-//! Errors from CONNECT on: what a server refuses, drops, forgets or breaks.
+//! Errors from CONNECT on: refusals, closed connections, missing answers, violations.
 
 use std::time::Duration;
 
@@ -91,6 +91,7 @@ async fn sub_dropped() {
         ],
     );
     assert_eq!(
+        // AWS denies by closing: only the third time is it certain.
         run.stdout.matches("Lifecycle Connection Success").count(),
         3,
         "{}",
@@ -134,6 +135,7 @@ async fn pub_dropped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keepalive() {
+    // The sandbox's clock runs 30 times as fast, so that a keep alive of 30 s ends in a second.
     let served = serve_fast("no-pingresp", 30).await;
     let run = at(&served)
         .words([
@@ -256,7 +258,7 @@ async fn protocol() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delay_provokes_none() {
+async fn a_slow_server_is_no_error() {
     let served = serve("delay=500ms").await;
     let run = at(&served).words(["--timeout=20s"]).run().await;
     run.exits(0);

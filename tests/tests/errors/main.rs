@@ -1,4 +1,4 @@
-//! Every error of the tool, provoked: its id, its exit code and the words that matter.
+//! Provokes every error of the tool, and checks its id, exit code and words.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
@@ -15,7 +15,7 @@ use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Fault, Lambda, Sandbox, Sa
 use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 
-/// Error, exit code, and what provokes it: a fault of the sandbox, the flags, or the network.
+/// Error id, exit code, and cause: a fault of the sandbox, the flags, or the network.
 const TABLE: [(&str, i32, &str); 30] = [
     ("E-IO", 1, "standard output is full"),
     ("E-USAGE", 2, "flags"),
@@ -53,7 +53,7 @@ const TABLE: [(&str, i32, &str); 30] = [
     ("E-PROTOCOL", 10, "malformed"),
 ];
 
-/// A password that must not be seen anywhere.
+/// Password that must not appear in any output.
 const CANARY: &str = "canary-7f3a";
 
 struct Served {
@@ -90,7 +90,7 @@ async fn serve_fast(fault: &str, time_scale: u32) -> Served {
     }
 }
 
-/// The sample in a hurry, as somebody whom the sandbox lets in.
+/// The sample with short times, as a user whom the sandbox accepts.
 fn hurried() -> Tool {
     dunlin([
         "sample",
@@ -106,11 +106,12 @@ fn at(served: &Served) -> Tool {
     hurried().at(&served.sandbox)
 }
 
-/// One error of the table, within twelve lines, with these words and without the password.
+/// Checks for one error of the table, within twelve lines, with these words and without the password.
 #[track_caller]
 fn shows(run: &Finished, id: &str, words: &[&str]) {
     let (_, exit, _) = TABLE.iter().find(|(listed, ..)| *listed == id).unwrap();
     run.exits(*exit);
+    // Warnings and lines about waiting may come before the error.
     let lines: Vec<&str> = run
         .stderr
         .lines()
@@ -137,10 +138,11 @@ fn shows(run: &Finished, id: &str, words: &[&str]) {
         "{}",
         run.stderr
     );
+    // Standard error is a pipe here: no colours.
     assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
 }
 
-/// The faults of the sandbox, each with the error that it makes.
+/// Each fault of the sandbox has an error in the table.
 #[test]
 fn every_fault_of_the_sandbox_provokes_an_error_of_the_table() {
     let name = |fault: &str| {
@@ -182,6 +184,7 @@ fn every_fault_of_the_sandbox_provokes_an_error_of_the_table() {
 #[tokio::test]
 async fn the_table_lists_every_error_of_the_tool_with_its_exit_code() {
     let help = dunlin(["--help"]).run().await;
+    // A number begins the row of an exit code; the ids of its errors follow.
     let (_, codes) = help.stdout.split_once("Exit codes:\n").unwrap();
     let mut listed = BTreeMap::new();
     let mut code = 0;

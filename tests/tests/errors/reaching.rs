@@ -155,7 +155,7 @@ async fn proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_runs_here_goes_through_no_proxy_but_the_flags() {
+async fn a_local_server_is_reached_without_a_proxy_unless_a_flag_names_one() {
     let served = serve("").await;
     let proxy = "http://localhost:1";
     at(&served)
@@ -226,6 +226,7 @@ async fn tls_handshake() {
     let port = listener.local_addr().unwrap().port().to_string();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            // A web server answers the TLS handshake in plain text.
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });

@@ -1,4 +1,4 @@
-//! What no error and no log may show.
+//! Secrets, which no error and no log may show.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{CANARY, at, serve};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_logged_however_talkative_the_run_is() {
+async fn no_secret_is_logged_at_the_highest_verbosity() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("token");
     fs::write(&file, CANARY).unwrap();
@@ -31,6 +31,7 @@ async fn no_secret_is_logged_however_talkative_the_run_is() {
             run.stderr
         );
     }
+    // A signed run: token and signature are secrets, too.
     let served = serve("").await;
     let key = served.sandbox.ready().signing_key.clone();
     let signed = dunlin([

@@ -58,6 +58,7 @@ impl Situation {
     async fn run(tool: Tool, interrupt_after: Option<Duration>) -> Timed {
         let began = Instant::now();
         let mut child = tool.spawn();
+        // Read by a task of its own, which takes the time of the first byte.
         let mut err = child.stderr.take().unwrap();
         let reading = tokio::spawn(async move {
             let (mut first, mut text, mut buffer) = (None, Vec::new(), [0; 4096]);
@@ -96,6 +97,7 @@ async fn answering(bytes: &'static [u8]) -> String {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            // The request is read first: a close with unread data would reset the connection.
             let mut read = [0; 1024];
             let _ = stream.read(&mut read).await;
             let _ = stream.write_all(bytes).await;
@@ -335,6 +337,7 @@ async fn the_table_of_situations() {
         rows.push(Situation::new(fault, expected, tool));
         served.push(sandbox);
     }
+    // bench speaks MQTT without TLS, so that it sees these bytes.
     for (name, bytes, words) in FOREIGN {
         let tool = bench("pub --count=1", &answering(bytes).await);
         rows.push(Situation::new(name, ("E-PROTOCOL", 10, words), tool));
@@ -351,6 +354,7 @@ async fn the_table_of_situations() {
         let tool = hurried().words(["--reconnect=0", "--endpoint", &address]);
         rows.push(Situation::new(name, ("E-TLS-HANDSHAKE", 4, words), tool));
     }
+    // A server for each mistake; it must live until its row has run.
     for mistake in Mistake::ALL {
         let server = mistake.serve().await;
         let tool = server.sample(mistake);
@@ -375,6 +379,7 @@ async fn the_table_of_situations() {
     let permits = Arc::new(Semaphore::new(4));
     let mut runs = JoinSet::new();
     for (index, row) in rows.iter_mut().enumerate() {
+        // The row stays for the checks; its tool runs once.
         let tool = std::mem::replace(&mut row.tool, dunlin(["version"]));
         let (permits, interrupt_after) = (Arc::clone(&permits), row.interrupt_after);
         runs.spawn(async move {
@@ -383,6 +388,7 @@ async fn the_table_of_situations() {
         });
     }
     let mut timed: Vec<(usize, Timed)> = runs.join_all().await;
+    // Runs end in any order; the table has the order of the rows.
     timed.sort_by_key(|(index, _)| *index);
 
     println!(
@@ -465,6 +471,7 @@ async fn defaults_and_signals() -> (Vec<Situation>, Vec<Served>) {
         patient,
     ));
 
+    // Nobody listens: the warning comes before the first attempt.
     let closed = "localhost:1";
     let secret = bench("connect --auth-username=demo", closed).env("DUNLIN_AUTH_PASSWORD", CANARY);
     rows.push(Situation::new(
@@ -478,6 +485,7 @@ async fn defaults_and_signals() -> (Vec<Situation>, Vec<Served>) {
     let endless = serve("no-deliver").await;
     #[cfg(unix)]
     {
+        // CONNACK, SUBACK and PUBACK take 2 s each: the signal finds a subscription.
         let ending = at(&slow).words(["--timeout=20s", "--count=0"]);
         rows.push(Situation {
             interrupt_after: Some(Duration::from_secs(5)),

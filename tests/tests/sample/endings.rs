@@ -1,4 +1,4 @@
-//! Ends that somebody wants: signals, and readers that have had enough.
+//! Ends by signals, and by readers that close the pipe.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::process::Child;
 use super::{read_until, sample, serve};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_signal_ends_it_cleanly_with_its_own_code() {
+async fn the_first_signal_ends_the_run_cleanly_with_its_own_code() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         // One of its own for each: a client id may connect once a second.
         let served = serve(&[]).await;
@@ -19,6 +19,7 @@ async fn a_first_signal_ends_it_cleanly_with_its_own_code() {
         kill(&child, signal);
         let run = Finished::of(child).await;
         run.exits(code);
+        // Output from the beginning to the end of the process.
         seen.push_str(&run.stdout);
         assert!(
             seen.contains("==== Sending messages until program killed ===="),
@@ -34,7 +35,7 @@ async fn a_first_signal_ends_it_cleanly_with_its_own_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_before_there_is_a_connection_ends_it_too() {
+async fn a_signal_before_the_connection_ends_the_run() {
     let served = serve(&["silent"]).await;
     let mut child = sample(&served).spawn();
     read_until(&mut child, "Connecting to endpoint").await;
@@ -43,7 +44,7 @@ async fn a_signal_before_there_is_a_connection_ends_it_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_that_is_sent_twice_at_once_still_ends_it_cleanly() {
+async fn a_signal_that_arrives_twice_at_once_ends_the_run_cleanly() {
     for _ in 0..3 {
         let served = serve(&[]).await;
         let mut child = sample(&served)
@@ -93,7 +94,7 @@ async fn a_reader_that_stalls_delays_no_signal_and_no_time_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_ends_the_run_at_once() {
     let served = serve(&["no-puback", "delay=2s"]).await;
     let mut child = sample(&served).words(["--timeout", "20s"]).spawn();
     read_until(&mut child, "Publishing").await;
@@ -109,7 +110,7 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_closes_the_pipe_has_had_enough_and_that_is_no_error() {
+async fn a_reader_that_closes_the_pipe_is_no_error() {
     let served = serve(&[]).await;
     let mut child = sample(&served)
         .words(["--count", "0", "--interval", "50ms"])

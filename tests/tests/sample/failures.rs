@@ -63,7 +63,7 @@ async fn a_wrong_password_is_refused_within_seconds_with_the_server_s_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_breaks_is_made_again() {
+async fn a_lost_connection_is_opened_again() {
     let served = serve(&["reset@400ms"]).await;
     // Each connection lasts 400 ms: the first ends in the pause, the second sees the end of the
     // run.
@@ -80,7 +80,7 @@ async fn a_connection_that_breaks_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_comes_back_is_told_of_in_order_and_a_subscription_that_does_not_is_named() {
+async fn a_restarted_server_is_reported_in_order_and_a_refused_resubscription_is_named() {
     for (fault, code) in [(None, 0), (Some("suback=0x87"), 7)] {
         let first = serve(&[]).await;
         let port = first.sandbox.port();
@@ -89,6 +89,7 @@ async fn a_server_that_comes_back_is_told_of_in_order_and_a_subscription_that_do
             .spawn();
         let mut seen = read_until(&mut child, "PubAck received").await;
         let Served { sandbox, state } = first;
+        // The first server shuts down in the pause after the first message.
         sandbox.stop().await;
         let second = SandboxOptions {
             port,
@@ -103,6 +104,7 @@ async fn a_server_that_comes_back_is_told_of_in_order_and_a_subscription_that_do
         let (_, after) = seen
             .split_once("Lifecycle Disconnected with reason code:139\n")
             .unwrap();
+        // Nothing is acknowledged between the loss and the new connection.
         let (connecting, _) = after.split_once("Lifecycle Connection Success").unwrap();
         assert!(!connecting.contains("PubAck"), "{seen}");
         assert!(

@@ -1,4 +1,4 @@
-//! The sample against the sandbox: what it prints, how it ends.
+//! The sample against the sandbox: its output and its exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
@@ -37,7 +37,7 @@ async fn serve(faults: &[&str]) -> Served {
     }
 }
 
-/// The unsigned sample with a known client id, in a hurry.
+/// The unsigned sample with a known client id and short times.
 fn sample(served: &Served) -> Tool {
     dunlin([
         "unsigned",
@@ -247,7 +247,7 @@ async fn no_verb_is_the_sample_and_prefixes_are_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_of_one_s_own_goes_out_and_there_is_no_pause_after_the_last() {
+async fn a_given_message_is_sent_and_no_pause_follows_the_last_one() {
     let served = serve(&[]).await;
     let run = sample(&served)
         .words(["--message", "grüße 1", "--count", "1", "--interval", "20s"])
@@ -258,7 +258,7 @@ async fn a_message_of_one_s_own_goes_out_and_there_is_no_pause_after_the_last() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_endpoint_sandbox_finds_port_and_ca_by_itself() {
+async fn the_endpoint_sandbox_needs_no_port_and_no_ca() {
     let served = serve(&[]).await;
     let state = served.state.path();
     let found = |state: &std::path::Path| {
@@ -275,6 +275,7 @@ async fn the_endpoint_sandbox_finds_port_and_ca_by_itself() {
     };
     is_golden(&found(state).run().await, "Unsigned", &TWO[..1]);
 
+    // With two sandboxes the tool can't choose: it names the ports.
     let second = Sandbox::start(SandboxOptions {
         port: 0,
         state_dir: Some(state.into()),
@@ -313,7 +314,7 @@ async fn the_output_is_the_same_with_and_without_a_terminal_s_variables() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_plays_both_samples_and_says_what_comes_next() {
+async fn the_demo_runs_both_samples_and_names_the_next_commands() {
     let run = dunlin(["demo"]).run().await;
     run.exits(0);
     assert_eq!(
@@ -335,7 +336,7 @@ async fn the_demo_plays_both_samples_and_says_what_comes_next() {
     assert!(run.took < Duration::from_secs(10), "{:?}", run.took);
 }
 
-/// What a run has printed up to the line with `words`.
+/// Reads standard output up to the line with `words`.
 async fn read_until(child: &mut Child, words: &str) -> String {
     let mut seen = String::new();
     let mut out = BufReader::with_capacity(1, child.stdout.take().unwrap());

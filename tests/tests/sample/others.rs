@@ -10,13 +10,13 @@ use dunlin_tests::Finished;
 use super::{Served, read_until, sample, serve};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_of_others_are_printed_whatever_they_hold_and_not_counted() {
+async fn messages_of_others_are_printed_escaped_and_not_counted() {
     let served = serve(&[]).await;
     let mut child = sample(&served)
         .words(["--count", "2", "--interval", "1s"])
         .spawn();
     let mut seen = read_until(&mut child, "PubAck received").await;
-    publish_as_somebody_else(&served, b"\xff\x00 not ours \x1b[2J").await;
+    publish_as_another_client(&served, b"\xff\x00 not ours \x1b[2J").await;
     let run = Finished::of(child).await;
     run.exits(0);
     seen.push_str(&run.stdout);
@@ -27,7 +27,7 @@ async fn messages_of_others_are_printed_whatever_they_hold_and_not_counted() {
     assert!(seen.contains("\n2 message(s) received.\n"), "{seen}");
 }
 
-async fn publish_as_somebody_else(served: &Served, payload: &[u8]) {
+async fn publish_as_another_client(served: &Served, payload: &[u8]) {
     let tls = TlsOptions {
         roots: CaBundle::from_pem_file(served.sandbox.ca_path())
             .unwrap()

@@ -6,8 +6,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::{golden, serve};
 
-/// Carries one connection to wherever it is asked to; says what it was asked.
-async fn carry(listener: TcpListener) -> String {
+/// Forwards one connection to the requested address, and returns the request.
+async fn forward(listener: TcpListener) -> String {
     let (mut client, _) = listener.accept().await.unwrap();
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
@@ -22,7 +22,7 @@ async fn carry(listener: TcpListener) -> String {
         .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
         .await
         .unwrap();
-    // How it ends doesn't matter, only that it does.
+    // Either side may close first.
     let _ = copy_bidirectional(&mut client, &mut server).await;
     request
 }
@@ -32,7 +32,7 @@ async fn a_proxy_carries_tls_to_the_server() {
     let served = serve(&[]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = format!("http://me:pw@{}", listener.local_addr().unwrap());
-    let carried = tokio::spawn(carry(listener));
+    let carried = tokio::spawn(forward(listener));
     let run = dunlin([
         "unsigned",
         "--client_id",
