@@ -15,6 +15,7 @@ use crate::{auth, bench, demo, inspect, log, sample, sandbox};
 pub(crate) fn run(typed: Typed) -> Exit {
     let Typed { line, sources } = typed;
     let console = console(line.verb.as_ref().map_or(Some(&line.sample.output), output));
+    // Without a verb it is the sample.
     let outcome = match line.verb {
         None => run_sample(line.sample, Script::Either, &sources, console),
         Some(Verb::Sample(typed)) => run_sample(typed, Script::Either, &sources, console),
@@ -30,6 +31,7 @@ pub(crate) fn run(typed: Typed) -> Exit {
             Ok(Exit::Done)
         }
     };
+    // A failure that has no report of its own is printed here.
     match outcome {
         Ok(exit) => exit,
         Err(failure) => match failure.into_diagnosis() {

@@ -39,12 +39,14 @@ impl LoadFacts {
             Operation::Publish => Id::PubDenied,
             Operation::Subscribe | Operation::Unsubscribe => Id::SubDenied,
         };
+        // A diagnosis with one remedy and no guess: the cause is known.
         let with = |id, headline: String, advice: &str| Diagnosis {
             try_: vec![Try::advice(advice)],
             ..Diagnosis::new(id, headline)
         };
         match error {
             RequestError::Refused(reason) => self.refused(context, operation, denied, reason),
+            // Limits that the server announced in CONNACK; nothing was sent.
             RequestError::TooLarge { size, limit } => {
                 let headline = format!(
                     "a {} of {size} bytes is larger than the server's Maximum Packet Size, {limit}",
@@ -68,6 +70,7 @@ impl LoadFacts {
                 "the server has no shared subscriptions".to_owned(),
                 "a --topic without $share",
             ),
+            // Sent, and not answered in time.
             RequestError::Timeout { after } => with(
                 Id::AckTimeout,
                 format!(
@@ -78,6 +81,7 @@ impl LoadFacts {
                 "a lower --rate, fewer --in-flight, or a longer --timeout",
             ),
             RequestError::NoReply { after } => no_response(*after),
+            // Refused by this program before anything was sent.
             RequestError::Topic(_) | RequestError::Limit(_) | RequestError::Encode(_) => {
                 Diagnosis::new(denied, format!("the request can't be sent: {error}"))
             }
@@ -104,6 +108,7 @@ impl LoadFacts {
         id: Id,
         reason: &ServerReason,
     ) -> Diagnosis {
+        // The server's own reason comes first; a guess follows.
         let words = reason
             .reason_string
             .as_deref()
@@ -116,6 +121,7 @@ impl LoadFacts {
             reason.packet_type,
             reason.reason_code.code()
         );
+        // The flag of the load that each code is about.
         let (likely, try_) = match reason.reason_code {
             ReasonCode::QuotaExceeded | ReasonCode::MessageRateTooHigh => (
                 "the server limits how many messages it accepts in a time".to_owned(),

@@ -24,6 +24,7 @@ pub(super) async fn connect_one(
     let deadline = sleep(within);
     tokio::pin!(deadline);
     loop {
+        // The end of the time counts as the end of the events.
         let event = tokio::select! {
             event = events.next() => event,
             () = &mut deadline => None,
@@ -38,6 +39,7 @@ pub(super) async fn connect_one(
                 if matches!(*cause, ConnectError::Protocol(_)) {
                     record_bytes(&again, &facts).await;
                 }
+                // Time since TCP and TLS were up, which tells the stage of the failure.
                 let elapsed = opened_at.take().map_or(Duration::ZERO, |at| at.elapsed());
                 let diagnosis = connect::failed(context, &facts, &cause, elapsed);
                 // As for the sample: a server that always refuses will refuse again.
@@ -50,6 +52,7 @@ pub(super) async fn connect_one(
             Some(Event::Disconnected { cause, .. }) => {
                 last = Some(lost::ended(context, &facts, &cause, Duration::ZERO));
             }
+            // Given up: the last failure explains it, or else the stage that was not left.
             Some(Event::Stopped(_)) | None => {
                 let unanswered = || match opened_at {
                     Some(_) => connect::unanswered(context, &facts, within),

@@ -231,6 +231,7 @@ async fn publish(plan: &FleetPlan, clients: &[Client], reporter: &Reporter) {
     for (number, client) in (0_u32..).zip(clients) {
         let (client, reporter, interval) = (client.clone(), reporter.clone(), plan.interval);
         let (topic, payload) = (format!("{}/{number}", plan.topic), plan.payload.clone());
+        // The first moments of all devices are spread over one interval.
         let mut due = begun + interval.mul_f64(f64::from(number) / clients.len() as f64);
         devices.spawn(async move {
             let counters = &reporter.counters;

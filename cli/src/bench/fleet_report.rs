@@ -117,6 +117,7 @@ impl PhaseTimer {
 impl FleetReport {
     /// Table for people, with a line break at its end.
     pub(super) fn to_table(&self) -> String {
+        // A row of a phase in which devices connect.
         let phase = |name: &str, phase: &ConnectPhase| {
             let ConnectPhase {
                 connected,
@@ -141,6 +142,7 @@ impl FleetReport {
             ..
         } = &self.publish;
         let ServerName { host, port, .. } = &self.server;
+        // The three phases in their order; the last one may be missing.
         let mut lines = vec![
             format!("fleet of {} against {}:{port}", self.clients, Escaped(host)),
             phase("connected", &self.connect),
@@ -155,6 +157,7 @@ impl FleetReport {
                 .as_ref()
                 .map(|again| phase("reconnected", again)),
         );
+        // Latencies, and then the costs.
         lines.push(String::new());
         lines.extend(latencies(&[
             ("connect", self.connect.ms),

@@ -101,6 +101,7 @@ fn report(
     let Ended {
         elapsed, arrived, ..
     } = ended;
+    // Columns that this kind of load has; the others stay empty.
     let kind = load.kind.unwrap_or(LoadKind::Connect);
     let sent = counters.sent.get();
     let counts_acknowledgements =
@@ -108,6 +109,7 @@ fn report(
     let acknowledged = counts_acknowledgements.then(|| counters.acknowledged.get());
     let received = kind.counts_received().then(|| counters.received.get());
     let missing = missing(kind, counters, acknowledged, ended);
+    // What failed explains what is missing, so it is told instead.
     let failure = counters
         .first_failure()
         .or_else(|| shortfall(&load, counters, acknowledged, missing, ended));
@@ -186,11 +188,13 @@ fn shortfall(
     if ended.stopped.is_some() {
         return None;
     }
+    // Acknowledgements first: a message that the server never took can't arrive.
     let sent = counters.sent.get();
     let settled = acknowledged.map(|acknowledged| acknowledged + missing.refused.unwrap_or(0));
     if let Some(settled) = settled.filter(|settled| *settled < sent) {
         return Some(advice::not_acknowledged(sent - settled, sent, ended.drain));
     }
+    // Messages that were taken and did not arrive, or gaps in what arrived.
     let lost = missing.lost.unwrap_or(0);
     if lost > 0 {
         let expected = if load.kind == Some(LoadKind::Sub) {

@@ -53,9 +53,11 @@ impl TrafficPlan {
         let mut faults = Faults::default();
         check(kind, &load, &mut faults);
         let mut target = LoadTarget::new(target, faults, sources, console)?;
+        // A load with a duration ends in about that time, even if nobody can connect.
         if let Some(duration) = load.duration {
             target.limit_connecting(duration);
         }
+        // Without any limit, a number of messages that takes some seconds.
         let count = load
             .count
             .or_else(|| load.duration.is_none().then_some(DEFAULT_COUNT));

@@ -175,6 +175,7 @@ async fn read_events(mut events: Events, reporter: &Reporter) {
     while let Some(event) = events.next().await {
         match event {
             Event::Disconnected { cause, .. } if *cause != ConnectionError::Requested => {
+                // The connection may come back; the time until then is measured.
                 lost_at = Some(Instant::now());
                 if !reporter.expects_outage.load(Ordering::Relaxed) {
                     connection_ended(reporter, &cause, connected_at.elapsed());
@@ -195,6 +196,7 @@ async fn read_events(mut events: Events, reporter: &Reporter) {
                     refused.reason
                 ));
             }
+            // A subscription that the server refused after a reconnect.
             Event::SubscriptionLost { cause, .. } => {
                 reporter.request_failed(Operation::Subscribe, &cause);
             }

@@ -38,6 +38,7 @@ impl Progress {
         is_wanted: bool,
         console: Console,
     ) -> Self {
+        // In a pipe or a file nothing is drawn, and notes are ordinary lines.
         let is_shown = is_wanted && io::stderr().is_terminal();
         let bar = line(if is_shown {
             ProgressDrawTarget::stderr()
@@ -49,6 +50,7 @@ impl Progress {
             console,
             has_warned: Arc::default(),
         };
+        // A task of its own, so that a busy load doesn't hold the line up.
         let counters = Arc::clone(counters);
         let updating = is_shown.then(|| {
             tokio::spawn(async move {
@@ -123,6 +125,7 @@ impl Snapshot {
 
     /// Text of the line: what this kind of load does, and nothing else.
     fn text(&mut self, counters: &Counters) -> String {
+        // Rates since the last update, which may be late.
         let seconds = self.at.elapsed().as_secs_f64();
         self.at = Instant::now();
         let rate = |now: u64, before: &mut u64| {
@@ -153,6 +156,7 @@ impl Snapshot {
             let received_rate = rate(received, &mut self.received);
             parts.push(format!("received {received} ({received_rate:.0}/s)"));
         }
+        // Refusals are rare, and shown only if there are some.
         let refused = counters.refused.get();
         if refused > 0 {
             parts.push(format!("refused {refused}"));

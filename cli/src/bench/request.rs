@@ -150,6 +150,7 @@ async fn ask(run: TrafficRun, client: Client, number: u32, next: Arc<Counter>) {
     let (plan, counters) = (&run.plan, run.counters());
     let payload = vec![b'x'; plan.size];
     loop {
+        // The next number of this client, until its share is used up or the time is over.
         let sequence = next.take();
         if plan.share(number).is_some_and(|share| sequence >= share) {
             return;
@@ -164,6 +165,7 @@ async fn ask(run: TrafficRun, client: Client, number: u32, next: Arc<Counter>) {
                 counters.received.add(1);
                 counters.end_to_end.record(due.elapsed());
             }
+            // A request without a response is counted, and the next one may get one.
             Err(error) => {
                 run.reporter.request_failed(Operation::Publish, &error);
                 if is_permanent(&error) {

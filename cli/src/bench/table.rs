@@ -29,6 +29,7 @@ pub(super) fn of(report: &Report) -> String {
             lines.extend(environments.iter().map(|each| row("from", computer(each))));
         }
     }
+    // Counts of clients and messages.
     lines.push(row(
         "clients",
         format!("{} of {} connected", report.connected, load.clients),
@@ -37,6 +38,7 @@ pub(super) fn of(report: &Report) -> String {
         lines.extend(messages(report));
     }
 
+    // Latencies of each stage, the cost of this process, and failures by name.
     lines.push(String::new());
     lines.extend(latencies(&[
         ("connect", report.connect_ms),
@@ -61,6 +63,7 @@ pub(super) fn of(report: &Report) -> String {
 fn messages(report: &Report) -> Vec<String> {
     let load = &report.load;
     let mut lines = Vec::new();
+    // A merged report may have several sizes and QoS levels.
     if report.verb != "sub" {
         let rate = load.rate.map_or_else(
             || "as fast as it went".to_owned(),

@@ -52,6 +52,7 @@ impl LoadTarget {
         let prefix = typed
             .client_id
             .unwrap_or_else(|| format!("dunlin-bench-{:08x}", fastrand::u32(..)));
+        // The prefix stands for the client identifier of every client.
         let target = TargetArgs {
             authorizer: typed.authorizer,
             tls: typed.tls,

@@ -163,6 +163,7 @@ async fn finished(run: &TrafficRun, publishers: &mut JoinSet<()>, has_no_receive
     if has_no_receiver {
         return;
     }
+    // Each connected client receives the number of messages that was asked for.
     let counters = run.counters();
     let enough = async {
         let expected = plan.count.map(|count| count * counters.connected.get());
@@ -198,6 +199,7 @@ async fn drained(run: &TrafficRun, has_receivers: bool) -> Duration {
         }
         sleep(POLL).await;
     }
+    // Time without progress doesn't lower the rate of the messages that came.
     if is_open() {
         since - run.begun
     } else {
@@ -349,6 +351,7 @@ pub(super) async fn next_due(run: &TrafficRun, number: u32, sequence: u64) -> Op
     } else {
         now
     };
+    // The run is over, or will be when the message is due.
     if *over.borrow()
         || plan
             .duration

@@ -33,6 +33,7 @@ impl Credentials {
         console: Console,
         warns_of_secrets: bool,
     ) -> Result<Self, Diagnosis> {
+        // Secrets from flags, files and environment.
         let mut secrets = Secrets::new(sources, console);
         let (value, file) = (typed.auth_password.take(), typed.auth_password_file.take());
         let password = secrets.resolve(SecretArgs {
@@ -47,6 +48,7 @@ impl Credentials {
             encoding: typed.encode.into(),
             metrics: typed.metrics,
         };
+        // AWS IoT's limits, and what a user name can't carry.
         authorizer
             .check_limits()
             .map_err(|error| Diagnosis::usage(error.to_string()))?;
@@ -60,6 +62,7 @@ impl Credentials {
                 "no password: an unsigned authorizer has nothing to check but the user name",
             );
         }
+        // An empty user name is left out, unless there is a password.
         let user_name =
             Some(user_name).filter(|name| !name.expose().is_empty() || password.is_some());
         Ok(Self {
@@ -89,6 +92,7 @@ fn token(
     secrets: &mut Secrets<'_>,
     sources: &Sources,
 ) -> Result<Option<AuthorizerToken>, Diagnosis> {
+    // The token itself.
     let (value, file) = (
         typed.auth_token_key_value.take(),
         typed.auth_token_key_value_file.take(),
@@ -98,6 +102,7 @@ fn token(
         value,
         file,
     })?;
+    // The signature: computed with a key, or given.
     let (given, file) = (
         typed.auth_signature.take(),
         typed.auth_signature_file.take(),
@@ -115,6 +120,7 @@ fn token(
             file,
         })?,
     };
+    // The parts must be complete: a signature needs key and value, a key needs a value.
     let token = AuthorizerToken::from_parts(typed.auth_token_key_name.take(), value, signature)
         .map_err(|error| Diagnosis {
             saw: inherited(sources),
@@ -142,6 +148,7 @@ fn inherited(sources: &Sources) -> Option<String> {
 /// Error for credentials that can't be sent, in terms of flags.
 fn refused(error: &AuthorizerError) -> Diagnosis {
     match error {
+        // Each error in terms of the flags that the user typed.
         AuthorizerError::IncompleteToken { given, missing } => {
             let flags: Vec<&str> = missing.iter().map(|field| flag(*field)).collect();
             Diagnosis {

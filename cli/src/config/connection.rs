@@ -74,6 +74,7 @@ fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
             Err(error) => console.warning(format_args!("SSL_CERT_FILE is ignored: {error}")),
         }
     }
+    // A certificate and its key belong together.
     options.client_certificate = match (typed.cert, typed.key) {
         (None, None) => None,
         (Some(cert), Some(key)) => Some(

@@ -34,6 +34,7 @@ pub(super) fn run_context(
         },
         choices,
         username: authorizer.username.as_deref().map(before_query),
+        // The length of a password helps to find a newline too many, and tells nothing else.
         password_len: credentials
             .password
             .as_ref()

@@ -94,6 +94,7 @@ fn parse(url: &str, from: &'static str) -> Result<Option<ProxyChoice>, Diagnosis
             "{from}: {what}; write it as http://[USER:PASSWORD@]HOST[:PORT]"
         ))
     };
+    // A URL without a scheme is one of HTTP. The scheme is printed, as far as it is one.
     let rest = match url.split_once("://") {
         None => url,
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
@@ -108,6 +109,7 @@ fn parse(url: &str, from: &'static str) -> Result<Option<ProxyChoice>, Diagnosis
             )));
         }
     };
+    // User and password end at the last "@"; a path is ignored.
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, address) = match authority.rsplit_once('@') {
         Some((user, address)) => (Some(user), address),

@@ -60,6 +60,7 @@ impl Script {
             || typed.authorizer.auth_signing_key.is_some();
         // With a user name AWS IoT invokes the default authorizer; with a certificate, none.
         let has_no_identity = auth_username.is_none() && typed.tls.cert.is_none();
+        // Each flag with whether it was given, and whether this script requires it.
         let rows = [
             (typed.endpoint.endpoint.is_some(), "--endpoint", true),
             (

@@ -48,6 +48,7 @@ impl Server {
         if let Some(userinfo) = userinfo(&endpoint) {
             return Err(has_userinfo(&endpoint.replace(userinfo, ""), form));
         }
+        // The scheme chooses TLS and the default port.
         let (authority, default_port, is_tls) = match (form, endpoint.split_once("://")) {
             (EndpointForm::HostOrUrl, Some(("mqtt", rest))) => (rest, MQTT, false),
             (EndpointForm::HostOrUrl, Some(("mqtts", rest))) => (rest, MQTTS, true),
@@ -59,8 +60,10 @@ impl Server {
         } else {
             authority
         };
+        // Host and port, with the mistakes that people make with endpoints of AWS.
         let checked = aws::check_endpoint(authority).map_err(|fault| refused(&endpoint, &fault))?;
         let port = one_of(checked.port, typed.port)?;
+        // "sandbox" is a name for what runs on this computer.
         let mut server = if checked.host.eq_ignore_ascii_case("sandbox") {
             Self::sandbox(typed.state_dir, port)?
         } else {
@@ -177,6 +180,7 @@ fn has_userinfo(endpoint: &str, form: EndpointForm) -> Diagnosis {
 }
 
 fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
+    // Each mistake gets the endpoint to use instead, or the command that prints it.
     let describe = Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS");
     let instead = |host: &String| Try::paste(format!("--endpoint {host}"));
     let name = quoted(endpoint);

@@ -41,11 +41,13 @@ pub(crate) fn check(token: &AuthorizerToken, public_key: Option<&Path>) -> Resul
             None => Ok(()),
         };
     };
+    // The form can be checked without a key.
     let signature = signature.expose();
     aws::check_signature(signature).map_err(impossible)?;
     let Some(public_key) = public_key else {
         return Ok(());
     };
+    // The signature itself, as it will be when AWS IoT has decoded it.
     let plain = plain_base64(signature);
     if rs256::verify(
         "--auth-public-key",
@@ -55,6 +57,7 @@ pub(crate) fn check(token: &AuthorizerToken, public_key: Option<&Path>) -> Resul
     )? {
         return Ok(());
     }
+    // The usual mistakes, the likeliest first.
     let newline = if token.value.expose().ends_with('\n') {
         " (yours does)"
     } else {
