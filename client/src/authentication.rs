@@ -7,63 +7,62 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 
-/// One exchange with the server, from its first data to the server's last.
+/// Authentication exchange with the server, from the first data to the server's last.
 ///
-/// It is asked while the client's lock is held: it computes, and waits for nothing.
+/// The methods are called while the client's lock is held: they must compute only, and not block.
 pub trait Authenticator: Send {
-    /// The data that begins the exchange: in CONNECT, or in the AUTH that asks for
+    /// Returns the data that begins the exchange: in CONNECT, or in the AUTH that asks for
     /// re-authentication. `None` leaves the property out; at most 65,535 bytes (§3.1.2.11.10).
     ///
     /// # Errors
-    /// There is nothing to begin with. Nothing is sent; where it is about a connection, the attempt
-    /// counts as one that another wouldn't mend.
+    /// The exchange can't begin. Nothing is sent; an attempt to connect fails with the class
+    /// `Retry::Final`.
     fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError>;
 
-    /// The answer to the data in the server's AUTH (§4.12). `None` leaves the property out; at most
+    /// Returns the answer to the data in the server's AUTH (§4.12). `None` leaves the property out; at most
     /// 65,535 bytes.
     ///
     /// # Errors
-    /// What the server said isn't acceptable: the connection ends.
+    /// The data isn't acceptable: the connection ends.
     fn respond(
         &mut self,
         data: Option<&[u8]>,
     ) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError>;
 
-    /// The server is satisfied, and this is the last that it says. A method that authenticates the
-    /// server as well judges it here: nothing was believed or sent so far.
+    /// Handles the server's last data, with which it accepts the client. A method that authenticates
+    /// the server as well verifies the data here: no request was sent so far.
     ///
     /// # Errors
-    /// The server isn't who it should be: the connection ends.
+    /// The server didn't prove who it is: the connection ends.
     fn finish(&mut self, data: Option<&[u8]>) -> Result<(), AuthenticationError>;
 }
 
-/// Why an exchange can't go on, in the words of its [`Authenticator`]: fixed ones, so that no
-/// secret gets into them.
+/// Error of an [`Authenticator`] that can't go on. Its text is fixed, so that it contains no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 pub struct AuthenticationError {
-    /// What was wrong.
+    /// Text of the error.
     pub fault: &'static str,
 }
 
 impl AuthenticationError {
-    /// With these words: "the server's signature is wrong".
+    /// Error with this text, such as "the server's signature is wrong".
     #[must_use]
     pub const fn new(fault: &'static str) -> Self {
         Self { fault }
     }
 }
 
-/// A method of enhanced authentication, and where its exchanges come from: each connection begins a
-/// fresh one, and so does each re-authentication.
+/// Method of enhanced authentication, with a factory of exchanges: each connection and each
+/// re-authentication begins a new one.
 ///
-/// `Debug` prints the method alone. SCRAM-SHA-256, ready to be taken over, is in
+/// `Debug` prints the method alone. An implementation of SCRAM-SHA-256 is in
 /// `client/examples/scram/`.
 ///
 /// ```
 /// use dunlin_client::{Authentication, AuthenticationError, Authenticator, ConnectOptions, secret::Secret};
 ///
-/// /// Shows a token, and takes the server's word for the rest.
+/// /// Sends a token, and doesn't authenticate the server.
 /// struct Token(String);
 ///
 /// impl Authenticator for Token {
@@ -86,16 +85,16 @@ impl AuthenticationError {
 /// ```
 #[derive(Clone)]
 pub struct Authentication {
-    /// The method's name, as the server knows it (§3.1.2.11.9).
+    /// Authentication Method (§3.1.2.11.9).
     pub method: String,
-    /// How long a re-authentication may take; the exchange of CONNECT is bounded by the time for
+    /// Timeout of a re-authentication. Default: 20 s. The exchange of CONNECT has the timeout of
     /// CONNACK.
     pub reauthenticate_within: Duration,
     exchanges: Arc<dyn Fn() -> Box<dyn Authenticator> + Send + Sync>,
 }
 
 impl Authentication {
-    /// `method`, whose exchanges are made by `exchange`. A re-authentication has twenty seconds.
+    /// Authentication by `method`, whose exchanges are created by `exchange`.
     pub fn new<A: Authenticator + 'static>(
         method: impl Into<String>,
         exchange: impl Fn() -> A + Send + Sync + 'static,
@@ -107,7 +106,7 @@ impl Authentication {
         }
     }
 
-    /// A fresh exchange.
+    /// New exchange.
     pub(crate) fn exchange(&self) -> Box<dyn Authenticator> {
         (self.exchanges)()
     }
@@ -121,26 +120,26 @@ impl fmt::Debug for Authentication {
     }
 }
 
-/// Why a re-authentication didn't happen (§4.12.1).
+/// Error of a re-authentication (§4.12.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReauthenticationError {
-    /// There is no connection to do it on; the next one authenticates by itself.
+    /// There is no connection. The next connection authenticates by itself.
     #[error("not connected")]
     NotConnected,
     /// The connection was made without a method, or with another one than the options have now.
     #[error("the connection was made without this method")]
     OtherMethod,
-    /// One is under way.
+    /// A re-authentication is under way.
     #[error("a re-authentication is under way")]
     UnderWay,
     /// The exchange couldn't go on; unless it never began, the connection ended.
     #[error(transparent)]
     Exchange(#[from] AuthenticationError),
-    /// The server didn't come to an end in time, and the connection ended.
+    /// The server didn't finish the exchange in time, and the connection ended.
     #[error("no answer within {after:?}")]
     Timeout {
-        /// How long was waited.
+        /// Time that the client waited.
         after: Duration,
     },
     /// The connection ended first.

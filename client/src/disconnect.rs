@@ -1,4 +1,4 @@
-//! `DisconnectOptions`: the DISCONNECT that a client sends when it leaves.
+//! `DisconnectOptions`: content of the DISCONNECT that a client sends.
 
 use dunlin_codec::{
     Disconnect, DisconnectProperties, PacketType, ReasonCode, Sender, UserProperty, Utf8String,
@@ -21,31 +21,31 @@ use crate::will;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DisconnectOptions {
-    /// Asks the server to publish the will all the same (reason code 0x04). Default: `false`. Any
-    /// reason code but 0x00 asks for it as well.
+    /// Disconnect with Will Message (reason code 0x04): the server publishes the will all the same.
+    /// Default: `false`. Any reason code other than 0x00 has the same effect.
     pub with_will: bool,
     /// Reason code. `None`, the default, means 0x04 with [`with_will`](Self::with_will) and 0x00
     /// without. One that a client may not send is refused (§3.14.2.1).
     pub reason_code: Option<ReasonCode>,
-    /// Reason String of at most 65,535 bytes; left out where the packet would be larger than the
-    /// server takes. Default: `None`.
+    /// Reason String of at most 65,535 bytes; left out if the packet would exceed the server's Maximum
+    /// Packet Size. Default: `None`.
     pub reason_string: Option<String>,
-    /// User Properties, in order; left out where the packet would be larger than the server takes.
+    /// User Properties, in order; left out if the packet would exceed the server's Maximum Packet Size.
     /// Default: empty.
     pub user_properties: Vec<(String, String)>,
-    /// Session Expiry Interval in seconds that replaces the one in CONNECT; 0 ends the session
-    /// now. A value above 0 is refused where CONNECT said 0 or nothing (§3.14.2.2.2).
+    /// Session Expiry Interval in seconds that replaces the one in CONNECT; 0 ends the session now. A
+    /// value above 0 is refused if CONNECT had 0 or none (§3.14.2.2.2).
     ///
-    /// `None`, the default: a [`Client`](crate::Client) that stops ends its session with 0, unless
-    /// the session is kept: in a
-    /// store, by [`disconnect_keeping_session`](crate::Client::disconnect_keeping_session), or for
+    /// `None`, the default: a [`Client`](crate::Client) that stops ends its session with 0, unless the
+    /// session goes on: in a store, by [`disconnect_keeping_session`](crate::Client::disconnect_keeping_session), or for
     /// the next run of a client with [`CleanStart::Never`](crate::CleanStart::Never). Then,
     /// and for an [`Engine`](crate::engine::Engine), the value in CONNECT stays.
     pub session_expiry_interval: Option<u32>,
 }
 
 impl DisconnectOptions {
-    /// Whether it can be sent where CONNECT said `session_expiry_interval`. [U-3.14.2-1]
+    /// Checks that the packet can be sent after a CONNECT with this Session Expiry Interval.
+    /// [U-3.14.2-1]
     pub(crate) fn check(&self, session_expiry_interval: Option<u32>) -> Result<(), OptionsError> {
         let prolongs = self
             .session_expiry_interval
@@ -73,7 +73,7 @@ impl DisconnectOptions {
         }
     }
 
-    /// The user properties as [`to_packet`](Self::to_packet) takes them.
+    /// User properties for [`to_packet`](Self::to_packet).
     pub(crate) fn user_properties(&self) -> Result<Vec<UserProperty<'_>>, OptionsError> {
         will::user_properties("disconnect user property", &self.user_properties)
     }
@@ -97,7 +97,7 @@ impl DisconnectOptions {
         })
     }
 
-    /// Without reason string and user properties.
+    /// Packet without reason string and user properties.
     pub(crate) fn without_texts(&self) -> Disconnect<'static> {
         let properties = DisconnectProperties {
             session_expiry_interval: self.session_expiry_interval,

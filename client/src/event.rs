@@ -1,4 +1,4 @@
-//! What a client tells of itself: attempts, connections, losses, the end.
+//! `Event`: lifecycle events of a client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,63 +11,63 @@ use crate::error::{ConnectError, ConnectionError, Explanation, Omitted, RequestE
 #[cfg(feature = "tokio")]
 use crate::transport::Opened;
 
-/// A step in a client's life.
+/// Lifecycle event of a client.
 ///
-/// Each `Attempt` is followed by one `Connected` or `Failed`, each `Connected` by one
-/// `Disconnected`; `Stopped` is last.
+/// Each `Attempt` is followed by one `Connected` or `Failed`, each `Connected` by one `Disconnected`.
+/// `Stopped` is the last event.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
     /// A connection is being opened.
     Attempt {
-        /// 1 for the first attempt since the last connection.
+        /// Number of the attempt since the last connection, from 1.
         attempt: u32,
-        /// Where to.
+        /// Host name of the server.
         host: String,
-        /// Where to.
+        /// Port of the server.
         port: u16,
-        /// As whom.
+        /// Client Identifier; empty if the server is to assign one.
         client_id: String,
     },
-    /// TCP and TLS are up; CONNECT is on its way.
+    /// TCP and TLS are open; CONNECT is sent next.
     #[cfg(feature = "tokio")]
     Opened(Box<Opened>),
     /// The server answered with success.
     Connected(Box<Connected>),
     /// The attempt failed.
     Failed {
-        /// Why.
+        /// Cause of the failure.
         cause: Arc<ConnectError>,
-        /// When the next one begins, for which the provider is asked anew; `None` if there is
+        /// Time until the next attempt, for which the provider is asked again; `None` if there is
         /// none.
         retry_in: Option<Duration>,
     },
     /// A connection ended.
     Disconnected {
-        /// Why.
+        /// Cause of the end.
         cause: Arc<ConnectionError>,
-        /// When an attempt to connect again begins, for which the provider is asked anew; `None`
-        /// if there is none.
+        /// Time until the next attempt to connect, for which the provider is asked again; `None` if
+        /// there is none.
         retry_in: Option<Duration>,
     },
-    /// A received message was refused because it is wrong in itself; the connection stays
+    /// A received message was refused because it is invalid in itself; the connection stays
     /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
     MessageRefused(Box<RefusedMessage>),
-    /// After a connection that the server remembered nothing of, a subscription that it had granted
-    /// before couldn't be made again. Its streams end.
+    /// The server has lost the session, and a subscription that it had granted before couldn't be
+    /// renewed. Its streams end.
     SubscriptionLost {
-        /// The topic filter.
+        /// Topic Filter.
         filter: String,
-        /// Why, as for a subscription of the application's own: it was refused, not answered, or
-        /// isn't possible any more.
+        /// Error of the renewal: the subscription was refused, not answered, or isn't possible any
+        /// more.
         cause: Box<RequestError>,
     },
     /// Received messages were dropped: the application doesn't get them.
     ///
     /// Consecutive unread events with the same topic and cause are merged into one; with
     /// [`DropCause::StreamFull`] those of all topics, and the topic is that of the first message.
-    /// What the application asked to drop, by
-    /// [`discard_unmatched`](crate::Client::discard_unmatched) or by dropping a stream, is only
+    /// Messages that the application asked to drop, by
+    /// [`discard_unmatched`](crate::Client::discard_unmatched) or by dropping a stream, are only
     /// counted in
     /// [`Statistics::dropped_messages`](crate::engine::Statistics::dropped_messages).
     MessageDropped {
@@ -95,15 +95,15 @@ pub enum Event {
         /// Topic filter of the stream that got the message; `None` for
         /// [`Unmatched`](crate::Unmatched) and for messages that wait for a stream.
         filter: Option<String>,
-        /// Whether the application has the message and holds its
-        /// [`Acknowledgement`](crate::Acknowledgement); otherwise it waits to be taken.
+        /// True if the application has read the message and holds its
+        /// [`Acknowledgement`](crate::Acknowledgement); false if the message is unread.
         is_taken: bool,
     },
-    /// The client has ended; nothing follows.
+    /// The client has stopped for good; no event follows.
     Stopped(StopCause),
 }
 
-/// A received message that was refused because it is wrong in itself.
+/// Received message that was refused because it is invalid in itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusedMessage {
@@ -127,11 +127,11 @@ impl RefusedMessage {
     }
 }
 
-/// A request that the server refused.
+/// Request that the server refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusedRequest {
-    /// The packet that refused it: PUBACK, PUBREC, SUBACK or UNSUBACK.
+    /// Packet that refused it: PUBACK, PUBREC, SUBACK or UNSUBACK.
     pub packet_type: PacketType,
     /// Packet Identifier of the request.
     pub packet_id: PacketId,
@@ -171,7 +171,7 @@ const LONGEST_REASON: usize = 256;
 /// may have 65,535 bytes.
 const LONGEST_TOPIC: usize = 1024;
 
-/// Why received messages were dropped.
+/// Cause of dropped messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropCause {
@@ -195,55 +195,57 @@ pub enum DropCause {
 #[cfg(feature = "tokio")]
 const EVENT: usize = 512;
 
-/// A connection, as its server grants it.
+/// Connection that a server has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connected {
-    /// Whether the server goes on with the session of an earlier connection.
+    /// Session Present: the server resumes the session of an earlier connection.
     pub session_present: bool,
-    /// The client identifier in use: the server's choice if the client had none.
+    /// Client Identifier in use; assigned by the server if the client had none.
     pub client_id: String,
-    /// What the server takes and offers.
+    /// Limits and capabilities of the server.
     pub limits: ServerLimits,
-    /// The server's own words.
+    /// Reason String; `None` if the server sent none. It may hold control characters: escape it
+    /// before it is shown.
     pub reason_string: Option<String>,
-    /// What the server added, in order.
+    /// User Properties, in order.
     pub user_properties: Vec<(String, String)>,
-    /// What wasn't copied of the reason string and the user properties.
+    /// Part of the reason string and of the user properties that wasn't copied.
     pub omitted: Omitted,
-    /// What response topics may be built from (§3.2.2.3.15).
+    /// Response Information, from which response topics are built (§3.2.2.3.15); `None` if the server
+    /// sent none.
     pub response_information: Option<String>,
-    /// From CONNECT to CONNACK.
+    /// Time from CONNECT to CONNACK.
     pub elapsed: Duration,
 }
 
-/// What a server takes and offers on one connection, defaults filled in (§3.2.2.3).
+/// Limits and capabilities of a server on one connection, with defaults filled in (§3.2.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// Unacknowledged messages of QoS 1 and 2 at a time.
+    /// Receive Maximum: maximum number of unacknowledged messages of QoS 1 and 2.
     pub receive_maximum: u16,
-    /// The highest QoS to publish with.
+    /// Maximum QoS of published messages.
     pub maximum_qos: QoS,
-    /// Whether messages can be retained.
+    /// Retain Available: messages can be retained.
     pub retain_available: bool,
-    /// The largest packet in bytes.
+    /// Maximum Packet Size in bytes.
     pub maximum_packet_size: u32,
-    /// The highest topic alias; 0 for none.
+    /// Topic Alias Maximum; 0 means that no alias can be used.
     pub topic_alias_maximum: u16,
-    /// Whether filters may have wildcards.
+    /// Wildcard Subscription Available: filters may have wildcards.
     pub wildcard_subscription_available: bool,
-    /// Whether subscriptions may have identifiers.
+    /// Subscription Identifiers Available: subscriptions may have identifiers.
     pub subscription_identifier_available: bool,
-    /// Whether subscriptions may be shared.
+    /// Shared Subscription Available: subscriptions may be shared.
     pub shared_subscription_available: bool,
-    /// The keep alive in seconds that is in force; 0 for none.
+    /// Keep Alive in force, in seconds; 0 means none.
     pub keep_alive: u16,
-    /// Seconds that the session outlives the connection.
+    /// Session Expiry Interval: seconds that the session outlives the connection.
     pub session_expiry_interval: u32,
 }
 
-/// The largest packet that the protocol has: five bytes of header and 268,435,455 behind them
+/// Size of the largest packet of the protocol: five bytes of Fixed Header and 268,435,455 behind it
 /// (§2.1.4).
 const PROTOCOL_MAXIMUM: u32 = 268_435_460;
 
@@ -286,7 +288,7 @@ impl Event {
     }
 
     /// Adds `other` to this event if both report dropped messages of the same cause, and the same
-    /// topic unless streams were full; whether they do.
+    /// topic unless streams were full. Returns `true` in that case.
     #[cfg(feature = "tokio")]
     pub(crate) fn merge(&mut self, other: &Self) -> bool {
         let Self::MessageDropped {
@@ -315,8 +317,8 @@ impl Event {
 }
 
 impl ServerLimits {
-    /// What `connack` says, or what its silence means, to a client that asked for `keep_alive` and
-    /// `session_expiry`.
+    /// Limits in a CONNACK for a client that asked for `keep_alive` and `session_expiry` seconds; absent
+    /// properties have their defaults.
     pub(crate) fn new(connack: &ConnAck<'_>, keep_alive: u16, session_expiry: u32) -> Self {
         let said = &connack.properties;
         Self {

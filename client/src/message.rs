@@ -1,4 +1,4 @@
-//! Messages: what is published borrows, what is received shares the packet that it came in.
+//! Messages: those to publish borrow their content, received ones share the buffer of their packet.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,10 +14,9 @@ use crate::QoS;
 use crate::error::RequestError;
 use crate::payload::Payload;
 
-/// A message to publish.
+/// Message to publish.
 ///
-/// Its fields are checked when it is published; a [`RequestError`] names the one that can't be
-/// sent.
+/// The fields are checked when it is published; the [`RequestError`] names a field that can't be sent.
 ///
 /// ```
 /// use dunlin_client::{Message, MessageProperties, QoS};
@@ -42,8 +41,7 @@ pub struct Message<'a> {
     pub qos: QoS,
     /// Retain flag: the server stores the message and sends it to later subscribers.
     pub retain: bool,
-    /// A number that is to stand for the topic, where
-    /// [`OutboundAliases::Manual`](crate::OutboundAliases::Manual) is chosen.
+    /// Topic Alias, with [`OutboundAliases::Manual`](crate::OutboundAliases::Manual). Default: `None`.
     pub topic_alias: Option<TopicAlias>,
     /// Message properties (§3.3.2.3).
     pub properties: MessageProperties<'a>,
@@ -97,7 +95,7 @@ impl<'a> Message<'a> {
         self
     }
 
-    /// What it adds to the queue, in bytes; little more than that is.
+    /// Approximate number of bytes that the message adds to the queue: topic and payload.
     pub(crate) fn load(&self) -> usize {
         self.topic.len() + self.payload.len()
     }
@@ -160,24 +158,24 @@ pub(crate) fn text(field: &'static str) -> impl Fn(TextError) -> RequestError {
     move |error| RequestError::Text { field, error }
 }
 
-/// A message that the server sent.
+/// Message that the server sent.
 ///
-/// It shares the buffer that it was read into: a kept message keeps that buffer (64 KiB at most, or
-/// one packet) alive. [`to_owned_buffer`](Self::to_owned_buffer) lets go of it.
+/// The message shares the buffer that it was read into, and keeps that buffer (64 KiB at most, or one
+/// packet) in memory. [`to_owned_buffer`](Self::to_owned_buffer) copies the message.
 #[derive(Clone)]
 pub struct ReceivedMessage {
     packet: PacketBuf,
     topic: Range<usize>,
-    /// The topic where the packet has an alias instead.
+    /// Topic, if the packet has an alias instead.
     aliased: Option<Arc<str>>,
     payload: Range<usize>,
     delivery: Delivery,
     retain: bool,
-    /// Whether it carries subscription identifiers.
+    /// True if the packet has subscription identifiers.
     identified: bool,
 }
 
-/// Where the parts of a PUBLISH are, and what its fixed header says.
+/// Positions of the parts of a PUBLISH, and content of its fixed header.
 pub(crate) struct Layout {
     topic: Range<usize>,
     payload_len: usize,
@@ -187,7 +185,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Of `publish`, behind a fixed header of `header_len` bytes.
+    /// Layout of `publish`, behind a fixed header of `header_len` bytes.
     pub(crate) fn of(publish: &Publish<'_>, header_len: u8) -> Self {
         let start = usize::from(header_len) + 2;
         Self {
@@ -205,8 +203,8 @@ impl Layout {
 const ENTRY: usize = 160;
 
 impl ReceivedMessage {
-    /// What `packet` carries, whose parts are where `layout` says. `aliased` is the topic if the
-    /// packet has none.
+    /// Message in `packet`, whose parts are at the positions of `layout`. `aliased` is the topic if the
+    /// packet has an alias instead.
     pub(crate) fn new(packet: PacketBuf, layout: Layout, aliased: Option<Arc<str>>) -> Self {
         let Layout {
             topic,
@@ -244,43 +242,44 @@ impl ReceivedMessage {
             .map_or_else(|| self.part(&self.topic), |topic| topic.as_bytes())
     }
 
-    /// What was published.
+    /// Payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.part(&self.payload)
     }
 
-    /// What was published, sharing this message's buffer.
+    /// Payload that shares the buffer of this message.
     #[must_use]
     pub fn payload_shared(&self) -> Bytes {
         self.packet.as_bytes().slice(self.payload.clone())
     }
 
-    /// The QoS that it was delivered with.
+    /// Quality of service of the delivery.
     #[must_use]
     pub const fn qos(&self) -> QoS {
         self.delivery.qos()
     }
 
-    /// Whether it was retained before the subscription, or kept its flag.
+    /// Retain flag: the message was retained before the subscription, or the subscription has Retain As
+    /// Published.
     #[must_use]
     pub const fn retain(&self) -> bool {
         self.retain
     }
 
-    /// Whether the server may have sent it before (§3.3.1.1).
+    /// DUP flag: the server may have sent the message before (§3.3.1.1).
     #[must_use]
     pub const fn dup(&self) -> bool {
         self.delivery.dup()
     }
 
-    /// How it was delivered: QoS, identifier, repetition.
+    /// Delivery of the message: QoS, packet identifier and DUP flag.
     #[must_use]
     pub const fn delivery(&self) -> Delivery {
         self.delivery
     }
 
-    /// What it carries along; parsed again at each call.
+    /// Properties of the message; decoded again at each call.
     #[must_use]
     pub fn properties(&self) -> PublishProperties<'_> {
         match self.packet.packet() {
@@ -289,8 +288,7 @@ impl ReceivedMessage {
         }
     }
 
-    /// The identifiers of the subscriptions that it was sent for (§3.3.2.3.8); parsed again at each
-    /// call, if there are any.
+    /// Subscription Identifiers (§3.3.2.3.8); decoded again at each call, if there are any.
     #[must_use]
     pub fn subscription_identifiers(&self) -> Repeated<'_, SubscriptionIdentifier> {
         if self.identified {

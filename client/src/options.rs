@@ -1,4 +1,4 @@
-//! What a client says in CONNECT, how long it waits, and how much it holds.
+//! `ConnectOptions`: content of CONNECT, timeouts, limits and policies of a client.
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::policy::{InvalidMessages, Offline, OnDropped, OnSessionLost, Outbound
 use crate::secret::Secret;
 use crate::will::{self, Will};
 
-/// How a client presents itself to a server, and what it promises itself.
+/// Content of CONNECT, and the timeouts, limits and policies of a client.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,37 +36,39 @@ use crate::will::{self, Will};
 /// # Ok::<(), dunlin_client::OptionsError>(())
 /// ```
 ///
-/// Every field can hold any value of its type; what CONNECT can't say is an [`OptionsError`] that
-/// names the field, from [`check`](Self::check) or, at the latest, from the first attempt to
-/// connect.
+/// Every field can hold any value of its type. Values that can't be sent are an [`OptionsError`] that
+/// names the field, from [`check`](Self::check) or from the first attempt to connect.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
-    /// Names the session; empty asks the server for a name, which is kept for later connections
-    /// (§3.1.3.1).
+    /// Client Identifier, which names the session (§3.1.3.1). If it is empty, the server assigns one,
+    /// which the client uses for later connections, too.
     pub client_id: String,
-    /// At most 65,535 bytes (§3.1.3.5).
+    /// User Name of at most 65,535 bytes (§3.1.3.5). Default: `None`, no user name.
     pub username: Option<Secret<String>>,
-    /// At most 65,535 bytes; allowed without a user name (§3.1.3.6).
+    /// Password of at most 65,535 bytes; allowed without a user name (§3.1.3.6). Default: `None`, no
+    /// password.
     pub password: Option<Secret<Vec<u8>>>,
-    /// Keep Alive: the longest time without a packet from this client (§3.1.2.10). Default: 60 s.
+    /// Keep Alive: maximum time without a packet from this client (§3.1.2.10). Default: 60 s.
     ///
     /// 0 to 65,535 s; a fraction of a second is rounded up, and 0 turns the keep alive off. The
     /// server may choose another
     /// value ([`ServerLimits::keep_alive`](crate::ServerLimits::keep_alive)).
     pub keep_alive: Duration,
-    /// How to authenticate beyond user name and password (§4.12); `None` for not at all.
+    /// Enhanced authentication (§4.12). Default: `None`, user name and password only.
     pub authentication: Option<Authentication>,
-    /// When to ask for a new session.
+    /// Connections that ask for a new session. Default: the first one.
     pub clean_start: CleanStart,
-    /// Seconds that the session outlives the connection; `None` leaves the property out, which
-    /// means 0.
+    /// Session Expiry Interval: seconds that the session outlives the connection (§3.1.2.11.2). `None`
+    /// leaves it out, which means 0. Default: 3,600.
     pub session_expiry_interval: Option<u32>,
-    /// Unacknowledged messages that this client takes at a time: 1 to 65,535; `None` leaves it
-    /// out: 65,535. A server that sends more is left with 0x93 (Receive Maximum exceeded).
-    /// Only on a connection that resumed a session up to 16,384 messages more, of
-    /// 16 MiB together, are taken: some servers send all that waits in the session at once. A
-    /// stream may hold twice as many of earlier connections besides, whose sessions were lost;
-    /// then the client leaves until some are taken
+    /// Receive Maximum: maximum number of unacknowledged messages of QoS 1 and 2, 1 to 65,535
+    /// (§3.1.2.11.3). `None` leaves it out, which means 65,535. Default: 1,024.
+    ///
+    /// If a server sends more, the client disconnects with reason code 0x93 (Receive Maximum
+    /// exceeded). On a connection that resumed a session it accepts up to 16,384 more messages of
+    /// 16 MiB together, because some servers send all that waits in the session at once. Streams may
+    /// hold twice as many messages of earlier connections whose sessions were lost; beyond that the
+    /// client disconnects until some are read
     /// ([`ConnectionError::Untaken`](crate::ConnectionError::Untaken)).
     ///
     /// All streams and all [`Acknowledgement`](crate::Acknowledgement)s share it: while the first
@@ -74,47 +76,46 @@ pub struct ConnectOptions {
     /// are outstanding, no stream gets messages of QoS 1 and 2
     /// ([`Event::WindowClosed`](crate::Event::WindowClosed)).
     pub receive_maximum: Option<u16>,
-    /// Topic aliases that this client takes from the server, each of which keeps a topic; 0, the
-    /// default, for none.
+    /// Topic Alias Maximum: number of topic aliases that the server may use, for each of which the
+    /// client stores a topic (§3.1.2.11.5). Default: 0, none.
     pub topic_alias_maximum: u16,
     /// Maximum Packet Size in bytes (§3.1.2.11.4), announced in CONNECT: 1 to 4,294,967,295.
     /// Default: 16 MiB.
     ///
-    /// A server discards a message that is larger without a word: neither this client nor its
-    /// publisher learns of it [MQTT-3.1.2-25]. A server that sends a larger packet all the
+    /// A server discards a larger message, and neither this client nor the publisher learns of it
+    /// [MQTT-3.1.2-25]. A server that sends a larger packet all the
     /// same is disconnected with reason code 0x95 (Packet too large). `None` announces
     /// nothing; then packets larger than [`memory_budget`](Self::memory_budget), 1 MiB at least,
     /// end the connection. Packets other than PUBLISH may have 1 MiB at most, whatever is
     /// announced.
     pub maximum_packet_size: Option<u32>,
-    /// What to do with a received message that is wrong only in itself; by default it is refused
-    /// and the connection stays.
+    /// Reaction to a received message that is invalid in itself. Default: it is refused, and the
+    /// connection stays.
     pub invalid_messages: InvalidMessages,
-    /// Whether the payload of a message whose Payload Format Indicator says UTF-8 is checked. If
-    /// it isn't UTF-8, the message is wrong in itself and acknowledged with 0x99 (§3.3.2.3.2).
-    /// Default: `false`, the payload isn't looked at.
+    /// Check of the payload if the Payload Format Indicator is UTF-8. If it isn't UTF-8, the message is
+    /// invalid in itself and acknowledged with 0x99 (§3.3.2.3.2). Default: `false`, no check.
     pub validate_payload_format: bool,
-    /// Whether the server may explain failures in any packet; `None` leaves it out: yes.
+    /// Request Problem Information: the server may explain failures in any packet (§3.1.2.11.7).
+    /// `None`, the default, leaves it out, which means `true`.
     pub request_problem_information: Option<bool>,
-    /// Whether the server should say what response topics may be built from
+    /// Request Response Information: the server should send the prefix of response topics (§3.1.2.11.6)
     /// ([`Connected::response_information`](crate::Connected::response_information)); `None`
-    /// leaves it out: no.
+    /// leaves it out, which means `false`. Default: `None`.
     pub request_response_information: Option<bool>,
-    /// What the application adds, in order.
+    /// User Properties of CONNECT, in order. Default: empty.
     pub user_properties: Vec<(String, String)>,
-    /// What the server publishes when it loses this client.
+    /// Will: message that the server publishes when it loses this client (§3.1.2.5). Default: `None`.
     pub will: Option<Will>,
-    /// What is said when the client leaves.
+    /// Content of the DISCONNECT that the client sends.
     pub disconnect: DisconnectOptions,
-    /// How long to wait for CONNACK.
+    /// Timeout of CONNACK. Default: 20 s.
     pub connack_timeout: Duration,
-    /// How long to wait for PINGRESP; half the keep alive at most. The wait starts again whenever
+    /// Timeout of PINGRESP, at most half the keep alive. Default: 30 s. The time starts again whenever
     /// a part of a packet arrives that takes more than one read: a server can't answer before
     /// it has sent the packet. A packet that arrives at less than 1,000 bytes a second over a
     /// whole keep alive ends the connection.
     pub ping_timeout: Duration,
-    /// Time for the acknowledgement of a request, from when it is first on the wire. Default: 60
-    /// s.
+    /// Timeout of the acknowledgement of a request, from when it is first sent. Default: 60 s.
     ///
     /// The time runs only while there is a connection and adds up over connections; to be queued
     /// again doesn't restart it. Then the request fails with
@@ -128,23 +129,23 @@ pub struct ConnectOptions {
     /// back doesn't count. Output that the transport doesn't take for so long ends the
     /// connection ([`ConnectionError::WriteTimeout`](crate::ConnectionError::WriteTimeout)).
     pub ack_timeout: Duration,
-    /// Time for a whole request, from when it is accepted, outages included. Default: none for a
+    /// Timeout of a whole request, from when it is accepted, outages included. Default: none for a
     /// publish, 60 s for a subscribe and an unsubscribe. Then the request fails with
     /// [`RequestError::RequestTimeout`](crate::RequestError::RequestTimeout).
     ///
     /// Without one, being offline alone fails no request.
     pub request_timeout: RequestTimeouts,
-    /// What becomes of a received message whose [`Acknowledgement`](crate::Acknowledgement) is
-    /// dropped without an answer. Default: it is refused with reason code 0x80.
+    /// Reaction to an [`Acknowledgement`](crate::Acknowledgement) that is dropped without an answer.
+    /// Default: the message is refused with reason code 0x80.
     pub on_dropped: OnDropped,
-    /// How long a program that resumes a session has to open its streams, from the first CONNACK
-    /// that resumes it: so long received messages that match none of them wait, those of QoS 1
-    /// and 2 unacknowledged. Default: 30 s; zero means that nothing waits.
+    /// Time in which a program that resumes a session has to open its streams, from the first CONNACK
+    /// that resumes it. For that time, received messages that match no stream wait, those of QoS 1 and
+    /// 2 unacknowledged. Default: 30 s; zero means that no message waits.
     ///
     /// Only the messages of a resumed session wait, whose subscriptions were made by an earlier
     /// process or client: they arrive as soon as the connection is accepted, before the
     /// program can have subscribed again. Such a message waits until a stream with a matching
-    /// filter is opened, [`Client::unmatched`](crate::Client::unmatched) is taken, or the program
+    /// filter is opened, [`Client::unmatched`](crate::Client::unmatched) is called, or the program
     /// calls [`Client::discard_unmatched`](crate::Client::discard_unmatched). Acknowledgements
     /// leave in the order of arrival (§4.6), so one waiting message holds back the
     /// acknowledgements of all messages behind it: when half of
@@ -155,7 +156,7 @@ pub struct ConnectOptions {
     /// arrive, so those of a subscription that the program no longer has don't hold up its
     /// streams any more. Messages of QoS 0 wait likewise, within the limits of one stream.
     pub unmatched_wait: Duration,
-    /// How much may wait to be sent.
+    /// Limits of the queue of requests that wait to be sent or acknowledged.
     pub queue: QueueLimits,
     /// Bytes of received data that the client holds for the application: messages in all streams,
     /// messages and replies that wait for one, unread events, and the server's texts in
@@ -169,26 +170,27 @@ pub struct ConnectOptions {
     /// [`receive_maximum`](Self::receive_maximum). The server repeats what wasn't
     /// acknowledged.
     pub memory_budget: usize,
-    /// What a service doesn't take, refused here; `None` for nothing but what the server says.
+    /// Limits of a service, which the client checks before it sends anything. Default: `None`, only
+    /// the limits in CONNACK.
     pub limits: Option<ServiceLimits>,
-    /// How fast messages may go; `None` for as fast as they can.
+    /// Rate limit of messages. Default: `None`, no limit.
     pub pace: Option<Pace>,
-    /// What is accepted while there is no connection.
+    /// Requests that are accepted while there is no connection. Default: all.
     pub offline: Offline,
-    /// What becomes of unacknowledged requests when the server has lost the session.
+    /// Reaction of unacknowledged requests to a session that the server has lost.
     pub on_session_lost: OnSessionLost,
-    /// Which messages leave with a topic alias.
+    /// Messages that are sent with a topic alias.
     pub outbound_aliases: OutboundAliases,
-    /// How many messages of QoS 1 and 2, 1 to 65,535, may be unacknowledged at the beginning of a
-    /// connection that follows another one; twice as many whenever so many are acknowledged,
-    /// up to the server's Receive Maximum. `None`, the default: as many as the server takes,
-    /// at once. For servers that limit the rate of a connection rather than what is
-    /// unacknowledged: a burst of repetitions would end the connection again. It costs round
-    /// trips.
+    /// Maximum number of unacknowledged messages of QoS 1 and 2, 1 to 65,535, at the beginning of a
+    /// connection that follows another one. It doubles whenever that many are acknowledged, up to the
+    /// server's Receive Maximum. `None`, the default: the server's Receive Maximum at once.
+    ///
+    /// For servers that limit the rate of a connection: a burst of repetitions would end the connection
+    /// again. It costs round trips.
     pub slow_start: Option<u16>,
-    /// After how many connections in a row that the server closed with a message on the wire the
-    /// message is taken for the reason, and fails with
-    /// [`RequestError::Poisoned`](crate::RequestError::Poisoned); `None`, the default: never.
+    /// Number of connections in a row, at least 1, that the server closes while a message is
+    /// unacknowledged, before the message counts as the reason and fails with
+    /// [`RequestError::Poisoned`](crate::RequestError::Poisoned). `None`, the default: never.
     ///
     /// **This deviates from the standard**, by which a client repeats a message for as long as the
     /// session lives [MQTT-4.4.0-1]. The session is given up with the message: the next
@@ -199,51 +201,52 @@ pub struct ConnectOptions {
     pub poison_guard: Option<u32>,
 }
 
+/// Default of the memory budget in bytes.
 const MEMORY_BUDGET: usize = 16 << 20;
+/// Default of the Maximum Packet Size in bytes.
 const MAXIMUM_PACKET_SIZE: u32 = 16 << 20;
 
-/// A packet of this size is always taken, if no Maximum Packet Size says otherwise.
+/// Size in bytes of packets that are always accepted without a Maximum Packet Size.
 const SMALLEST_LIMIT: u32 = 1 << 20;
 
-/// When a client asks for a new session (§3.1.2.4).
+/// Connections for which a client asks for a new session (§3.1.2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CleanStart {
-    /// At the first connection, which has nothing to go on with; later ones resume.
+    /// The first connection asks for a new session; later ones resume it.
     #[default]
     First,
-    /// At every connection.
+    /// Every connection asks for a new session.
     Always,
-    /// Never. A client that is given no session states with it that it holds an empty one for its
-    /// client identifier:
-    /// see [`Session::assumed_empty`](crate::engine::Session::assumed_empty).
+    /// No connection asks for a new session. A client that is given no session declares by this that it
+    /// has an empty one for its client identifier: see [`Session::assumed_empty`](crate::engine::Session::assumed_empty).
     Never,
 }
 
-/// Times for whole requests, from acceptance to the end; `None` means any length of time.
+/// Timeouts of whole requests, from acceptance to the end; `None` means no timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestTimeouts {
-    /// For a publish. Default: `None`.
+    /// Timeout of a publish. Default: `None`.
     pub publish: Option<Duration>,
-    /// For a subscribe. Default: 60 s.
+    /// Timeout of a subscribe. Default: 60 s.
     pub subscribe: Option<Duration>,
-    /// For an unsubscribe. Default: 60 s. The subscription still ends when there is a connection
+    /// Timeout of an unsubscribe. Default: 60 s. The subscription still ends when there is a connection
     /// again.
     pub unsubscribe: Option<Duration>,
 }
 
-/// How much may wait to be sent: while there is no connection, behind the server's Receive Maximum,
-/// or in the buffer of a slow connection.
+/// Limits of the queue of requests: those that wait for a connection, for the server's Receive
+/// Maximum or for a slow transport, and those that aren't acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// Requests, acknowledged ones no longer counted.
+    /// Maximum number of requests. Default: 10,000.
     pub count: usize,
-    /// Bytes of their packets.
+    /// Maximum size of their packets in bytes. Default: 16 MiB.
     pub bytes: usize,
 }
 
 impl ConnectOptions {
-    /// Of a client that keeps its session for an hour, is heard of once a minute, holds up to 1,024
-    /// messages that it hasn't acknowledged, and queues up to 10,000 requests.
+    /// Options with the defaults: a session of an hour, a keep alive of a minute, a Receive Maximum of
+    /// 1,024, and a queue of 10,000 requests.
     #[must_use]
     pub fn new(client_id: impl Into<String>) -> Self {
         Self {
@@ -282,7 +285,7 @@ impl ConnectOptions {
         }
     }
 
-    /// The largest packet in bytes that is taken from the server.
+    /// Maximum size in bytes of a packet that is accepted from the server.
     pub(crate) fn largest_packet(&self) -> u32 {
         let budget = u32::try_from(self.memory_budget)
             .unwrap_or(u32::MAX)
@@ -290,15 +293,15 @@ impl ConnectOptions {
         self.maximum_packet_size.unwrap_or(budget)
     }
 
-    /// Whether a CONNECT can be made of it.
+    /// Checks that CONNECT can be sent, and the numbers that it doesn't carry.
     ///
     /// # Errors
-    /// Names the field that can't be sent.
+    /// All variants of [`OptionsError`]; each names the field.
     pub fn check(&self) -> Result<(), OptionsError> {
         self.encode(true, &self.client_id, None, &mut BytesMut::new())
     }
 
-    /// Appends the CONNECT to `out`, with what its method of authentication begins with.
+    /// Appends the CONNECT to `out`, with the first data of the authentication method, if any.
     pub(crate) fn encode(
         &self,
         clean_start: bool,
@@ -387,13 +390,13 @@ impl ConnectOptions {
 }
 
 impl Default for ConnectOptions {
-    /// As [`new`](Self::new) with an empty client identifier: the server assigns one.
+    /// Like [`new`](Self::new) with an empty client identifier: the server assigns one.
     fn default() -> Self {
         Self::new("")
     }
 }
 
-/// The number as the wire has it, where 0 isn't one; `field` names it in an error.
+/// Number as CONNECT carries it, where 0 isn't allowed; `field` names it in an error.
 fn not_zero<T, N: TryFrom<T>>(
     field: &'static str,
     number: Option<T>,

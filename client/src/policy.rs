@@ -1,19 +1,18 @@
-//! What a client may decide for itself: about lost sessions, times without a connection, topic
-//! aliases.
+//! Policies of a client where the standard leaves a choice: lost sessions, times without a
+//! connection, topic aliases.
 
-/// What the client does with a received message that is wrong only in itself: in what its publisher
-/// wrote, and a lax server passed on. [`ErrorScope`](dunlin_codec::ErrorScope) has the table of
-/// faults.
+/// Reaction to a received message that is invalid in itself: its publisher made the mistake, and the
+/// server forwarded it. [`ErrorScope`](dunlin_codec::ErrorScope) has the table of faults.
 ///
-/// What breaks the rules of the connection closes it in any case (§4.13).
+/// A violation of the connection's rules closes the connection in any case (§4.13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum InvalidMessages {
     /// The message is refused and the connection stays, as the standard allows clients
     /// [U-4.13.1-1].
     ///
-    /// At QoS 1 and 2 it is acknowledged with 0x80 (Unspecified error), in its turn; it reaches no
-    /// stream, is counted in
-    /// [`Statistics::invalid_messages`](crate::engine::Statistics::invalid_messages), and told as
+    /// At QoS 1 and 2 it is acknowledged with 0x80 (Unspecified error), in order of
+    /// arrival. It reaches no stream, is counted in
+    /// [`Statistics::invalid_messages`](crate::engine::Statistics::invalid_messages), and reported as
     /// [`Event::MessageRefused`](crate::Event::MessageRefused).
     #[default]
     Refuse,
@@ -23,11 +22,11 @@ pub enum InvalidMessages {
     CloseConnection,
 }
 
-/// What becomes of requests that were on the wire when the connection ended, if the server then has
-/// no session to go on with (§4.4). It may have got them or not.
+/// Reaction of requests that were unacknowledged when the connection ended, if the server has lost
+/// the session (§4.4). The server may have received them or not.
 ///
-/// A message of QoS 2 whose PUBREC came is the server's, and the exchange can't be finished any
-/// more: it always fails with [`RequestError::SessionLost`](crate::RequestError::SessionLost).
+/// A message of QoS 2 whose PUBREC has arrived was received by the server, and the exchange can't be
+/// finished any more: it always fails with [`RequestError::SessionLost`](crate::RequestError::SessionLost).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OnSessionLost {
     /// Messages of QoS 1: `Republish` by default.
@@ -40,63 +39,64 @@ pub struct OnSessionLost {
     pub unsubscribe: LostRequest,
 }
 
-/// What becomes of a message.
+/// Reaction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostMessage {
-    /// It is published as a new one, in its old order, and may arrive twice. Its receipt says so.
+    /// The message is published as a new one, in its old order, and may arrive twice. Its receipt has
+    /// [`Published::republished`](crate::engine::Published::republished).
     Republish,
-    /// It fails with [`RequestError::SessionLost`](crate::RequestError::SessionLost), and may have
-    /// arrived.
+    /// The message fails with [`RequestError::SessionLost`](crate::RequestError::SessionLost), and may
+    /// have arrived.
     Fail,
 }
 
-/// What becomes of a SUBSCRIBE or an UNSUBSCRIBE that the server didn't answer before the session
-/// was lost.
+/// Reaction of a SUBSCRIBE or an UNSUBSCRIBE that the server didn't answer before the session was
+/// lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostRequest {
-    /// It is sent as a new request with a new packet identifier, in its old order
+    /// The request is sent as a new one with a new packet identifier, in its old order
     /// ([`Answered::reissued`](crate::engine::Answered::reissued)). It isn't a resend
     /// [MQTT-4.4.0-1].
     Reissue,
-    /// It fails with [`RequestError::SessionLost`](crate::RequestError::SessionLost).
+    /// The request fails with [`RequestError::SessionLost`](crate::RequestError::SessionLost).
     Fail,
 }
 
-/// What is accepted while there is no connection, and what a full queue does.
-/// [`QueueLimits`](crate::QueueLimits) bound every one of them. What was accepted before a
-/// connection ended stays.
+/// Requests that are accepted while there is no connection, and the reaction of a full queue. Limits
+/// of the queue are in [`QueueLimits`](crate::QueueLimits). Requests that were accepted before a
+/// connection ended stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Offline {
-    /// Everything is accepted, and a full queue takes nothing more.
+    /// All requests are accepted until the queue is full.
     #[default]
     KeepAll,
-    /// As `KeepAll`, but messages of QoS 0 are refused with
+    /// Like `KeepAll`, but messages of QoS 0 are refused with
     /// [`RequestError::Offline`](crate::RequestError::Offline).
     DropQoS0,
-    /// Everything is refused with [`RequestError::Offline`](crate::RequestError::Offline).
+    /// All requests are refused with [`RequestError::Offline`](crate::RequestError::Offline).
     Reject,
-    /// Everything is accepted: a full queue, with a connection or without, makes room by failing
-    /// the oldest message that hasn't been sent, with
+    /// All requests are accepted. A full queue, with a connection or without, fails its oldest message
+    /// that hasn't been sent, with
     /// [`RequestError::Dropped`](crate::RequestError::Dropped).
     DropOldest,
 }
 
-/// Which messages leave with a topic alias (§3.3.2.3.4). A server's Topic Alias Maximum is never
+/// Messages that are sent with a topic alias (§3.3.2.3.4). A server's Topic Alias Maximum is never
 /// exceeded, and each connection begins without any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OutboundAliases {
-    /// None.
+    /// No message has an alias.
     #[default]
     None,
-    /// Those whose [`topic_alias`](crate::Message::topic_alias) says so. The topic is sent along
+    /// Messages with a [`topic_alias`](crate::Message::topic_alias) have it. The topic is sent as well
     /// until the server knows the alias. An alias above the server's maximum is refused with
     /// [`RequestError::TopicAlias`](crate::RequestError::TopicAlias); a message that was accepted
     /// before the maximum was known is sent without.
     Manual,
-    /// All: the topics that were used last have one.
+    /// All messages may have an alias: the topics that were used last have one.
     Lru {
-        /// How many of them, if the server takes as many. The memory that they cost is that of the
-        /// topics.
+        /// Maximum number of aliases, within the server's Topic Alias Maximum. The client stores a topic
+        /// for each.
         maximum: u16,
     },
 }
@@ -112,7 +112,7 @@ impl Default for OnSessionLost {
     }
 }
 
-/// What becomes of a received message of QoS 1 or 2 whose `Acknowledgement` is dropped without an
+/// Reaction to an `Acknowledgement` of a received message of QoS 1 or 2 that is dropped without an
 /// answer.
 ///
 /// Nothing behind it can be acknowledged meanwhile (§4.6). Five seconds after the drop, or at once

@@ -1,4 +1,4 @@
-//! The message that a server publishes for a client that it has lost (§3.1.2.5).
+//! `Will`: message that a server publishes for a client that it has lost (§3.1.2.5).
 
 use dunlin_codec::{
     BinaryData, PayloadFormat, TextError, TopicName, UserProperty, Utf8String, WillProperties,
@@ -7,8 +7,8 @@ use dunlin_codec::{
 use crate::QoS;
 use crate::error::{OptionsError, text};
 
-/// A message that the server publishes when it loses the client (§3.1.2.5): unless the client says
-/// DISCONNECT, and not before its delay is over or the session ends.
+/// Message that the server publishes when it loses the client without a DISCONNECT, once the delay is
+/// over or the session ends (§3.1.2.5).
 ///
 /// ```
 /// use dunlin_client::{ConnectOptions, QoS, Will};
@@ -29,8 +29,8 @@ pub struct Will {
     pub qos: QoS,
     /// Retain flag: the server stores the message and sends it to later subscribers.
     pub retain: bool,
-    /// Seconds between the loss and the will; `None` leaves it out: 0. The end of the session ends
-    /// the wait.
+    /// Will Delay Interval: seconds between the loss and the publication; the end of the session ends
+    /// it. `None` leaves it out, which means 0.
     pub delay_interval: Option<u32>,
     /// Payload Format Indicator: whether the payload is UTF-8 text. The payload isn't checked
     /// against it.
@@ -49,7 +49,7 @@ pub struct Will {
 }
 
 impl Will {
-    /// A will of QoS 0 without properties.
+    /// Will of QoS 0 without properties.
     #[must_use]
     pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -59,7 +59,10 @@ impl Will {
         }
     }
 
-    /// As CONNECT carries it, with its user properties.
+    /// Will as the codec encodes it, with its user properties.
+    ///
+    /// # Errors
+    /// [`OptionsError::Text`], [`OptionsError::WillTopic`], [`OptionsError::WillResponseTopic`].
     pub(crate) fn to_packet<'a>(
         &'a self,
         user_properties: &'a [UserProperty<'a>],
@@ -97,7 +100,7 @@ impl Will {
     }
 }
 
-/// What the wire takes of `pairs`; `field` names them in an error.
+/// User properties as the codec encodes them; `field` names them in an error.
 pub(crate) fn user_properties<'a>(
     field: &'static str,
     pairs: &'a [(String, String)],

@@ -34,7 +34,7 @@ pub struct CustomAuthorizer {
     pub token: Option<AuthorizerToken>,
     /// Encoding of characters that a query can't carry. Default: [`Encoding::Auto`].
     pub encoding: Encoding,
-    /// Whether the name and the version of this library are sent to AWS. Default: `false`.
+    /// True if the name and the version of this library are sent to AWS. Default: `false`.
     pub metrics: bool,
 }
 

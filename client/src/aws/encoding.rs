@@ -51,7 +51,7 @@ pub(super) fn push_encoded(out: &mut String, text: &str, keep: Keep) {
     }
 }
 
-/// Whether a `%XX` is in it.
+/// True if a `%XX` is in it.
 pub(super) fn has_escape(text: &str) -> bool {
     unescaped(text).any(|item| matches!(item, Unescaped::Escape(_)))
 }

@@ -29,7 +29,7 @@ impl fmt::Display for AwsService {
     }
 }
 
-/// Whether a host name is one of AWS: a certificate for it comes from an authority that AWS uses.
+/// True if a host name is one of AWS: a certificate for it comes from an authority that AWS uses.
 pub fn is_aws_host(host: &str) -> bool {
     split_aws_domain(&normalized(host)).is_some()
 }

@@ -61,7 +61,7 @@ fn check_length(field: Field, length: usize) -> Result<(), LimitError> {
     Ok(())
 }
 
-/// Whether a byte is the second or a later one of a character in UTF-8: the API model counts
+/// True if a byte is the second or a later one of a character in UTF-8: the API model counts
 /// characters.
 fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000

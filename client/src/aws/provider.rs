@@ -37,7 +37,7 @@ impl Target {
     /// ```
     ///
     /// # Errors
-    /// As [`CustomAuthorizer::user_name`].
+    /// Like [`CustomAuthorizer::user_name`].
     pub fn authorize(&mut self, authorizer: &CustomAuthorizer) -> Result<(), AuthorizerError> {
         self.username = Some(authorizer.user_name()?);
         Ok(())

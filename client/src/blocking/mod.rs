@@ -73,11 +73,11 @@ impl Client {
         Ok(Self { inner, runtime })
     }
 
-    /// As [`Client::start_with_session`](crate::Client::start_with_session), on a thread of its
+    /// Like [`Client::start_with_session`](crate::Client::start_with_session), on a thread of its
     /// own.
     ///
     /// # Errors
-    /// As [`start`](Self::start). The session is lost.
+    /// Like [`start`](Self::start). The session is lost.
     ///
     /// # Panics
     /// In asynchronous code, before anything is started.
@@ -89,10 +89,10 @@ impl Client {
         Ok(Self { inner, runtime })
     }
 
-    /// As [`Client::start_with_store`](crate::Client::start_with_store), on a thread of its own.
+    /// Like [`Client::start_with_store`](crate::Client::start_with_store), on a thread of its own.
     ///
     /// # Errors
-    /// As [`start`](Self::start), and what is wrong with the store.
+    /// Like [`start`](Self::start), and what is wrong with the store.
     ///
     /// # Panics
     /// In asynchronous code, before anything is started.
@@ -104,7 +104,7 @@ impl Client {
         Ok(Self { inner, runtime })
     }
 
-    /// As [`Client::until_persisted`](crate::Client::until_persisted), for `timeout` at most.
+    /// Like [`Client::until_persisted`](crate::Client::until_persisted), for `timeout` at most.
     ///
     /// # Errors
     /// [`RequestError::Timeout`] after `timeout`; as
@@ -118,7 +118,7 @@ impl Client {
     /// [`ClientOptions::connect_within`] at most.
     ///
     /// # Errors
-    /// As [`Client::connect`](crate::Client::connect).
+    /// Like [`Client::connect`](crate::Client::connect).
     ///
     /// # Panics
     /// In asynchronous code, before anything is started.
@@ -133,15 +133,15 @@ impl Client {
         Ok(client)
     }
 
-    /// As [`Client::until_connected`](crate::Client::until_connected).
+    /// Like [`Client::until_connected`](crate::Client::until_connected).
     ///
     /// # Errors
-    /// As there.
+    /// Those of the method of the same name there.
     pub fn until_connected(&self, within: Duration) -> Result<(), StopCause> {
         self.runtime.wait(self.inner.until_connected(within))
     }
 
-    /// As [`Client::events`](crate::Client::events).
+    /// Like [`Client::events`](crate::Client::events).
     #[must_use]
     pub fn events(&self) -> Events {
         Events {
@@ -154,7 +154,7 @@ impl Client {
     /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most.
     ///
     /// # Errors
-    /// As [`Client::publish`](crate::Client::publish).
+    /// Like [`Client::publish`](crate::Client::publish).
     pub fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
         Ok(self.receipt(self.runtime.wait(self.inner.publish(message))?))
     }
@@ -162,15 +162,15 @@ impl Client {
     /// Hands a message over, or says at once that there is no room.
     ///
     /// # Errors
-    /// As [`Client::publish`](crate::Client::publish).
+    /// Like [`Client::publish`](crate::Client::publish).
     pub fn try_publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
         Ok(self.receipt(self.inner.try_publish(message)?))
     }
 
-    /// As [`subscribe_with`](Self::subscribe_with), with the default options.
+    /// Like [`subscribe_with`](Self::subscribe_with), with the default options.
     ///
     /// # Errors
-    /// As [`subscribe_with`](Self::subscribe_with).
+    /// Like [`subscribe_with`](Self::subscribe_with).
     pub fn subscribe(&self, filter: &str, qos: QoS) -> Result<Subscription, RequestError> {
         self.subscribe_with(filter, qos)
     }
@@ -180,7 +180,7 @@ impl Client {
     /// in all.
     ///
     /// # Errors
-    /// As [`Client::subscribe_with`](crate::Client::subscribe_with).
+    /// Like [`Client::subscribe_with`](crate::Client::subscribe_with).
     pub fn subscribe_with(
         &self,
         filter: &str,
@@ -193,11 +193,11 @@ impl Client {
         })
     }
 
-    /// As [`Client::subscribe_many`](crate::Client::subscribe_many), waiting as long as
+    /// Like [`Client::subscribe_many`](crate::Client::subscribe_many), waiting as long as
     /// [`subscribe_with`](Self::subscribe_with) does.
     ///
     /// # Errors
-    /// As [`Client::subscribe_many`](crate::Client::subscribe_many).
+    /// Like [`Client::subscribe_many`](crate::Client::subscribe_many).
     pub fn subscribe_many<'a>(
         &self,
         filters: impl IntoIterator<Item = (&'a str, impl Into<SubscribeOptions>)>,
@@ -214,11 +214,11 @@ impl Client {
             .collect())
     }
 
-    /// As [`Client::unsubscribe_many`](crate::Client::unsubscribe_many), waiting as long as
+    /// Like [`Client::unsubscribe_many`](crate::Client::unsubscribe_many), waiting as long as
     /// [`subscribe_with`](Self::subscribe_with) does.
     ///
     /// # Errors
-    /// As [`Client::unsubscribe_many`](crate::Client::unsubscribe_many).
+    /// Like [`Client::unsubscribe_many`](crate::Client::unsubscribe_many).
     pub fn unsubscribe_many(
         &self,
         filters: &[&str],
@@ -231,7 +231,7 @@ impl Client {
     /// [`subscribe_with`](Self::subscribe_with) does.
     ///
     /// # Errors
-    /// As [`Client::unsubscribe`](crate::Client::unsubscribe).
+    /// Like [`Client::unsubscribe`](crate::Client::unsubscribe).
     pub fn unsubscribe(&self, filter: &str) -> Result<Answered, RequestError> {
         self.answered(self.inner.unsubscribe(filter))
     }
@@ -239,7 +239,7 @@ impl Client {
     /// Publishes a request with QoS 1 and waits for its reply.
     ///
     /// # Errors
-    /// As [`Client::request`](crate::Client::request).
+    /// Like [`Client::request`](crate::Client::request).
     pub fn request(
         &self,
         topic: &str,
@@ -250,10 +250,10 @@ impl Client {
             .wait(self.inner.request(topic, payload, timeout))
     }
 
-    /// As [`request`](Self::request), for any message.
+    /// Like [`request`](Self::request), for any message.
     ///
     /// # Errors
-    /// As [`Client::request`](crate::Client::request).
+    /// Like [`Client::request`](crate::Client::request).
     pub fn request_with(
         &self,
         message: Message<'_>,
@@ -262,13 +262,13 @@ impl Client {
         self.runtime.wait(self.inner.request_with(message, timeout))
     }
 
-    /// As [`Client::is_connected`](crate::Client::is_connected).
+    /// Like [`Client::is_connected`](crate::Client::is_connected).
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.inner.is_connected()
     }
 
-    /// As [`Client::reconnect_now`](crate::Client::reconnect_now).
+    /// Like [`Client::reconnect_now`](crate::Client::reconnect_now).
     pub fn reconnect_now(&self) {
         self.inner.reconnect_now();
     }
@@ -277,12 +277,12 @@ impl Client {
     /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout).
     ///
     /// # Errors
-    /// As [`Client::reauthenticate`](crate::Client::reauthenticate).
+    /// Like [`Client::reauthenticate`](crate::Client::reauthenticate).
     pub fn reauthenticate(&self) -> Result<(), RequestError> {
         self.answered(self.inner.reauthenticate())
     }
 
-    /// As [`Client::unmatched`](crate::Client::unmatched).
+    /// Like [`Client::unmatched`](crate::Client::unmatched).
     #[must_use]
     pub fn unmatched(&self, limits: StreamLimits) -> Option<Unmatched> {
         Some(Unmatched {
@@ -291,18 +291,18 @@ impl Client {
         })
     }
 
-    /// As [`Client::discard_unmatched`](crate::Client::discard_unmatched).
+    /// Like [`Client::discard_unmatched`](crate::Client::discard_unmatched).
     pub fn discard_unmatched(&self) {
         self.inner.discard_unmatched();
     }
 
-    /// As [`Client::unrouted`](crate::Client::unrouted).
+    /// Like [`Client::unrouted`](crate::Client::unrouted).
     #[must_use]
     pub fn unrouted(&self) -> u64 {
         self.inner.unrouted()
     }
 
-    /// As [`Client::late_replies`](crate::Client::late_replies).
+    /// Like [`Client::late_replies`](crate::Client::late_replies).
     #[must_use]
     pub fn late_replies(&self) -> u64 {
         self.inner.late_replies()
@@ -314,26 +314,26 @@ impl Client {
         self.runtime.wait(self.inner.disconnect());
     }
 
-    /// As [`disconnect`](Self::disconnect), with this time for accepted requests.
+    /// Like [`disconnect`](Self::disconnect), with this time for accepted requests.
     pub fn disconnect_within(&self, flush_for: Duration) {
         self.runtime.wait(self.inner.disconnect_within(flush_for));
     }
 
-    /// As [`Client::disconnect_keeping_session`](crate::Client::disconnect_keeping_session).
+    /// Like [`Client::disconnect_keeping_session`](crate::Client::disconnect_keeping_session).
     #[must_use]
     pub fn disconnect_keeping_session(&self) -> Option<Session> {
         self.runtime.wait(self.inner.disconnect_keeping_session())
     }
 
-    /// As [`Client::set_disconnect`](crate::Client::set_disconnect).
+    /// Like [`Client::set_disconnect`](crate::Client::set_disconnect).
     ///
     /// # Errors
-    /// As [`Client::set_disconnect`](crate::Client::set_disconnect).
+    /// Like [`Client::set_disconnect`](crate::Client::set_disconnect).
     pub fn set_disconnect(&self, disconnect: DisconnectOptions) -> Result<(), OptionsError> {
         self.inner.set_disconnect(disconnect)
     }
 
-    /// As [`Client::statistics`](crate::Client::statistics).
+    /// Like [`Client::statistics`](crate::Client::statistics).
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.inner.statistics()

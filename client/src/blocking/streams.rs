@@ -87,7 +87,7 @@ impl Subscription {
             .ok_or(TimedOut { after: timeout })
     }
 
-    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so;
+    /// Like [`next`](Self::next), but the message isn't acknowledged before the application says so;
     /// see [`Subscription::next_unacknowledged`](crate::Subscription::next_unacknowledged).
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Unmatched {
             .ok_or(TimedOut { after: timeout })
     }
 
-    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so.
+    /// Like [`next`](Self::next), but the message isn't acknowledged before the application says so.
     ///
     /// # Errors
     /// None came within `timeout`.
@@ -137,7 +137,7 @@ impl Receipt {
     /// What became of the message; once it is known, it is told as often as it is asked for.
     ///
     /// # Errors
-    /// As [`Receipt`](crate::Receipt); [`RequestError::Timeout`] after `timeout`, and asking again
+    /// Like [`Receipt`](crate::Receipt); [`RequestError::Timeout`] after `timeout`, and asking again
     /// is fine then.
     pub fn wait(&mut self, timeout: Duration) -> Result<Published, RequestError> {
         if self.outcome.is_none() {

@@ -96,7 +96,7 @@ impl Client {
         )
     }
 
-    /// As [`start`](Self::start), with the session of another client, which
+    /// Like [`start`](Self::start), with the session of another client, which
     /// [`disconnect_keeping_session`](Self::disconnect_keeping_session) returned.
     ///
     /// Unacknowledged messages of the session are sent before all others, and its subscriptions
@@ -171,7 +171,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Whether there is a connection that a server has accepted. It may end at any time; requests
+    /// True if there is a connection that a server has accepted. It may end at any time; requests
     /// need not wait for it.
     #[must_use]
     pub fn is_connected(&self) -> bool {
@@ -295,7 +295,7 @@ impl Client {
         self.disconnect_within(FLUSH_ON_DISCONNECT).await;
     }
 
-    /// As [`disconnect`](Self::disconnect), with this time for accepted requests. Of several calls,
+    /// Like [`disconnect`](Self::disconnect), with this time for accepted requests. Of several calls,
     /// the earliest end counts.
     ///
     /// Cancel safe: dropping the future doesn't take the request to stop back.

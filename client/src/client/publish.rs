@@ -93,7 +93,7 @@ impl Client {
     /// Publishes a message if the queue has space for it now.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish); [`RequestError::QueueFull`] without waiting.
+    /// Like [`publish`](Self::publish); [`RequestError::QueueFull`] without waiting.
     pub fn try_publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
         let accepted = self.shared().publish(&message)?;
         Ok(Receipt::new(self.shared(), accepted))

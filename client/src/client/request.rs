@@ -82,13 +82,13 @@ impl Client {
             .await
     }
 
-    /// As [`request`](Self::request), for any message. The client sets its Response Topic and
+    /// Like [`request`](Self::request), for any message. The client sets its Response Topic and
     /// Correlation Data.
     ///
     /// Cancel safe: dropping the future doesn't take the request back; its reply counts as late.
     ///
     /// # Errors
-    /// As [`request`](Self::request).
+    /// Like [`request`](Self::request).
     pub async fn request_with(
         &self,
         message: Message<'_>,

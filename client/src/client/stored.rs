@@ -10,7 +10,7 @@ use crate::runtime::router::Router;
 use crate::store::{Store, StoreError};
 
 impl Client {
-    /// As [`start`](Self::start), with a session that outlives the process: the client goes on with
+    /// Like [`start`](Self::start), with a session that outlives the process: the client goes on with
     /// the session that `store` has of an earlier process, and persists its own there.
     ///
     /// * Messages of QoS 1 and 2 are persisted a moment after they are accepted, and before they

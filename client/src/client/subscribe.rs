@@ -62,7 +62,7 @@ impl Client {
     /// Cancel safe: dropping the future ends the subscription.
     ///
     /// # Errors
-    /// As [`subscribe_with`](Self::subscribe_with).
+    /// Like [`subscribe_with`](Self::subscribe_with).
     pub async fn subscribe(&self, filter: &str, qos: QoS) -> Result<Subscription, RequestError> {
         self.subscribe_with(filter, qos).await
     }
@@ -127,7 +127,7 @@ impl Client {
     /// Cancel safe: dropping the future ends the subscriptions.
     ///
     /// # Errors
-    /// As [`subscribe_with`](Self::subscribe_with), for all filters together; in addition
+    /// Like [`subscribe_with`](Self::subscribe_with), for all filters together; in addition
     /// [`RequestError::Text`] for a user property that can't be sent, and [`RequestError::Encode`]
     /// for an empty list. A filter that the server refuses has its error in the returned list.
     pub async fn subscribe_many<'a>(
@@ -225,7 +225,7 @@ impl Client {
     /// Cancel safe: dropping the future doesn't take the request back.
     ///
     /// # Errors
-    /// As [`unsubscribe_many`](Self::unsubscribe_many), and [`RequestError::Refused`] if the server
+    /// Like [`unsubscribe_many`](Self::unsubscribe_many), and [`RequestError::Refused`] if the server
     /// refused.
     pub async fn unsubscribe(&self, filter: &str) -> Result<Answered, RequestError> {
         let answer = self.unsubscribe_many(&[filter], &[]).await?;
@@ -242,7 +242,7 @@ impl Client {
     /// Cancel safe: dropping the future doesn't take the request back.
     ///
     /// # Errors
-    /// As [`subscribe_many`](Self::subscribe_many), but a reason code of 0x80 or above in the
+    /// Like [`subscribe_many`](Self::subscribe_many), but a reason code of 0x80 or above in the
     /// answer is not an error.
     pub async fn unsubscribe_many(
         &self,

@@ -50,7 +50,7 @@ pub(super) struct Reader {
     pub(super) shared: Arc<Shared>,
     /// Key of the stream in the router.
     key: usize,
-    /// Whether the stream stays open without this reader.
+    /// True if the stream stays open without this reader.
     is_detached: bool,
 }
 

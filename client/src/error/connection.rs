@@ -40,7 +40,7 @@ impl Violation {
         }
     }
 
-    /// Whether `other` breaks the same rule, at whatever place of a packet.
+    /// True if `other` breaks the same rule, at whatever place of a packet.
     #[cfg(feature = "tokio")]
     pub(crate) fn is_same_rule(&self, other: &Self) -> bool {
         match (self, other) {
@@ -68,7 +68,7 @@ pub enum ConnectError {
     /// The server closed the connection instead of answering CONNECT.
     #[error("the server closed the connection before it answered CONNECT")]
     Closed {
-        /// Whether the connection was reset (RST) rather than closed (FIN).
+        /// True if the connection was reset (RST) rather than closed (FIN).
         reset: bool,
     },
     /// The server didn't answer CONNECT in time.
@@ -199,7 +199,7 @@ pub enum StopCause {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Escaped(detail))]
 pub struct ProviderError {
-    /// Whether another call may succeed. If not, the client stops.
+    /// True if another call may succeed. If not, the client stops.
     pub is_retryable: bool,
     /// Explanation for people, without secrets.
     pub detail: String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::runtime::retry::{RepeatedViolation, Retry, RetryPolicy};
 
-/// When a client connects again.
+/// Delays between attempts to connect, and the failures that are followed by another attempt.
 ///
 /// # What is final
 ///

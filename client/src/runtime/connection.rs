@@ -44,7 +44,7 @@ pub(crate) struct Connection {
     phase: Phase,
     read: ReadBuffer,
     write: WriteBuffer,
-    /// Whether the engine has output that waits until changes are persisted.
+    /// True if the engine has output that waits until changes are persisted.
     waits_for_store: bool,
     /// Bytes that were read since a deadline passed whose time-outs wait for what is in the socket.
     read_overdue: usize,
@@ -62,7 +62,7 @@ enum Phase {
     /// The engine wants to close: the remaining output may be written until `deadline`.
     Closing {
         deadline: Instant,
-        /// Whether DISCONNECT is part of the output.
+        /// True if DISCONNECT is part of the output.
         sends_disconnect: bool,
     },
     /// Nothing can be written any more. Boxed, because it is rare and large.
@@ -78,7 +78,7 @@ struct BreakCause {
     unwritten: usize,
 }
 
-/// What the engine wants from the connection.
+/// Interest of the engine in the connection.
 struct Interest {
     /// The connection should be closed.
     close: bool,
@@ -435,7 +435,7 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline has passed: `deadline` or one of the connection itself.
+    /// True if a deadline has passed: `deadline` or one of the connection itself.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> bool {
         let broken = match &self.phase {
             Phase::Broken(broken) => Some(broken.deadline),

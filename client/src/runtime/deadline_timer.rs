@@ -16,7 +16,7 @@ pub(crate) struct DeadlineTimer {
 }
 
 impl DeadlineTimer {
-    /// Whether `deadline` has passed; if not, the current task is woken when it does. `None` never
+    /// True if `deadline` has passed; if not, the current task is woken when it does. `None` never
     /// passes.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> bool {
         let Some(deadline) = deadline else {

@@ -98,7 +98,7 @@ struct Stop;
 struct Driver<'a> {
     shared: &'a Shared,
     options: Box<DriverOptions>,
-    /// Whether a server has accepted a connection of this client.
+    /// True if a server has accepted a connection of this client.
     has_connected: bool,
     violations: ViolationCounter,
     /// Number of attempts since the last connection.
@@ -216,7 +216,7 @@ impl<'a> Driver<'a> {
         reconnect.policy.classify(&context)
     }
 
-    /// Whether there may be another attempt: because it may succeed, or because the provider may
+    /// True if there may be another attempt: because it may succeed, or because the provider may
     /// return another target.
     fn should_retry(&self, failure: &Failure, retry: Retry) -> bool {
         let is_over = self

@@ -45,7 +45,7 @@ pub(crate) enum StopProgress {
 }
 
 impl StopProgress {
-    /// Whether the client should disconnect.
+    /// True if the client should disconnect.
     pub(crate) const fn is_over(self) -> bool {
         matches!(self, Self::TimeOver | Self::Idle)
     }
@@ -60,12 +60,12 @@ impl StopProgress {
 }
 
 impl Lifecycle {
-    /// Whether the client runs, and wasn't asked to stop.
+    /// True if the client runs, and wasn't asked to stop.
     pub(crate) const fn is_running(&self) -> bool {
         matches!(self, Self::Running)
     }
 
-    /// Whether the client has stopped for good.
+    /// True if the client has stopped for good.
     pub(crate) const fn has_stopped(&self) -> bool {
         matches!(self, Self::Stopped(_))
     }
@@ -89,8 +89,8 @@ impl Lifecycle {
         }
     }
 
-    /// Asks the client to stop, after at most `flush_for` in which accepted requests may finish.
-    /// Of several requests to stop, the earliest end counts.
+    /// Asks the client to stop, after at most `flush_for` in which accepted requests may finish. If
+    /// called more than once, the earliest end counts.
     pub(crate) fn request_stop(&mut self, flush_for: Duration) {
         let (flush_for, earlier) = match *self {
             Self::Stopped(_) => return,

@@ -20,7 +20,7 @@ pub(crate) const CONNECTION: &str = "dunlin_client::connection";
 pub(crate) const PACKETS: &str = "dunlin_client::packets";
 /// Requests, subscriptions and messages.
 pub(crate) const SESSION: &str = "dunlin_client::session";
-/// What a store keeps.
+/// Commits and errors of the store.
 pub(crate) const STORE: &str = "dunlin_client::store";
 
 /// Shortest time between two equal warnings.
@@ -62,7 +62,7 @@ struct Recent {
 }
 
 impl Warnings {
-    /// Whether a warning is written: `None` if an equal one was written less than a second ago,
+    /// True if a warning is written: `None` if an equal one was written less than a second ago,
     /// otherwise the number of equal ones that were left out since.
     pub(crate) fn admit(&mut self, key: impl Hash, now: Instant) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
@@ -95,7 +95,7 @@ impl Warnings {
     }
 }
 
-/// What equal warnings have in common; `None` for an event that isn't a warning, or comes seldom.
+/// Key that equal warnings share; `None` for an event that isn't a warning, or is rare.
 pub(crate) fn warning_key(event: &Event) -> Option<(&'static str, Cow<'static, str>)> {
     match event {
         Event::MessageRefused(refused) => Some(("refused", refused.reason.field.into())),

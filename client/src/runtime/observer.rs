@@ -63,7 +63,7 @@ impl Observer {
 /// Observation of one connection, for an [`Observer`], the log, or both.
 pub(crate) struct PacketObserver {
     observer: Option<Observer>,
-    /// Whether packets are written into the log.
+    /// True if packets are written into the log.
     logs: bool,
     /// Beginning of a packet that isn't written whole yet.
     written: BytesMut,

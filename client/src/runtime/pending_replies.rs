@@ -33,7 +33,7 @@ pub(crate) struct PendingReplies {
     waiting: Vec<Waker>,
     /// Response Information of the server, from which response topics are built.
     response_information: Option<String>,
-    /// Whether a server has answered a CONNECT.
+    /// True if a server has answered a CONNECT.
     has_connected: bool,
     wakers: Vec<Waker>,
 }

@@ -1,5 +1,5 @@
-//! What each attempt to connect uses: asked for every time, so that tokens are fresh and endpoints
-//! may change.
+//! `ConnectProvider`: returns server and credentials for each attempt to connect, so that tokens are
+//! fresh and endpoints may change.
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -15,52 +15,52 @@ use crate::error::{
 use crate::secret::Secret;
 use crate::transport::TransportOptions;
 
-/// Where an attempt goes to, and with which credentials.
+/// Server and credentials of an attempt to connect.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Target {
-    /// The way to the server.
+    /// Address of the server, TLS and proxy.
     pub transport: TransportOptions,
-    /// The user name of CONNECT.
+    /// User Name of CONNECT; `None` means none.
     pub username: Option<Secret<String>>,
-    /// The password of CONNECT.
+    /// Password of CONNECT; `None` means none.
     pub password: Option<Secret<Vec<u8>>>,
 }
 
-/// An attempt that is about to begin.
+/// Attempt that is about to begin.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NextAttempt {
-    /// 1 for the first attempt since the last connection.
+    /// Number of the attempt since the last connection, from 1.
     pub number: u32,
-    /// What [`ClientOptions`](crate::ClientOptions) say.
+    /// Target of [`ClientOptions`](crate::ClientOptions).
     pub target: Target,
-    /// How the one before failed, or how the last connection ended.
+    /// Failure of the attempt before, or end of the last connection; `None` for the first attempt.
     pub last: Option<Failure>,
 }
 
-/// Why another attempt is made.
+/// Cause of another attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The one before failed.
+    /// The attempt before failed.
     Attempt(Arc<ConnectError>),
     /// A connection ended.
     Connection(Arc<ConnectionError>),
 }
 
-/// What a provider's answer comes in.
+/// Future that a provider returns.
 pub type Provided<'a> = Pin<Box<dyn Future<Output = Result<Target, ProviderError>> + Send + 'a>>;
 
-/// Is asked before every attempt: for a fresh token, another endpoint, or the server that the last
-/// one referred to.
+/// Provider that is asked before every attempt: for a fresh token, another endpoint, or the server
+/// that the last one referred to.
 ///
-/// A closure is one; so is [`aws::CustomAuthorizer`](crate::aws::CustomAuthorizer). After a failure
-/// of the class [`Retry::Final`](crate::Retry::Final) (a password that the first attempt finds
-/// refused, say) it is asked once more: if it then brings what it brought before, the client stops;
-/// if it brings something else, the client goes on. TLS counts as the same where it is the same
-/// [`TlsConnector`](crate::transport::TlsConnector): make one, and share it among the answers.
-/// Bring a new one when a client certificate was replaced: the example `client_certificate` does
-/// so.
+/// Closures implement it, and so does [`aws::CustomAuthorizer`](crate::aws::CustomAuthorizer).
+///
+/// After a failure of the class [`Retry::Final`](crate::Retry::Final) (a refused password in the first
+/// attempt, for example) the provider is asked once more. If it returns the same target as before, the
+/// client stops; if it returns another one, the client goes on. TLS is the same if it is the same
+/// [`TlsConnector`](crate::transport::TlsConnector): create one, and share it among the targets.
+/// Return a new one after a client certificate was replaced, as the example `client_certificate` does.
 ///
 /// ```
 /// use dunlin_client::{NextAttempt, Provider, ProviderError};
@@ -73,9 +73,11 @@ pub type Provided<'a> = Pin<Box<dyn Future<Output = Result<Target, ProviderError
 /// # async fn fetch_token() -> std::io::Result<Vec<u8>> { Ok(b"token".to_vec()) }
 /// ```
 pub trait ConnectProvider: Send + Sync {
-    /// What the next attempt uses. An answer has
-    /// [`ClientOptions::provide_within`](crate::ClientOptions::provide_within); then the future is
-    /// dropped.
+    /// Returns the target of the next attempt. After
+    /// [`ClientOptions::provide_within`](crate::ClientOptions::provide_within) the future is dropped.
+    ///
+    /// # Errors
+    /// The future resolves with a [`ProviderError`], which says whether another call may succeed.
     fn provide(&self, attempt: NextAttempt) -> Provided<'_>;
 }
 
@@ -89,17 +91,17 @@ where
     }
 }
 
-/// The provider of a client; by default the one that brings what the options say.
+/// Provider of a client. The default returns the target of the client's options.
 #[derive(Clone, Default)]
 pub struct Provider(Option<Arc<dyn ConnectProvider>>);
 
 impl Provider {
-    /// This one.
+    /// Provider that calls `provider`.
     pub fn new(provider: impl ConnectProvider + 'static) -> Self {
         Self(Some(Arc::new(provider)))
     }
 
-    /// Whether asking again brings the same.
+    /// True if every call returns the target of the options.
     pub(crate) const fn is_static(&self) -> bool {
         self.0.is_none()
     }
@@ -123,8 +125,9 @@ impl fmt::Debug for Provider {
 }
 
 impl NextAttempt {
-    /// Where the server said to go instead, with 0x9C (for now) or 0x9D (for good): host names with
-    /// or without ports, in a form that servers choose (§4.11).
+    /// Server Reference of the last failure: other servers to use, with reason code 0x9C (temporarily)
+    /// or 0x9D (permanently). Host names with or without ports, in a form that servers choose (§4.11).
+    /// `None` if there is none.
     #[must_use]
     pub fn server_reference(&self) -> Option<&str> {
         self.last
@@ -136,7 +139,7 @@ impl NextAttempt {
 }
 
 impl Failure {
-    /// What the server said, if it said something.
+    /// Reason that the server gave; `None` if it gave none.
     #[must_use]
     pub fn server_reason(&self) -> Option<&ServerReason> {
         match self {
@@ -151,13 +154,13 @@ impl Failure {
         }
     }
 
-    /// The reason code of the server's CONNACK or DISCONNECT; `None` if the failure is another one.
+    /// Reason code of the server's CONNACK or DISCONNECT; `None` if the failure is another one.
     #[must_use]
     pub fn reason_code(&self) -> Option<ReasonCode> {
         self.server_reason().map(|reason| reason.reason_code)
     }
 
-    /// The rule of the protocol that the server broke, if that is the failure.
+    /// Violation of the protocol by the server; `None` if the failure is another one.
     #[must_use]
     pub fn violation(&self) -> Option<&Violation> {
         match self {
@@ -172,7 +175,7 @@ impl Failure {
         }
     }
 
-    /// Whether the application asked for the end.
+    /// True if the application stopped the client.
     pub(crate) fn is_requested(&self) -> bool {
         match self {
             Self::Attempt(cause) => matches!(**cause, ConnectError::Stopped),
@@ -180,12 +183,12 @@ impl Failure {
         }
     }
 
-    /// Whether the provider had nothing to connect with.
+    /// True if the provider returned an error.
     pub(crate) fn is_of_provider(&self) -> bool {
         matches!(self, Self::Attempt(cause) if matches!(**cause, ConnectError::Provider(_)))
     }
 
-    /// The cause of a stop after this failure.
+    /// Cause of a stop after this failure.
     pub(crate) fn stop_cause(&self) -> StopCause {
         match self {
             _ if self.is_requested() => StopCause::Requested,
@@ -217,7 +220,7 @@ impl Target {
         }
     }
 
-    /// Whether an attempt with this target is the same as one with `other`.
+    /// True if an attempt with this target is the same as one with `other`.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let (one, two) = (&self.transport, &other.transport);
         let same_tls = match (&one.tls, &two.tls) {

@@ -95,7 +95,7 @@ impl ReadBuffer {
         self.read_size
     }
 
-    /// Whether small messages that still wait should get buffers of their own. True once for each
+    /// True if small messages that still wait should get buffers of their own. True once for each
     /// 4 MiB.
     pub(crate) const fn takes_turn_to_detach(&mut self) -> bool {
         let is_due = self.read_since_detached >= DETACH_AFTER;
@@ -105,7 +105,7 @@ impl ReadBuffer {
         is_due
     }
 
-    /// Whether the buffer is larger than its content.
+    /// True if the buffer is larger than its content.
     pub(crate) fn has_spare(&self) -> bool {
         has_spare(&self.input)
     }
@@ -117,7 +117,7 @@ impl ReadBuffer {
     }
 }
 
-/// Whether a buffer is larger than its content.
+/// True if a buffer is larger than its content.
 pub(crate) fn has_spare(buffer: &BytesMut) -> bool {
     buffer.capacity() > buffer.len()
 }

@@ -48,7 +48,7 @@ pub enum RepeatedViolation {
 pub struct RetryContext<'a> {
     /// The failure to be classified.
     pub failure: &'a Failure,
-    /// Whether this client has had a connection that a server accepted, the lost one included.
+    /// True if this client has had a connection that a server accepted, the lost one included.
     pub has_connected: bool,
     /// Number of times in a row that the server broke the protocol in this same way, this time
     /// included, each time within [`Reconnect::stable_after`](crate::Reconnect::stable_after)
@@ -61,7 +61,7 @@ pub struct RetryContext<'a> {
 /// Hook that classifies failures; the default is the table in the documentation of
 /// [`Reconnect`](crate::Reconnect).
 ///
-/// It is called after every failed attempt and every lost connection, but not after a stop that the
+/// The hook is called after every failed attempt and every lost connection, but not after a stop that the
 /// application asked for. It runs on the client's task and must not block.
 ///
 /// ```

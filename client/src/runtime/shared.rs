@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Span of all that the client does.
     pub(crate) span: Span,
-    /// Whether a publisher should yield before the next message.
+    /// True if a publisher should yield before the next message.
     should_yield: AtomicBool,
 }
 
@@ -59,7 +59,7 @@ impl Shared {
         accepted
     }
 
-    /// Whether the caller should yield before it publishes more, so that the driver can write.
+    /// True if the caller should yield before it publishes more, so that the driver can write.
     /// True once for each time that enough was published.
     pub(crate) fn should_yield(&self) -> bool {
         self.should_yield.load(Ordering::Relaxed)
@@ -93,7 +93,7 @@ impl Shared {
         })
     }
 
-    /// As [`lock_and_notify`](Self::lock_and_notify), but doesn't wake the driver: for the driver
+    /// Like [`lock_and_notify`](Self::lock_and_notify), but doesn't wake the driver: for the driver
     /// itself, which looks for output and deadlines afterwards.
     pub(crate) fn lock<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut wakers = Vec::new();
@@ -174,8 +174,8 @@ impl Shared {
         }
     }
 
-    /// Asks the driver to stop, after at most `flush_for` in which accepted requests may finish.
-    /// Of several calls, the earliest end counts.
+    /// Asks the driver to stop, after at most `flush_for` in which accepted requests may finish. If
+    /// called more than once, the earliest end counts.
     pub(crate) fn request_stop(&self, flush_for: Duration) {
         self.lock_and_notify(|state| {
             state.lifecycle.request_stop(flush_for);

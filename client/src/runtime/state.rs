@@ -38,7 +38,7 @@ pub(crate) struct State {
     pub(crate) lifecycle: Lifecycle,
     /// Session to be handed to the application after the stop.
     pub(crate) handover: Handover,
-    /// Whether the application wants the next attempt to connect without a delay.
+    /// True if the application wants the next attempt to connect without a delay.
     pub(crate) reconnect_now: bool,
     /// Cause of the last failed attempt to connect.
     pub(crate) last_failure: Option<Arc<ConnectError>>,
@@ -123,7 +123,7 @@ impl State {
         register(&mut self.watchers, cx);
     }
 
-    /// Whether the engine's deadline is before `due`, which was its deadline earlier.
+    /// True if the engine's deadline is before `due`, which was its deadline earlier.
     pub(crate) fn is_due_before(&self, due: Option<Instant>) -> bool {
         self.engine
             .poll_timeout()
@@ -316,7 +316,7 @@ impl State {
         self.router.give_back_memory();
     }
 
-    /// Whether there are events that [`deliver`](Self::deliver) would return.
+    /// True if there are events that [`deliver`](Self::deliver) would return.
     pub(crate) fn has_pending_events(&self) -> bool {
         self.router.has_events() || !self.pending_events.is_empty()
     }

@@ -56,12 +56,12 @@ impl StoreProgress {
         self.taken + u64::from(engine.has_changes())
     }
 
-    /// Whether a batch is persisted.
+    /// True if a batch is persisted.
     pub(crate) const fn is_persisted(&self, batch: u64) -> bool {
         !self.has_failed() && batch <= self.persisted
     }
 
-    /// Whether the store has failed.
+    /// True if the store has failed.
     pub(crate) const fn has_failed(&self) -> bool {
         self.fault.is_some()
     }

@@ -64,10 +64,10 @@ enum Admission {
 
 /// Free space in the queue of requests.
 pub(crate) trait Space {
-    /// Whether a message of this many bytes fits.
+    /// True if a message of this many bytes fits.
     fn fits(&self, bytes: usize) -> bool;
 
-    /// Whether so much is free that waking publishers is worth it.
+    /// True if so much is free that waking publishers is worth it.
     fn is_ample(&self) -> bool;
 }
 
@@ -136,7 +136,7 @@ impl WaitQueue {
         }
     }
 
-    /// Whether publishers are woken now.
+    /// True if publishers are woken now.
     fn admits(&mut self, space: &impl Space, now: impl Fn() -> Instant) -> bool {
         if self.admission == Admission::Open || space.is_ample() {
             self.admission = Admission::Open;

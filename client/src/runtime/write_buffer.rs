@@ -135,7 +135,7 @@ impl WriteBuffer {
         }
     }
 
-    /// Whether the buffer is larger than its content.
+    /// True if the buffer is larger than its content.
     pub(crate) fn has_spare(&self) -> bool {
         has_spare(&self.output)
     }

@@ -2,26 +2,26 @@
 //!
 //! A client that is started with a [`Store`]
 //! ([`Client::start_with_store`](crate::Client::start_with_store)) writes the changes of its
-//! session down before the packets that follow from them leave. [`FileStore`] is a store in a file;
+//! session to the store before it sends the packets that depend on them. [`FileStore`] is a store in a file;
 //! others can be written, for example in the application's own database.
 //!
 //! # Receiving exactly once
 //!
-//! MQTT's QoS 2 ends at the client: what a crash costs beyond that depends on when the application
-//! records what it has done with a message.
+//! QoS 2 of MQTT ends at the client. The effect of a crash beyond that depends on the time at which
+//! the application records that it has processed a message.
 //!
 //! | order | after a crash in between | for |
 //! |---|---|---|
 //! | [`Subscription::next`](crate::Subscription::next), then process | **at most once**: the message was acknowledged, and is lost | values that are replaced soon |
-//! | process, then [`Acknowledgement::accept`](crate::Acknowledgement::accept) | **at least once**: the server repeats the message, and it is processed again | what may happen twice |
+//! | process, then [`Acknowledgement::accept`](crate::Acknowledgement::accept) | **at least once**: the server repeats the message, and it is processed again | actions that may happen twice |
 //! | [`Acknowledgement::accept_with`](crate::Acknowledgement::accept_with) | **exactly once**: the result and the fact that the message was received are in one commit | the rest, at QoS 2 |
 //!
 //! `accept_with` writes records of the application's own into the client's store, in the commit
 //! that says that the message was received. So the result of a message has to be such a record: a
-//! total, a list of what is to be done. [`Store::application_records`] gives all of them when the
+//! total, a list of tasks. [`Store::application_records`] gives all of them when the
 //! process starts. The example `exactly_once` of this crate shows it.
 //!
-//! Where the result goes into another system, for example a database, let the record be the message
+//! If the result goes into another system, for example a database, let the record be the message
 //! itself under a key that no other message has, such as a counter. Then process the records, each
 //! together with its key: a system that has seen the key before does nothing. Remove the record
 //! afterwards with [`Client::write_records`](crate::Client::write_records). Or write a [`Store`] in
@@ -38,20 +38,19 @@ pub use self::file::{Damage, FileStore, FileStoreCause, FileStoreError};
 use crate::engine::application_records;
 pub use crate::engine::{Change, RestoreError};
 
-/// Keeps what it is told. One client uses it at a time.
+/// Store of a session: keys with their values. One client uses it at a time.
 ///
-/// It is asked on a thread where waiting hurts nobody. Both keys and values may be written anywhere
-/// as they are: they hold messages, and no user name or password.
+/// The methods are called on a thread that may block. Keys and values contain messages, but no user
+/// name and no password.
 pub trait Store: Send + 'static {
-    /// All keys with their values, in any order.
+    /// Returns all keys with their values, in any order.
     ///
     /// # Errors
-    /// They can't be read: the client doesn't start.
+    /// The store can't be read: the client doesn't start.
     fn load(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>>;
 
-    /// The application's own records, of [`Acknowledgement::accept_with`] and
-    /// [`Client::write_records`], in any order. To be asked before the store is given to a
-    /// client.
+    /// Returns the application's own records, of [`Acknowledgement::accept_with`] and
+    /// [`Client::write_records`], in any order. To be called before the store is given to a client.
     ///
     /// [`Acknowledgement::accept_with`]: crate::Acknowledgement::accept_with
     /// [`Client::write_records`]: crate::Client::write_records
@@ -66,21 +65,21 @@ pub trait Store: Send + 'static {
     /// machine wouldn't undo them.
     ///
     /// # Errors
-    /// They may not have been made: the client stops, and nothing leaves it that hangs on them.
+    /// The changes may not have been made: the client stops, and sends nothing that depends on them.
     fn apply(&mut self, changes: &[Change]) -> io::Result<()>;
 }
 
-/// Why a session couldn't be taken out of its store.
+/// Error of a session that can't be restored from its store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The store can't be read.
     #[error("the store can't be read: {}", Escaped(.0))]
     Load(#[source] io::Error),
-    /// The system has no thread or no sockets to give, which only a blocking client asks for.
+    /// The operating system has no thread or no sockets for a blocking client.
     #[error(transparent)]
     System(io::Error),
-    /// What it has is no session.
+    /// The content of the store is no session.
     #[error(transparent)]
     Restore(#[from] RestoreError),
 }

@@ -1,5 +1,5 @@
-//! From a host name to a connection that carries bytes: resolve, TCP or a proxy's tunnel, TLS,
-//! under one deadline.
+//! Transports: resolve a host name, open TCP or the tunnel of a proxy, run the TLS handshake, with one
+//! timeout for all.
 
 mod deadline;
 mod error;
@@ -94,23 +94,23 @@ impl Default for TransportOptions {
     }
 }
 
-/// What is known of a connection when it opens.
+/// Facts about a transport that has opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Opened {
-    /// The server's address; through a proxy, the proxy's.
+    /// Address of the server; through a proxy, that of the proxy.
     pub peer: SocketAddr,
-    /// `None` over plain TCP.
+    /// Result of the TLS handshake; `None` over plain TCP.
     pub tls: Option<Box<TlsInfo>>,
-    /// How long resolving took; zero if there was nothing to resolve.
+    /// Time for resolving the host name; zero if there was nothing to resolve.
     pub resolve_time: Duration,
-    /// How long the TCP connection took, addresses that failed and a proxy's answer included.
+    /// Time for the TCP connection, including addresses that failed and the answer of a proxy.
     pub tcp_time: Duration,
-    /// How long the TLS handshake took; zero over plain TCP.
+    /// Time for the TLS handshake; zero over plain TCP.
     pub tls_time: Duration,
 }
 
-/// Opens a connection.
+/// Opens a transport.
 ///
 /// Cancel safe: a dropped future leaves no socket behind. (A name that the system is still
 /// resolving occupies one of tokio's blocking threads until it answers.)

@@ -1,4 +1,4 @@
-//! Through an HTTP proxy: a tunnel asked for by CONNECT (RFC 9110, section 9.3.6).
+//! `Proxy`: a tunnel through an HTTP proxy by CONNECT (RFC 9110, section 9.3.6).
 
 use dunlin_codec::Escaped;
 use std::fmt;
@@ -15,28 +15,29 @@ use super::{resolve, tcp, without_brackets};
 use crate::error::{IoFault, ProxyError, Stage, TransportError};
 use crate::secret::Secret;
 
-/// An HTTP proxy that connections go through. It sees where they lead to, and of TLS nothing else.
+/// HTTP proxy that connections go through. The proxy sees host and port of the server, and with TLS
+/// nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// The proxy's own name or IP address; one of IPv6 with or without brackets.
+    /// Host name or IP address of the proxy; an IPv6 address with or without brackets.
     pub host: String,
-    /// Its port.
+    /// Port of the proxy.
     pub port: u16,
-    /// What it is told with every request (RFC 7617), if anything; without encryption.
+    /// Credentials that are sent with every request (RFC 7617), without encryption. Default: `None`.
     pub credentials: Option<ProxyCredentials>,
 }
 
-/// A user of a proxy.
+/// Credentials for a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyCredentials {
-    /// The user name, without a colon.
+    /// User name, without a colon.
     pub username: String,
-    /// The password.
+    /// Password.
     pub password: Secret<String>,
 }
 
 impl Proxy {
-    /// A proxy that asks for no credentials.
+    /// Proxy without credentials.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
@@ -46,7 +47,7 @@ impl Proxy {
         }
     }
 
-    /// A tunnel to `host`, and the proxy's address.
+    /// Opens a tunnel to `host`; returns it with the proxy's address.
     pub(super) async fn connect(
         &self,
         host: &str,
@@ -115,7 +116,7 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// What the head of an answer says; `None` as long as it isn't whole.
+/// Status and reason of an answer; `None` as long as its head isn't complete.
 fn judge(answer: &[u8]) -> Option<Result<(), ProxyError>> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut response = httparse::Response::new(&mut headers);

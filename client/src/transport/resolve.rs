@@ -41,7 +41,7 @@ fn judge(
     }
 }
 
-/// Whether the name is `localhost`, in any case and with or without the dot at its end.
+/// True if the name is `localhost`, in any case and with or without the dot at its end.
 fn is_localhost(host: &str) -> bool {
     host.strip_suffix('.')
         .unwrap_or(host)

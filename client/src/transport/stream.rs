@@ -34,7 +34,7 @@ impl Transport {
         Self(Stream::Tls(Box::new(stream)))
     }
 
-    /// Whether the system has bytes for this socket, or knows of its end. The runtime may hear of
+    /// True if the system has bytes for this socket, or knows of its end. The runtime may hear of
     /// it later.
     pub(crate) fn has_unread(&self) -> bool {
         let stream = match &self.0 {

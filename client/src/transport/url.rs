@@ -93,7 +93,7 @@ impl TransportOptions {
 impl FromStr for TransportOptions {
     type Err = UrlError;
 
-    /// As [`TransportOptions::from_url`].
+    /// Like [`TransportOptions::from_url`].
     fn from_str(url: &str) -> Result<Self, UrlError> {
         Self::from_url(url)
     }

@@ -45,7 +45,7 @@ impl Identifiers {
         Some(identifier)
     }
 
-    /// Whether this client has issued an identifier.
+    /// True if this client has issued an identifier.
     pub(super) const fn has_issued(&self, identifier: u32) -> bool {
         (identifier + LAST_IDENTIFIER - self.first) % LAST_IDENTIFIER < self.issued
     }

@@ -38,7 +38,7 @@ pub(crate) struct Router {
     unmatched_stream: Option<usize>,
     /// Messages of a resumed session that wait for a stream.
     unmatched: UnmatchedQueue,
-    /// Whether the application wants no message that no stream matches.
+    /// True if the application wants no message that no stream matches.
     discards_unmatched: bool,
     /// Filters of the streams that were closed last: messages for them may still be in transit.
     closed_filters: VecDeque<Box<str>>,
@@ -64,7 +64,7 @@ pub(crate) enum Recipients {
 pub(crate) struct ClosedStream {
     /// Topic filter, if no other stream has it.
     pub(crate) filter: Option<String>,
-    /// Whether the server had granted the subscription.
+    /// True if the server had granted the subscription.
     pub(crate) was_granted: bool,
     /// Messages that were left in it.
     pub(crate) messages: Vec<(ReceivedMessage, Option<DeliveryId>)>,
@@ -179,7 +179,7 @@ impl Router {
         self.streams.end_all();
     }
 
-    /// Whether [`end_all`](Self::end_all) was called.
+    /// True if [`end_all`](Self::end_all) was called.
     pub(crate) const fn has_ended(&self) -> bool {
         self.streams.have_ended()
     }
@@ -203,7 +203,7 @@ impl Router {
         }
     }
 
-    /// As [`find`](Self::find), without the stream of unmatched messages.
+    /// Like [`find`](Self::find), without the stream of unmatched messages.
     #[inline]
     pub(crate) fn find_subscribed(&mut self, message: &ReceivedMessage) -> Recipients {
         self.found.clear();
@@ -236,7 +236,7 @@ impl Router {
         self.streams.push(key, message, id, free);
     }
 
-    /// Whether a message without subscription identifiers matches a stream that was closed.
+    /// True if a message without subscription identifiers matches a stream that was closed.
     fn is_for_closed_stream(&self, message: &ReceivedMessage) -> bool {
         if self.closed_filters.is_empty() || !message.subscription_identifiers().is_empty() {
             return false;
@@ -263,7 +263,7 @@ impl Router {
         self.unmatched.push_qos0(message, deadline, free)
     }
 
-    /// Whether messages wait for a stream.
+    /// True if messages wait for a stream.
     pub(crate) fn has_unmatched(&self) -> bool {
         !self.unmatched.is_empty()
     }
@@ -301,7 +301,7 @@ impl Router {
         });
     }
 
-    /// Whether there are events for the application.
+    /// True if there are events for the application.
     pub(crate) const fn has_events(&self) -> bool {
         self.streams.has_events()
     }
@@ -334,7 +334,7 @@ impl Router {
         self.streams.pop(key, has_drained)
     }
 
-    /// Whether a stream may get further messages.
+    /// True if a stream may get further messages.
     pub(crate) fn is_open(&self, key: usize) -> bool {
         self.streams
             .get(key)
@@ -352,14 +352,14 @@ impl Router {
         (self.budget, self.used_by_others) = (budget, used_by_others);
     }
 
-    /// Whether a message of QoS 1 or 2 exceeds the memory budget. One always fits, unless there are
+    /// True if a message of QoS 1 or 2 exceeds the memory budget. One always fits, unless there are
     /// unread replies: they were acknowledged before.
     pub(crate) fn exceeds_budget(&self, message: &ReceivedMessage, has_replies: bool) -> bool {
         let need_ack = self.streams.need_ack_len() + self.unmatched.need_ack_len();
         (need_ack > 0 || has_replies) && self.used() + message.charge() > self.budget
     }
 
-    /// Whether messages take no more than half of the memory budget.
+    /// True if messages take no more than half of the memory budget.
     pub(crate) const fn has_drained(&self) -> bool {
         self.used() <= self.budget / 2
     }
@@ -398,7 +398,7 @@ impl Router {
         self.filter(self.streams.key_of_first(id)?)
     }
 
-    /// Whether a full stream wants reading to pause ([`WhenFull::PauseReading`]).
+    /// True if a full stream wants reading to pause ([`WhenFull::PauseReading`]).
     pub(crate) const fn pauses_reading(&self) -> bool {
         self.streams.pause_reading()
     }

@@ -76,10 +76,10 @@ pub(crate) struct StreamQueue {
     dropped: Dropped,
     /// Topic of the first dropped message that wasn't reported yet.
     dropped_topic: Option<Box<str>>,
-    /// Whether the queue is full and wants reading to pause.
+    /// True if the queue is full and wants reading to pause.
     pauses_reading: bool,
     ended: bool,
-    /// Whether the server has granted the subscription.
+    /// True if the server has granted the subscription.
     pub(super) is_granted: bool,
     waker: Option<Waker>,
 }
@@ -120,7 +120,7 @@ impl StreamQueue {
         self.dropped_topic.take()
     }
 
-    /// Whether the queue is full and wants reading to pause.
+    /// True if the queue is full and wants reading to pause.
     pub(super) const fn pauses_reading(&self) -> bool {
         self.pauses_reading
     }

@@ -13,7 +13,7 @@ use crate::message::ReceivedMessage;
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     streams: Slab<StreamQueue>,
-    /// Whether all streams have ended.
+    /// True if all streams have ended.
     ended: bool,
     /// Number of full streams that pause reading.
     pausing: usize,
@@ -179,7 +179,7 @@ impl Streams {
         }
     }
 
-    /// Whether there are events for the application.
+    /// True if there are events for the application.
     pub(super) const fn has_events(&self) -> bool {
         !self.events.is_empty()
     }
@@ -199,7 +199,7 @@ impl Streams {
         self.stream_full
     }
 
-    /// Whether a full stream wants reading to pause.
+    /// True if a full stream wants reading to pause.
     pub(super) const fn pause_reading(&self) -> bool {
         self.pausing > 0
     }

@@ -1,12 +1,12 @@
-//! Errors of a store in a file: what is wrong, and with which file.
+//! Errors of a store in a file.
 
 use dunlin_codec::Escaped;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Error of a [`FileStore`](super::FileStore): what is wrong, and with which file.
+/// Error of a [`FileStore`](super::FileStore): the file and the cause.
 ///
-/// It is inside the [`io::Error`] that the store returns, whose kind follows from the cause:
+/// The [`io::Error`] that the store returns contains it, and its kind follows from the cause:
 /// `error.get_ref().and_then(|inner| inner.downcast_ref::<FileStoreError>())`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 pub struct FileStoreError {
     /// Path of the file, as it was given to [`FileStore::open`](super::FileStore::open).
     pub path: PathBuf,
-    /// What is wrong.
+    /// Cause of the error.
     #[source]
     pub cause: FileStoreCause,
 }
 
-/// What is wrong with a file, with the [`io::ErrorKind`] that each cause has.
+/// Cause of an error, with the [`io::ErrorKind`] that each cause has.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileStoreCause {
@@ -36,7 +36,7 @@ pub enum FileStoreCause {
     Version {
         /// Version in the file's header.
         found: u32,
-        /// The version that can be read.
+        /// Version that can be read.
         supported: u32,
     },
     /// The file was altered or cut, and was left as it is (`InvalidData`).
@@ -45,7 +45,7 @@ pub enum FileStoreCause {
     /// A key or a value is too large for the file (`InvalidInput`).
     #[error("a key or value of {bytes} bytes; the file takes 4294967295")]
     TooLarge {
-        /// Its bytes.
+        /// Size in bytes.
         bytes: usize,
     },
     /// A commit failed before, and nothing is written any more (`Other`).
@@ -54,22 +54,22 @@ pub enum FileStoreCause {
     /// The operating system refused something (its own kind).
     #[error("can't {action}: {error}")]
     System {
-        /// What was tried.
+        /// Action that failed, in words.
         action: &'static str,
-        /// The system's answer.
+        /// Error of the operating system.
         #[source]
         error: io::Error,
     },
 }
 
-/// Where a file is damaged, and how.
+/// Damage of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error("at byte {offset}, {fault}")]
 pub struct Damage {
     /// Offset of the damaged part in the file.
     pub offset: u64,
-    /// What is wrong there.
+    /// Fault at that offset, in words.
     pub fault: &'static str,
 }
 
@@ -105,7 +105,7 @@ pub(super) const fn damaged(offset: u64, fault: &'static str) -> FileStoreCause 
     FileStoreCause::damaged(offset, fault)
 }
 
-/// Names what was tried when the operating system refused it.
+/// Extension that names the action that failed.
 pub(super) trait Trying<T> {
     fn trying(self, action: &'static str) -> Result<T, FileStoreCause>;
 }

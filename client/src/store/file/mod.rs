@@ -44,7 +44,7 @@ pub struct FileStore {
     live: Live,
     /// Length of the file at which it is replaced, if half of it is out of date.
     replace_at: u64,
-    /// Whether a commit failed: the file may have less than was asked for.
+    /// True if a commit failed: the file may have less than was asked for.
     has_failed: bool,
     record: Vec<u8>,
 }

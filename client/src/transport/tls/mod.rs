@@ -48,7 +48,7 @@ pub struct TlsInfo {
     pub alpn_selected: Option<String>,
     /// The server's certificate, verified; `None` if it can't be read.
     pub certificate: Option<PeerCertificate>,
-    /// Whether an earlier session was resumed.
+    /// True if an earlier session was resumed.
     pub resumed: bool,
 }
 

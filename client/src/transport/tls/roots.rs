@@ -36,7 +36,7 @@ impl From<CaBundle> for Roots {
 impl TryFrom<&Path> for Roots {
     type Error = TlsOptionsError;
 
-    /// As [`from_pem_file`](Self::from_pem_file).
+    /// Like [`from_pem_file`](Self::from_pem_file).
     fn try_from(path: &Path) -> Result<Self, TlsOptionsError> {
         Self::from_pem_file(path)
     }
@@ -53,7 +53,7 @@ impl Roots {
     /// ```
     ///
     /// # Errors
-    /// As [`CaBundle::from_pem_file`].
+    /// Like [`CaBundle::from_pem_file`].
     pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Self, TlsOptionsError> {
         CaBundle::from_pem_file(path).map(Self::Only)
     }
