@@ -69,7 +69,7 @@ pub struct ConnectOptions {
     /// 16 MiB together, because some servers send all that waits in the session at once. Streams may
     /// hold twice as many messages of earlier connections whose sessions were lost; beyond that the
     /// client disconnects until some are read
-    /// ([`ConnectionError::Untaken`](crate::ConnectionError::Untaken)).
+    /// ([`ConnectionError::BacklogFull`](crate::ConnectionError::BacklogFull)).
     ///
     /// All streams and all [`Acknowledgement`](crate::Acknowledgement)s share it: while the first
     /// unanswered message isn't answered, nothing behind it is acknowledged, and once so many

@@ -1,20 +1,19 @@
-//! Percent-encoding in the user-name query: what is encoded, when, and how it is undone.
+//! Percent-encoding in the query of a user name, and its decoding.
 
-/// When the values of the user-name query are percent-encoded.
+/// Choice of the values in the query of a user name that are percent-encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
-    /// The signature as Python's `urllib.parse.quote` does it, unless it contains a `%`. In the
-    /// other values only `& ? # %`, space, controls and non-ASCII, unless a `%XX` shows that it
-    /// was done before.
+    /// The signature is encoded as by Python's `urllib.parse.quote`, unless it contains a `%`. In other
+    /// values `& ? # %`, space, controls and non-ASCII are encoded, unless the value contains a `%XX`.
     #[default]
     Auto,
-    /// Everything but letters, digits and `-._~`, whatever is in it.
+    /// All characters but letters, digits and `-._~` are encoded.
     Always,
-    /// Nothing: the values go out as they are.
+    /// Nothing is encoded.
     Never,
 }
 
-/// Which bytes go out as they are.
+/// Predicate of the bytes that aren't encoded.
 pub(super) type Keep = fn(u8) -> bool;
 
 /// RFC 3986 unreserved.
@@ -32,7 +31,7 @@ pub(super) fn harmless(byte: u8) -> bool {
     byte.is_ascii_graphic() && !is_delimiter(byte) && byte != b'%'
 }
 
-/// What ends a value in a query.
+/// Byte that ends a value in a query.
 pub(super) fn is_delimiter(byte: u8) -> bool {
     b"&?#".contains(&byte)
 }
@@ -56,12 +55,12 @@ pub(super) fn has_escape(text: &str) -> bool {
     unescaped(text).any(|item| matches!(item, Unescaped::Escape(_)))
 }
 
-/// One byte of a text read back.
+/// One byte of decoded text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unescaped {
-    /// It stood there itself; a `%` here begins no escape.
+    /// The byte wasn't encoded; a `%` here begins no escape.
     Plain(u8),
-    /// It was a `%XX`.
+    /// The byte was a `%XX`.
     Escape(u8),
 }
 

@@ -5,18 +5,18 @@ use std::net::Ipv6Addr;
 
 use super::host::{AwsHost, AwsService};
 
-/// A host to connect to, taken apart.
+/// Host to connect to, with its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The host name or IP address, IPv6 without its brackets.
+    /// Host name or IP address; IPv6 without brackets.
     pub host: String,
-    /// The port, if one was given.
+    /// Port; `None` if none was given.
     pub port: Option<u16>,
-    /// What may be wrong with it and may as well be right.
+    /// Advice about an endpoint that may be wrong; `None` if there is none.
     pub advice: Option<EndpointAdvice>,
 }
 
-/// An endpoint that works for some.
+/// Advice about an endpoint that works for some clients only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointAdvice {
@@ -27,70 +27,74 @@ pub enum EndpointAdvice {
         Escaped(instead)
     )]
     NotAts {
-        /// The same account's endpoint with `-ats`.
+        /// Endpoint of the same account with `-ats`.
         instead: String,
     },
 }
 
-/// Text that isn't the data endpoint, with what to use instead where it can be told.
+/// Fault of text that isn't a data endpoint, with a replacement if it is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointFault {
-    /// There is nothing.
+    /// The text is empty.
     #[error("the endpoint is empty")]
     Empty,
-    /// White space or a control character, as from copying.
+    /// The text has white space or a control character, as from copying.
     #[error("the endpoint contains white space")]
     Whitespace,
-    /// A URL, where a host name is wanted.
+    /// The text is a URL rather than a host name.
     #[error(
         "the endpoint begins with \"{}://\", where a host name is wanted: {}",
         Escaped(scheme),
         Escaped(instead)
     )]
     Scheme {
-        /// What stands before `://`.
+        /// Scheme of the URL.
         scheme: String,
-        /// The host alone.
+        /// Host name without the rest.
         instead: String,
     },
-    /// A host name and something behind it.
+    /// The host name is followed by a path, query or fragment.
     #[error(
         "the endpoint ends in {}, where a host name is wanted: {}",
         Quoted(path),
         Escaped(instead)
     )]
     Path {
-        /// From the first `/`, `?` or `#`.
+        /// Rest, from the first `/`, `?` or `#`.
         path: String,
-        /// The host alone.
+        /// Host name without the rest.
         instead: String,
     },
-    /// What follows the `:` is no port.
+    /// The text behind `:` is no port.
     #[error("{} is no port: that is a number from 1 to 65535", Quoted(port))]
     Port {
-        /// What follows the `:`.
+        /// Text behind `:`.
         port: String,
     },
-    /// Neither a host name nor an IP address.
+    /// The text is neither a host name nor an IP address.
     #[error("the endpoint is neither a host name nor an IP address")]
     NotAHost,
-    /// An endpoint of AWS IoT Core that doesn't take MQTT.
+    /// The endpoint is one of AWS IoT Core without MQTT.
     #[error(
         "the endpoint is {service}, not the account's data endpoint: that looks like {}",
         Escaped(instead)
     )]
     WrongService {
-        /// Whose it is.
+        /// Service of the endpoint.
         service: AwsService,
-        /// The form of a data endpoint, in the same region.
+        /// Form of a data endpoint in the same region.
         instead: String,
     },
 }
 
-/// Takes `HOST`, `HOST:PORT`, an IPv6 address, or one in brackets with or without a port.
+/// Parses `HOST`, `HOST:PORT`, an IPv6 address, or one in brackets with or without a port, and checks
+/// that it may be a data endpoint.
 ///
-/// Hosts outside of AWS pass, and so do endpoints of a form that isn't known here.
+/// Hosts outside of AWS and endpoints of an unknown form are accepted.
+///
+/// # Errors
+/// The [`EndpointFault`] of the text.
 ///
 /// ```
 /// use dunlin_client::aws::check_endpoint;

@@ -1,58 +1,60 @@
-//! `check_signature`: token signatures that can't be right, recognised before they are sent.
+//! `check_signature`: finds malformed token signatures before they are sent.
 
 use super::authorizer::SIGNATURE_PARAMETER;
 use super::encoding::{Unescaped, unescaped};
 
-/// Why a token signature can't be the base64 of an RS256 signature.
+/// Fault of a token signature that can't be the base64 of an RS256 signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureFault {
-    /// There is nothing.
+    /// The signature is empty.
     #[error("it is empty")]
     Empty,
-    /// `openssl base64` wraps its lines; `-A`, or `base64 -w0`, doesn't.
+    /// The signature has line breaks, as from `openssl base64` without `-A`.
     #[error("it contains a line break")]
     LineBreak,
-    /// A space or a tab, as from copying.
+    /// The signature has a space or a tab, as from copying.
     #[error("it contains white space")]
     Whitespace,
-    /// `%25` is an encoded `%`: encoded twice.
+    /// The signature was percent-encoded twice: it has `%25`, an encoded `%`.
     #[error("it is percent-encoded twice")]
     DoublyEncoded,
-    /// A `%` without two hexadecimal digits, or one that isn't alone in being encoded.
+    /// The signature has a `%` without two hexadecimal digits, or is only partly percent-encoded.
     #[error("it contains a '%' that begins no %XX")]
     BadEscape,
-    /// The alphabet of JWTs, with `-` and `_`; AWS takes the plain one, with `+` and `/`.
+    /// The signature has the alphabet of JWTs, with `-` and `_`; AWS accepts the one with `+` and `/`.
     #[error("it is in the base64url alphabet, where AWS takes plain base64")]
     Base64Url,
-    /// All hexadecimal digits.
+    /// The signature is hexadecimal rather than base64.
     #[error("it is in hexadecimal, where AWS takes base64")]
     Hexadecimal,
-    /// Another character than base64 has, or a `=` before the end.
+    /// The signature has a character that base64 hasn't, or a `=` before the end.
     #[error("it isn't base64")]
     NotBase64,
     /// One or two `=` are missing at the end.
     #[error("its base64 padding ('=') is missing")]
     MissingPadding,
-    /// As long as a SHA-256 digest: the hash itself was encoded, and not its signature.
+    /// The signature has the length of a SHA-256 digest: the hash was encoded instead of its signature.
     #[error(
         "it decodes to 32 bytes, as long as a SHA-256 digest, where an RSA-2048 signature has 256"
     )]
     Digest,
-    /// No RSA key that AWS takes signs with so many bytes.
+    /// The signature has a length that no RSA key accepted by AWS produces.
     #[error(
         "it decodes to {decoded} bytes, where an RSA-2048 signature has 256, RSA-3072 384 and RSA-4096 512"
     )]
     Length {
-        /// How many there are.
+        /// Number of bytes.
         decoded: usize,
     },
 }
 
-/// Checks the form of a token signature, percent-encoded or not; not whether it is the token's.
+/// Checks the form of a token signature, percent-encoded or not; the signature itself isn't verified.
 ///
-/// Passes what AWS may accept: base64 with its padding, of as many bytes as an RSA modulus of 2048
-/// bits or more has, in steps of 512 bits.
+/// Accepted is base64 with padding of 256 bytes (an RSA modulus of 2048 bits) or more, in steps of 64.
+///
+/// # Errors
+/// The [`SignatureFault`] of the text.
 ///
 /// ```
 /// use dunlin_client::aws::{SignatureFault, check_signature};
@@ -139,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// As many bytes as a signature has, with all of the alphabet in their base64.
+    /// Bytes of a signature with the whole alphabet in their base64.
     fn raw(len: usize) -> Vec<u8> {
         (0..=u8::MAX).rev().cycle().take(len).collect()
     }

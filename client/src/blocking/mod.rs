@@ -1,7 +1,7 @@
-//! The client for programs without tokio: the same names, and every wait is bounded.
+//! Client for programs without tokio: the same names, and every wait has a timeout.
 //!
-//! Each client has one thread of its own, on which everything happens; the calling thread only
-//! waits. Nothing of this is for use inside of async code, where waiting panics.
+//! Each client has one thread of its own that does the work; the calling thread only waits. Use it
+//! outside of async code only: waiting there panics.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -44,14 +44,14 @@ use crate::runtime::router::StreamLimits;
 use crate::store::{Store, StoreError};
 use crate::transport::{IoFault, TransportError};
 
-/// A client, connected or on its way there. Clones are handles of the same client.
+/// MQTT client that connects, and connects again, by itself. Clones are handles of the same client.
 ///
 /// # Panics
-/// All its functions that wait panic on a thread that drives asynchronous tasks, where waiting
-/// would hold up the other tasks: use [`crate::Client`] there, or tokio's `spawn_blocking`.
+/// All functions that wait panic on a thread that runs asynchronous tasks, where waiting would block
+/// the other tasks: use [`crate::Client`] there, or tokio's `spawn_blocking`.
 ///
-/// Dropping the last handle disconnects. Whatever is dropped last, a handle, a stream or a receipt,
-/// waits for up to three seconds until that is done, and for five more if its store hangs.
+/// Dropping the last handle disconnects. The last drop of a handle, a stream or a receipt waits for up
+/// to three seconds until that is done, and for five more if the store doesn't answer.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: crate::Client,
@@ -59,11 +59,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts a client on a thread of its own and returns at once; what is asked of it waits for a
-    /// connection.
+    /// Starts a client on a thread of its own and returns at once. Requests wait for a connection.
     ///
     /// # Errors
-    /// The system has no thread or no sockets to give.
+    /// The error of the operating system, if it has no thread or no sockets.
     ///
     /// # Panics
     /// In asynchronous code, before anything is started.
@@ -92,7 +91,8 @@ impl Client {
     /// Like [`Client::start_with_store`](crate::Client::start_with_store), on a thread of its own.
     ///
     /// # Errors
-    /// Like [`start`](Self::start), and what is wrong with the store.
+    /// [`StoreError::System`] if the operating system has no thread or no sockets; others as in
+    /// [`Client::start_with_store`](crate::Client::start_with_store).
     ///
     /// # Panics
     /// In asynchronous code, before anything is started.
@@ -107,8 +107,8 @@ impl Client {
     /// Like [`Client::until_persisted`](crate::Client::until_persisted), for `timeout` at most.
     ///
     /// # Errors
-    /// [`RequestError::Timeout`] after `timeout`; as
-    /// [`Client::until_persisted`](crate::Client::until_persisted).
+    /// [`RequestError::Timeout`] after `timeout`; [`RequestError::Stopped`] if the client stopped
+    /// before.
     pub fn until_persisted(&self, timeout: Duration) -> Result<(), RequestError> {
         let kept = self.runtime.wait_for(timeout, self.inner.until_persisted());
         kept.unwrap_or(Err(RequestError::Timeout { after: timeout }))
@@ -136,7 +136,7 @@ impl Client {
     /// Like [`Client::until_connected`](crate::Client::until_connected).
     ///
     /// # Errors
-    /// Those of the method of the same name there.
+    /// Like [`Client::until_connected`](crate::Client::until_connected).
     pub fn until_connected(&self, within: Duration) -> Result<(), StopCause> {
         self.runtime.wait(self.inner.until_connected(within))
     }
@@ -150,7 +150,7 @@ impl Client {
         }
     }
 
-    /// Hands a message over. Waits while the queue is full, for
+    /// Publishes a message. Waits while the queue is full, for
     /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl Client {
         Ok(self.receipt(self.runtime.wait(self.inner.publish(message))?))
     }
 
-    /// Hands a message over, or says at once that there is no room.
+    /// Publishes a message if the queue has space for it now.
     ///
     /// # Errors
     /// Like [`Client::publish`](crate::Client::publish).
@@ -175,8 +175,7 @@ impl Client {
         self.subscribe_with(filter, qos)
     }
 
-    /// Asks for the messages of `filter`, and waits for the server's answer and for the connection
-    /// that brings it, for [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout)
+    /// Subscribes to a topic filter, and waits for a connection and for the server's answer, for [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout)
     /// in all.
     ///
     /// # Errors
@@ -308,8 +307,8 @@ impl Client {
         self.inner.late_replies()
     }
 
-    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits
-    /// until that is done.
+    /// Lets accepted requests finish for up to five seconds, sends DISCONNECT, closes the connection, and
+    /// waits until that is done.
     pub fn disconnect(&self) {
         self.runtime.wait(self.inner.disconnect());
     }

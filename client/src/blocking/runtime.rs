@@ -1,4 +1,4 @@
-//! The thread that a blocking client lives on.
+//! Thread with a tokio runtime, for one blocking client.
 
 use std::future::Future;
 use std::io;
@@ -12,11 +12,11 @@ use tokio::sync::oneshot;
 use crate::client::Client;
 use crate::runtime::driver::PERSIST_WITHIN;
 
-/// One thread with one client on it, as long as somebody holds this.
+/// Thread with a tokio runtime and one client. The thread ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Runtime {
     handle: Handle,
-    /// Taken when this is dropped.
+    /// `None` while this is being dropped.
     thread: Option<Thread>,
 }
 
@@ -26,12 +26,12 @@ struct Thread {
     thread: JoinHandle<()>,
 }
 
-/// How long a client gets to end when it was dropped: a second to flush, one to close, what its
-/// store may take, and one more.
+/// Maximum time for a dropped client to stop: a second to flush, one to close, the time of its store,
+/// and one more.
 const ENDING: Duration = PERSIST_WITHIN.saturating_add(Duration::from_secs(3));
 
 impl Runtime {
-    /// Starts a client; `no_system` is said if the system has no thread or no sockets to give.
+    /// Starts a client. `no_system` is the error if the operating system has no thread or no sockets.
     ///
     /// # Panics
     /// On a thread that drives asynchronous tasks, before anything is started.
@@ -77,12 +77,12 @@ impl Runtime {
         ))
     }
 
-    /// Waits for what has a bound of its own.
+    /// Waits for a future that has a timeout of its own.
     pub(super) fn wait<T>(&self, what: impl Future<Output = T>) -> T {
         self.handle.block_on(what)
     }
 
-    /// Waits no longer than `timeout`; `None` then.
+    /// Waits for a future, for at most `timeout`; returns `None` after that.
     pub(super) fn wait_for<T>(
         &self,
         timeout: Duration,

@@ -109,8 +109,8 @@ impl Client {
     /// its topic. If a topic matches several of them, and the server sends the message once for
     /// each, each stream gets it as often.
     ///
-    /// When the client subscribes again after the server has lost the session, it leaves out the
-    /// user properties.
+    /// The user properties are left out of a SUBSCRIBE that renews the subscriptions after the server has
+    /// lost the session.
     ///
     /// ```no_run
     /// # async fn example(client: dunlin_client::Client) -> Result<(), dunlin_client::RequestError> {

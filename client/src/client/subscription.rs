@@ -36,7 +36,7 @@ pub struct Subscription {
 /// Stream of the messages that match no subscription of this client, as a resumed session may bring
 /// them.
 ///
-/// As with a [`Subscription`], messages of QoS 1 and 2 are acknowledged when they are read, or by
+/// Like those of a [`Subscription`], messages of QoS 1 and 2 are acknowledged when they are read, or by
 /// the application. Once the stream is dropped, further messages wait for a stream again
 /// ([`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), or are acknowledged and counted
 /// in sessions where nothing waits.

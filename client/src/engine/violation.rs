@@ -20,7 +20,7 @@ pub(super) const fn violation(
     statement: &'static str,
     reason_code: ReasonCode,
 ) -> Violation {
-    Violation::Conduct {
+    Violation::Unexpected {
         packet_type,
         fault,
         statement,

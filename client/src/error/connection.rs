@@ -18,7 +18,7 @@ pub enum Violation {
     Packet(#[from] DecodeError),
     /// The packet is well formed, but not allowed now or not with this content.
     #[error("{packet_type}: {fault} [{statement}]")]
-    Conduct {
+    Unexpected {
         /// Type of the packet.
         packet_type: PacketType,
         /// Fault of the packet, in words.
@@ -36,7 +36,7 @@ impl Violation {
     pub const fn reason_code(&self) -> ReasonCode {
         match self {
             Self::Packet(error) => error.reason_code,
-            Self::Conduct { reason_code, .. } => *reason_code,
+            Self::Unexpected { reason_code, .. } => *reason_code,
         }
     }
 
@@ -143,7 +143,7 @@ pub enum ConnectionError {
     /// Too many messages of QoS 1 and 2 of earlier connections, whose sessions were lost, are unread:
     /// twice the Receive Maximum. The server keeps its messages.
     #[error("{messages} messages of earlier connections are unread")]
-    Untaken {
+    BacklogFull {
         /// Number of unread messages.
         messages: usize,
     },

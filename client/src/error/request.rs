@@ -74,8 +74,8 @@ pub enum RequestError {
         limit: u16,
     },
     /// The message was unacknowledged each time that the server closed the connection, as often in a
-    /// row as [`poison_guard`](crate::ConnectOptions::poison_guard) says: it is probably the reason.
-    /// It may have arrived.
+    /// row as [`poison_guard`](crate::ConnectOptions::poison_guard) says, so it is probably the reason.
+    /// The message may have arrived.
     #[error("on the wire at {disconnects} ends of the connection in a row")]
     Poisoned {
         /// Number of connections that ended.

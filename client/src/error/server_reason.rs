@@ -31,7 +31,7 @@ pub struct ServerReason {
 
 /// Part of a server's reason string and user properties that the client didn't copy.
 ///
-/// Of each packet the client copies at most 4,096 bytes of the reason string, 64 user properties, and 8,192
+/// The client copies from each packet at most 4,096 bytes of the reason string, 64 user properties, and 8,192
 /// bytes of user properties. While unread outcomes take an eighth of
 /// [`memory_budget`](crate::ConnectOptions::memory_budget), it copies nothing into further ones. Of
 /// a SUBACK that ends several subscriptions, it copies at most 65,536 bytes into the

@@ -1,4 +1,4 @@
-//! `Transport`: the open connection, plain or encrypted.
+//! `Transport`: open connection, plain or encrypted.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -10,11 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// An open connection.
+/// Open connection.
 ///
-/// What is written may stay in a buffer of TLS until it is flushed: flush before waiting for an
-/// answer. Shutting down tells the server (TLS's `close_notify`, then TCP's FIN); dropping only
-/// closes.
+/// Written bytes may stay in a buffer of TLS until they are flushed: flush before waiting for an
+/// answer. Shutting down sends `close_notify` of TLS, then FIN of TCP; dropping only closes.
 #[derive(Debug)]
 pub struct Transport(Stream);
 

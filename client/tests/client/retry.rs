@@ -61,7 +61,7 @@ fn proxy(error: ProxyError) -> ConnectError {
 }
 
 fn violation() -> Violation {
-    Violation::Conduct {
+    Violation::Unexpected {
         packet_type: PacketType::PubAck,
         fault: "of another kind",
         statement: "MQTT-4.3.2-1",
@@ -235,7 +235,7 @@ fn ends_of_connections_are_classified_as_the_table_says() {
             silent_for: zero,
         },
         ConnectionError::Protocol(violation()),
-        ConnectionError::Untaken { messages: 1 },
+        ConnectionError::BacklogFull { messages: 1 },
     ] {
         let text = error.to_string();
         assert_eq!(class(error), Retry::Transient, "{text}");

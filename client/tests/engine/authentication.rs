@@ -106,9 +106,9 @@ fn reauthenticates(client: &mut Client) -> OperationId {
 fn breach(client: &mut Client) -> &'static str {
     assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
     match client.end() {
-        Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) => {
-            statement
-        }
+        Ended::Connection(ConnectionError::Protocol(Violation::Unexpected {
+            statement, ..
+        })) => statement,
         other => panic!("{other:?}"),
     }
 }
@@ -118,7 +118,9 @@ fn breach(client: &mut Client) -> &'static str {
 fn early_breach(client: &mut Client) -> &'static str {
     assert!(client.sends().is_empty());
     match client.end() {
-        Ended::Attempt(ConnectError::Protocol(Violation::Conduct { statement, .. })) => statement,
+        Ended::Attempt(ConnectError::Protocol(Violation::Unexpected { statement, .. })) => {
+            statement
+        }
         other => panic!("{other:?}"),
     }
 }

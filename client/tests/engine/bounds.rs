@@ -53,7 +53,7 @@ fn is_full(client: &mut Client) -> bool {
     );
     assert_eq!(
         client.end(),
-        Ended::Connection(ConnectionError::Untaken { messages: 4 })
+        Ended::Connection(ConnectionError::BacklogFull { messages: 4 })
     );
     true
 }

@@ -577,7 +577,7 @@ fn assert_breach(client: &mut Client, rule: &str) {
         "before CONNACK there is nothing to disconnect from"
     );
     match client.end() {
-        Ended::Attempt(ConnectError::Protocol(Violation::Conduct { statement, .. })) => {
+        Ended::Attempt(ConnectError::Protocol(Violation::Unexpected { statement, .. })) => {
             assert_eq!(statement, rule);
         }
         other => panic!("{other:?}"),

@@ -210,8 +210,9 @@ fn an_acknowledgement_of_the_wrong_kind_breaks_the_protocol() {
             client.sends(),
             [crate::packets::disconnect(ReasonCode::ProtocolError)]
         );
-        let Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) =
-            client.end()
+        let Ended::Connection(ConnectionError::Protocol(Violation::Unexpected {
+            statement, ..
+        })) = client.end()
         else {
             panic!()
         };

@@ -46,7 +46,7 @@ fn a_client_without_a_session_leaves_a_server_that_has_one() {
             clean_start != CleanStart::Never
         );
         client.receives(&connack_resumed());
-        let Ended::Attempt(ConnectError::Protocol(Violation::Conduct { statement, .. })) =
+        let Ended::Attempt(ConnectError::Protocol(Violation::Unexpected { statement, .. })) =
             client.end()
         else {
             panic!("{:?}", client.engine)

@@ -99,8 +99,9 @@ fn an_answer_that_does_not_count_its_filters_breaks_the_protocol() {
         client.sends();
         client.receives(&answer);
         assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
-        let Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) =
-            client.end()
+        let Ended::Connection(ConnectionError::Protocol(Violation::Unexpected {
+            statement, ..
+        })) = client.end()
         else {
             panic!()
         };

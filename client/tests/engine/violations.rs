@@ -137,7 +137,7 @@ fn what_only_clients_send_is_answered_with_0x82() {
 fn a_second_connack_is_answered_with_0x82() {
     let (code, violation) = breach(&mut Client::connected(), connack().as_bytes());
     assert_eq!(code, ReasonCode::ProtocolError);
-    let Violation::Conduct {
+    let Violation::Unexpected {
         packet_type,
         statement,
         ..

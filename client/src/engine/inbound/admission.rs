@@ -55,7 +55,7 @@ pub(super) fn admit(
         InboundAction::AcknowledgeAgain => core.send_due_acks(true),
         InboundAction::Ignore => {}
         InboundAction::BacklogFull(messages) => {
-            let cause = ConnectionError::Untaken { messages };
+            let cause = ConnectionError::BacklogFull { messages };
             return Err(Exit::disconnect(ReasonCode::QuotaExceeded, cause));
         }
         InboundAction::ReceiveMaximumExceeded => {

@@ -196,7 +196,7 @@ pub(super) fn finish_record(record: &mut [u8], sequence: u64) {
 /// The next change in the body of a record; `None` at its end.
 ///
 /// # Errors
-/// It is no change.
+/// [`Damage`], if the bytes are no change.
 pub(super) fn next_change(body: &mut &[u8]) -> Result<Option<Change>, &'static str> {
     let Some((kind, rest)) = body.split_first() else {
         return Ok(None);

@@ -20,15 +20,15 @@ use super::{Change, Store};
 /// A [`Store`] in a file of its own. A second one on the same file is refused.
 ///
 /// The file is a log: each commit appends one record with a checksum and flushes it to disk once.
-/// When the log has grown to 4 MiB and half of it is out of date, the file is replaced by a new one
-/// that holds what is left.
+/// Once the log has 4 MiB and half of it is out of date, the file is replaced by a new one with the
+/// current entries.
 ///
-/// Every message of QoS 1 and 2 waits for one flush before it leaves, and all that are published
+/// Every message of QoS 1 and 2 waits for one flush before it is sent, and all that are published
 /// during a flush share the next one: one at a time, the disk's flush bounds the rate; with more in
 /// flight it grows with their number (`bench/README.md` has figures).
 ///
 /// A process or a machine that stops at any time leaves the last commit either whole or undone.
-/// Damage is told from that: a file that was altered or cut is an error, and is never written to.
+/// Damage is recognised: a file that was altered or cut is an error, and is never written to.
 /// After a crash of the whole machine this holds for all commits but the last one, which counts as
 /// undone where it isn't whole.
 ///
@@ -63,7 +63,7 @@ impl FileStore {
     ///
     /// The whole file is read and checked before anything else happens. Nothing is repaired: a file
     /// that is damaged, empty, of another format version or of something else is left as it is.
-    /// To begin anew without it, move it away.
+    /// To start without it, move it to another place.
     ///
     /// Nothing here relies on catching panics, so a program built with `panic = "abort"` gets the
     /// same errors. What that changes is a [`Store`] of your own: if it panics in `apply`, the
@@ -155,7 +155,7 @@ impl FileStore {
         Ok(())
     }
 
-    /// Writes the file anew without what is out of date, once that is worth it.
+    /// Replaces the file by one without outdated entries, if half of it is outdated.
     fn replace_if_stale(&mut self) -> Result<(), FileStoreCause> {
         if self.last.end < self.replace_at || self.last.end / 2 < self.live.total {
             return Ok(());
@@ -262,7 +262,7 @@ fn write_at(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
 /// whole record.
 ///
 /// # Errors
-/// It isn't as it was written. Some changes may have been handed over by then.
+/// [`FileStoreCause::Damaged`] or another cause; some changes may have been passed on by then.
 fn read_records(
     file: &mut File,
     mut on_change: impl FnMut(Change),

@@ -1,5 +1,5 @@
-//! Where a store file lies: the path without symbolic links, the lock beside the file, and how it
-//! is replaced whole.
+//! Location of a store file: its path without symbolic links, the lock beside it, and its atomic
+//! replacement.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};

@@ -1,4 +1,4 @@
-//! `PeerCertificate`: what can be told of a certificate, verified or not.
+//! `PeerCertificate`: content of a certificate, verified or not.
 
 use dunlin_codec::Escaped;
 use std::net::IpAddr;
@@ -10,22 +10,21 @@ use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-/// What a certificate says of itself. Its names are escaped ([`Escaped`]): whoever made it may be
-/// anyone.
+/// Content of a certificate. The names are escaped ([`Escaped`]), because anyone may have made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerCertificate {
-    /// Whose it is: the common name, or what there is instead.
+    /// Common name of the subject, or the first other name.
     pub subject: String,
-    /// Who issued it, in the same way.
+    /// Common name of the issuer, or the first other name.
     pub issuer: String,
-    /// The organisation of the issuer.
+    /// Organisation of the issuer; `None` if it has none.
     pub issuer_organization: Option<String>,
-    /// The time from which it is valid.
+    /// Beginning of the validity.
     pub not_before: SystemTime,
-    /// The time until which it is valid.
+    /// End of the validity.
     pub not_after: SystemTime,
-    /// The host names and IP addresses that it is valid for.
+    /// Host names and IP addresses that the certificate is valid for.
     pub names: Vec<String>,
 }
 

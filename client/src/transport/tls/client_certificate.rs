@@ -1,4 +1,4 @@
-//! `ClientCertificate`: what we show to a server that asks who we are.
+//! `ClientCertificate`: certificate by which the client authenticates itself to a server.
 
 use std::fmt;
 use std::path::Path;
@@ -13,13 +13,13 @@ use super::certificate::PeerCertificate;
 use super::options::TlsOptionsError;
 use super::pem::PemFile;
 
-/// A certificate chain and the private key that belongs to it.
+/// Certificate chain with its private key.
 #[derive(Clone)]
 pub struct ClientCertificate(Arc<CertifiedKey>);
 
 impl ClientCertificate {
-    /// A chain, our own certificate first, and its private key, which may be in the same file.
-    /// Reads the files here and now.
+    /// Reads a chain, the client's own certificate first, and its private key, which may be in the same
+    /// file.
     pub fn from_pem_files(
         certificate: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -30,7 +30,7 @@ impl ClientCertificate {
         Self::of(chain, private_key, certificate, key)
     }
 
-    /// The same in DER.
+    /// Chain and private key in DER.
     pub fn from_der(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,

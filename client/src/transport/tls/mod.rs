@@ -1,4 +1,4 @@
-//! TLS: one configuration for all attempts, and what each handshake found.
+//! TLS: one configuration for all attempts, and the result of each handshake.
 
 mod certificate;
 mod certificate_fault;
@@ -29,26 +29,26 @@ use super::deadline::Deadline;
 use super::stream::RecordedStream;
 use crate::error::{RootsTried, Stage, TlsError, TransportError};
 
-/// [`TlsOptions`] made ready. A clone shares the cache through which sessions resume.
+/// TLS configuration made from [`TlsOptions`]. Clones share the cache by which TLS sessions resume.
 #[derive(Clone)]
 pub struct TlsConnector {
     config: Arc<ClientConfig>,
     roots_tried: RootsTried,
 }
 
-/// What a TLS handshake agreed on, and with whom.
+/// Result of a TLS handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsInfo {
-    /// The agreed version.
+    /// Version of TLS.
     pub version: TlsVersion,
-    /// The ALPN protocols that we offered.
+    /// ALPN protocols that the client offered.
     pub alpn_offered: Vec<String>,
-    /// The one that the server selected. `None`: it ignored the offer, or there was none.
+    /// ALPN protocol that the server selected; `None` if it ignored the offer, or there was none.
     pub alpn_selected: Option<String>,
-    /// The server's certificate, verified; `None` if it can't be read.
+    /// Certificate of the server, verified; `None` if it can't be read.
     pub certificate: Option<PeerCertificate>,
-    /// True if an earlier session was resumed.
+    /// True if an earlier TLS session was resumed.
     pub resumed: bool,
 }
 

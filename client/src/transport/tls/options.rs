@@ -1,4 +1,4 @@
-//! `TlsOptions`: what TLS is told, and why it can't be done.
+//! `TlsOptions`: options of TLS, and their errors.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::client_certificate::ClientCertificate;
 use super::roots::Roots;
 use crate::error::IoFault;
 
-/// What TLS is told. SNI is always sent; the server's certificate is always verified.
+/// Options of TLS. SNI is always sent, and the server's certificate is always verified.
 ///
 /// ```
 /// use dunlin_client::transport::{TlsConnector, TlsOptions};
@@ -24,12 +24,12 @@ pub struct TlsOptions {
     /// Certificate authorities that the server's certificate may be issued by. Default: those that
     /// Mozilla trusts.
     pub roots: Roots,
-    /// The ALPN protocols to offer, the most wanted first. A server that selects none of them is
-    /// still connected to: [`TlsInfo::alpn_selected`](super::TlsInfo::alpn_selected) tells.
+    /// ALPN protocols to offer, in order of preference. Default: none. The client connects to a server
+    /// that selects none of them, too: [`TlsInfo::alpn_selected`](super::TlsInfo::alpn_selected) tells.
     pub alpn: Vec<Vec<u8>>,
-    /// What we show to a server that asks for it.
+    /// Client certificate for servers that ask for one. Default: `None`.
     pub client_certificate: Option<ClientCertificate>,
-    /// The lowest version to agree to.
+    /// Minimum version of TLS. Default: TLS 1.2.
     pub min_version: TlsVersion,
 }
 
@@ -47,7 +47,7 @@ impl TlsOptions {
     }
 }
 
-/// A version of TLS.
+/// Version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum TlsVersion {
@@ -76,81 +76,81 @@ impl fmt::Display for TlsVersion {
     }
 }
 
-/// Files or settings that make no TLS configuration.
+/// Error of files or options from which no TLS configuration can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsOptionsError {
     /// The file can't be read.
     #[error("cannot read {}: {fault}", Escaped(path.display()))]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Fault.
         fault: IoFault,
     },
     /// A section of the file isn't PEM.
     #[error("{} is not valid PEM: {}", Escaped(path.display()), Escaped(detail))]
     MalformedPem {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Fault, in words.
         detail: String,
     },
-    /// No `BEGIN CERTIFICATE` is in it.
+    /// The file has no certificate (`BEGIN CERTIFICATE`).
     #[error("{} contains no certificate", Escaped(path.display()))]
     NoCertificate {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// What stands between `BEGIN CERTIFICATE` and `END CERTIFICATE` is none.
+    /// The content of a section `BEGIN CERTIFICATE` is no certificate.
     #[error("certificate {position} in {} is not valid", Escaped(path.display()))]
     InvalidCertificate {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Which certificate of it, from 1.
+        /// Number of the certificate in the file, from 1.
         position: usize,
     },
-    /// No private key is in it.
+    /// The file has no private key.
     #[error("{} contains no private key", Escaped(path.display()))]
     NoPrivateKey {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The private key is protected by a passphrase.
     #[error("the private key in {} is encrypted", Escaped(path.display()))]
     EncryptedPrivateKey {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The private key can't be used.
     #[error("the private key in {} cannot be used: {}", Escaped(path.display()), Escaped(detail))]
     UnusablePrivateKey {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Fault.
         detail: String,
     },
-    /// The private key is another certificate's.
+    /// The private key doesn't belong to the certificate.
     #[error("the private key in {} does not belong to the certificate in {}", Escaped(key.display()), Escaped(certificate.display()))]
     KeyMismatch {
-        /// The certificate's file.
+        /// File of the certificate.
         certificate: PathBuf,
-        /// The private key's file.
+        /// File of the private key.
         key: PathBuf,
     },
-    /// There is nobody whose word could be taken for the server.
+    /// The list of trusted authorities is empty.
     #[error("there is no root certificate to trust")]
     NoRoots,
-    /// An ALPN protocol has 1 to 255 bytes.
+    /// The name of an ALPN protocol must have 1 to 255 bytes.
     #[error("an ALPN protocol has 1 to 255 bytes, not {length}")]
     InvalidAlpn {
-        /// How many it has.
+        /// Number of bytes of the name.
         length: usize,
     },
-    /// The cryptography can't do what is asked for.
+    /// The cryptographic library doesn't support the options.
     #[error("unsupported: {}", Escaped(detail))]
     Unsupported {
-        /// What it can't do.
+        /// Message of rustls.
         detail: String,
     },
 }

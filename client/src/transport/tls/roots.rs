@@ -1,4 +1,4 @@
-//! `Roots`: whose word is taken for the server.
+//! `Roots`: certificate authorities that are trusted for the server.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,19 @@ use super::options::TlsOptionsError;
 use super::pem::PemFile;
 use crate::error::RootsTried;
 
-/// Whose word is taken for the server.
+/// Certificate authorities that are trusted for the server.
 ///
-/// A CA file that a user names takes the place of the web's authorities (`Only`), as with
-/// `mosquitto_pub --cafile` and the AWS SDKs: who names the authority of a private server means
-/// that one and no other.
+/// A CA file of a user replaces the authorities of the web (`Only`), as with `mosquitto_pub --cafile`
+/// and the AWS SDKs: a user who names the authority of a private server means that one alone.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Roots {
-    /// The authorities that Mozilla trusts, compiled in. Amazon's are among them.
+    /// Authorities that Mozilla trusts, compiled in; those of Amazon are among them.
     #[default]
     WebPki,
-    /// These and no others.
+    /// Only these authorities.
     Only(CaBundle),
-    /// These besides the web's.
+    /// These authorities and those of the web.
     WebPkiAnd(CaBundle),
 }
 
@@ -43,7 +42,7 @@ impl TryFrom<&Path> for Roots {
 }
 
 impl Roots {
-    /// The authorities in a PEM file, and no others. Reads the file here and now.
+    /// Only the authorities in a PEM file, which is read now.
     ///
     /// ```no_run
     /// use dunlin_client::transport::{Roots, TlsOptions};
@@ -74,7 +73,7 @@ impl Roots {
     }
 }
 
-/// Certificates of authorities, of which each one is readable.
+/// Certificates of authorities, all well-formed.
 #[derive(Clone)]
 pub struct CaBundle {
     roots: RootCertStore,
@@ -82,7 +81,7 @@ pub struct CaBundle {
 }
 
 impl CaBundle {
-    /// All certificates of a PEM file. Reads the file here and now.
+    /// All certificates of a PEM file, which is read now.
     pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Self, TlsOptionsError> {
         let path = path.as_ref();
         let certificates = PemFile::read(path)?.certificates()?;
