@@ -12,7 +12,7 @@
 //! [`Session`] is kept for the next connection, in this engine or in another:
 //! [`into_session`](Engine::into_session) takes it out.
 //!
-//! [`Engine`] only dispatches. Its [`State`] is the connection; [`Core`] is everything that outlives
+//! [`Engine`] only dispatches. Its `State` is the connection; `Core` is everything that outlives
 //! it: in the session, `outbound` has the requests, `inbound` the received messages and
 //! `subscriptions` what the server granted.
 
