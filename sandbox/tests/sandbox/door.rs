@@ -1,4 +1,4 @@
-//! Who is let in, and what the others are told.
+//! CONNECT: clients that are let in, and the answers to the others.
 
 use dunlin_codec::{ConnAckProperties, Packet, QoS, ReasonCode, Utf8String};
 use dunlin_sandbox::{Answer, SandboxOptions};

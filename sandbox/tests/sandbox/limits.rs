@@ -29,14 +29,14 @@ async fn a_client_id_has_128_bytes_and_no_dollar_in_front() {
 async fn a_client_id_that_connects_twice_in_a_second_is_refused() {
     let sandbox = TestSandbox::open_house().await;
     let mut first = sandbox.guest("c").await;
-    let mut hasty = TestClient::open(&sandbox.sandbox).await;
-    hasty.send(connect("c", "", "")).await;
+    let mut too_fast = TestClient::open(&sandbox.sandbox).await;
+    too_fast.send(connect("c", "", "")).await;
     let reason = "one CONNECT a second is allowed for a client id";
     assert_eq!(
-        hasty.receives_connack().await,
+        too_fast.receives_connack().await,
         (ReasonCode::QuotaExceeded, Some(reason.into()))
     );
-    hasty.is_closed().await;
+    too_fast.is_closed().await;
     first.receives_nothing_more().await;
     sandbox.guest("another").await;
 }

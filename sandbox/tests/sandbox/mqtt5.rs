@@ -1,4 +1,4 @@
-//! What the profile `mqtt5` has beyond AWS IoT, and what both have by the standard.
+//! The profile `mqtt5` beyond AWS IoT, and the rules of the standard for both profiles.
 
 use dunlin_codec::{
     AckType, BinaryData, ConnAckProperties, Delivery, Packet, PayloadFormat, PublishProperties,

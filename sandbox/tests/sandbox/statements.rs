@@ -1,4 +1,4 @@
-//! Statements of the standard that no other room of these tests comes by.
+//! Statements of the standard that no other file of these tests covers.
 
 use dunlin_codec::{
     AckType, Auth, AuthProperties, Delivery, Packet, QoS, ReasonCode, Repeated,

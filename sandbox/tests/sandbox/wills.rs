@@ -1,4 +1,4 @@
-//! Wills: when they are published, and when they aren't.
+//! Publication of wills, and its exceptions.
 
 use dunlin_codec::{
     BinaryData, Connect, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, TopicName,
