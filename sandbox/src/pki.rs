@@ -74,9 +74,9 @@ pub enum PkiError {
     /// The half of a pair is gone.
     #[error("{} is missing although its key is there; delete {} to have new ones made", Escaped(path.display()), Escaped(key.display()))]
     Incomplete {
-        /// The certificate.
+        /// File that is missing: the certificate.
         path: PathBuf,
-        /// Private key of the certificate.
+        /// File of its private key.
         key: PathBuf,
     },
     /// The library refused to make a key, a certificate or a signature.
@@ -88,7 +88,10 @@ pub enum PkiError {
 }
 
 impl TokenKey {
-    /// Takes a while: large primes are looked for.
+    /// Makes a key of 2,048 bits. It may take seconds: large primes are looked for.
+    ///
+    /// # Errors
+    /// [`PkiError::Generate`] if the library refuses.
     pub fn generate() -> Result<Self, PkiError> {
         let key = new_signing_key()?;
         Ok(Self {
@@ -112,6 +115,10 @@ fn new_signing_key() -> Result<KeyPair, rcgen::Error> {
 
 impl Pki {
     /// Opens the keys of a state directory; makes those that aren't there yet.
+    ///
+    /// # Errors
+    /// `State` if the directory can't be used or others can write to it, `Io` or `Key` if a file
+    /// can't be read, `Incomplete` if one of a pair is missing, `Generate` if the library refuses.
     pub fn open(state_dir: &StateDir) -> Result<Self, PkiError> {
         // Two sandboxes that start at once must not make two CAs: the second waits for the first
         // one's.
@@ -141,13 +148,18 @@ impl Pki {
         &self.signing_key_path
     }
 
-    /// The public half of the token signing key.
+    /// Public half of the token signing key.
+    ///
+    /// # Errors
+    /// [`PkiError::PublicKey`] if `signing.pem` holds another kind of key.
     pub fn signing_public_key(&self) -> Result<PublicKey, PkiError> {
         Ok(PublicKey::from_pem(&self.signing_key.public_key_pem())?)
     }
 
-    /// The RS256 signature of a token value, in base64: what `x-amz-customauthorizer-signature`
-    /// carries.
+    /// Signs a token value by RS256, in base64 as in `x-amz-customauthorizer-signature`.
+    ///
+    /// # Errors
+    /// [`PkiError::Generate`] if the library refuses to sign.
     pub fn sign_token(&self, value: &str) -> Result<String, PkiError> {
         Ok(STANDARD.encode(self.signing_key.sign(value.as_bytes())?))
     }

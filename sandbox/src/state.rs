@@ -1,56 +1,28 @@
 //! The state directory: where keys stay between runs and running sandboxes are found.
 
+mod private_file;
 mod run_file;
+mod state_error;
 
 use std::env;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-
-use dunlin_codec::Escaped;
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
 
 pub(crate) use run_file::RunFile;
 pub use run_file::RunningSandbox;
+pub use state_error::StateError;
 
-use crate::shell::shell_quoted;
+pub(crate) use private_file::{refuse_writable, write_private};
+
+#[cfg(unix)]
+use crate::state::private_file::STICKY;
+use crate::state::private_file::{create_private_dir, open_lock, remove_half_written};
 
 /// Dunlin's state directory; the sandbox keeps to `sandbox/` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateDir {
     root: PathBuf,
-}
-
-/// Reason why the state directory can't be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StateError {
-    /// Nothing says where it could be.
-    #[error("no state directory: neither DUNLIN_STATE_DIR nor XDG_STATE_HOME nor HOME is set")]
-    NoHome,
-    /// Others can write to it, so that its keys could be theirs.
-    #[error("others can write to {}; to mend it: chmod {mode} {}", Escaped(path.display()), Escaped(shell_quoted(&path.to_string_lossy())))]
-    Writable {
-        /// Which file or directory.
-        path: PathBuf,
-        /// The mode for `chmod`: octal digits, or a change such as `o-w`.
-        mode: &'static str,
-    },
-    /// Another user owns it, so that its keys could be theirs. Files of root are trusted.
-    #[error("{} belongs to another user (uid {owner})", Escaped(path.display()))]
-    NotOwned {
-        /// Which file or directory.
-        path: PathBuf,
-        /// The id of the user who owns it.
-        owner: u32,
-    },
-    /// The file or directory can't be created, read or written.
-    #[error("{}: {source}", Escaped(path.display()))]
-    Io {
-        /// Which file or directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 impl StateDir {
@@ -166,150 +138,11 @@ impl StateDir {
     }
 }
 
-/// Makes a directory, and those above it, that nobody else can look into, whatever the umask.
-///
-/// # Errors
-/// [`StateError::Writable`] if it is there already and others can write to it.
-fn create_private_dir(dir: &Path) -> Result<(), StateError> {
-    if dir.is_dir() {
-        return refuse_writable(dir);
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let created = builder.create(dir).and_then(|()| set_mode(dir, 0o700));
-    created.map_err(|source| StateError::Io {
-        path: dir.into(),
-        source,
-    })
-}
-
-/// Writes a file that nobody else can read, whole or not at all. What `path` was before, a link
-/// too, is replaced.
-pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), StateError> {
-    let half = half_written(path);
-    let write = || {
-        let mut file = create_private(&half)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&half, path)
-    };
-    write().map_err(|source| {
-        // The error is told; half a file is nobody's.
-        let _ = fs::remove_file(&half);
-        StateError::Io {
-            path: path.into(),
-            source,
-        }
-    })
-}
-
-/// Temporary name of a file while it is written.
-fn half_written(path: &Path) -> PathBuf {
-    path.with_extension(format!("{}.{HALF_WRITTEN}", std::process::id()))
-}
-
-/// Creates a file that nobody else can read. It must not be there yet, not even as a link to
-/// another file.
-fn create_private(path: &Path) -> io::Result<File> {
-    // An earlier process with this id may have left one behind.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    // The umask may have taken more away than it should.
-    set_mode(path, 0o600)?;
-    Ok(file)
-}
-
-/// The file whose lock processes wait for; it stays, so that all of them have the same.
-fn open_lock(path: &Path) -> io::Result<File> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => File::open(path),
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "it isn't a file of the sandbox",
-        )),
-        Err(_) => match create_private(path) {
-            // Another process was faster.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::open(path),
-            created => created,
-        },
-    }
-}
-
-/// Refuses a file or folder that others can write to, or own: they could put a key there that is
-/// trusted.
-pub(crate) fn refuse_writable(path: &Path) -> Result<(), StateError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let found = fs::metadata(path).map_err(|source| StateError::Io {
-            path: path.into(),
-            source,
-        })?;
-        if found.mode() & 0o022 != 0 {
-            let mode = if found.is_dir() { "700" } else { "600" };
-            return Err(StateError::Writable {
-                path: path.into(),
-                mode,
-            });
-        }
-        if !is_trusted(found.uid(), rustix::process::geteuid().as_raw()) {
-            return Err(StateError::NotOwned {
-                path: path.into(),
-                owner: found.uid(),
-            });
-        }
-    }
-    let _ = path;
-    Ok(())
-}
-
-/// Returns whether a user trusts files of this owner: their own and those of root, who can write to
-/// all files anyway.
-#[cfg(unix)]
-const fn is_trusted(owner: u32, user: u32) -> bool {
-    owner == user || owner == 0
-}
-
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    #[cfg(unix)]
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
-    let _ = (path, mode);
-    Ok(())
-}
-
-/// Removes what processes left behind that were killed while they wrote. Only the one that holds
-/// the lock writes here.
-fn remove_half_written(dir: &Path) {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return;
-    };
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        if path
-            .extension()
-            .is_some_and(|extension| extension == HALF_WRITTEN)
-        {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-const HALF_WRITTEN: &str = "new";
-/// Bit of a folder's mode: entries can be renamed and removed by their owners only.
-#[cfg(unix)]
-const STICKY: u32 = 0o1000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
+    use crate::state::private_file::{half_written, is_trusted, set_mode};
 
     fn resolve(explicit: Option<&str>, environment: &[(&str, &str)]) -> Option<PathBuf> {
         let variable = |name: &str| {

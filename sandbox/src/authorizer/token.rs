@@ -45,6 +45,10 @@ pub enum SignatureFault {
 
 impl PublicKey {
     /// Reads a PEM section `PUBLIC KEY`, as `openssl rsa -pubout` writes it.
+    ///
+    /// # Errors
+    /// `NotPem` without such a section, `NotRsa` for another kind of key or another size than 2,048
+    /// to 8,192 bits.
     pub fn from_pem(pem: &str) -> Result<Self, PublicKeyError> {
         let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| PublicKeyError::NotPem)?;

@@ -8,9 +8,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::ready::Ready;
-use crate::state::{
-    HALF_WRITTEN, StateDir, StateError, create_private, create_private_dir, refuse_writable,
+use crate::state::StateDir;
+use crate::state::private_file::{
+    HALF_WRITTEN, create_private, create_private_dir, refuse_writable,
 };
+use crate::state::state_error::StateError;
 
 /// A sandbox that runs right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,7 +204,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_sandbox_that_others_could_have_put_there_is_refused() {
-        use crate::state::set_mode;
+        use crate::state::private_file::set_mode;
         let dir = tempfile::tempdir().unwrap();
         let state_dir = StateDir::at(dir.path());
         let running = RunFile::create(&state_dir, &ready(7, 1)).unwrap();
