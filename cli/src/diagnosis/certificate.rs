@@ -37,6 +37,7 @@ pub(super) fn untrusted(
                 file.display()
             ),
             vec![
+                // No command can know the right file; this one shows what the given one holds.
                 Try::advice("compare the issuer above with the certificates in the file:"),
                 Try::command(format!(
                     "openssl x509 -in {} -noout -subject -dates",
@@ -262,6 +263,7 @@ pub(super) fn misnamed(context: &RunContext, wanted: &str, presented: &[String])
         .take(MAX_NAMES)
         .map(|name| quoted(name))
         .collect();
+    // Certificates of content networks have hundreds of names.
     if presented.len() > MAX_NAMES {
         names.push(format!("{} more", presented.len() - MAX_NAMES));
     }

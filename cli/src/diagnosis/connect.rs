@@ -63,6 +63,7 @@ pub(crate) fn unanswered(
             }
         )),
         likely: vec![
+            // A Lambda may take 5 s at AWS, so that a slow authorizer is the first guess.
             "the server is overloaded, or waits for an authorizer that does not answer".into(),
             "something in between accepts connections and forwards nothing".into(),
         ],
@@ -82,6 +83,7 @@ pub(crate) fn unanswered(
 /// Adds the guess that the port expects another protocol, if the server selected none by ALPN.
 fn blame_alpn(facts: &ConnectionFacts, mut diagnosis: Diagnosis) -> Diagnosis {
     if facts.lacks_alpn() {
+        // Put first: it explains the silence better than an overloaded server.
         let guess =
             "no ALPN protocol was selected, so this port may expect something else than MQTT";
         diagnosis.likely.insert(0, guess.into());
@@ -153,6 +155,7 @@ fn hangup(context: &RunContext, reset: bool, elapsed: Duration) -> Diagnosis {
 /// Likely cause and advice for a CONNACK code that isn't about authorisation.
 fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
     match code {
+        // Codes that only another server, client id or version mends.
         ReasonCode::UnsupportedProtocolVersion => (
             "the server does not support MQTT 5",
             "a server that supports MQTT 5, or a newer version of this one",

@@ -113,6 +113,7 @@ impl RunContext {
 
     /// Stages of opening a connection, in order.
     pub(crate) fn stages(&self) -> &'static str {
+        // A proxy resolves the name and opens the TCP connection to the server.
         match (self.proxy.is_some(), self.choices.is_tls) {
             (true, true) => "proxy, TLS",
             (true, false) => "proxy",
@@ -133,6 +134,7 @@ impl RunContext {
             (true, _) => id.to_owned(),
             (false, true) => format!("{id}-*"),
             (false, false) => {
+                // A policy for one random prefix would not allow the next run.
                 let fixed = id.rsplit_once('-').map_or(id, |(fixed, _random)| fixed);
                 format!("{fixed}-*")
             }

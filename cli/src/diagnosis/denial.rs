@@ -47,6 +47,7 @@ pub(super) fn likely(context: &RunContext, reason: Option<&ServerReason>) -> Vec
     }
     // Codes that name the cause by themselves.
     match reason.map(|reason| reason.reason_code) {
+        // The code is the whole reason.
         Some(ReasonCode::Banned) => likely.push("an administrator has banned this client".into()),
         Some(ReasonCode::BadAuthenticationMethod) => {
             likely.push(
@@ -76,6 +77,7 @@ pub(super) fn advice(context: &RunContext, reason: Option<&ServerReason>) -> Vec
     let mut try_ = Vec::new();
     // The first proposal looks into the cause, at most one.
     match (&context.authorizer, cause) {
+        // Nothing else is worth trying before the authorizer has a name.
         (None, _) if context.uses_authorizers() => {
             try_.push(Try::advice(
                 "--authorizer-name with the name of your authorizer",
@@ -92,6 +94,7 @@ pub(super) fn advice(context: &RunContext, reason: Option<&ServerReason>) -> Vec
                 shell(name)
             )));
         }
+        // AWS runs the authorizer with the same values and prints its answer.
         (Some(name), _) if context.is_aws => try_.push(Try::command(test_invoke(context, name))),
         (Some(_), _) if text.is_none() => {
             try_.push(Try::advice(
@@ -159,6 +162,7 @@ fn test_invoke(context: &RunContext, name: &str) -> String {
 
 /// Value in the shorthand syntax of the AWS CLI, quoted for a shell.
 fn value(text: &str) -> String {
+    // These characters end a value in the shorthand syntax, unless it is quoted.
     if text.contains([',', '=', '"', '\'', '\\', ' ', '[', '{']) {
         shell(&format!(
             "\"{}\"",

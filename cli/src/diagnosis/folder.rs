@@ -27,6 +27,7 @@ fn no_temporary_files(fault: &str) -> Diagnosis {
     Diagnosis {
         try_: vec![
             Try::advice(
+                // The variable is the only choice that the user has.
                 "set TMPDIR to a folder that exists and that you can write to, for example",
             ),
             Try::command("export TMPDIR=\"$PWD\""),

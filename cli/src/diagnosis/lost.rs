@@ -51,6 +51,7 @@ pub(crate) fn ended(
 
 /// Diagnosis of a DISCONNECT of the server.
 fn disconnected(context: &RunContext, words: &ServerReason) -> Diagnosis {
+    // Evidence: user properties and server reference of the DISCONNECT.
     let evidence = reason::evidence(words);
     let saw = (!evidence.is_empty()).then(|| evidence.join("; "));
     let by = |id| {
@@ -112,6 +113,7 @@ fn silent(after: Duration, keep_alive: Duration, silent_for: Duration) -> Diagno
     // A PINGREQ was due every `keep_alive`; something dropped the connection within that time, so
     // that only a shorter keep alive can help.
     let shorter = (keep_alive.as_secs() / 2).min(60);
+    // AWS raises anything below 30 s to 30 s, so that less would not help.
     let advice = if shorter >= LEAST_KEEP_ALIVE {
         format!("--keep-alive {shorter}")
     } else {
@@ -262,6 +264,7 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the server has moved for good; the name that it refers to, if any, is above",
             "--endpoint with the new name",
         ),
+        // Features of subscriptions, which CONNACK announces (§3.2.2.3.11 to 13).
         ReasonCode::SharedSubscriptionsNotSupported => (
             "the server has no shared subscriptions ($share/..)",
             "a --topic without $share",

@@ -118,6 +118,7 @@ fn unresolved(context: &RunContext, fault: &ResolveFault) -> Diagnosis {
     };
     // A mistyped region is the most common mistake in the name of an endpoint.
     if let Some(region) = context.region().filter(|region| !region::is_known(region)) {
+        // The nearest region by edit distance, if one is near enough.
         let nearest = region::nearest(region).map_or(String::new(), |nearest| {
             format!("; the nearest is {}", quoted(nearest))
         });
@@ -259,6 +260,7 @@ fn stage_line(context: &RunContext, stage: Stage, addresses: &[SocketAddr]) -> S
         .take(MOST_ADDRESSES)
         .map(SocketAddr::to_string)
         .collect();
+    // Before names are resolved there are no addresses: the endpoint stands for them.
     let addresses = if addresses.is_empty() {
         context.address()
     } else {

@@ -57,6 +57,7 @@ pub(crate) fn refused(
         refusal.reason_code,
         ReasonCode::NotAuthorized | ReasonCode::UnspecifiedError
     );
+    // Limits and unsupported features: no policy would change them.
     if !about_policy {
         let headline = format!(
             "could not {} {topic} ({}){reason}",
@@ -93,6 +94,7 @@ pub(crate) fn dropped(
     times: u32,
     after: Duration,
 ) -> Diagnosis {
+    // Words for small numbers read better in a headline.
     let times = match times {
         1 => String::new(),
         2 => ", twice".into(),
@@ -130,6 +132,7 @@ pub(crate) fn unacknowledged(
                 "{} is overloaded, or dropped the packet",
                 context.server_noun()
             ),
+            // Without a FIN or RST, only the keep alive finds a broken connection.
             "the connection broke and nobody has noticed yet".into(),
         ],
         try_: vec![Try::advice(

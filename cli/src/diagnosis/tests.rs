@@ -62,6 +62,7 @@ fn contexts() -> Vec<RunContext> {
         is_sample: false,
     };
     contexts.push(load_test);
+    // Each run once more with the opposite choices, which advice must not repeat.
     for context in contexts.clone() {
         let choices = UserChoices {
             ca: true,
@@ -120,6 +121,7 @@ fn tls_errors(is_ca_given: bool) -> Vec<TlsError> {
         TlsError::Handshake { detail: name() },
     ];
     let file = Some("/etc/it's here/ca.pem");
+    // With --ca there is always a file; without it one may come from SSL_CERT_FILE.
     let files = if is_ca_given {
         vec![file]
     } else {
@@ -192,6 +194,7 @@ fn transport_errors(is_ca_given: bool) -> Vec<TransportError> {
             addresses: vec![peer; 6],
         });
     }
+    // Refused, without credentials, and a gateway that can't reach the server.
     for status in [403, 407, 502] {
         errors.push(TransportError::Proxy {
             proxy: "http://proxy.corp:3128".into(),
@@ -256,6 +259,7 @@ fn diagnoses(context: &RunContext) -> Vec<Diagnosis> {
     ] {
         all.push(connect::failed(context, &facts, &error, short));
     }
+    // Every code of the standard, not only those that AWS uses.
     for code in codes(PacketType::Disconnect) {
         let error = ConnectionError::Disconnected(refusal(PacketType::Disconnect, code));
         all.push(lost::ended(context, &facts, &error, short));
@@ -311,6 +315,7 @@ fn every_command_of_every_diagnosis_runs_as_it_is_printed() {
                         // Folded for a terminal, it is still the same command.
                         commands.insert(render::fold_command(command, 70).join("\n"));
                     }
+                    // A policy statement must be valid JSON whatever the topic is.
                     Try::Paste(json) if json.starts_with('{') => {
                         let statement: serde_json::Value = serde_json::from_str(json).unwrap();
                         assert_eq!(statement["Effect"], "Allow");
@@ -320,6 +325,7 @@ fn every_command_of_every_diagnosis_runs_as_it_is_printed() {
             }
         }
     }
+    // Otherwise the loops above have lost their contexts.
     assert!(commands.len() > 30, "{commands:#?}");
     for command in commands {
         check_command(&command);
@@ -355,6 +361,7 @@ fn every_flag_in_advice_exists_and_none_that_was_given_is_repeated() {
 fn no_diagnosis_is_wider_or_longer_than_a_terminal() {
     for context in contexts() {
         for diagnosis in diagnoses(&context) {
+            // Two widths, so that no text fits by chance.
             for columns in [80, 60] {
                 let text = render(&diagnosis, Some(columns));
                 let text = anstream::adapter::strip_str(&text).to_string();

@@ -69,6 +69,7 @@ pub(crate) fn alpn_missing(context: &RunContext, closed_after: Duration) -> Diag
 
 /// Diagnosis of a server that refused the ALPN offer with an alert.
 fn alpn_refused(context: &RunContext) -> Diagnosis {
+    // Without an offer, the missing offer is the error.
     let headline = match context.alpn_offered {
         Some(_) => "the server speaks none of the ALPN protocols that were offered",
         None => "the server wants to be offered an ALPN protocol, and none was",
@@ -173,6 +174,7 @@ fn plain(context: &RunContext) -> Try {
 fn handshake(context: &RunContext, error: &TlsError) -> Diagnosis {
     let likely = match error {
         TlsError::Io(_) => "a firewall or proxy ends connections of this kind",
+        // Certificates and versions are what servers send alerts about.
         TlsError::Alert(_) => "the server wants a client certificate, or another version of TLS",
         TlsError::InvalidServerName { .. } => "the endpoint is mistyped",
         _ => "the two sides have no version or cipher of TLS in common",
