@@ -1,8 +1,8 @@
-//! Bytes as hexadecimal digits, and back.
+//! Conversion of bytes to hexadecimal digits and back.
 
 const DIGITS: [u8; 16] = *b"0123456789abcdef";
 
-/// Two lower-case digits a byte.
+/// Lower-case digits, two for each byte.
 pub(super) fn encode(bytes: &[u8]) -> String {
     let digit =
         |nibble: u8| char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or_default());
@@ -14,7 +14,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes of an even number of digits and nothing else.
+/// Bytes of an even number of digits; `None` if there is anything else.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_chunks::<2>();
     if !rest.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// What a digit stands for, in either case.
+/// Value of a digit in upper or lower case; `None` if it is no digit.
 pub(super) const fn value(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),

@@ -1,4 +1,4 @@
-//! What to decode: from words, a file or standard input; in hex, in base64, or as it is.
+//! Input of `inspect decode`: words, a file or standard input, in hex, base64 or binary.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,7 +12,10 @@ use crate::args::DecodeArgs;
 use crate::diagnosis::Diagnosis;
 use crate::failure::Failure;
 
-/// All of it at once.
+/// Bytes of the packets.
+///
+/// # Errors
+/// `E-USAGE` if the input can't be read, is not in the form that was asked for, or is a capture file.
 pub(super) fn bytes(typed: &DecodeArgs) -> Result<Vec<u8>, Failure> {
     if !typed.words.is_empty() {
         return Ok(decoded(typed, typed.words.join(" ").as_bytes())?);
@@ -27,7 +30,10 @@ pub(super) fn bytes(typed: &DecodeArgs) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// The file of `--file`, or standard input.
+/// Reader of the file of `--file`, or of standard input.
+///
+/// # Errors
+/// `E-USAGE` if the file can't be opened.
 pub(super) fn open(file: Option<&Path>) -> Result<Box<dyn Read>, Diagnosis> {
     match file {
         Some(path) if path.as_os_str() != "-" => match File::open(path) {
@@ -38,7 +44,7 @@ pub(super) fn open(file: Option<&Path>) -> Result<Box<dyn Read>, Diagnosis> {
     }
 }
 
-/// The bytes that a text stands for.
+/// Bytes of a text in hex or base64.
 fn decoded(typed: &DecodeArgs, text: &[u8]) -> Result<Vec<u8>, Diagnosis> {
     if typed.base64 {
         let joined: Vec<u8> = text

@@ -1,4 +1,4 @@
-//! `--lines`: each line, which should be exactly one packet, is answered by one line, in order.
+//! `--lines`: one line of output for each line of input, which should be exactly one packet.
 
 use std::io::{self, BufRead, BufReader, BufWriter, StdoutLock, Write};
 
@@ -12,7 +12,10 @@ use crate::args::DecodeArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Answers every line; that is success, whatever the answers are.
+/// Answers every line. The exit code is success, whatever the answers are.
+///
+/// # Errors
+/// A file that can't be read, or an output that can't be written.
 pub(super) fn answer(
     typed: &DecodeArgs,
     options: &DecodeOptions,
@@ -21,8 +24,8 @@ pub(super) fn answer(
     let mut lines = BufReader::with_capacity(super::BUFFER, input::open(typed.file.as_deref())?);
     let mut line = Vec::new();
     loop {
-        // Whoever waits for an answer before the next question gets it; a long list is written in
-        // large pieces.
+        // A program that waits for the answer before it sends the next line gets it at once; the
+        // answers to a long list are written in large blocks.
         if lines.buffer().is_empty() {
             out.flush()?;
         }

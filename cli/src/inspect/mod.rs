@@ -1,4 +1,4 @@
-//! `dunlin inspect decode`: what packets say, to people byte by byte, to programs as JSON.
+//! `dunlin inspect decode`: packets byte by byte for people, or as JSON for programs.
 
 mod copied;
 mod fields;
@@ -19,7 +19,10 @@ use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Takes packets apart.
+/// Decodes and prints packets.
+///
+/// # Errors
+/// `E-USAGE` if the input can't be read or is in another form, or an output that can't be written.
 pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
     let options = DecodeOptions {
         max_packet_size: typed.max_packet_size,
@@ -36,7 +39,7 @@ pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// One packet after the other, up to the first that can't be accepted.
+/// Prints one packet after the other, up to the first that can't be accepted.
 fn stream(
     typed: &DecodeArgs,
     options: &DecodeOptions,

@@ -1,5 +1,4 @@
-//! A packet for people: a line that sums it up, then its bytes, field by field, and the error at
-//! its byte.
+//! Packets as text for people: a summary, then the bytes field by field, with the error at its byte.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -8,11 +7,11 @@ use dunlin_codec::Escaped;
 use super::fields::{self, Field, NOT_PARSED};
 use super::verdict::{Fault, Verdict};
 
-/// One packet, or what should be one.
+/// Text about one packet, or about bytes that are none.
 pub(super) struct Page<'p, 'a> {
     pub(super) bytes: &'p [u8],
     pub(super) verdict: &'p Verdict<'a>,
-    /// Whether secrets are shown.
+    /// True with `--show-secrets`.
     pub(super) bare: bool,
 }
 
@@ -34,6 +33,7 @@ impl Display for Page<'_, '_> {
         for field in fields::of_packet(self.bytes) {
             self.field(&field, fault, f)?;
         }
+        // A fault behind the last byte has no row of its own.
         match fault {
             Some((offset, fault)) if offset >= self.bytes.len() => point(offset, 0, fault, f),
             _ => Ok(()),
@@ -42,13 +42,14 @@ impl Display for Page<'_, '_> {
 }
 
 impl Page<'_, '_> {
-    /// The rows of a field; under the one with the byte at fault, an arrow.
+    /// Writes the rows of a field, with an arrow under the byte at fault.
     fn field(
         &self,
         field: &Field,
         fault: Option<(usize, &Fault)>,
         f: &mut Formatter<'_>,
     ) -> fmt::Result {
+        // The secret part of a field is at its end.
         let hidden = if self.bare { 0 } else { field.secret };
         let open = field.len - hidden;
         let bytes = self.bytes.get(field.at..).unwrap_or_default();
@@ -66,6 +67,7 @@ impl Page<'_, '_> {
                 }
                 continue;
             }
+            // Digits of the row; asterisks stand for secret bytes.
             let digits: Vec<String> = (from..field.len.min(from + ROW))
                 .zip(bytes.get(from..).unwrap_or_default())
                 .map(|(index, byte)| {
@@ -76,6 +78,7 @@ impl Page<'_, '_> {
                     }
                 })
                 .collect();
+            // Name and meaning stand in the first row of a field.
             let (name, meaning) = if row == 0 {
                 (field.name, self.meaning(field))
             } else {
@@ -104,7 +107,7 @@ impl Page<'_, '_> {
     }
 }
 
-/// An arrow under a byte of a row, and what is wrong there.
+/// Writes an arrow under a byte of a row, with the kind of the fault.
 fn point(offset: usize, column: usize, fault: &Fault, f: &mut Formatter<'_>) -> fmt::Result {
     let field = fault
         .field
@@ -120,10 +123,10 @@ fn point(offset: usize, column: usize, fault: &Fault, f: &mut Formatter<'_>) -> 
     )
 }
 
-/// Bytes a row, and the columns that they take.
+/// Number of bytes in a row, and the columns that they take.
 const ROW: usize = 8;
 const WIDTH: usize = 3 * ROW - 1;
-/// How many rows of a field are shown before its last.
+/// Number of rows of a field that are shown before its last one.
 const MOST_ROWS: usize = 16;
 
 #[cfg(test)]

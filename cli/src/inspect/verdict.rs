@@ -1,18 +1,18 @@
-//! Whether bytes are a packet, and where not, why: one answer for people and programs.
+//! Verdict on bytes: a packet, or a fault. The same for people and programs.
 
 use super::words;
 use dunlin_codec::{DecodeError, DecodeErrorKind, DecodeOptions, FixedHeader, Packet, ReasonCode};
 
-/// A packet, or what is wrong with the bytes.
+/// Packet, or fault of the bytes.
 pub(super) type Verdict<'a> = Result<Packet<'a>, Fault>;
 
-/// What is wrong; `None` is what doesn't apply.
+/// Fault of bytes that are no packet; `None` means that a field doesn't apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) kind: &'static str,
-    /// What to answer a packet with that is wrong.
+    /// Reason code for the answer to the packet.
     pub(super) reason_code: Option<ReasonCode>,
-    /// The byte at fault, counted from the packet's first.
+    /// Offset of the byte at fault in the packet.
     pub(super) offset: Option<u32>,
     pub(super) field: Option<&'static str>,
     pub(super) statement: Option<&'static str>,
@@ -21,7 +21,7 @@ pub(super) struct Fault {
     pub(super) message: String,
 }
 
-/// Judges the packet at the front of `bytes`; how many bytes that is about.
+/// Verdict on the packet at the front of `bytes`, and the number of its bytes.
 pub(super) fn of_front<'a>(bytes: &'a [u8], options: &DecodeOptions) -> (Verdict<'a>, usize) {
     match Packet::decode_with(bytes, options) {
         Ok(Some((packet, len))) => (Ok(packet), len),
@@ -34,7 +34,7 @@ pub(super) fn of_front<'a>(bytes: &'a [u8], options: &DecodeOptions) -> (Verdict
     }
 }
 
-/// Judges bytes that should be exactly one packet.
+/// Verdict on bytes that should be exactly one packet.
 pub(super) fn of_whole<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Verdict<'a> {
     match of_front(bytes, options) {
         (Ok(_), len) if len < bytes.len() => Err(Fault::trailing(len, bytes.len() - len)),
@@ -43,7 +43,7 @@ pub(super) fn of_whole<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Verdict<
 }
 
 impl Fault {
-    /// Something that is no packet's bytes at all.
+    /// Fault of an input that is no bytes in the form that was asked for.
     pub(super) fn input(message: String) -> Self {
         Self {
             kind: "input",
@@ -104,7 +104,7 @@ impl Fault {
     }
 }
 
-/// How many bytes are missing, where the header tells.
+/// Sentence about a packet that is cut off, with the number of missing bytes if the header says it.
 fn incomplete(bytes: &[u8]) -> String {
     match FixedHeader::peek(bytes, u32::MAX) {
         Ok(Some(header)) => {
@@ -127,7 +127,7 @@ fn kind(kind: DecodeErrorKind) -> &'static str {
         DecodeErrorKind::TooLarge => "too_large",
         DecodeErrorKind::UnsupportedVersion => "unsupported_version",
         DecodeErrorKind::WrongDirection => "direction",
-        // Malformed, and what a later codec may tell apart from it.
+        // Malformed, and kinds that a later version of the codec may add.
         _ => MALFORMED,
     }
 }

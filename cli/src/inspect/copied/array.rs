@@ -103,7 +103,7 @@ fn elements(text: &str) -> &str {
     }
 }
 
-/// Whether `text` is words, and not just the letters that are digits.
+/// True if `text` is words and not only the letters that are digits.
 fn is_label(text: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphabetic() || " ._\r\n".contains(c);
     text.chars().all(is_letter)

@@ -73,7 +73,7 @@ impl Block<'_> {
         Ok(())
     }
 
-    /// Whether a row at `offset`, in any of the usual bases, comes next.
+    /// True if a row at `offset` is the next one, in any of the usual bases.
     fn is_followed_by(&self, offset: &str) -> bool {
         [16, 8, 10].into_iter().any(|radix| {
             let base = usize::from_str_radix(self.base, radix).unwrap_or_default();
@@ -187,7 +187,7 @@ fn is_hex(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether `text` shows `bytes`: each as its character, or as a dot where it has none.
+/// True if `text` shows `bytes`: each as its character, or as a dot if it has none.
 fn is_text_of(text: &str, bytes: &[u8]) -> bool {
     let trimmed = text.trim();
     let inner = trimmed
@@ -202,7 +202,7 @@ fn is_text_of(text: &str, bytes: &[u8]) -> bool {
             .any(|text| shows(text, bytes, false) || shows(text, bytes, true))
 }
 
-/// Whether the characters of `text` are those of `bytes`.
+/// True if the characters of `text` are those of `bytes`.
 ///
 /// tcpdump shows a space as a dot (`dotted`). Elsewhere spaces don't count: some programs put one
 /// in the middle, and trailing ones get lost in copies.

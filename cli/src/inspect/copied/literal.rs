@@ -1,7 +1,7 @@
 //! String literals with escape sequences, as Python prints bytes and Wireshark copies them:
 //! `b'0\x04\x00\x01a\x00'`.
 
-/// Whether `text` is a string literal with escape sequences rather than a list of bytes.
+/// True if `text` is a string literal with escape sequences rather than a list of bytes.
 pub(super) fn is_literal(text: &str) -> bool {
     let has_prefix =
         quoted_start(text).is_some_and(|(before, _, _)| before.trim_end().ends_with(['b', 'B']));
@@ -9,7 +9,7 @@ pub(super) fn is_literal(text: &str) -> bool {
     (text.contains("\\x") && !is_list(text)) || (has_prefix && text.contains('\\'))
 }
 
-/// Whether `text` has nothing between its `\xHH` but separators.
+/// True if `text` has nothing but separators between its `\xHH`.
 fn is_list(text: &str) -> bool {
     let text = text.rsplit_once('=').map_or(text, |(_, value)| value);
     let mut pieces = text.split("\\x");

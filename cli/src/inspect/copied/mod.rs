@@ -53,7 +53,7 @@ pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
     })
 }
 
-/// Whether `text` is the base64 of bytes that begin like a packet.
+/// True if `text` is the base64 of bytes that begin like a packet.
 fn is_base64(text: &str) -> bool {
     let joined: String = text.split_whitespace().collect();
     let decoded = STANDARD.decode(joined).unwrap_or_default();
