@@ -118,4 +118,13 @@ impl core::fmt::Display for FramingError {
     }
 }
 
-impl core::error::Error for FramingError {}
+impl core::error::Error for FramingError {
+    /// Source of the error that is wrapped: `Display` already says the error itself.
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Decode(error) => error.source(),
+            Self::Encode(error) => error.source(),
+            Self::Io(error) => error.source(),
+        }
+    }
+}

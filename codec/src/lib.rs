@@ -57,6 +57,7 @@
 
 extern crate alloc;
 
+mod conversion;
 mod decode;
 mod display;
 mod error;
@@ -85,6 +86,7 @@ mod topic;
 mod validated;
 mod varint;
 
+pub use conversion::InvalidNumber;
 pub use decode::{DecodeOptions, Leniency};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use escape::{Escaped, EscapedJson, Quoted, needs_escape};

@@ -323,9 +323,27 @@ pub struct TopicAlias(NonZeroU16);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SubscriptionIdentifier(NonZeroU32);
 
+impl PayloadFormat {
+    pub(crate) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Unspecified),
+            1 => Some(Self::Utf8),
+            _ => None,
+        }
+    }
+}
+
 impl TopicAlias {
     /// Smallest alias, 1.
     pub(crate) const MIN: Self = Self(NonZeroU16::MIN);
+
+    pub(crate) const fn from_non_zero(alias: NonZeroU16) -> Self {
+        Self(alias)
+    }
+
+    pub(crate) const fn to_non_zero(self) -> NonZeroU16 {
+        self.0
+    }
 
     /// Alias with this number; `None` for 0. [MQTT-3.3.2-8]
     #[must_use]
@@ -346,6 +364,10 @@ impl TopicAlias {
 impl SubscriptionIdentifier {
     /// Smallest identifier, 1.
     pub(crate) const MIN: Self = Self(NonZeroU32::MIN);
+
+    pub(crate) const fn to_non_zero(self) -> NonZeroU32 {
+        self.0
+    }
 
     /// Identifier with this number; `None` for 0 and above 268,435,455.
     #[must_use]

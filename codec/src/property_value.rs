@@ -47,7 +47,7 @@ number! {
     NonZeroU16: u16, u16, Self::new, Self::get, else Self::MIN;
     NonZeroU32: u32, u32, Self::new, Self::get, else Self::MIN;
     bool: u8, u8, flag, u8::from, else false;
-    PayloadFormat: u8, u8, payload_format, |format| format as u8, else Self::Unspecified;
+    PayloadFormat: u8, u8, Self::from_number, |format| format as u8, else Self::Unspecified;
     QoS: u8, u8, maximum_qos, Self::level, else Self::AtMostOnce;
 }
 
@@ -55,14 +55,6 @@ const fn flag(byte: u8) -> Option<bool> {
     match byte {
         0 => Some(false),
         1 => Some(true),
-        _ => None,
-    }
-}
-
-const fn payload_format(byte: u8) -> Option<PayloadFormat> {
-    match byte {
-        0 => Some(PayloadFormat::Unspecified),
-        1 => Some(PayloadFormat::Utf8),
         _ => None,
     }
 }

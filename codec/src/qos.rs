@@ -92,6 +92,10 @@ impl PacketId {
     /// Smallest identifier, 1.
     pub(crate) const MIN: Self = Self(NonZeroU16::MIN);
 
+    pub(crate) const fn to_non_zero(self) -> NonZeroU16 {
+        self.0
+    }
+
     /// Packet Identifier with this number; `None` for 0.
     #[must_use]
     pub const fn new(id: u16) -> Option<Self> {

@@ -66,6 +66,14 @@ impl AckType {
         }
     }
 
+    /// Type with this packet type number, 4 to 7.
+    pub(crate) const fn from_number(number: u8) -> Option<Self> {
+        match PacketType::from_number(number) {
+            Some(packet_type) => Self::of(packet_type),
+            None => None,
+        }
+    }
+
     const fn of(packet_type: PacketType) -> Option<Self> {
         match packet_type {
             PacketType::PubAck => Some(Self::PubAck),

@@ -41,16 +41,8 @@ numbers! {
     PacketId u16: Self::get, Self::new, "1 to 65,535";
     TopicAlias u16: Self::get, Self::new, "1 to 65,535";
     SubscriptionIdentifier u32: Self::get, Self::new, "1 to 268,435,455";
-    PayloadFormat u8: |format| format as u8, payload_format, "0 or 1";
+    PayloadFormat u8: |format| format as u8, Self::from_number, "0 or 1";
     RetainHandling u8: |handling| handling as u8, retain_handling, "0, 1 or 2";
-}
-
-const fn payload_format(number: u8) -> Option<PayloadFormat> {
-    match number {
-        0 => Some(PayloadFormat::Unspecified),
-        1 => Some(PayloadFormat::Utf8),
-        _ => None,
-    }
 }
 
 const fn retain_handling(number: u8) -> Option<RetainHandling> {
