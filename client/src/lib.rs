@@ -1,24 +1,52 @@
-//! An MQTT 5 client that says exactly what went wrong, and keeps its promises through outages.
+//! MQTT 5 client that connects again by itself, and whose errors say exactly what went wrong.
 //!
-//! [`engine`] is the protocol without sockets, clocks or locks; it is driven by the tokio driver
-//! behind `Client` (feature `tokio`, on by default), by tests and by whoever brings a transport of
-//! their own. [`aws`] speaks to AWS IoT Core's custom authorizers. A [`store`] lets sessions
-//! outlive their process (feature `store` for one in a file).
+//! ```no_run
+//! use dunlin_client::{Client, ClientOptions, ConnectOptions, Message, QoS};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // Connect: TLS at port 8883, with the authorities that Mozilla trusts.
+//! let transport = "mqtts://broker.example.com".parse()?;
+//! let client = Client::connect(ClientOptions::new(transport, ConnectOptions::new("lamp-7"))).await?;
+//!
+//! // Subscribe; the stream outlives connections.
+//! let mut switches = client.subscribe("switch/+", QoS::AtLeastOnce).await?;
+//!
+//! // Publish, and wait for the acknowledgement.
+//! let receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).await?;
+//! receipt.await?;
+//!
+//! // Receive; a message is acknowledged when it is returned.
+//! while let Some(message) = switches.next().await {
+//!     println!("{}: {} bytes", message.topic(), message.payload().len());
+//! }
+//!
+//! // Send DISCONNECT and stop.
+//! client.disconnect().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module or type | content |
+//! |---|---|
+//! | `Client` (feature `tokio`, on by default) | the client; `blocking` has it for programs without tokio |
+//! | [`error`] | all errors, as plain data |
+//! | [`engine`] | the protocol without sockets, clocks or locks: for tests, and for other transports |
+//! | [`store`] | sessions that outlive their process (feature `store` for one in a file) |
+//! | [`aws`] | custom authorizers of AWS IoT Core, and presets for its limits |
 //!
 //! # The log
 //!
-//! The client writes to [`tracing`](https://docs.rs/tracing). Everything is in the span `client` with the client identifier, and
-//! what concerns one attempt and its connection in the span `connection` with its number, which
-//! counts from 1.
+//! The client writes to [`tracing`](https://docs.rs/tracing). The span `client` has the client
+//! identifier; the span `connection` has the number of the attempt and its connection, from 1.
 //!
-//! | target | what | levels |
+//! | target | events | levels |
 //! |---|---|---|
 //! | `dunlin_client::connection` | attempts and connections; both spans | info: connected, disconnected, stopped; warn: slow attempts; error: stopped for good |
 //! | `dunlin_client::session` | requests and messages | debug: requests; warn: refused requests, refused or dropped messages, lost subscriptions |
-//! | `dunlin_client::store` | what a store keeps | debug: commits; error: the store failed |
-//! | `dunlin_client::packets` | each packet: type, identifier, QoS, topic and size; looked at when a connection begins | trace |
+//! | `dunlin_client::store` | commits of the store | debug: commits; error: the store failed |
+//! | `dunlin_client::packets` | each packet: type, identifier, QoS, topic and size; enabled when a connection begins | trace |
 //!
-//! Warnings of the same fault are written once a second; `left_out` says how many weren't.
+//! Equal warnings are written once a second; `left_out` is the number of those that weren't written.
 //! Payloads, passwords and user names are never written, and text of servers is escaped
 //! ([`Escaped`](dunlin_codec::Escaped)).
 
@@ -63,10 +91,11 @@ pub use error::{
 };
 pub use event::{Connected, DropCause, Event, RefusedMessage, RefusedRequest, ServerLimits};
 pub use message::{Message, MessageProperties, ReceivedMessage};
-pub use options::{CleanStart, ConnectOptions, QueueLimits, RequestTimeouts};
+pub use options::ConnectOptions;
 pub use payload::Payload;
 pub use policy::{
-    InvalidMessages, LostMessage, LostRequest, Offline, OnDropped, OnSessionLost, OutboundAliases,
+    CleanStart, InvalidMessages, LostMessage, LostRequest, Offline, OnDropped, OnSessionLost,
+    OutboundAliases, QueueLimits, RequestTimeouts,
 };
 #[cfg(feature = "tokio")]
 pub use runtime::{

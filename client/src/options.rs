@@ -10,7 +10,10 @@ use crate::authentication::Authentication;
 use crate::disconnect::DisconnectOptions;
 use crate::error::{OptionsError, text};
 use crate::limits::{Pace, ServiceLimits};
-use crate::policy::{InvalidMessages, Offline, OnDropped, OnSessionLost, OutboundAliases};
+use crate::policy::{
+    CleanStart, InvalidMessages, Offline, OnDropped, OnSessionLost, OutboundAliases, QueueLimits,
+    RequestTimeouts,
+};
 use crate::secret::Secret;
 use crate::will::{self, Will};
 
@@ -209,41 +212,6 @@ const MAXIMUM_PACKET_SIZE: u32 = 16 << 20;
 /// Size in bytes of packets that are always accepted without a Maximum Packet Size.
 const SMALLEST_LIMIT: u32 = 1 << 20;
 
-/// Connections for which a client asks for a new session (§3.1.2.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CleanStart {
-    /// The first connection asks for a new session; later ones resume it.
-    #[default]
-    First,
-    /// Every connection asks for a new session.
-    Always,
-    /// No connection asks for a new session. A client that is given no session declares by this that it
-    /// has an empty one for its client identifier: see [`Session::assumed_empty`](crate::engine::Session::assumed_empty).
-    Never,
-}
-
-/// Timeouts of whole requests, from acceptance to the end; `None` means no timeout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestTimeouts {
-    /// Timeout of a publish. Default: `None`.
-    pub publish: Option<Duration>,
-    /// Timeout of a subscribe. Default: 60 s.
-    pub subscribe: Option<Duration>,
-    /// Timeout of an unsubscribe. Default: 60 s. The subscription still ends when there is a connection
-    /// again.
-    pub unsubscribe: Option<Duration>,
-}
-
-/// Limits of the queue of requests: those that wait for a connection, for the server's Receive
-/// Maximum or for a slow transport, and those that aren't acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueLimits {
-    /// Maximum number of requests. Default: 10,000.
-    pub count: usize,
-    /// Maximum size of their packets in bytes. Default: 16 MiB.
-    pub bytes: usize,
-}
-
 impl ConnectOptions {
     /// Options with the defaults: a session of an hour, a keep alive of a minute, a Receive Maximum of
     /// 1,024, and a queue of 10,000 requests.
@@ -404,24 +372,4 @@ fn not_zero<T, N: TryFrom<T>>(
     number
         .map(|number| N::try_from(number).map_err(|_| OptionsError::Zero { field }))
         .transpose()
-}
-
-impl Default for RequestTimeouts {
-    fn default() -> Self {
-        let subscribe = Some(Duration::from_secs(60));
-        Self {
-            publish: None,
-            subscribe,
-            unsubscribe: subscribe,
-        }
-    }
-}
-
-impl Default for QueueLimits {
-    fn default() -> Self {
-        Self {
-            count: 10_000,
-            bytes: 16 << 20,
-        }
-    }
 }

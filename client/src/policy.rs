@@ -1,5 +1,62 @@
-//! Policies of a client where the standard leaves a choice: lost sessions, times without a
-//! connection, topic aliases.
+//! Policies of a client where the standard leaves a choice: sessions, timeouts and limits of requests,
+//! times without a connection, topic aliases.
+
+use std::time::Duration;
+
+/// Connections for which a client asks for a new session (§3.1.2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CleanStart {
+    /// The first connection asks for a new session; later ones resume it.
+    #[default]
+    First,
+    /// Every connection asks for a new session.
+    Always,
+    /// No connection asks for a new session. A client that is given no session declares by this that it
+    /// has an empty one for its client identifier: see [`Session::assumed_empty`](crate::engine::Session::assumed_empty).
+    Never,
+}
+
+/// Timeouts of whole requests, from acceptance to the end; `None` means no timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestTimeouts {
+    /// Timeout of a publish. Default: `None`.
+    pub publish: Option<Duration>,
+    /// Timeout of a subscribe. Default: 60 s.
+    pub subscribe: Option<Duration>,
+    /// Timeout of an unsubscribe. Default: 60 s. The subscription still ends when there is a connection
+    /// again.
+    pub unsubscribe: Option<Duration>,
+}
+
+/// Limits of the queue of requests: those that wait for a connection, for the server's Receive
+/// Maximum or for a slow transport, and those that aren't acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Maximum number of requests. Default: 10,000.
+    pub count: usize,
+    /// Maximum size of their packets in bytes. Default: 16 MiB.
+    pub bytes: usize,
+}
+
+impl Default for RequestTimeouts {
+    fn default() -> Self {
+        let subscribe = Some(Duration::from_secs(60));
+        Self {
+            publish: None,
+            subscribe,
+            unsubscribe: subscribe,
+        }
+    }
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self {
+            count: 10_000,
+            bytes: 16 << 20,
+        }
+    }
+}
 
 /// Reaction to a received message that is invalid in itself: its publisher made the mistake, and the
 /// server forwarded it. [`ErrorScope`](dunlin_codec::ErrorScope) has the table of faults.

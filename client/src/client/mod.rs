@@ -2,11 +2,11 @@
 
 mod acknowledgement;
 mod events;
-mod operation;
 mod options;
 mod publish;
 mod receipt;
 mod request;
+mod request_handle;
 mod stored;
 mod subscribe;
 mod subscription;
@@ -18,16 +18,16 @@ use std::time::Duration;
 
 pub use self::acknowledgement::Acknowledgement;
 pub use self::events::Events;
-use self::operation::{Operation, Reauthenticated};
 pub use self::options::ClientOptions;
 pub use self::receipt::Receipt;
+use self::request_handle::{Reauthenticated, RequestHandle};
 pub use self::subscribe::SubscribeOptions;
 pub use self::subscription::{Subscription, Unmatched};
 use crate::disconnect::DisconnectOptions;
 use crate::engine::{Engine, Session, Statistics};
 use crate::error::{OptionsError, RequestError, StopCause};
 use crate::event::Event;
-use crate::options::CleanStart;
+use crate::policy::CleanStart;
 use crate::runtime::clock::now;
 use crate::runtime::driver;
 use crate::runtime::router::{LAST_IDENTIFIER, Router};
@@ -255,7 +255,7 @@ impl Client {
         let id = self
             .shared()
             .lock_and_notify(|state| state.engine.reauthenticate(now()))?;
-        let Reauthenticated = Operation::new(self.shared(), id).outcome().await?;
+        let Reauthenticated = RequestHandle::new(self.shared(), id).outcome().await?;
         Ok(())
     }
 

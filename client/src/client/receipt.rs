@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::operation::Operation;
+use super::request_handle::RequestHandle;
 use crate::engine::{Accepted, Published};
 use crate::error::RequestError;
 use crate::runtime::shared::Shared;
@@ -36,7 +36,7 @@ enum Progress {
     /// The message of QoS 0 was in the output from the beginning.
     Sent,
     /// The outcome isn't known yet.
-    Pending(Operation<Published>),
+    Pending(RequestHandle<Published>),
     /// The outcome was returned.
     Resolved,
 }
@@ -46,7 +46,7 @@ impl Receipt {
     pub(super) fn new(shared: &Arc<Shared>, accepted: Accepted) -> Self {
         Self(match accepted {
             Accepted::Sent => Progress::Sent,
-            Accepted::Pending(id) => Progress::Pending(Operation::new(shared, id)),
+            Accepted::Pending(id) => Progress::Pending(RequestHandle::new(shared, id)),
         })
     }
 }

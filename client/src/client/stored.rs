@@ -4,7 +4,7 @@ use super::{Client, ClientOptions, StartParts, first_identifier};
 use crate::engine::{Change, Engine, Session};
 use crate::error::RequestError;
 use crate::event::Event;
-use crate::options::CleanStart;
+use crate::policy::CleanStart;
 use crate::runtime::clock;
 use crate::runtime::router::Router;
 use crate::store::{Store, StoreError};

@@ -6,7 +6,7 @@ use dunlin_codec::{
 };
 
 use super::Client;
-use super::operation::Operation;
+use super::request_handle::RequestHandle;
 use super::subscription::{Subscription, Unmatched};
 use crate::QoS;
 use crate::engine::{Answered, OperationId};
@@ -15,7 +15,7 @@ use crate::message;
 use crate::runtime::clock::now;
 use crate::runtime::log;
 use crate::runtime::router::StreamLimits;
-use crate::runtime::state::State;
+use crate::runtime::state::ClientState;
 
 /// Options of a subscription; can be made from a [`QoS`] or the codec's [`SubscriptionOptions`].
 ///
@@ -148,7 +148,7 @@ impl Client {
         user_properties: &[(&str, &str)],
     ) -> Result<Vec<Result<Subscription, RequestError>>, RequestError> {
         let (subscriptions, id) = self.send_subscribe(&filters, user_properties)?;
-        let answer: Answered = Operation::new(self.shared(), id).outcome().await?;
+        let answer: Answered = RequestHandle::new(self.shared(), id).outcome().await?;
         let granted = subscriptions.into_iter().zip(&answer.reason_codes);
         let granted = granted.map(|(mut subscription, code)| {
             let answer = Answered {
@@ -263,7 +263,7 @@ impl Client {
             filters.iter().for_each(|filter| state.router.end(filter));
             Ok::<_, RequestError>(id)
         })?;
-        Operation::new(self.shared(), id).outcome().await
+        RequestHandle::new(self.shared(), id).outcome().await
     }
 
     /// Opens the stream of the messages that no other stream matches, those that wait for a stream
@@ -299,7 +299,10 @@ impl Client {
     }
 }
 
-fn open_streams(state: &mut State, filters: &[(TopicFilter<'_>, StreamLimits)]) -> Vec<usize> {
+fn open_streams(
+    state: &mut ClientState,
+    filters: &[(TopicFilter<'_>, StreamLimits)],
+) -> Vec<usize> {
     let mut delivery = state.delivery();
     let filters = filters.iter();
     filters

@@ -12,7 +12,7 @@ use super::open::Open;
 use super::violation::protocol_error;
 use crate::error::{ConnectError, ServerReason};
 use crate::event::{Connected, ServerLimits};
-use crate::options::CleanStart;
+use crate::policy::CleanStart;
 
 /// A connection whose CONNECT was sent.
 #[derive(Debug)]

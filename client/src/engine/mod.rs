@@ -70,7 +70,8 @@ use crate::error::OptionsError;
 use crate::error::{ConnectError, ConnectionError, RequestError};
 pub use crate::limits::Pace;
 use crate::message::Message;
-use crate::options::{CleanStart, ConnectOptions};
+use crate::options::ConnectOptions;
+use crate::policy::CleanStart;
 
 /// Session of a client, and its connection if it has one.
 pub struct Engine {

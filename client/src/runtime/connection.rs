@@ -20,7 +20,7 @@ use crate::runtime::lifecycle::StopProgress;
 use crate::runtime::observer::PacketObserver;
 use crate::runtime::read_buffer::ReadBuffer;
 use crate::runtime::shared::Shared;
-use crate::runtime::state::State;
+use crate::runtime::state::ClientState;
 use crate::runtime::write_buffer::{WriteBuffer, WriteTimeout};
 use crate::transport::Transport;
 
@@ -41,7 +41,7 @@ const READ_ON_AFTER_BREAK: Duration = Duration::from_millis(500);
 pub(crate) struct Connection {
     transport: Transport,
     peer: SocketAddr,
-    phase: Phase,
+    phase: ConnectionPhase,
     read: ReadBuffer,
     write: WriteBuffer,
     /// True if the engine has output that waits until changes are persisted.
@@ -55,8 +55,8 @@ pub(crate) struct Connection {
     release_buffers_at: Option<Instant>,
 }
 
-/// Phase of a connection.
-enum Phase {
+/// ConnectionPhase of a connection.
+enum ConnectionPhase {
     /// Bytes go both ways.
     Open,
     /// The engine wants to close: the remaining output may be written until `deadline`.
@@ -109,7 +109,7 @@ impl Connection {
         Self {
             transport,
             peer,
-            phase: Phase::Open,
+            phase: ConnectionPhase::Open,
             read: ReadBuffer::new(BytesMut::new()),
             write: WriteBuffer::new(BytesMut::new()),
             waits_for_store: false,
@@ -137,8 +137,8 @@ impl Connection {
     /// Size of the output that was taken from the engine and not written, in bytes.
     pub(crate) fn unwritten(&self) -> usize {
         match &self.phase {
-            Phase::Broken(broken) => broken.unwritten,
-            Phase::Open | Phase::Closing { .. } => self.write.output.len(),
+            ConnectionPhase::Broken(broken) => broken.unwritten,
+            ConnectionPhase::Open | ConnectionPhase::Closing { .. } => self.write.output.len(),
         }
     }
 
@@ -188,7 +188,7 @@ impl Connection {
         // Check deadlines. They count once nothing is left to read.
         let may_time_out = may_time_out || !interest.read;
         let mut is_overdue = interest.is_overdue;
-        if let Phase::Broken(broken) = &self.phase
+        if let ConnectionPhase::Broken(broken) = &self.phase
             && broken.deadline <= now
         {
             if may_time_out {
@@ -240,7 +240,7 @@ impl Connection {
     /// Deadlines that have passed are handled only if `may_time_out`, or if nothing is to be read.
     fn ask(
         &mut self,
-        state: &mut State,
+        state: &mut ClientState,
         cx: &Context<'_>,
         now: Instant,
         may_time_out: bool,
@@ -308,15 +308,15 @@ impl Connection {
     }
 
     /// Starts the time for closing.
-    fn begin_closing(&mut self, state: &State, now: Instant) {
-        if !matches!(self.phase, Phase::Open) {
+    fn begin_closing(&mut self, state: &ClientState, now: Instant) {
+        if !matches!(self.phase, ConnectionPhase::Open) {
             return;
         }
         // After a failure of the store, output that the engine still has never leaves.
         let has_store_failed = state.store.as_ref().is_some_and(|store| store.has_failed());
         let nothing_leaves = self.write.output.is_empty() && has_store_failed;
         let has_output = !self.write.output.is_empty() || state.engine.has_output();
-        self.phase = Phase::Closing {
+        self.phase = ConnectionPhase::Closing {
             deadline: if nothing_leaves {
                 now
             } else {
@@ -327,13 +327,13 @@ impl Connection {
     }
 
     const fn is_broken(&self) -> bool {
-        matches!(self.phase, Phase::Broken(_))
+        matches!(self.phase, ConnectionPhase::Broken(_))
     }
 
     const fn closing_deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Closing { deadline, .. } => Some(deadline),
-            Phase::Open | Phase::Broken(_) => None,
+            ConnectionPhase::Closing { deadline, .. } => Some(deadline),
+            ConnectionPhase::Open | ConnectionPhase::Broken(_) => None,
         }
     }
 
@@ -355,7 +355,7 @@ impl Connection {
 
     /// Stops writing. A DISCONNECT that gives the reason may still arrive.
     fn break_off(&mut self, error: &io::Error) {
-        self.phase = Phase::Broken(Box::new(BreakCause {
+        self.phase = ConnectionPhase::Broken(Box::new(BreakCause {
             cause: self.cause_of(error),
             deadline: now() + READ_ON_AFTER_BREAK,
             unwritten: self.write.discard(),
@@ -374,8 +374,8 @@ impl Connection {
     ) -> Round {
         match self.read.poll_read(&mut self.transport, cx) {
             Poll::Ready(Ok(0)) => Round::Ended(match &self.phase {
-                Phase::Broken(broken) => broken.cause.clone(),
-                Phase::Open | Phase::Closing { .. } => CloseCause::Eof,
+                ConnectionPhase::Broken(broken) => broken.cause.clone(),
+                ConnectionPhase::Open | ConnectionPhase::Closing { .. } => CloseCause::Eof,
             }),
             Poll::Ready(Ok(bytes)) => {
                 self.handle_input(shared, now);
@@ -426,7 +426,7 @@ impl Connection {
                 self.release_buffers_at = None;
                 self.read.release_spare();
                 self.write.release_spare();
-                shared.lock(State::give_back_memory);
+                shared.lock(ClientState::give_back_memory);
             }
             None if self.read.has_spare() || self.write.has_spare() => {
                 self.release_buffers_at = now.checked_add(KEEP_BUFFERS);
@@ -438,8 +438,8 @@ impl Connection {
     /// True if a deadline has passed: `deadline` or one of the connection itself.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> bool {
         let broken = match &self.phase {
-            Phase::Broken(broken) => Some(broken.deadline),
-            Phase::Open | Phase::Closing { .. } => None,
+            ConnectionPhase::Broken(broken) => Some(broken.deadline),
+            ConnectionPhase::Open | ConnectionPhase::Closing { .. } => None,
         };
         let deadlines = [
             deadline,
@@ -468,7 +468,7 @@ impl Connection {
         }
         let sends_disconnect = matches!(
             self.phase,
-            Phase::Closing {
+            ConnectionPhase::Closing {
                 sends_disconnect: true,
                 ..
             }

@@ -19,14 +19,14 @@ use crate::runtime::clock::now;
 use crate::runtime::lifecycle::Lifecycle;
 use crate::runtime::log;
 use crate::runtime::router::Router;
-use crate::runtime::state::State;
+use crate::runtime::state::ClientState;
 
 /// State of one client. Every handle, every stream and the driver hold it.
 ///
 /// The lock is never held across an await, nor while a task is woken or the log is written.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    state: Mutex<State>,
+    state: Mutex<ClientState>,
     /// Span of all that the client does.
     pub(crate) span: Span,
     /// True if a publisher should yield before the next message.
@@ -37,7 +37,7 @@ impl Shared {
     pub(crate) fn new(engine: Engine, router: Router) -> Self {
         Self {
             span: log::client_span(engine.client_id()),
-            state: Mutex::new(State::new(engine, router)),
+            state: Mutex::new(ClientState::new(engine, router)),
             should_yield: AtomicBool::new(false),
         }
     }
@@ -66,13 +66,13 @@ impl Shared {
             && self.should_yield.swap(false, Ordering::Relaxed)
     }
 
-    fn guard(&self) -> MutexGuard<'_, State> {
+    fn guard(&self) -> MutexGuard<'_, ClientState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `act` with the state locked, then wakes the tasks that the changes concern, the driver
     /// included. Must not be called while the lock is held.
-    pub(crate) fn lock_and_notify<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn lock_and_notify<T>(&self, act: impl FnOnce(&mut ClientState) -> T) -> T {
         self.lock(|state| {
             // While there is output, the driver is awake and looks at deadlines by itself, unless
             // the output waits for a store.
@@ -95,7 +95,7 @@ impl Shared {
 
     /// Like [`lock_and_notify`](Self::lock_and_notify), but doesn't wake the driver: for the driver
     /// itself, which looks for output and deadlines afterwards.
-    pub(crate) fn lock<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn lock<T>(&self, act: impl FnOnce(&mut ClientState) -> T) -> T {
         let mut wakers = Vec::new();
         let (result, refusals) = {
             let mut state = self.guard();
@@ -114,7 +114,7 @@ impl Shared {
 
     /// Runs `act` with the state locked and wakes nobody: only for changes that add no output, free
     /// no queue space and move no deadline.
-    pub(crate) fn lock_quietly<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn lock_quietly<T>(&self, act: impl FnOnce(&mut ClientState) -> T) -> T {
         act(&mut self.guard())
     }
 

@@ -11,7 +11,7 @@ use crate::engine::{Accepted, CloseCause, Ended, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError};
 use crate::event::{Event, RefusedRequest};
 use crate::message::Message;
-use crate::options::CleanStart;
+use crate::policy::CleanStart;
 use crate::runtime::clock::now;
 use crate::runtime::delivery::Delivery;
 use crate::runtime::event_queue::EventQueue;
@@ -28,7 +28,7 @@ use crate::runtime::yield_counter::YieldCounter;
 
 /// State that [`Shared`](crate::runtime::shared::Shared) holds behind its lock.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct ClientState {
     pub(crate) engine: Engine,
     pub(crate) router: Router,
     pub(crate) replies: PendingReplies,
@@ -74,7 +74,7 @@ pub(crate) enum Handover {
     Ready(Box<Session>),
 }
 
-impl State {
+impl ClientState {
     pub(crate) fn new(engine: Engine, router: Router) -> Self {
         Self {
             engine,

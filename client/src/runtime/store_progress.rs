@@ -30,7 +30,7 @@ pub(crate) struct StoreProgress {
     staged_depends_on: u64,
     /// Time since which there are changes that can wait, and no others.
     deferred_since: Option<Instant>,
-    phase: Phase,
+    phase: StorePhase,
     /// Error of the store; nothing is persisted after it.
     fault: Option<(io::ErrorKind, Arc<str>)>,
     /// Waker of the store task.
@@ -39,9 +39,9 @@ pub(crate) struct StoreProgress {
     waiting: Vec<Waker>,
 }
 
-/// Phase of the store task.
+/// StorePhase of the store task.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum StorePhase {
     #[default]
     Running,
     /// The changes that there are by now are the last.
@@ -94,14 +94,14 @@ impl StoreProgress {
     pub(crate) fn wake_task(&mut self, engine: &Engine, wakers: &mut Vec<Waker>) {
         let is_deferred =
             self.deferred_since.is_some() && self.waiting.is_empty() && engine.changes_can_wait();
-        if self.phase != Phase::Running || engine.has_changes() && !is_deferred {
+        if self.phase != StorePhase::Running || engine.has_changes() && !is_deferred {
             wakers.extend(self.task.take());
         }
     }
 
     /// Makes the next batch the last one.
     pub(crate) const fn end(&mut self) {
-        self.phase = Phase::LastBatch;
+        self.phase = StorePhase::LastBatch;
     }
 
     /// Gives up the changes that weren't taken so far, and wakes the tasks that wait for them.
@@ -135,12 +135,12 @@ impl StoreProgress {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Vec<Change>>> {
         let phase = self.phase;
-        if phase == Phase::LastBatch {
-            self.phase = Phase::Ended;
+        if phase == StorePhase::LastBatch {
+            self.phase = StorePhase::Ended;
         }
-        if phase != Phase::Ended && engine.has_changes() {
+        if phase != StorePhase::Ended && engine.has_changes() {
             // Changes that nothing depends on wait for others, so that they cost no commit.
-            let can_wait = phase == Phase::Running && self.waiting.is_empty();
+            let can_wait = phase == StorePhase::Running && self.waiting.is_empty();
             if can_wait && engine.changes_can_wait() {
                 let due = *self.deferred_since.get_or_insert_with(now) + DEFER;
                 if !timer.poll(cx, Some(due)) {
@@ -152,7 +152,7 @@ impl StoreProgress {
             self.taken += 1;
             return Poll::Ready(Some(engine.take_changes(clock::read())));
         }
-        if phase != Phase::Running {
+        if phase != StorePhase::Running {
             return Poll::Ready(None);
         }
         self.task = Some(cx.waker().clone());

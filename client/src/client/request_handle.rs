@@ -53,14 +53,14 @@ impl OutcomeOf for Reauthenticated {
 ///
 /// If it is dropped before, nobody learns the outcome; the request itself goes on.
 #[derive(Debug)]
-pub(super) struct Operation<T> {
+pub(super) struct RequestHandle<T> {
     shared: Arc<Shared>,
     /// Id of the request in the engine; `None` once it has resolved.
     id: Option<OperationId>,
     outcome: PhantomData<fn() -> T>,
 }
 
-impl<T: OutcomeOf> Operation<T> {
+impl<T: OutcomeOf> RequestHandle<T> {
     /// Handle of the request with this id, whose kind must be that of `T`.
     pub(super) fn new(shared: &Arc<Shared>, id: OperationId) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl<T: OutcomeOf> Operation<T> {
     }
 }
 
-impl<T> Drop for Operation<T> {
+impl<T> Drop for RequestHandle<T> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
             self.shared.lock_quietly(|state| state.engine.forget(id));
