@@ -141,6 +141,7 @@ pub(super) fn handle_auth(
     let Some(exchange) = exchange else {
         return Err(unasked().into());
     };
+    // Every step names the method and may carry data.
     let data = exchange.check_auth(auth)?;
     if auth.reason_code != ReasonCode::ContinueAuthentication {
         return Err(success_before_connack().into());
@@ -187,7 +188,7 @@ impl Authenticated {
         flow: &Flow,
         core: &mut Core,
     ) -> Result<OperationId, RequestError> {
-        // The method cannot change on a connection. [MQTT-4.12.0-5]
+        // The method cannot change on a connection.
         let options = core.options.authentication.as_ref();
         let Some(authentication) = options.filter(|each| *self.method == *each.method) else {
             return Err(ReauthenticationError::OtherMethod.into());

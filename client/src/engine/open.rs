@@ -153,7 +153,7 @@ impl Open {
                 self.keep_alive.handle_pong();
                 Ok(())
             }
-            // The server says why it closes; no answer is allowed. [MQTT-3.14.4-3]
+            // The server says why it closes the connection, and reads no answer.
             Packet::Disconnect(disconnect) => {
                 let reason = ServerReason::of_disconnect(disconnect);
                 Err(Exit::connection(ConnectionError::Disconnected(reason)))

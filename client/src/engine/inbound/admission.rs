@@ -49,9 +49,11 @@ pub(super) fn admit(
     size: usize,
     core: &mut Core,
 ) -> Result<Option<Option<DeliveryId>>, Exit> {
+    // Counts against what CONNECT announced.
     let maximum = core.receive_window.maximum(&core.options);
     match core.session.inbound.receive(delivery, size, maximum) {
         InboundAction::Deliver(id) => return Ok(Some(id)),
+        // PUBREC is sent in its turn; mostly that is now.
         InboundAction::AcknowledgeAgain => core.send_due_acks(true),
         InboundAction::Ignore => {}
         InboundAction::BacklogFull(messages) => {
@@ -124,6 +126,7 @@ impl Inbound {
                 _ => return InboundAction::ReceiveMaximumExceeded,
             }
         }
+        // Admitted: the message counts until its exchange is finished.
         self.unfinished += usize::from(!is_counted);
 
         // At QoS 2 the identifier is known until PUBREL.
@@ -157,6 +160,7 @@ impl Inbound {
             self.mark_dirty(packet_id);
         }
 
+        // A new message, or a repetition that only needs its PUBREC.
         let id = DeliveryId(position);
         self.ready += usize::from(is_repetition);
         self.pending_acks.push_back(PendingAck {

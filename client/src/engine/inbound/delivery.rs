@@ -45,6 +45,7 @@ pub(in crate::engine) fn take_publish(
         Ok(None) => return Ok(false),
         Err(error) => return refuse_undecodable(error, header, input, open, core),
     };
+    // Received messages count against the rate of the service, too.
     open.flow.count(packet.as_bytes().len(), core.now);
     if let Some((Delivered { aliased, id }, layout)) = delivered? {
         let message = ReceivedMessage::new(packet, layout, aliased);
@@ -60,6 +61,7 @@ fn receive(
     open: &mut Open,
     core: &mut Core,
 ) -> Result<Option<Delivered>, Exit> {
+    // Repetitions and refused messages count as received.
     core.statistics
         .messages_received
         .count(publish.delivery.qos());

@@ -65,6 +65,7 @@ impl InboundAliases {
         topic: Option<TopicName<'_>>,
     ) -> Result<Option<Arc<str>>, AliasFault> {
         let slot = self.slot(alias).map_err(AliasFault::Violation)?;
+        // The alias alone: it must have been set.
         let Some(topic) = topic else {
             return match slot {
                 AliasTarget::Unset => Err(AliasFault::Violation(UNSET)),
@@ -104,6 +105,7 @@ impl InboundAliases {
                 ReasonCode::TopicAliasInvalid,
             ));
         }
+        // The table grows only as far as aliases are used.
         let index = usize::from(alias.get() - 1);
         if self.topics.len() <= index {
             self.topics.resize(index + 1, AliasTarget::Unset);

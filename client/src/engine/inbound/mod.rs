@@ -132,8 +132,10 @@ impl Inbound {
 
     /// Notes the answer of one consumer.
     pub(super) fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) {
+        // A message that is answered waits for no stream.
         self.unmatched.remove(id);
         if let Some(consumers) = self.orphaned.get_mut(&id) {
+            // Nothing is sent for it any more; it only takes space in the backlog.
             *consumers -= 1;
             if *consumers == 0 {
                 self.orphaned.remove(&id);
@@ -144,6 +146,7 @@ impl Inbound {
             pending.reason_code = pending.reason_code.max(reason_code);
             let is_newly_ready = pending.is_ready() && !was_ready;
             let (packet_id, is_recorded) = (pending.packet_id, pending.ack_type == AckType::PubRec);
+            // One of an earlier connection is ready when the server repeats it.
             if is_newly_ready && !self.is_awaiting_redelivery(id) {
                 self.ready += 1;
             }
@@ -160,6 +163,7 @@ impl Inbound {
             return;
         }
         if let Some(Location::AwaitingRedelivery(packet_id)) = self.moved.get(&id).copied() {
+            // Forgotten: the repetition will be delivered as a new message.
             self.moved.remove(&id);
             self.awaiting_redelivery.remove(&packet_id);
         } else if let Some(pending) = self.find(id) {
@@ -214,12 +218,14 @@ impl Inbound {
                 return None;
             }
             let pending = self.pending_acks.pop_front()?;
+            // Positions are those among all messages, so the first one moves on.
             self.first_position += 1;
             self.ready = self.ready.saturating_sub(1);
             self.moved.remove(&pending.id);
             if let Some(bytes) = self.excess_bytes.as_mut().filter(|_| pending.excess > 0) {
                 *bytes = bytes.saturating_sub(pending.excess);
             }
+            // PUBREL came first: the exchange is over without a PUBREC.
             if !pending.is_released {
                 break pending;
             }
@@ -230,6 +236,7 @@ impl Inbound {
             reason_code,
             ..
         } = pending;
+        // At QoS 2 the exchange goes on until PUBREL.
         match ack_type {
             // A refusal ends the exchange: there will be no PUBREL. [MQTT-4.3.3-9]
             AckType::PubRec if reason_code.is_error() => {
@@ -264,6 +271,7 @@ impl Inbound {
         if let Some(pending) = index.and_then(|index| self.pending_acks.get_mut(index)) {
             pending.is_released = true;
         }
+        // The server does not repeat the message either.
         if let Some(pending) = self.awaiting_redelivery.remove(&packet_id) {
             self.moved.remove(&pending.id);
             orphan(&mut self.orphaned, &pending);
@@ -277,6 +285,7 @@ impl Inbound {
     /// again; each is then acknowledged as soon as it is answered, and is delivered again only if
     /// it was abandoned.
     pub(super) fn disconnected(&mut self) {
+        // Positions of this connection are not used again.
         self.first_position += self.pending_acks.len() as u64;
         for pending in std::mem::take(&mut self.pending_acks) {
             if pending.is_abandoned {
@@ -301,6 +310,7 @@ impl Inbound {
         }
         (self.unfinished, self.ready) = (0, 0);
         self.excess_bytes = None;
+        // Nothing of the next connection has been counted yet.
         for unreleased in self.unreleased.values_mut() {
             (unreleased.is_counted, unreleased.position) = (false, None);
         }
@@ -329,6 +339,7 @@ impl Inbound {
         self.disconnected();
         self.orphaned.clear();
         self.unmatched.clear();
+        // Messages without an answer are forgotten, so that they are delivered again.
         let moved = &mut self.moved;
         self.awaiting_redelivery.retain(|_, pending| {
             let is_answered = pending.consumers == 0;

@@ -31,6 +31,7 @@ pub(super) fn refuse_undecodable(
     let ErrorScope::Message(message) = error.scope else {
         return Err(error.into());
     };
+    // The packet is taken as a whole: the next one begins behind it.
     let packet = input.split_to(header.packet_len().min(input.len()));
     core.statistics
         .messages_received
@@ -75,6 +76,7 @@ pub(super) fn refuse_message(
             open.inbound_aliases.refuse(alias, error)?;
         }
     }
+    // Only one code says more than that the message is wrong.
     let reason_code = match error.reason_code {
         ReasonCode::PayloadFormatInvalid => ReasonCode::PayloadFormatInvalid,
         _ => ReasonCode::UnspecifiedError,
@@ -90,6 +92,7 @@ pub(super) fn refuse_message(
     let refused = RefusedMessage::new(topic, message.delivery.qos(), error);
     core.events
         .push_back(EngineEvent::MessageRefused(Box::new(refused)));
+    // The refusal is sent in the order of arrival, like any answer.
     if let Some(id) = admitted {
         core.session.inbound.answer(id, reason_code);
         core.send_due_acks(true);

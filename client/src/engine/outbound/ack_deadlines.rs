@@ -48,6 +48,7 @@ impl AckDeadlines {
         &mut self,
         now: Option<Instant>,
     ) -> impl Iterator<Item = OperationId> {
+        // The clock stands still until the next connection.
         if let (Some(since), Some(now)) = (self.since.take(), now) {
             self.elapsed = self
                 .elapsed

@@ -26,6 +26,7 @@ impl Outbound {
         events: &mut VecDeque<EngineEvent>,
         cx: &mut SendContext<'_>,
     ) -> Result<(), Violation> {
+        // A late acknowledgement of a request that was given up is harmless.
         let Some(key) = self.packet_ids.owner(ack.packet_id) else {
             return Ok(());
         };
@@ -35,6 +36,7 @@ impl Outbound {
         let Request::Publish(publish) = &operation.request else {
             return Err(wrong_kind(ack_type.packet_type()));
         };
+        // PUBACK ends QoS 1, PUBCOMP ends QoS 2 after PUBREC.
         match (ack_type, publish.qos, operation.stage) {
             (AckType::PubAck, QoS::AtLeastOnce, Stage::Sent(_) | Stage::Resend(_))
             | (AckType::PubComp, QoS::ExactlyOnce, Stage::Released(_)) => {}
@@ -48,6 +50,7 @@ impl Outbound {
             user_properties,
         } = &ack.properties;
         let outcome = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
+            // The application hears of refusals even if nobody waits for the outcome.
             events.push_back(refused_event(ack_type, ack));
             refused(ack_type, ack, self.copy_allowance(cx))
         } else if reason_string.is_none() && user_properties.is_empty() {
@@ -75,6 +78,7 @@ impl Outbound {
         events: &mut VecDeque<EngineEvent>,
         cx: &mut SendContext<'_>,
     ) -> Result<(), Violation> {
+        // PUBRELs are repeated in the order of the PUBRECs.
         let order = self.next_order();
         let key = self.packet_ids.owner(ack.packet_id);
         let Some((key, operation)) = key.and_then(|key| Some((key, self.operations.get_mut(key)?)))
@@ -90,6 +94,7 @@ impl Outbound {
             return Err(wrong_kind(PacketType::PubRec));
         }
         let holds_quota = operation.holds_quota();
+        // A refusal ends the exchange without PUBREL.
         if ack.reason_code.is_error() {
             events.push_back(refused_event(AckType::PubRec, ack));
             let outcome = refused(AckType::PubRec, ack, self.copy_allowance(cx));
@@ -123,9 +128,12 @@ impl Outbound {
         outcome: CompactOutcome,
         cx: &mut SendContext<'_>,
     ) {
+        // The identifier can be used again.
         self.packet_ids.release(packet_id);
+        // The server makes progress: requests that wait get more time.
         self.ack_deadlines.acknowledge(cx.now);
         self.operations.complete(key, outcome, cx.statistics);
+        // The window has space for another message.
         if let Some(flow) = &mut cx.flow
             && held_quota
         {
@@ -151,6 +159,7 @@ impl Outbound {
         let Some(operation) = self.operations.get(key) else {
             return Ok(None);
         };
+        // SUBACK answers SUBSCRIBE, UNSUBACK answers UNSUBSCRIBE.
         let filters = match (&operation.request, packet_type) {
             (Request::Subscribe(subscribe), PacketType::SubAck) => subscribe.subscriptions.len(),
             (Request::Unsubscribe(unsubscribe), PacketType::UnsubAck) => unsubscribe.filters.len(),
@@ -162,6 +171,7 @@ impl Outbound {
                 ));
             }
         };
+        // The codes belong to the filters by their order alone.
         if filters != reason_codes {
             return Err(protocol_error(
                 packet_type,

@@ -26,6 +26,7 @@ impl Outbound {
     ) -> Result<(), RequestError> {
         let (options, output) = (cx.options, cx.output.len());
         let policy = options.offline;
+        // The policy for the time without a connection.
         let refuses = match policy {
             Offline::KeepAll | Offline::DropOldest => false,
             Offline::DropQoS0 => qos == Some(QoS::AtMostOnce),
@@ -34,6 +35,7 @@ impl Outbound {
         if refuses && cx.flow.is_none() {
             return Err(RequestError::Offline);
         }
+        // With `DropOldest`, one message after another makes space.
         while !self.has_space(size, output, options) {
             // A request that is too large for an empty queue makes no other one fail.
             let may_fit = output.saturating_add(size) <= options.queue.bytes;
@@ -73,11 +75,13 @@ impl Outbound {
         let Some(limits) = &options.limits else {
             return Ok(());
         };
+        // Requests that are not answered yet may become subscriptions.
         let requested = self
             .operations
             .subscribes()
             .flat_map(|request| request.filters());
         let all = requested.chain(filters.iter().map(|(filter, _)| *filter));
+        // A filter that is subscribed to already is not another subscription.
         let new: BTreeSet<_> = all.filter(|filter| !granted.contains(filter)).collect();
         Ok(limits.check_subscribe(filters, granted.len() + new.len())?)
     }

@@ -49,6 +49,7 @@ impl Outbound {
         let Some(operation) = self.operations.get_mut_by(id) else {
             return;
         };
+        // Only queued messages expire; one entry for each is enough.
         if let (true, Some(expiry)) = (operation.is_queued(), &mut operation.expiry)
             && !expiry.is_watched
         {

@@ -64,6 +64,7 @@ impl Operations {
     /// Inserts a request that waits to be sent.
     pub(in crate::engine) fn insert(&mut self, request: Request) -> OperationId {
         let totals = &mut self.totals;
+        // Sums first, as the request moves into its slot.
         totals.unfinished += 1;
         totals.without_outcome += 1;
         totals.bytes += request.size();
@@ -208,12 +209,14 @@ impl Operations {
         outcome: impl Into<CompactOutcome>,
         statistics: &mut Statistics,
     ) {
+        // The store can delete the request.
         if self.dirty.is_recording() {
             self.record_end(key);
         }
         let Some(operation) = self.slab.get_mut(key as usize) else {
             return;
         };
+        // Each request is subtracted once, also if it is completed twice.
         if !operation.is_done() {
             operation.stage = Stage::Done;
             self.totals.unfinished -= 1;
@@ -221,9 +224,11 @@ impl Operations {
                 self.totals.subscribes -= usize::from(operation.request.subscribe().is_some());
             }
         }
+        // Neither the packet nor the outcome of a request that timed out changes any more.
         self.totals.drop_packet(&mut operation.request);
         self.totals
             .set_outcome(&mut operation.completion, outcome.into(), statistics);
+        // Nobody takes the outcome: the slot is free.
         if !operation.completion.has_receiver() {
             self.slab.remove(key as usize);
         }
@@ -239,6 +244,7 @@ impl Operations {
         let Some(operation) = self.current(id) else {
             return Poll::Ready(None);
         };
+        // The outcome is moved out; anything else is put back.
         let outcome = match std::mem::replace(&mut operation.completion, Completion::Taken) {
             Completion::Ready(outcome) => outcome,
             Completion::Pending(_) => {
@@ -251,6 +257,7 @@ impl Operations {
             }
             Completion::Taken => return Poll::Ready(None),
         };
+        // A request that timed out keeps its slot until its acknowledgement.
         if operation.is_done() {
             self.slab.remove(id.key as usize);
         }
@@ -263,6 +270,7 @@ impl Operations {
         let Some(operation) = self.current(id) else {
             return;
         };
+        // An outcome that is known is dropped; one that is not is not stored.
         let unattended = match operation.completion {
             Completion::Pending(_) | Completion::Unattended => Completion::Unattended,
             Completion::Ready(_) | Completion::Taken => Completion::Taken,
@@ -291,10 +299,12 @@ impl Operations {
         error: &RequestError,
         statistics: &mut Statistics,
     ) -> Self {
+        // Complete requests have nothing to go on with.
         let unfinished = self.slab.iter().filter(|(_, each)| !each.is_done());
         let slab: Slab<_> = unfinished
             .map(|(key, operation)| (key, operation.unattended()))
             .collect();
+        // Sums of unfinished requests are the same on both sides; the rest stays here.
         let totals = Totals {
             wakers: Vec::new(),
             spare: Vec::new(),
@@ -335,6 +345,7 @@ impl Operations {
     /// a limit already, or if only the pace holds it back: the pace delays messages of QoS 0, and
     /// the Receive Maximum does not.
     pub(in crate::engine) fn limit_sending(&mut self, id: OperationId, is_paced: bool) -> bool {
+        // A stricter limit stays in force.
         let is_unlimited = |each: &&mut Operation| {
             let is_held_by_pace = is_paced && each.request.is_at_most_once();
             each.time_limit == TimeLimit::None && !is_held_by_pace && !each.is_done()

@@ -105,6 +105,7 @@ impl OutboundAliasTable {
         let Some((alias, is_known)) = self.choose(topic.as_bytes(), requested) else {
             return (without_alias, None);
         };
+        // A known alias replaces the topic; a new one goes along with it.
         publish.properties.topic_alias = Some(alias);
         if is_known {
             publish.topic = None;

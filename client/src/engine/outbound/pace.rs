@@ -49,6 +49,7 @@ impl Pacer {
     /// Returns `true` if a PUBLISH of `size` bytes may be sent. If not, the caller asks again at
     /// [`due`](Self::due).
     pub(in crate::engine) fn admits(&mut self, size: usize, now: Instant) -> bool {
+        // A message that is held back waits a second at most.
         let since = self.held.map_or(now, |held| held.since);
         let until = self
             .messages

@@ -40,6 +40,7 @@ impl PacketIds {
         if self.is_full() {
             return None;
         }
+        // At least one identifier is free, so this ends.
         loop {
             let candidate = PacketId::new(self.next);
             self.next = self.next.wrapping_add(1);
@@ -87,6 +88,7 @@ impl PacketIds {
         if entry.owners.get_mut(index).and_then(Option::take).is_some() {
             self.used -= 1;
             entry.used -= 1;
+            // A page without identifiers is freed.
             if entry.used == 0 {
                 *slot = None;
             }

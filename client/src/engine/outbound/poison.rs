@@ -35,6 +35,7 @@ impl Outbound {
                 operation.disconnects = 0;
                 continue;
             }
+            // One more connection that ended while this message was on its way.
             operation.disconnects += 1;
             self.has_suspects = true;
             let is_first = first.is_none_or(|(order, _)| operation.order < order);
@@ -42,6 +43,7 @@ impl Outbound {
                 first = Some((operation.order, id));
             }
         }
+        // One at a time: its failure may clear the others.
         if let Some((_, id)) = first {
             self.fail_poisoned(id, statistics);
         }

@@ -56,6 +56,7 @@ impl Queue {
     pub(in crate::engine) fn front(&mut self, operations: &Operations) -> Option<OperationId> {
         loop {
             let id = *self.ids.front()?;
+            // Requests may have completed while they waited.
             if waits(id, operations, |_| true) {
                 return Some(id);
             }
@@ -98,6 +99,7 @@ impl Queue {
     /// Notes that a request in the queue is complete. Gaps are closed before they are the majority.
     pub(in crate::engine) fn leave_gap(&mut self, operations: &Operations) {
         self.gaps += 1;
+        // Closing gaps costs time in proportion to the queue, so it happens rarely.
         if self.gaps > GAPS + self.len() {
             self.retain(|id| waits(id, operations, |_| true));
         }

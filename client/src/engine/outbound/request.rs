@@ -168,6 +168,7 @@ impl PublishRequest {
     ///
     /// Returns the offset of the packet identifier, or `None` for a packet with properties.
     pub(in crate::engine) fn plain_packet_id_offset(&self) -> Option<usize> {
+        // The topic follows the fixed header, then the identifier.
         let header = FixedHeader::peek(&self.packet, u32::MAX).ok()??;
         let body = self.packet.get(usize::from(header.header_len)..)?;
         let (topic_len, _) = body.split_first_chunk()?;
@@ -199,6 +200,7 @@ impl PublishRequest {
         let Ok(Some((Packet::Publish(publish), len))) = Packet::decode(&packet) else {
             return None;
         };
+        // A packet with DUP, or of another QoS, was not stored by this engine.
         let is_valid = publish.delivery.qos() == qos && !publish.delivery.dup();
         let retain = publish.retain;
         (is_valid && len == packet.len()).then_some(Self {
@@ -262,6 +264,7 @@ impl SubscribeRequest {
         with_identifier: bool,
         f: impl FnOnce(&Subscribe<'_>) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
+        // The filters were checked when the request was accepted.
         let subscriptions = self
             .subscriptions
             .iter()

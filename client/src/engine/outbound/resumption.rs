@@ -16,6 +16,7 @@ impl Outbound {
         unsent: &[WrittenRequest],
         statistics: &mut Statistics,
     ) {
+        // The last one first, as each is queued before the others.
         for each in unsent.iter().rev().filter(|each| !each.is_repetition) {
             let Some(operation) = self.operations.get_mut_by(each.id) else {
                 continue;
@@ -58,6 +59,7 @@ impl Outbound {
                 continue;
             };
             match operation.stage {
+                // The server has the message: only PUBREL is repeated.
                 Stage::Released(_) => released.push(id),
                 // The next connection renews subscriptions itself.
                 Stage::Sent(packet_id) if operation.request.resubscribe().is_some() => {
@@ -68,6 +70,7 @@ impl Outbound {
                 Stage::Sent(packet_id) | Stage::Resend(packet_id)
                     if operation.request.is_publish() =>
                 {
+                    // Messages are repeated under the same identifier.
                     operation.stage = Stage::Resend(packet_id);
                     // A message that the limits of an earlier connection refused has no packet any
                     // more: it isn't repeated, and its identifier stays reserved.
@@ -78,6 +81,7 @@ impl Outbound {
                 Stage::Sent(packet_id) | Stage::Resend(packet_id) => {
                     self.packet_ids.release(packet_id);
                     operation.stage = Stage::Queued;
+                    // SUBSCRIBE and UNSUBSCRIBE get a new identifier.
                     operation.is_reissued = true;
                     reissued.push(id);
                 }
@@ -105,15 +109,18 @@ impl Outbound {
     ) {
         self.packet_ids.clear();
         self.resend.clear();
+        // The last one first, as each is queued before the others.
         for id in self.in_flight_in_order().into_iter().rev() {
             let Some(operation) = self.operations.get_mut(id.key()) else {
                 continue;
             };
+            // A new session has no subscriptions to end.
             if let Request::Unsubscribe(unsubscribe) = &operation.request {
                 for filter in &unsubscribe.filters {
                     on_unsubscribe(filter, operation.order);
                 }
             }
+            // A new request, or an end, as the policy says.
             if operation.survives_loss(policy) {
                 operation.stage = Stage::Queued;
                 operation.is_reissued = true;
@@ -157,6 +164,7 @@ impl Outbound {
             .filter(|(_, operation)| is_in_flight(operation.stage))
             .map(|(id, operation)| (operation.order, id))
             .collect();
+        // Slots are used again, so their order says nothing.
         in_flight.sort_unstable_by_key(|(order, _)| *order);
         in_flight.into_iter().map(|(_, id)| id).collect()
     }
@@ -188,6 +196,7 @@ impl Outbound {
         let unseen: Vec<_> = self
             .operations
             .iter()
+            // Only a request that no server has seen can be withdrawn without a trace.
             .filter(|(_, each)| {
                 each.is_queued() && !each.is_reissued && !each.completion.has_receiver()
             })

@@ -93,6 +93,7 @@ impl Outbound {
         cx: &mut SendContext<'_>,
     ) -> Result<OperationId, RequestError> {
         let user_properties = message.checked_user_properties()?;
+        // The identifier is part of the packet, so it is reserved first.
         let (qos, retain) = (message.qos, message.retain);
         let packet_id = self
             .packet_ids
@@ -112,6 +113,7 @@ impl Outbound {
                 return Err(error);
             }
         };
+        // The copy is what is repeated after a reconnection.
         let mut packet = self.operations.buffer();
         packet.extend_from_slice(cx.output.last(size));
         let id = self.operations.insert(Request::Publish(PublishRequest {
@@ -134,6 +136,7 @@ impl Outbound {
         request: Request,
         cx: &mut SendContext<'_>,
     ) -> Result<OperationId, RequestError> {
+        // What the connection would refuse is refused now, not later.
         if let Some(flow) = &cx.flow {
             flow.check_size(request.size())?;
             if let Request::Subscribe(subscribe) = &request {
@@ -147,12 +150,14 @@ impl Outbound {
             self.send(id, cx);
             return Ok(id);
         }
+        // The request waits, unless the queue moves at once.
         self.queue_last(id);
         self.send_queued(cx);
         let still_waits = self
             .operations
             .get_by(id)
             .is_some_and(|each| each.is_queued());
+        // A request must not wait for ever behind a server that is stuck.
         if still_waits {
             self.limit_waiting_for(id, cx);
         }
@@ -176,11 +181,13 @@ impl Outbound {
                 return;
             };
             let Some(flow) = &mut cx.flow else { return };
+            // The first request waits for an acknowledgement; QoS 0 need not.
             let is_blocked = operation.request.needs_quota() && !flow.quota.has_space()
                 || operation.needs_packet_id() && is_full;
             if is_blocked {
                 return self.send_queued_at_most_once(cx);
             }
+            // The rate limit counts messages only.
             if operation.request.is_publish() {
                 let size = operation.request.size();
                 if !flow.admits(size, cx.now) {
@@ -222,6 +229,7 @@ impl Outbound {
         self.send_queued(cx);
         let is_paced = cx.is_paced();
         let (mut queue, mut blocked) = (std::mem::take(&mut self.queue), Queue::default());
+        // SUBSCRIBE, UNSUBSCRIBE and QoS 0 pass messages that wait for the window.
         while let Some(id) = queue.pop_front(&self.operations) {
             let waits = self
                 .operations
@@ -234,6 +242,7 @@ impl Outbound {
             }
         }
         self.queue = blocked;
+        // The rest waits, but not for ever.
         self.limit_waiting(cx);
     }
 
@@ -287,11 +296,13 @@ impl Outbound {
             }
             _ => (None, false),
         };
+        // The time that the message has waited is taken off its expiry interval.
         let seconds_left = operation
             .expiry
             .zip(cx.now)
             .map(|(expiry, now)| seconds_left(expiry.at, now));
         let has_identifiers = flow.server.subscription_identifier_available;
+        // Each kind of request is encoded in one place.
         let written = match &operation.request {
             Request::Publish(publish) => {
                 cx.write_kept(publish, packet_id, is_repetition, seconds_left)
@@ -312,6 +323,7 @@ impl Outbound {
             return Err(error);
         }
 
+        // Written: counted, and its answer is awaited.
         match operation.request.message_qos() {
             Some(qos) => cx.statistics.count_sent(qos, is_repetition),
             None => cx.statistics.packets_sent += 1,
@@ -340,10 +352,13 @@ impl Outbound {
         let Some(operation) = self.operations.get_mut(id.key()) else {
             return;
         };
+        // The answer is awaited under this identifier.
         operation.stage = Stage::Sent(packet_id);
+        // The order of repetitions is that of the first sends.
         if !is_repetition {
             operation.order = order;
         }
+        // The message takes a place in the window until it is acknowledged.
         if let Some(flow) = &mut cx.flow
             && operation.request.needs_quota()
         {

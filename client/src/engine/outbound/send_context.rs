@@ -53,6 +53,7 @@ impl SendContext<'_> {
         let Some(flow) = self.flow.as_deref_mut() else {
             return Err(RequestError::Offline);
         };
+        // If the packet turns out too large, the output is cut back to here.
         let start = self.output.len();
         let shortened = flow.aliases.apply(publish, &flow.server);
         let encoded = match &shortened {
@@ -94,6 +95,7 @@ impl SendContext<'_> {
                 .write_copy(&kept.packet, offset, packet_id, is_repetition);
             return Ok(());
         }
+        // The expiry interval, the alias or both have to be changed.
         let Some(mut publish) = kept.publish() else {
             return Ok(());
         };

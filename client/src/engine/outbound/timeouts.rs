@@ -64,6 +64,7 @@ impl Outbound {
         }
         self.forget_deadlines();
 
+        // Deadlines that count from acceptance, outages included.
         while let Some(id) = self.request_deadlines.pop_due(now) {
             let Some(operation) = self.operations.get_by(id) else {
                 continue;
@@ -175,6 +176,7 @@ impl Outbound {
         on_subscribe: &mut OnSubscribe<'_>,
     ) {
         let after = cx.options.ack_timeout;
+        // Requests in the output are not with the transport yet: they still wait.
         let in_output: HashSet<_> = cx.output.requests().map(|each| each.id).collect();
         let makes_progress = self.ack_deadlines.makes_progress(after, now);
         let is_paced = cx.is_paced();
@@ -202,6 +204,7 @@ impl Outbound {
                 {
                     paced.push(*id);
                 }
+                // The server is slow, but not stuck.
                 _ if makes_progress => again.push(*id),
                 _ => self.time_out_one(*id, RequestError::Timeout { after }, cx, on_subscribe),
             }
@@ -223,6 +226,7 @@ impl Outbound {
         let Some(operation) = self.operations.get_by(id) else {
             return;
         };
+        // The first outcome counts.
         if operation.is_done() || operation.has_outcome() {
             return;
         }
@@ -243,6 +247,7 @@ impl Outbound {
                 .set_outcome(id.key(), outcome, cx.statistics);
         }
 
+        // Subscriptions of the filters may be lost now.
         if let Some(subscribe) = subscribe {
             let timed_out = TimedOutSubscribe {
                 subscribe,

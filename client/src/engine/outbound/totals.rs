@@ -35,12 +35,14 @@ impl Totals {
     /// Drops a packet that is not sent again.
     #[inline(always)]
     pub(super) fn drop_packet(&mut self, request: &mut Request) {
+        // Other requests are rare, and have more to drop.
         let Request::Publish(publish) = request else {
             self.bytes -= request.drop_packet();
             return;
         };
         let mut packet = std::mem::take(&mut publish.packet);
         self.bytes -= packet.len();
+        // Small buffers are used again, which saves an allocation for each message.
         if (1..=LARGEST_SPARE).contains(&packet.capacity()) && self.spare.len() < SPARE {
             packet.clear();
             self.spare.push(packet);
@@ -56,6 +58,7 @@ impl Totals {
         statistics: &mut Statistics,
     ) {
         match std::mem::replace(completion, Completion::Taken) {
+            // Somebody waits for it, or will ask.
             Completion::Pending(waker) => {
                 self.wakers.extend(waker);
                 self.copied += outcome.copied_bytes();

@@ -69,6 +69,7 @@ pub(in crate::engine) fn handle_answer(
         Request::Subscribe(subscribe) => {
             for ((filter, options), code) in subscribe.subscriptions.iter().zip(reason_codes) {
                 if !code.is_error() {
+                    // Kept, to be requested again after a lost session.
                     subscriptions.grant(ActiveSubscription {
                         filter: filter.clone(),
                         options: *options,
@@ -90,12 +91,14 @@ pub(in crate::engine) fn handle_answer(
                 if code.is_error() {
                     events.push_back(refused(code, filter));
                 }
+                // Also after a refusal: the application does not want it any more.
                 subscriptions.end(filter, order);
             }
         }
         Request::Publish(_) | Request::Authenticate => {}
     }
 
+    // The outcome has all codes, and as much of the texts as fits.
     let allowance = outbound.copy_allowance(&cx);
     let explanation = Explanation::within(allowance, reason_string, user_properties);
     let outcome = Outcome::Answered(Answered {

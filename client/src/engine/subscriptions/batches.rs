@@ -49,6 +49,7 @@ impl Batches {
         let (most, size, shares) = (self.most, self.maximum_packet_size, self.shares_identifiers);
         let fits =
             |batch: &Batch| batch.size_with(&active) <= size && batch.may_take(&active, shares);
+        // The first packet that takes it, or a new one.
         let index = self.open.iter().position(fits).unwrap_or_else(|| {
             self.open.push(Batch {
                 subscriptions: Vec::new(),
@@ -63,6 +64,7 @@ impl Batches {
         batch.bytes += bytes_of(&active);
         batch.is_exact &= is_exact(&active.filter);
         batch.subscriptions.push(active);
+        // A full packet is not looked at again.
         if batch.subscriptions.len() >= most {
             let batch = self.open.remove(index);
             self.full.push(batch);

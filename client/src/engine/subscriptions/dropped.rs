@@ -11,7 +11,9 @@ use crate::engine::outbound::flow::Flow;
 pub(in crate::engine) fn drop_subscription(filter: &str, flow: Option<&mut Flow>, core: &mut Core) {
     let (session, _, mut cx) = core.split(flow);
     let (outbound, subscriptions) = (&mut session.outbound, &mut session.subscriptions);
+    // What was never sent leaves no trace.
     let was_withdrawn = outbound.withdraw_subscribes(filter, cx.statistics);
+    // The server may have the subscription, or may still grant it.
     let may_be_granted =
         subscriptions.contains(filter) || outbound.operations.may_be_granted(filter);
     subscriptions.end(filter, u64::MAX);

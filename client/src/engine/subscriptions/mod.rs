@@ -135,6 +135,7 @@ impl Subscriptions {
             retain_as_published,
             retain_handling,
         } = active.options;
+        // Bit 0: current, bit 1: no local, bit 2: retain as published.
         let flags = u8::from(active.is_current)
             | u8::from(no_local) << 1
             | u8::from(retain_as_published) << 2;
@@ -152,6 +153,7 @@ impl Subscriptions {
         let (identifier, rest) = rest.split_first_chunk()?;
         let (order, number) = rest.split_first_chunk()?;
         let number = u64::from_be_bytes(number.try_into().ok()?);
+        // Numbers in the record are indexes into these lists.
         let levels = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
         let handlings = [
             RetainHandling::Send,

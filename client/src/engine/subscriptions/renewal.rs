@@ -27,6 +27,7 @@ pub(in crate::engine) fn renew_subscriptions(flow: &mut Flow, core: &mut Core) {
         .limits
         .map_or(usize::MAX, |limits| limits.filters.max(1));
     let is_shared = core.shared_identifiers.is_allowed;
+    // Few packets are answered sooner than many.
     let mut batches = Batches::new(maximum, server.maximum_packet_size, is_shared);
     let subscriptions = &mut core.session.subscriptions;
     let active = subscriptions.in_order().into_iter();
@@ -61,6 +62,7 @@ fn renew_batch(batch: &[ActiveSubscription], flow: &mut Flow, core: &mut Core) {
         subscription_identifier: identifier,
         ..SubscribeProperties::default()
     };
+    // The filters were valid when they were granted.
     let Ok(mut subscribe) = SubscribeRequest::new(&filters, properties) else {
         return;
     };
@@ -76,6 +78,7 @@ fn renew_batch(batch: &[ActiveSubscription], flow: &mut Flow, core: &mut Core) {
         return;
     }
 
+    // Messages for any of them will carry the same identifier.
     let shared = &mut core.shared_identifiers;
     if let (Some(identifier), true) = (identifier, batch.len() > 1 && shared.is_allowed) {
         let filters = batch.iter().map(|each| each.filter.clone()).collect();
@@ -106,6 +109,7 @@ pub(in crate::engine) fn handle_timed_out(
         order,
         error,
     } = timed_out;
+    // A request of the application: only what it should have renewed is lost.
     if !subscribe.is_resubscribe {
         for filter in subscribe.filters() {
             let cause = || error.clone();
