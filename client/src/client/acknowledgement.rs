@@ -126,7 +126,7 @@ impl Acknowledgement {
         if let Some(id) = self.id.take() {
             self.shared.lock_and_notify(|state| {
                 state.manual_acks.release(id, self.stream);
-                state.engine.take(id);
+                state.engine.consume(id);
             });
         }
     }
@@ -165,7 +165,7 @@ impl Acknowledgement {
             match self.id.take() {
                 Some(id) => {
                     state.manual_acks.release(id, self.stream);
-                    state.engine.take_with(id, records);
+                    state.engine.consume_with(id, records);
                 }
                 None => state.engine.write_records(records),
             }

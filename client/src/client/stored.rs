@@ -58,7 +58,7 @@ impl Client {
         };
 
         // Record what changes from now on.
-        engine.keep_journal();
+        engine.record_changes();
         let first_event = (unmeasured > 0).then_some(Event::ExpiryUnmeasured {
             messages: unmeasured,
         });

@@ -205,7 +205,7 @@ impl Reader {
                 return Poll::Ready(None);
             };
             if let Some(id) = id {
-                state.engine.take(id);
+                state.engine.consume(id);
             }
             Poll::Ready(Some(message))
         })

@@ -154,8 +154,8 @@ impl Connecting {
         // The exchange of authentication ends with CONNACK, or the connection does.
         finish(self.exchange.as_mut(), connack)?;
 
-        // The session has the identifier that the client chose; the server may assign another one to
-        // the connection.
+        // The session has the identifier that the client chose; the server may assign another one
+        // to the connection.
         let assigned = assigned.map(|id| id.as_str().to_owned());
         let chosen = Some(core.client_id().to_owned()).filter(|id| !id.is_empty());
         let slow_start = first_window(core);

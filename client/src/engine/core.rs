@@ -58,8 +58,8 @@ impl Core {
         }
     }
 
-    /// Splits off what requests are sent with. `flow` is that of the open connection; `None` without
-    /// one.
+    /// Splits off what requests are sent with. `flow` is that of the open connection; `None`
+    /// without one.
     #[inline]
     pub(super) const fn split<'a>(
         &'a mut self,

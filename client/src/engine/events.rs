@@ -13,7 +13,7 @@ pub enum EngineEvent {
     /// The server answered CONNECT with success.
     Connected(Box<Connected>),
     /// A message was received. One with an identifier is acknowledged after
-    /// [`Engine::take`](super::Engine::take).
+    /// [`Engine::consume`](super::Engine::consume).
     Message(ReceivedMessage, Option<DeliveryId>),
     /// The server refused a request. The outcome of the request says it as well.
     RequestRefused(Box<RefusedRequest>),

@@ -173,8 +173,8 @@ impl KeepAliveTimer {
             .unwrap_or_else(|| self.ping_due())
     }
 
-    /// Notes that `fresh` bytes were received: some of them end a packet if `has_ended`, and the last
-    /// `left` bytes of the input begin another one.
+    /// Notes that `fresh` bytes were received: some of them end a packet if `has_ended`, and the
+    /// last `left` bytes of the input begin another one.
     ///
     /// While a packet arrives, the server can't put PINGRESP in between.
     fn received(&mut self, fresh: usize, has_ended: bool, left: usize, now: Instant) {

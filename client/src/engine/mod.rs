@@ -157,8 +157,8 @@ impl Engine {
         self.core.session.records.forget_waiting();
     }
 
-    /// Options of the next CONNECT: credentials may change between connections. Limits and time-outs
-    /// also hold for an open connection: change those only while there is none.
+    /// Options of the next CONNECT: credentials may change between connections. Limits and
+    /// time-outs also hold for an open connection: change those only while there is none.
     pub const fn options_mut(&mut self) -> &mut ConnectOptions {
         &mut self.core.options
     }
@@ -221,8 +221,8 @@ impl Engine {
     /// Replaces the content of DISCONNECT in the options.
     ///
     /// # Errors
-    /// Errors of [`ConnectOptions::check`](crate::ConnectOptions::check) for the DISCONNECT. Nothing
-    /// was changed then.
+    /// Errors of [`ConnectOptions::check`](crate::ConnectOptions::check) for the DISCONNECT.
+    /// Nothing was changed then.
     pub fn set_disconnect(&mut self, disconnect: DisconnectOptions) -> Result<(), OptionsError> {
         disconnect.check(self.core.options.session_expiry_interval)?;
         self.core.options.disconnect = disconnect;
@@ -269,14 +269,14 @@ impl Engine {
         self.state.handle_closed(cause, &mut self.core)
     }
 
-    /// Begins a re-authentication on the open connection, with a fresh exchange of the method in the
-    /// options; other packets are exchanged meanwhile. Its outcome is [`Outcome::Reauthenticated`];
-    /// if it fails, the connection ends. [MQTT-4.12.1-1]
+    /// Begins a re-authentication on the open connection, with a fresh exchange of the method in
+    /// the options; other packets are exchanged meanwhile. Its outcome is
+    /// [`Outcome::Reauthenticated`]; if it fails, the connection ends. [MQTT-4.12.1-1]
     ///
     /// # Errors
     /// [`RequestError::Reauthentication`] if there is no connection, or one without this method, if
-    /// another re-authentication is under way, or if the exchange can't begin; other variants if the
-    /// packet can't be sent. Nothing was sent then.
+    /// another re-authentication is under way, or if the exchange can't begin; other variants if
+    /// the packet can't be sent. Nothing was sent then.
     pub fn reauthenticate(&mut self, now: Instant) -> Result<OperationId, RequestError> {
         match &mut self.state {
             State::Open(open) => open.reauthenticate(now, &mut self.core),
@@ -361,7 +361,8 @@ impl Engine {
         }
     }
 
-    /// Takes every whole packet from the front of `input`; the beginning of another one stays there.
+    /// Takes every whole packet from the front of `input`; the beginning of another one stays
+    /// there.
     ///
     /// While a packet arrives, its bytes count as life of the server in place of the PINGRESP that
     /// they delay.
@@ -427,7 +428,7 @@ impl Engine {
         self.core.output.len()
     }
 
-    /// Stages all of the output, with a store ([`keep_journal`](Self::keep_journal)):
+    /// Stages all of the output, with a store ([`record_changes`](Self::record_changes)):
     /// [`poll_transmit`](Self::poll_transmit) returns it next. Its requests count as sent in the
     /// changes that are taken from now on; once those are stored, it may be written. If the
     /// connection ends before, they were never sent.
@@ -451,8 +452,8 @@ impl Engine {
         true
     }
 
-    /// Moves the bytes to write to the end of `into`, which should be empty: with a store those that
-    /// were [staged](Self::stage), otherwise all. Acknowledgements are awaited from `now`.
+    /// Moves the bytes to write to the end of `into`, which should be empty: with a store those
+    /// that were [staged](Self::stage), otherwise all. Acknowledgements are awaited from `now`.
     ///
     /// Returns whether there are any.
     pub fn poll_transmit(&mut self, into: &mut BytesMut, now: Instant) -> bool {
@@ -541,9 +542,9 @@ impl Engine {
         self.subscribe_with(filters, SubscribeProperties::default())
     }
 
-    /// Accepts subscriptions as [`subscribe`](Self::subscribe) does, with properties. The identifier
-    /// is kept when the subscriptions are requested again, and left out on connections whose server
-    /// has none.
+    /// Accepts subscriptions as [`subscribe`](Self::subscribe) does, with properties. The
+    /// identifier is kept when the subscriptions are requested again, and left out on connections
+    /// whose server has none.
     ///
     /// # Errors
     /// Errors of [`subscribe`](Self::subscribe).
@@ -572,7 +573,8 @@ impl Engine {
         self.unsubscribe_with(filters, UnsubscribeProperties::default())
     }
 
-    /// Accepts the end of subscriptions as [`unsubscribe`](Self::unsubscribe) does, with properties.
+    /// Accepts the end of subscriptions as [`unsubscribe`](Self::unsubscribe) does, with
+    /// properties.
     ///
     /// # Errors
     /// Errors of [`unsubscribe`](Self::unsubscribe).
@@ -594,11 +596,11 @@ impl Engine {
         Ok(id)
     }
 
-    /// Ends the subscription to `filter` without a receipt, because the application has no stream for
-    /// it any more: a request that was never sent is withdrawn, and a server that may have the
+    /// Ends the subscription to `filter` without a receipt, because the application has no stream
+    /// for it any more: a request that was never sent is withdrawn, and a server that may have the
     /// subscription is told, on this connection or the next one.
     #[cfg(feature = "tokio")]
-    pub(crate) fn let_lapse(&mut self, filter: &str) {
+    pub(crate) fn drop_subscription(&mut self, filter: &str) {
         subscriptions::dropped::drop_subscription(filter, self.state.flow_mut(), &mut self.core);
     }
 
@@ -616,8 +618,8 @@ impl Engine {
         std::mem::take(&mut self.core.shared_identifiers.shared)
     }
 
-    /// Number of unfinished requests, and bytes in their packets and in the output: what the queue's
-    /// limits count.
+    /// Number of unfinished requests, and bytes in their packets and in the output: what the
+    /// queue's limits count.
     #[must_use]
     pub fn load(&self) -> (usize, usize) {
         let (count, bytes) = self.core.session.outbound.operations.load();
@@ -626,7 +628,7 @@ impl Engine {
 
     /// Returns `true` if a request of `more` bytes fits into the queue. A single one always does:
     /// the server limits the size of packets.
-    pub fn has_room(&self, more: usize) -> bool {
+    pub fn has_space(&self, more: usize) -> bool {
         let core = &self.core;
         let outbound = &core.session.outbound;
         outbound.has_space(more, core.output.len(), &core.options)
@@ -636,7 +638,7 @@ impl Engine {
     /// last, if it makes no difference; `None` if it does. To read a clock takes a good part of the
     /// time in which a message is sent.
     #[cfg(feature = "tokio")]
-    pub(crate) fn time_enough_for(&self, message: &Message<'_>) -> Option<Instant> {
+    pub(crate) fn time_for(&self, message: &Message<'_>) -> Option<Instant> {
         let is_paced = self.state.flow().is_some_and(|flow| flow.is_paced());
         let depends_on_time = message.properties.message_expiry_interval.is_some()
             || self.core.session.outbound.has_expiries()
@@ -674,35 +676,35 @@ impl Engine {
 
     /// Returns `true` if the outcome of every accepted request is known.
     #[must_use]
-    pub const fn is_settled(&self) -> bool {
+    pub const fn has_all_outcomes(&self) -> bool {
         self.core.session.outbound.operations.all_have_outcomes()
     }
 
     /// Returns `true` if the outcome of every accepted request is known, and the output is written.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.is_settled() && self.core.output.is_empty()
+        self.has_all_outcomes() && self.core.output.is_empty()
     }
 
-    /// Sets the number of consumers of a message: each of them will [`take`](Self::take) it. The
-    /// default is one.
-    pub fn share(&mut self, id: DeliveryId, takers: usize) {
-        self.core.session.inbound.set_consumers(id, takers);
+    /// Sets the number of consumers of a message: each of them will [`consume`](Self::consume) it.
+    /// The default is one.
+    pub fn set_consumers(&mut self, id: DeliveryId, consumers: usize) {
+        self.core.session.inbound.set_consumers(id, consumers);
     }
 
     /// Notes that the application has taken a message: its acknowledgement is sent as soon as those
     /// before it are.
-    pub fn take(&mut self, id: DeliveryId) {
+    pub fn consume(&mut self, id: DeliveryId) {
         let Self { state, core } = self;
         core.session.inbound.answer(id, ReasonCode::Success);
         core.session.records.release(id, &mut core.session.inbound);
         core.send_due_acks(state.is_open());
     }
 
-    /// Answers a message as [`take`](Self::take) does, with a reason code: one of 0x80 or above
-    /// refuses the message, which is over then, at QoS 2 without PUBREL. Of several consumers'
-    /// codes the highest counts. A message that was answered before, or that belongs to a lost
-    /// session, is left alone. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+    /// Answers a message as [`consume`](Self::consume) does, with a reason code: one of 0x80 or
+    /// above refuses the message, which is over then, at QoS 2 without PUBREL. Of several
+    /// consumers' codes the highest counts. A message that was answered before, or that belongs to
+    /// a lost session, is left alone. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
     ///
     /// # Errors
     /// [`RequestError::Encode`] for a code that PUBACK doesn't have (§3.4.2.1). Nothing is answered
@@ -764,7 +766,7 @@ impl Engine {
         open.leaves_at = core.now.and_then(|now| now.checked_add(DECLINE_GRACE));
         core.receive_window.reduce(outstanding, &core.options);
         // Nobody waits for an acknowledgement: leave at once.
-        if self.is_settled() {
+        if self.has_all_outcomes() {
             self.leave_declined();
         }
     }
@@ -791,8 +793,8 @@ impl Engine {
         }
     }
 
-    /// Message whose missing acknowledgement keeps the server from sending further messages of QoS 1
-    /// and 2: the first one, if this client's Receive Maximum is used up; `None` otherwise.
+    /// Message whose missing acknowledgement keeps the server from sending further messages of QoS
+    /// 1 and 2: the first one, if this client's Receive Maximum is used up; `None` otherwise.
     #[must_use]
     pub fn blocking_message(&self) -> Option<DeliveryId> {
         let announced = self.core.receive_window.announced();
@@ -820,13 +822,13 @@ impl Engine {
     /// the message at once.
     ///
     /// Otherwise the message waits until [`match_unmatched`](Self::match_unmatched),
-    /// [`take`](Self::take) or [`answer`](Self::answer), but only while fewer acknowledgements
-    /// than half of this client's Receive Maximum wait behind it (acknowledgements are sent in
-    /// order, §4.6), and no longer than until `unmatched_wait` after the first CONNACK that
-    /// resumed the session: outages included, and the same for all messages, so that those of a
-    /// forgotten subscription don't hold up all others for one wait after another. After that
-    /// the engine refuses it with reason code 0x80 and reports
-    /// [`EngineEvent::UnmatchedRefused`]; a message that arrives later is refused at once.
+    /// [`consume`](Self::consume) or [`answer`](Self::answer), but only while fewer
+    /// acknowledgements than half of this client's Receive Maximum wait behind it (acknowledgements
+    /// are sent in order, §4.6), and no longer than until `unmatched_wait` after the first CONNACK
+    /// that resumed the session: outages included, and the same for all messages, so that those of
+    /// a forgotten subscription don't hold up all others for one wait after another. After that the
+    /// engine refuses it with reason code 0x80 and reports [`EngineEvent::UnmatchedRefused`]; a
+    /// message that arrives later is refused at once.
     pub fn keep_unmatched(&mut self, id: DeliveryId) -> bool {
         let Self { state, core } = self;
         if core
@@ -858,7 +860,7 @@ impl Engine {
     /// Starts to record changes of the session, if they aren't yet, and marks all of it as changed:
     /// for a store that has nothing so far. Output has to be [staged](Self::stage) from now on
     /// before it is written.
-    pub fn keep_journal(&mut self) {
+    pub fn record_changes(&mut self) {
         let session = &mut self.core.session;
         if !session.is_recording() {
             session.record_changes();
@@ -867,7 +869,7 @@ impl Engine {
     }
 
     /// Stops to record changes: the store keeps what it has.
-    pub fn close_journal(&mut self) {
+    pub fn stop_recording(&mut self) {
         self.core.session.stop_recording();
     }
 
@@ -900,22 +902,23 @@ impl Engine {
     }
 
     /// Changes records of the application, which are stored beside the session: the changes come
-    /// with the next ones of [`take_changes`](Self::take_changes). Without a store they are dropped.
+    /// with the next ones of [`take_changes`](Self::take_changes). Without a store they are
+    /// dropped.
     pub fn write_records(&mut self, records: Vec<Change>) {
         if self.core.session.is_recording() {
             self.core.session.records.add(records);
         }
     }
 
-    /// Takes a message as [`take`](Self::take) does, and changes records of the application: they
-    /// are stored in one commit with the fact that the message was taken, or not at all. The records
-    /// of several consumers are all stored with the last answer. Without a store, and if a consumer
-    /// has abandoned the message, they are dropped.
-    pub fn take_with(&mut self, id: DeliveryId, records: Vec<Change>) {
+    /// Takes a message as [`consume`](Self::consume) does, and changes records of the application:
+    /// they are stored in one commit with the fact that the message was taken, or not at all. The
+    /// records of several consumers are all stored with the last answer. Without a store, and if a
+    /// consumer has abandoned the message, they are dropped.
+    pub fn consume_with(&mut self, id: DeliveryId, records: Vec<Change>) {
         let session = &mut self.core.session;
         if session.is_recording() && !session.inbound.is_abandoned(id) {
             session.records.wait_for(id, records);
         }
-        self.take(id);
+        self.consume(id);
     }
 }

@@ -22,7 +22,7 @@ impl Delivery<'_> {
         match self.router.find(&message) {
             Recipients::Streams(streams) => {
                 if let (Some(id), 2..) = (id, streams) {
-                    self.engine.share(id, streams);
+                    self.engine.set_consumers(id, streams);
                 }
                 self.router.push_to_found(message, id);
             }
@@ -174,7 +174,7 @@ impl Delivery<'_> {
     /// Acknowledges a message of QoS 1 or 2.
     fn acknowledge(&mut self, id: Option<DeliveryId>) {
         if let Some(id) = id {
-            self.engine.take(id);
+            self.engine.consume(id);
         }
     }
 }

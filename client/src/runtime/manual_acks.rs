@@ -120,7 +120,7 @@ impl ManualAcks {
         self.release(id, stream);
         // If the session is lost, there is nothing to refuse.
         if engine.options().on_dropped == OnDropped::Accept || !engine.may_answer(id) {
-            engine.take(id);
+            engine.consume(id);
             return None;
         }
         engine.dropped_messages().unanswered.add(bytes);

@@ -139,7 +139,7 @@ impl ClientState {
         if let Err(stopped) = self.lifecycle.check_running() {
             return (Err(stopped), false);
         }
-        let now = self.engine.time_enough_for(message).unwrap_or_else(now);
+        let now = self.engine.time_for(message).unwrap_or_else(now);
         let before = self.engine.output_len();
         let accepted = self.engine.publish(message, now);
         let bytes = self.engine.output_len().saturating_sub(before);
@@ -188,7 +188,7 @@ impl ClientState {
     pub(crate) fn close_stream(&mut self, key: usize) {
         let filter = self.delivery().close(key);
         if let Some(filter) = filter.filter(|_| !self.lifecycle.has_stopped()) {
-            self.engine.let_lapse(&filter);
+            self.engine.drop_subscription(&filter);
         }
     }
 
@@ -275,7 +275,7 @@ impl ClientState {
             if engine.is_connected() {
                 engine.is_idle()
             } else {
-                engine.is_settled()
+                engine.has_all_outcomes()
             }
         })
     }
@@ -299,7 +299,7 @@ impl ClientState {
             store.abandon_changes(&self.engine, &mut self.wakers);
         }
         // The persisted session goes on in another process, though its requests end here.
-        self.engine.close_journal();
+        self.engine.stop_recording();
         match self.handover {
             Handover::NotWanted => self.engine.fail_all(error),
             Handover::Wanted | Handover::Ready(_) => {
@@ -375,7 +375,7 @@ impl ClientState {
         };
         while let Some((message, id)) = self.router.pop(key) {
             if let Some(id) = id {
-                self.engine.take(id);
+                self.engine.consume(id);
             }
             self.replies.handle_reply(message);
         }

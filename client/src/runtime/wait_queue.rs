@@ -73,7 +73,7 @@ pub(crate) trait Space {
 
 impl Space for Engine {
     fn fits(&self, bytes: usize) -> bool {
-        self.has_room(bytes)
+        self.has_space(bytes)
     }
 
     fn is_ample(&self) -> bool {

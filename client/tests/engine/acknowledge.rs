@@ -145,7 +145,7 @@ fn of_several_answers_the_gravest_counts() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);
-    client.engine.share(ids[0], 3);
+    client.engine.set_consumers(ids[0], 3);
     answers(&mut client, ids[0], ReasonCode::Success);
     answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
     assert!(client.sends().is_empty());
@@ -231,7 +231,7 @@ fn what_one_of_several_gives_up_is_not_acknowledged_by_the_others() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);
-    client.engine.share(ids[0], 2);
+    client.engine.set_consumers(ids[0], 2);
     client.engine.abandon(ids[0]);
     client.takes(ids[0]);
     client.takes(ids[0]);

@@ -649,5 +649,5 @@ fn a_re_authentication_ends_with_its_connection_though_nobody_looked_at_the_one_
     let lost = RequestError::Reauthentication(ReauthenticationError::ConnectionLost);
     assert_eq!(client.outcome(second), Some(Err(lost)));
     assert_eq!(client.outcome(first), Some(Ok(Outcome::Reauthenticated)));
-    assert!(client.engine.is_settled());
+    assert!(client.engine.has_all_outcomes());
 }

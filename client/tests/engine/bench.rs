@@ -224,7 +224,7 @@ impl Client {
     }
 
     pub(crate) fn takes(&mut self, id: DeliveryId) {
-        self.engine.take(id);
+        self.engine.consume(id);
         self.transmit();
     }
 

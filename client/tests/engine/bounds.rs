@@ -198,7 +198,8 @@ fn a_message_for_several_is_untaken_until_all_have_it() {
     let mut shared = Vec::new();
     for _ in 0..2 {
         let ids = is_sent(&mut client, &connack(), two(1));
-        ids.iter().for_each(|id| client.engine.share(*id, 2));
+        ids.iter()
+            .for_each(|id| client.engine.set_consumers(*id, 2));
         shared.extend(ids);
         client.loses_connection();
     }

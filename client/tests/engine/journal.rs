@@ -49,7 +49,7 @@ fn keep_at(client: &mut Client, entries: &mut Entries, clock: ClockReading) {
 /// A session with something of everything.
 fn entries() -> Entries {
     let mut client = Client::new(options());
-    client.engine.keep_journal();
+    client.engine.record_changes();
     client.opens();
     client.sends();
     client.receives(&connack());
@@ -105,7 +105,7 @@ fn everything_that_a_server_may_know_is_kept() {
 fn what_was_staged_and_never_left_is_as_new() {
     for connack in [connack(), connack_resumed()] {
         let mut client = Client::connected();
-        client.engine.keep_journal();
+        client.engine.record_changes();
         let mut kept = Entries::new();
         client
             .hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce))
@@ -143,7 +143,7 @@ fn what_was_staged_and_never_left_is_as_new() {
 #[test]
 fn only_what_was_staged_leaves() {
     let mut client = Client::connected();
-    client.engine.keep_journal();
+    client.engine.record_changes();
     client
         .hands_over(Message::new("a", "on").qos(QoS::AtMostOnce))
         .unwrap();
@@ -166,7 +166,7 @@ fn only_what_was_staged_leaves() {
 #[test]
 fn what_is_kept_as_sent_is_repeated_by_the_next_process() {
     let mut client = Client::connected();
-    client.engine.keep_journal();
+    client.engine.record_changes();
     client
         .hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce))
         .unwrap();
@@ -184,7 +184,7 @@ fn what_waits_for_the_store_does_not_time_out() {
     let mut options = options();
     options.ack_timeout = Duration::from_secs(10);
     let mut client = Client::connected_as(options, &connack());
-    client.engine.keep_journal();
+    client.engine.record_changes();
     let accepted = client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce));
     let Ok(Accepted::Pending(id)) = accepted else {
         panic!("{accepted:?}")
@@ -206,7 +206,7 @@ fn what_waits_for_the_store_does_not_time_out() {
 #[test]
 fn what_is_acknowledged_before_it_left_can_be_restored() {
     let mut client = Client::connected();
-    client.engine.keep_journal();
+    client.engine.record_changes();
     client
         .hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce))
         .unwrap();
@@ -265,7 +265,7 @@ fn an_identifier_that_stands_for_another_message_is_not_kept_for_the_first() {
 fn a_message_is_not_kept_as_received_because_an_earlier_one_of_its_identifier_was() {
     for refused in [false, true] {
         let mut client = Client::connected();
-        client.engine.keep_journal();
+        client.engine.record_changes();
         client.receives(&publish("lamp/1", exactly_once(9)));
         let (_, first) = client.messages().remove(0);
         client.receives(&pubrel(9));
@@ -318,7 +318,7 @@ fn what_was_released_before_it_was_taken_is_not_repeated() {
 #[test]
 fn nothing_has_to_wait_for_it_that_a_message_is_over() {
     let mut client = Client::connected();
-    client.engine.keep_journal();
+    client.engine.record_changes();
     let mut kept = Entries::new();
     keep(&mut client, &mut kept);
     client.publishes("a", QoS::AtLeastOnce);
@@ -344,13 +344,13 @@ fn a_session_that_was_kept_is_not_kept_again() {
     let mut client = restored(entries());
     keep(&mut client, &mut Entries::new());
     assert!(!client.engine.has_changes());
-    client.engine.keep_journal();
+    client.engine.record_changes();
     assert!(
         !client.engine.has_changes(),
         "its changes are noted already"
     );
-    client.engine.close_journal();
-    client.engine.keep_journal();
+    client.engine.stop_recording();
+    client.engine.record_changes();
     let mut all = Entries::new();
     keep(&mut client, &mut all);
     assert_eq!(all.len(), entries().len());
@@ -363,7 +363,7 @@ fn what_was_never_kept_needs_no_removal() {
     options.offline = Offline::DropOldest;
     options.queue.count = 3;
     let mut client = Client::new(options);
-    client.engine.keep_journal();
+    client.engine.record_changes();
     let mut kept = Entries::new();
     keep(&mut client, &mut kept);
     for _ in 0..10_000 {
@@ -382,7 +382,7 @@ fn what_was_never_kept_needs_no_removal() {
 #[test]
 fn what_is_over_is_not_kept() {
     let mut client = Client::connected();
-    client.engine.keep_journal();
+    client.engine.record_changes();
     let mut entries = Entries::new();
     client.publishes("a", QoS::AtLeastOnce);
     client.sends();
@@ -398,7 +398,7 @@ fn what_is_over_is_not_kept() {
 /// and how many messages have an age that isn't known.
 fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>)) -> (u64, usize) {
     let mut client = Client::new(options());
-    client.engine.keep_journal();
+    client.engine.record_changes();
     let mut message = Message::new("a", "on").qos(QoS::AtLeastOnce);
     message.properties.message_expiry_interval = Some(60);
     client.tries_to_publish(message).unwrap();
@@ -471,7 +471,7 @@ fn what_waits_in_the_store_expires_whatever_the_calendar_does() {
 fn processes_that_come_and_go_do_not_keep_a_message_alive() {
     const DATE: u64 = 1_790_000_000;
     let mut client = Client::new(options());
-    client.engine.keep_journal();
+    client.engine.record_changes();
     let mut message = Message::new("a", "on").qos(QoS::AtLeastOnce);
     message.properties.message_expiry_interval = Some(60);
     client.tries_to_publish(message).unwrap();

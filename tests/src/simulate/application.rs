@@ -334,7 +334,7 @@ impl Application {
                 }
                 self.unanswered.push((id, serial));
                 if choices.one_in(8) {
-                    engine.share(id, 2);
+                    engine.set_consumers(id, 2);
                     self.unanswered.push((id, serial));
                 }
             }
@@ -399,7 +399,7 @@ impl Application {
             // If this answer gets lost.
             deliveries.incoming.abandoned(serial);
         } else {
-            engine.take(id);
+            engine.consume(id);
         }
         Ok(true)
     }

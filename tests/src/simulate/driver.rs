@@ -51,7 +51,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(options: ConnectOptions, now: Instant) -> Self {
         let mut engine = Engine::new(options);
-        engine.keep_journal();
+        engine.record_changes();
         Self {
             engine,
             store: StoreModel::new(now),
@@ -110,7 +110,7 @@ impl Driver {
             None => {
                 self.engine = Engine::new(options);
                 self.largest_window = None;
-                self.engine.keep_journal();
+                self.engine.record_changes();
             }
         }
         Ok(())

@@ -68,8 +68,8 @@ impl StoreModel {
         self.persist(engine, now);
         let pieces = without_remaining_time(&self.entries);
         self.entries.clear();
-        engine.close_journal();
-        engine.keep_journal();
+        engine.stop_recording();
+        engine.record_changes();
         self.persist(engine, now);
         let whole = without_remaining_time(&self.entries);
         ensure(

@@ -39,8 +39,8 @@ const EXCESS_BYTES: usize = 16 << 20;
 /// Receive Maximum.
 const BACKLOG: usize = 2;
 
-/// Notes the acknowledgement of a message. Returns its identifier (`None` at QoS 0), or `None` if it
-/// is not delivered.
+/// Notes the acknowledgement of a message. Returns its identifier (`None` at QoS 0), or `None` if
+/// it is not delivered.
 ///
 /// # Errors
 /// The server exceeds the Receive Maximum, or the backlog of the application is full.

@@ -194,7 +194,8 @@ impl Inbound {
         matches!(self.moved.get(&id), Some(Location::AwaitingRedelivery(_)))
     }
 
-    /// The message with this identifier; `None` once it is acknowledged, and if its session is lost.
+    /// The message with this identifier; `None` once it is acknowledged, and if its session is
+    /// lost.
     fn find(&mut self, id: DeliveryId) -> Option<&mut PendingAck> {
         let position = match self.moved.get(&id) {
             Some(Location::AwaitingRedelivery(packet_id)) => {

@@ -50,8 +50,8 @@ impl Inbound {
         !self.unmatched.0.is_empty()
     }
 
-    /// The oldest unmatched message, if the wait `is_over`, or if at least `maximum` acknowledgements
-    /// wait behind its own.
+    /// The oldest unmatched message, if the wait `is_over`, or if at least `maximum`
+    /// acknowledgements wait behind its own.
     pub(in crate::engine) fn overdue_unmatched(
         &self,
         is_over: bool,

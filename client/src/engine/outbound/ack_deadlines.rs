@@ -43,7 +43,8 @@ impl AckDeadlines {
         }
     }
 
-    /// Stops the clock with the connection. Returns the requests that were sent and have a deadline.
+    /// Stops the clock with the connection. Returns the requests that were sent and have a
+    /// deadline.
     pub(in crate::engine) fn stop(
         &mut self,
         now: Option<Instant>,
@@ -158,7 +159,8 @@ impl AckDeadlines {
     }
 
     /// Drops the deadlines of complete requests: those at the front always, all of them when there
-    /// are more than three times as many deadlines as `unfinished` requests, which may have two each.
+    /// are more than three times as many deadlines as `unfinished` requests, which may have two
+    /// each.
     pub(in crate::engine) fn forget(
         &mut self,
         unfinished: usize,

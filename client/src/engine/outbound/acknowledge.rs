@@ -251,8 +251,8 @@ fn refused(ack_type: AckType, ack: &Ack<'_>, allowance: usize) -> CompactOutcome
     Err(RequestError::Refused(reason)).into()
 }
 
-/// Outcome of a message that the server acknowledged with texts; copies at most `allowance` bytes of
-/// them.
+/// Outcome of a message that the server acknowledged with texts; copies at most `allowance` bytes
+/// of them.
 #[cold]
 fn explained(ack: &Ack<'_>, republished: bool, allowance: usize) -> CompactOutcome {
     let AckProperties {

@@ -92,8 +92,8 @@ impl Outbound {
     }
 }
 
-/// Rest of a Message Expiry Interval in seconds: the interval less the whole seconds that the message
-/// has waited.
+/// Rest of a Message Expiry Interval in seconds: the interval less the whole seconds that the
+/// message has waited.
 pub(in crate::engine) fn seconds_left(expires: Instant, now: Instant) -> u32 {
     let left = expires.saturating_duration_since(now);
     let begun = left.as_secs() + u64::from(left > Duration::from_secs(left.as_secs()));

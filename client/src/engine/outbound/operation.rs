@@ -47,8 +47,8 @@ pub(in crate::engine) enum Stage {
 
 /// Time limit of a request on the clock of [`AckDeadlines`](super::ack_deadlines::AckDeadlines).
 ///
-/// The limit only ever moves from one variant to a later one, except that a request that was sent in time
-/// goes back from `ForSending` to `None`.
+/// The limit only ever moves from one variant to a later one, except that a request that was sent
+/// in time goes back from `ForSending` to `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum TimeLimit {
     /// No limit.

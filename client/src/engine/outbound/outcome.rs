@@ -1,4 +1,5 @@
-//! Outcomes of requests: as the application takes them, and in the compact form in which they are kept until then.
+//! Outcomes of requests: as the application takes them, and in the compact form in which they are
+//! kept until then.
 
 use dunlin_codec::{PacketId, ReasonCode};
 

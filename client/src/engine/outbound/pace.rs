@@ -20,8 +20,8 @@ struct HeldBack {
     until: Instant,
 }
 
-/// A token bucket that holds the tokens of one second, described by the time at which it is full: so
-/// no timer has to add tokens.
+/// A token bucket that holds the tokens of one second, described by the time at which it is full:
+/// so no timer has to add tokens.
 #[derive(Debug)]
 struct Bucket {
     per_second: u64,

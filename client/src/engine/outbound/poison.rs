@@ -1,8 +1,8 @@
 //! Poison guard: finds and fails messages over which servers close the connection again and again.
 //!
-//! This deviates from the standard, which has a client repeat unacknowledged messages for as long as
-//! the session lives [MQTT-4.4.0-1]. The session is given up together with the message, so that no
-//! server has half of it.
+//! This deviates from the standard, which has a client repeat unacknowledged messages for as long
+//! as the session lives [MQTT-4.4.0-1]. The session is given up together with the message, so that
+//! no server has half of it.
 
 use std::collections::HashSet;
 
@@ -16,9 +16,9 @@ impl Outbound {
     /// Counts a connection that the server closed against the messages that were unacknowledged.
     ///
     /// A message fails after `limit` such connections in a row; of several such messages only the
-    /// one that was sent first does. Messages in `unsent` never reached the server, and those with a
-    /// PUBREC are not the reason. Returns whether a message failed: the session has to be given up
-    /// then.
+    /// one that was sent first does. Messages in `unsent` never reached the server, and those with
+    /// a PUBREC are not the reason. Returns whether a message failed: the session has to be given
+    /// up then.
     pub(in crate::engine) fn suspect(
         &mut self,
         unsent: &[WrittenRequest],

@@ -29,8 +29,8 @@ impl Quota {
         }
     }
 
-    /// Starts with `first` messages at a time, and doubles that number whenever so many messages are
-    /// acknowledged.
+    /// Starts with `first` messages at a time, and doubles that number whenever so many messages
+    /// are acknowledged.
     pub(in crate::engine) fn start_slowly(&mut self, first: u16) {
         let size = usize::from(first).max(1);
         self.window = (size < self.receive_maximum).then_some(SlowStart {

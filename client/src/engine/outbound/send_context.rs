@@ -1,5 +1,5 @@
-//! What requests are sent with: the connection's limits, the output, counters and the time. The only
-//! place where a PUBLISH is encoded into the output.
+//! Context of sending: the connection's limits, the output, counters and the time. The only place
+//! where a PUBLISH is encoded into the output.
 
 use std::time::Instant;
 

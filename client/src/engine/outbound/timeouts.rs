@@ -41,7 +41,8 @@ impl Outbound {
     }
 
     /// Fails requests whose time is over: that for sending, that for the acknowledgement, and that
-    /// from acceptance on. Calls `on_subscribe` for each SUBSCRIBE among them, right after it failed.
+    /// from acceptance on. Calls `on_subscribe` for each SUBSCRIBE among them, right after it
+    /// failed.
     pub(in crate::engine) fn time_out(
         &mut self,
         now: Instant,

@@ -148,8 +148,8 @@ pub(super) fn unsubscribe_unattended(
     }
 }
 
-/// Handles a SUBSCRIBE of the application for `filter` that failed: an earlier subscription that was
-/// not renewed since, and that no resubscription asks for, ends with it.
+/// Handles a SUBSCRIBE of the application for `filter` that failed: an earlier subscription that
+/// was not renewed since, and that no resubscription asks for, ends with it.
 pub(super) fn lose_unrenewed(
     filter: &str,
     order: u64,
