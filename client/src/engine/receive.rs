@@ -25,8 +25,14 @@ pub(super) fn take_packet(
     now: Instant,
 ) -> Result<bool, Exit> {
     // The size is checked before the rest of the packet has arrived.
-    let Some(header) = FixedHeader::peek(input, core.decode.max_packet_size)? else {
-        return Ok(false);
+    let header = match FixedHeader::peek(input, core.decode.max_packet_size) {
+        Ok(Some(header)) => header,
+        Ok(None) => return Ok(false),
+        // The decoder knows who sends: of a packet that a server may never send, nothing else counts.
+        Err(error) => {
+            let decoded = Packet::decode_with(input, &core.decode);
+            return Err(decoded.err().unwrap_or(error).into());
+        }
     };
     // Messages are the most frequent packets, and become one shared buffer.
     if header.packet_type == PacketType::Publish
