@@ -65,6 +65,8 @@ impl SandboxOptions {
     /// # Errors
     /// [`ConfigError::Invalid`] with line and key if something in it isn't right.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        // First the grammar and the types, which the TOML library judges, then the values. Both
+        // report the first error only.
         let source = Source::new(text, path);
         let raw: RawConfig = toml::from_str(text).map_err(|error| source.syntax(&error))?;
         raw.checked(&source)
@@ -101,6 +103,8 @@ impl RawConfig {
     /// Checks the values that have a form of their own, and takes the defaults of the others.
     fn checked(self, source: &Source<'_>) -> Result<SandboxOptions, ConfigError> {
         let default = SandboxOptions::default();
+        // Values with a grammar of their own are plain text in TOML and parsed here: so the error
+        // has the key even if the value is on a line of its own, as in a list.
         let strict_arns = self.strict_arns.as_ref().map(|scope| {
             let parsed: Result<ArnScope, _> = scope.get_ref().parse();
             parsed.map_err(|error| source.error("strict_arns", scope, ConfigProblem::Scope(error)))
@@ -110,15 +114,20 @@ impl RawConfig {
             parsed.map_err(|error| source.error("faults", fault, ConfigProblem::Fault(error)))
         });
         let time_scale = self.time_scale.map(|scale| match *scale.get_ref() {
+            // The factor divides times. At 1,000 the shortest time of MQTT, one second, is one
+            // millisecond, the resolution of the timers.
             factor @ 1..=1000 => Ok(factor),
             _ => Err(source.error("time_scale", &scale, ConfigProblem::TimeScale)),
         });
         let max_connections = self.max_connections.map(|count| match *count.get_ref() {
+            // Each connection needs a file descriptor: few systems allow a million of them.
             fit @ 1..=1_000_000 => Ok(fit as usize),
             _ => Err(source.error("max_connections", &count, ConfigProblem::MaxConnections)),
         });
+        // Before `authorizers`, which consumes the list.
         let default_authorizer = the_default(&self.authorizer, source)?;
         Ok(SandboxOptions {
+            // A key that is missing has the default of the library, so the two can't differ.
             port: self.port.unwrap_or(default.port),
             plain_port: self.plain,
             anonymous: self.anonymous,
@@ -145,6 +154,7 @@ fn the_default(
     authorizers: &[RawAuthorizer],
     source: &Source<'_>,
 ) -> Result<Option<String>, ConfigError> {
+    // The second default is reported where it stands, with the name of the first.
     let mut defaults = authorizers.iter().filter(|authorizer| authorizer.default);
     let first = defaults
         .next()
@@ -163,6 +173,7 @@ fn authorizers(
 ) -> Result<Vec<Authorizer>, ConfigError> {
     let mut authorizers: Vec<Authorizer> = Vec::with_capacity(raw.len());
     for authorizer in raw {
+        // AWS identifies authorizers by name: a duplicate could never be called.
         if authorizers
             .iter()
             .any(|earlier| earlier.name == *authorizer.name.get_ref())

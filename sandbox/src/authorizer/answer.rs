@@ -159,10 +159,14 @@ impl Answer {
     /// # Errors
     /// All faults of the answer, those of its values too, if it can't be read.
     pub fn from_value(value: Value) -> Result<Self, AnswerError> {
+        // A denial needs no other field, so a denial with an empty principalId or no documents is
+        // in order.
         let mut fields = object(value)?;
         if fields.get(IS_AUTHENTICATED) == Some(&Value::Bool(false)) {
             return Ok(Self::not_authenticated());
         }
+        // An authorizer of API Gateway was copied. One fault that says so helps more than a list of
+        // fields that are missing.
         let foreign = FOREIGN_FIELDS
             .into_iter()
             .find(|field| fields.contains_key(*field));
@@ -201,6 +205,8 @@ impl Answer {
         note(fault);
 
         let answer = Self {
+            // A field without a usable value gets one that adds no fault of its own below; `faults`
+            // has its fault already.
             is_authenticated: is_authenticated.unwrap_or(true),
             principal_id,
             policy_documents: documents.unwrap_or_default(),
@@ -210,6 +216,9 @@ impl Answer {
         if faults.is_empty() {
             return Ok(answer);
         }
+        // The ranges and policies of the fields that could be read are checked, too, so that one
+        // run shows all mistakes. A principalId that couldn't be read is `None` here and would be
+        // reported twice.
         let told_already = faults
             .iter()
             .any(|fault| fault.field() == Some(PRINCIPAL_ID));
@@ -225,6 +234,7 @@ impl Answer {
     /// # Errors
     /// All faults of its values.
     pub fn check(&self) -> Result<(), AnswerError> {
+        // The name of the authorizer goes into the grant, which is dropped.
         match self.clone().grant("") {
             Err(error) if !error.is_denial() => Err(error),
             Ok(_) | Err(_) => Ok(()),
@@ -235,6 +245,7 @@ impl Answer {
         if !self.is_authenticated {
             return Err(AnswerFault::NotAuthenticated.into());
         }
+        // Every field is checked before the first fault is returned.
         let mut faults = Vec::new();
         let principal_id = principal_id(self.principal_id, &mut faults);
         let policy = policy(self.policy_documents, &mut faults);
@@ -251,6 +262,7 @@ impl Answer {
             authorizer: authorizer.into(),
             principal_id,
             policy,
+            // AWS documents a default for the end of the connection, and none for the refresh.
             disconnect_after: disconnect_after.unwrap_or(DEFAULT_DISCONNECT_AFTER),
             refresh_after,
         })
@@ -297,6 +309,7 @@ impl fmt::Display for AnswerError {
             let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{}", Escaped(fault))?;
         }
+        // The text ends up in logs and, shortened, in a Reason String: it has to be bounded.
         match self.0.len().saturating_sub(MAX_TOLD) {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
@@ -307,6 +320,7 @@ impl fmt::Display for AnswerError {
 /// The fields of an answer, from the object or from its text.
 fn object(value: Value) -> Result<Map<String, Value>, AnswerFault> {
     let value = match value {
+        // A text is parsed once: a text within the text isn't an answer.
         Value::String(text) => serde_json::from_str(&text).map_err(|error| {
             AnswerFault::Text(super::lambda::json_problem(text.as_bytes(), &error).into())
         })?,
@@ -329,6 +343,8 @@ fn take<T>(
 ) -> (Option<T>, Option<AnswerFault>) {
     match fields.remove(field) {
         None | Some(Value::Null) => {
+            // Only unknown fields are left in the map besides those still to be read, so a similar
+            // name is most likely a misspelling.
             let fault = match fields.keys().find(|key| is_similar(key, field)) {
                 Some(found) => AnswerFault::Misspelled {
                     field,
@@ -349,6 +365,7 @@ fn take<T>(
 
 /// 300, and 300.0 as Python writes the numbers of DynamoDB.
 fn whole_number(value: &Value) -> Option<i64> {
+    // Below 1e9 every whole number has an exact f64, and the conversion can't overflow.
     let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() < 1e9;
     #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
     let of_float = || value.as_f64().filter(is_whole).map(|number| number as i64);
@@ -357,6 +374,7 @@ fn whole_number(value: &Value) -> Option<i64> {
 
 /// Returns whether a key differs from a field's name only in case, underscores, hyphens or a plural.
 fn is_similar(key: &str, field: &str) -> bool {
+    // `principal_id`, `PrincipalId` and `policyDocument` are the usual misspellings.
     let plain = |text: &str| {
         let letters = text
             .chars()
@@ -372,6 +390,7 @@ fn principal_id(id: Option<String>, faults: &mut Vec<AnswerFault>) -> String {
         faults.push(AnswerFault::Missing(PRINCIPAL_ID));
         return String::new();
     };
+    // AWS: `([a-zA-Z0-9]){1,128}`.
     let is_valid =
         (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !is_valid {
@@ -381,16 +400,19 @@ fn principal_id(id: Option<String>, faults: &mut Vec<AnswerFault>) -> String {
 }
 
 fn policy(documents: Vec<Value>, faults: &mut Vec<AnswerFault>) -> Policy {
+    // AWS: at most 10 documents. Beyond that none is parsed, which bounds the work for one answer.
     if documents.len() > MAX_DOCUMENTS {
         faults.push(AnswerFault::TooManyDocuments(documents.len()));
         return Policy::new(Vec::new());
     }
     let mut parsed = Vec::with_capacity(documents.len());
     for (value, number) in documents.into_iter().zip(1..) {
+        // A document counts as text, as AWS takes it; an object is written without white space.
         let text = match value {
             Value::String(text) => text,
             object => object.to_string(),
         };
+        // AWS counts characters, not bytes: at most 2,048.
         let length = text.chars().count();
         if length > MAX_DOCUMENT_LENGTH {
             faults.push(AnswerFault::DocumentTooLong { number, length });
@@ -417,6 +439,7 @@ fn seconds(
 ) -> Option<Duration> {
     let seconds = value?;
     match u64::try_from(seconds) {
+        // A negative number fails the conversion, any other one the range.
         Ok(valid) if (MIN_SECONDS..=MAX_SECONDS).contains(&seconds) => {
             Some(Duration::from_secs(valid))
         }

@@ -64,6 +64,7 @@ impl CallQueue {
     pub(super) fn new(limits: LambdaLimits) -> Self {
         let concurrency = limits.concurrency.clamp(1, LambdaLimits::MAX_CONCURRENCY);
         Self {
+            // Waiting calls hold one permit of `admitted`, running ones a permit of both.
             admitted: Arc::new(Semaphore::new(concurrency.saturating_add(MAX_WAITING))),
             running: Arc::new(Semaphore::new(concurrency)),
         }
@@ -74,14 +75,17 @@ impl CallQueue {
     /// # Errors
     /// [`QueueFault::Full`] at once, or [`QueueFault::TimedOut`] after 60 seconds.
     pub(super) async fn enter(&self) -> Result<CallPermit, QueueFault> {
+        // A full queue refuses at once: a client is better told 0x97 than left waiting.
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
         let admitted = admitted.map_err(|_| QueueFault::Full)?;
+        // Dropping this future gives up both the place in the queue and `admitted`.
         let running = Arc::clone(&self.running).acquire_owned();
         match timeout(MAX_WAIT, running).await {
             Ok(Ok(running)) => Ok(CallPermit {
                 _admitted: admitted,
                 _running: running,
             }),
+            // The semaphore is never closed, so only the timeout leads here.
             Ok(Err(_)) | Err(_) => Err(QueueFault::TimedOut),
         }
     }
@@ -129,6 +133,7 @@ mod tests {
             let queue = Arc::clone(&queue);
             async move { queue.enter().await.map(drop) }
         });
+        // Half of the time that a call may wait, in virtual time.
         tokio::time::sleep(Duration::from_secs(30)).await;
         assert!(!waits.is_finished());
         drop(first);
@@ -145,10 +150,12 @@ mod tests {
                 tokio::spawn(async move { queue.enter().await.map(drop) })
             })
             .collect();
+        // Let all of them reach the semaphore, which they do in one poll each.
         while queue.admitted.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(queue.enter().await.err(), Some(QueueFault::Full));
+        // A client in the middle of the queue hangs up.
         waiting[500].abort();
         while queue.admitted.available_permits() == 0 {
             tokio::task::yield_now().await;

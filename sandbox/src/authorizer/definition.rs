@@ -81,10 +81,12 @@ impl Signing {
         authorizer: &str,
         user_name: &'a UserName<'_>,
     ) -> Result<Option<Token<'a>>, Refusal> {
+        // Without a key name there is nowhere to look for a token.
         let token = match self.token_key_name() {
             Some(name) => user_name.parameter(name)?,
             None => None,
         };
+        // Signing is off: the token is passed on unverified, and the event says so.
         let Self::Required {
             token_key_name,
             public_keys,
@@ -95,6 +97,7 @@ impl Signing {
                 signature_verified: false,
             }));
         };
+        // Signing is on: token and signature are both required.
         let value = token.ok_or_else(|| Refusal::MissingToken {
             authorizer: authorizer.into(),
             token_key_name: token_key_name.clone(),
@@ -105,6 +108,7 @@ impl Signing {
                 .ok_or_else(|| Refusal::MissingSignature {
                     authorizer: authorizer.into(),
                 })?;
+        // The signature is over the decoded value of the parameter.
         token::verify(value, signature, public_keys).map_err(|fault| Refusal::Signature {
             authorizer: authorizer.into(),
             fault,

@@ -31,6 +31,7 @@ pub const DEMO_POLICY: &str = r#"{
 /// `DemoUnsigned`: user `demo` with password `demo` may do what the sample does.
 #[must_use]
 pub fn demo_unsigned() -> Authorizer {
+    // A password check in Rust: the sample runs on computers without Python and Node.
     let (username, password) = ("demo".into(), "demo".into());
     Authorizer::new(
         "DemoUnsigned",
@@ -47,6 +48,7 @@ pub fn demo_unsigned() -> Authorizer {
 #[must_use]
 pub fn demo_signed(public_key: PublicKey) -> Authorizer {
     Authorizer {
+        // The signature is the whole check; the Lambda only grants.
         signing: Signing::Required {
             token_key_name: "tok".into(),
             public_keys: vec![public_key],
@@ -77,6 +79,7 @@ mod tests {
             server_name: None,
             connection_id: "1".into(),
         };
+        // Timeouts of calls need the timer; no I/O happens.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -105,6 +108,8 @@ mod tests {
     #[test]
     fn every_refusal_says_why_and_no_secret() {
         let mut inactive = demo_unsigned();
+        // One user name for each refusal that needs no signature. "canary" is the password: no text
+        // may repeat it.
         (inactive.name, inactive.active) = ("Asleep".into(), false);
         let authorizers = Authorizers::new(vec![demo_unsigned(), inactive], None);
         let name = "x-amz-customauthorizer-name";
@@ -153,6 +158,7 @@ mod tests {
         let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let key = PublicKey::from_pem(&pair.public_key_pem()).unwrap();
         let authorizers = Authorizers::new(vec![demo_signed(key)], Some("DemoSigned".into()));
+        // Base64 in a user name: `+` and `=` are percent-encoded, as the device SDKs do.
         let signature = STANDARD
             .encode(pair.sign(b"hello").unwrap())
             .replace('+', "%2B")

@@ -108,6 +108,8 @@ impl Lambda {
         context: CallContext,
     ) -> Result<Answer, Unanswered> {
         let limit = context.limits.timeout;
+        // Each arm takes its permit where the call starts. It is held until the answer is there,
+        // which makes `concurrency` a bound on running calls.
         let json = match self {
             Self::Static(answer) => return Ok(answer.clone()),
             Self::Password {
@@ -115,6 +117,7 @@ impl Lambda {
                 password,
                 answer,
             } => {
+                // Nothing runs and nothing waits, so the queue isn't needed.
                 let known = event.is_from(username, password);
                 return Ok(if known {
                     answer.clone()
@@ -124,6 +127,7 @@ impl Lambda {
             }
             Self::Handler(handler) => {
                 let permit = queue.enter().await?;
+                // The permit goes along: the call may outlive this future.
                 let call = instances.call(handler, event.to_value(), context, permit);
                 return Answer::from_value(call.await?).map_err(Unanswered::Answer);
             }
@@ -141,6 +145,7 @@ impl Lambda {
             }
             Self::Url(url) => {
                 let _permit = queue.enter().await?;
+                // Dropping the request at the timeout closes its connection.
                 let posted = timeout(limit, url.post(event.to_json())).await;
                 posted.unwrap_or(Err(LambdaFault::TimedOut(limit)))?
             }
@@ -166,6 +171,7 @@ fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, Una
 /// Logs the message of an error and the calls that led to it, as the runtimes of AWS Lambda report
 /// them: `stackTrace` in Python and Java, `trace` in Node.
 fn log_error(error: &Value, log: &(dyn Fn(String) + Sync)) {
+    // A message may have several lines; OutputLog splits and bounds them.
     let mut output = OutputLog::new(log);
     let mut write = |text: &str| {
         output.write(text.trim_end().as_bytes());
@@ -272,6 +278,8 @@ mod tests {
 
     #[test]
     fn the_calls_that_led_to_an_error_are_logged_line_by_line() {
+        // A Python frame ends with a line feed and may span lines; Node repeats the message as its
+        // first frame.
         let python = br#"{"errorMessage":"no\nkey","errorType":"KeyError","requestId":"1",
             "stackTrace":["  File \"/var/task/a.py\", line 2, in fn\n    x()\n", "  File \"/var/task/b.py\"\n"]}"#;
         let lines = [
@@ -307,6 +315,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_cut_off_ends_early_and_is_not_empty() {
+        // Columns are those of serde_json: the last byte that was read.
         for (cut, place) in [
             (&b"{\"isAuthenticated\": tr"[..], "line 1 column 22"),
             (b"{\n  \"a\":\n", "line 2 column 6"),

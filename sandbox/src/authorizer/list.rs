@@ -65,6 +65,8 @@ impl Authorizers {
     /// Lets every client that names no authorizer in, whatever its user name and password, and lets
     /// it do everything.
     pub(crate) fn with_anonymous(mut self, anonymous: bool) -> Self {
+        // The grant is made once, from an answer as a Lambda would give it: it passes the same
+        // checks.
         self.anonymous = Answer::allow("anonymous", ALLOW_ALL.into())
             .grant("anonymous")
             .ok()
@@ -138,6 +140,8 @@ impl Authorizers {
         credentials: &Credentials,
         log: &EventLog,
     ) -> Result<Grant, Refusal> {
+        // Anonymous access is for clients without an authorizer. One that is named is asked, so
+        // that authorizers can be tested beside it.
         let names_one = credentials
             .username
             .as_ref()
@@ -145,6 +149,8 @@ impl Authorizers {
         if let Some(grant) = self.anonymous.as_ref().filter(|_| !names_one) {
             return Ok(grant.clone());
         }
+        // The user name, the authorizer and the signature are checked before the Lambda is called,
+        // as at AWS: a client with a wrong signature costs no call.
         let user_name = UserName::parse(credentials.username.as_deref())?;
         let Entry {
             authorizer,
@@ -152,6 +158,8 @@ impl Authorizers {
             instances,
         } = self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
         let token = authorizer.signing.token(&authorizer.name, &user_name)?;
+        // The call: it waits in the queue of this authorizer alone, and ends when this future is
+        // dropped.
         let event = LambdaEvent::new(credentials, token);
         let context = CallContext {
             authorizer: authorizer.name.clone(),
@@ -164,16 +172,19 @@ impl Authorizers {
             .lambda
             .invoke(&event, queue, instances, context)
             .await;
+        // The answer becomes a grant, or the reason why it can't.
         let grant =
             answer.and_then(|answer| answer.grant(&authorizer.name).map_err(Unanswered::Answer));
         let grant = grant.map_err(|unanswered| refusal(authorizer.name.clone(), unanswered))?;
         Ok(Grant {
+            // The scope belongs to the sandbox, not to the answer.
             policy: grant.policy.within(self.scope.clone()),
             ..grant
         })
     }
 
     fn named(&self, name: Option<&str>) -> Result<&Entry, Refusal> {
+        // The name in the user name counts more than the default. (AWS: allowAuthorizerOverride)
         let wanted = name
             .or(self.default.as_deref())
             .ok_or(Refusal::NoAuthorizerNamed)?;
@@ -182,6 +193,7 @@ impl Authorizers {
             .iter()
             .find(|entry| entry.authorizer.name == wanted);
         let entry = found.ok_or_else(|| Refusal::UnknownAuthorizer(wanted.into()))?;
+        // AWS never calls an inactive authorizer, not even as the default.
         if !entry.authorizer.active {
             return Err(Refusal::Inactive(entry.authorizer.name.clone()));
         }
@@ -191,6 +203,7 @@ impl Authorizers {
 
 /// The callback that makes an event of each line of a Lambda's output.
 fn lambda_log(authorizer: &str, log: &EventLog) -> LambdaLog {
+    // Owned copies: a handler may print after the client has hung up.
     let (authorizer, log) = (authorizer.to_owned(), log.clone());
     Arc::new(move |text| {
         let authorizer = authorizer.clone();
@@ -200,6 +213,7 @@ fn lambda_log(authorizer: &str, log: &EventLog) -> LambdaLog {
 
 fn refusal(authorizer: String, unanswered: Unanswered) -> Refusal {
     match unanswered {
+        // A denial is the decision of the Lambda; every other fault is a failure of its code.
         Unanswered::Answer(error) if error.is_denial() => Refusal::NotAuthenticated(authorizer),
         Unanswered::Answer(error) => Refusal::Answer { authorizer, error },
         Unanswered::NotCalled(fault) => Refusal::NotCalled { authorizer, fault },
@@ -240,12 +254,15 @@ mod tests {
         };
         let authorizers = Authorizers::new(vec![demo_unsigned(), url("Busy"), url("Free")], None);
         let log = EventLog::default();
+        // The only permit of "Busy" is taken, so a call of it waits until its timeout in virtual
+        // time.
         let _running = authorizers.list[1].queue.enter().await.unwrap();
         let (fixed, free, busy) = (
             credentials("DemoUnsigned"),
             credentials("Free"),
             credentials("Busy"),
         );
+        // The others are answered at once: by a fixed answer, and by a URL that nobody listens on.
         assert!(authorizers.authorize(&fixed, &log).await.is_ok());
         let free = authorizers.authorize(&free, &log).await;
         assert!(

@@ -16,15 +16,19 @@ pub(super) struct UserName<'a> {
 impl<'a> UserName<'a> {
     /// A CONNECT without a user name has no parameters: the default authorizer may still take it.
     pub(super) fn parse(user_name: Option<&'a str>) -> Result<Self, Refusal> {
+        // The text before the first `?` is the name proper, which AWS leaves to the Lambda.
         let Some((_, query)) = user_name.and_then(|name| name.split_once('?')) else {
             return Ok(Self {
                 parameters: Vec::new(),
             });
         };
+        // A second `?` is the usual mistake of clients that append their metrics as a query of its
+        // own: AWS then never calls the Lambda. A `?` in a value is sent as %3F.
         let more = query.matches('?').count();
         if more > 0 {
             return Err(Refusal::QuestionMarks(more + 1));
         }
+        // Empty pairs are skipped: `?&a=b` and `?a=b&` are what concatenation produces.
         let parameters = query
             .split('&')
             .filter(|pair| !pair.is_empty())
@@ -50,6 +54,7 @@ impl<'a> UserName<'a> {
 }
 
 fn parameter(pair: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), Refusal> {
+    // Only the first `=` separates: base64 ends with more of them. Keys are encoded like values.
     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
     match (decode(key), decode(value)) {
         (Some(key), Some(value)) => Ok((key, value)),
@@ -59,6 +64,7 @@ fn parameter(pair: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), Refusal> {
 
 /// `None` where a `%` isn't followed by two hex digits, or the bytes aren't UTF-8.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
+    // Most values have nothing to decode and are borrowed.
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }
@@ -69,6 +75,7 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
             decoded.push(byte);
             continue;
         }
+        // Decoded bytes are collected first, since one character may be several of them.
         let (high, low) = (hex_digit(bytes.next()?)?, hex_digit(bytes.next()?)?);
         decoded.push(high << 4 | low);
     }

@@ -93,6 +93,8 @@ impl Refusal {
     #[must_use]
     pub const fn reason_code(&self) -> ReasonCode {
         match self {
+            // Nobody decided about the client, so it may try again later; the other refusals are
+            // decisions.
             Self::NotCalled { .. } => ReasonCode::QuotaExceeded,
             _ => ReasonCode::NotAuthorized,
         }

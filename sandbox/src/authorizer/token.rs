@@ -64,9 +64,11 @@ pub(super) fn verify(
     signature: &str,
     keys: &[PublicKey],
 ) -> Result<(), SignatureFault> {
+    // AWS takes plain base64 with padding: `[A-Za-z0-9+/]+={0,2}`.
     let signature = STANDARD
         .decode(signature)
         .map_err(|_| not_base64(signature))?;
+    // Any of the keys will do, so that keys can be rotated without refusing clients.
     let verified = keys.iter().any(|key| {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &key.der)
             .verify(token.as_bytes(), &signature)
@@ -80,6 +82,8 @@ pub(super) fn verify(
 }
 
 fn not_base64(signature: &str) -> SignatureFault {
+    // Parts of a JWT are base64url, and `openssl base64` breaks its output into lines: the two
+    // usual mistakes have texts of their own.
     if signature.contains(['-', '_']) {
         SignatureFault::Base64Url
     } else if signature.contains(char::is_whitespace) {
@@ -110,6 +114,7 @@ mod tests {
 
     #[test]
     fn only_the_signature_of_this_token_by_this_key_is_taken() {
+        // The key that signed is the second of the two: the order doesn't count.
         let (pair, public) = key();
         let (_, other) = key();
         let signature = STANDARD.encode(pair.sign(b"hello").unwrap());

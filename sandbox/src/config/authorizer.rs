@@ -87,6 +87,8 @@ impl TryFrom<LambdaKeys> for RawLambda {
     type Error = String;
 
     fn try_from(keys: LambdaKeys) -> Result<Self, Self::Error> {
+        // The kind follows from the keys that are present. `runtime` and `code` belong to a
+        // handler, and may stand without `handler`: each runtime has a default name.
         let is_handler = keys.handler.is_some() || keys.runtime.is_some() || keys.code.is_some();
         let kind = match (keys.r#static, keys.exec, keys.url, is_handler) {
             (Some(answer), None, None, false) => LambdaKind::Static(answer),
@@ -103,6 +105,8 @@ impl TryFrom<LambdaKeys> for RawLambda {
             }
             _ => return Err("a Lambda is exactly one of static, exec, handler and url".into()),
         };
+        // Keys that the kind has no use for are refused: ignored, they would look as if they
+        // worked.
         let is_call = !matches!(kind, LambdaKind::Static(_));
         if !is_call && (keys.timeout.is_some() || keys.concurrency.is_some()) {
             return Err("timeout and concurrency are for exec, handler and url".into());
@@ -110,12 +114,15 @@ impl TryFrom<LambdaKeys> for RawLambda {
         if keys.env.is_some() && !matches!(kind, LambdaKind::Exec(_) | LambdaKind::Handler { .. }) {
             return Err("env is for exec and handler".into());
         }
+        // Errors are text from here on, because serde passes a text on together with the position
+        // of the table.
         let mut environment = LambdaEnvironment::default();
         for variable in keys.env.into_iter().flatten() {
             environment
                 .add(&variable)
                 .map_err(|error| format!("env {variable:?}: {error}"))?;
         }
+        // A limit that is missing keeps AWS's value.
         let mut limits = LambdaLimits::default();
         if let Some(raw) = keys.timeout {
             limits.timeout = raw.checked()?;
@@ -140,6 +147,7 @@ impl TryFrom<LambdaKeys> for RawLambda {
 impl RawTimeout {
     fn checked(self) -> Result<Duration, String> {
         let time = match self {
+            // A bare number is seconds, as in the settings of AWS Lambda.
             Self::Seconds(seconds) => Some(Duration::from_secs(seconds)),
             Self::Text(text) => humantime::parse_duration(&text).ok(),
         };
@@ -150,6 +158,7 @@ impl RawTimeout {
 
 impl RawAuthorizer {
     pub(super) fn checked(self, source: &Source<'_>) -> Result<Authorizer, ConfigError> {
+        // authorizerName of CreateAuthorizer: `[\w=,@-]+`, 1 to 128 characters.
         let of_name = |c: char| c.is_ascii_alphanumeric() || "_=,@-".contains(c);
         check_name(
             "name",
@@ -169,6 +178,7 @@ impl RawAuthorizer {
 
     fn signing(&self, source: &Source<'_>) -> Result<Signing, ConfigError> {
         if let Some(name) = &self.token_key_name {
+            // tokenKeyName of CreateAuthorizer: `[a-zA-Z0-9_-]+`, 1 to 128 characters.
             let of_name = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
             check_name(
                 "token_key_name",
@@ -182,15 +192,23 @@ impl RawAuthorizer {
             .token_key_name
             .as_ref()
             .map(|name| name.get_ref().clone());
+        // `public_key` and `public_keys` may stand together: AWS takes a map of keys, and each
+        // verifies.
         let mut keys = self.public_key.iter().chain(&self.public_keys).peekable();
         match (self.signing, keys.peek()) {
+            // A key beside `signing = false` is most likely a mistake: nobody would check the
+            // signatures.
             (Some(false), Some(key)) => {
                 Err(source.error("public_key", key, ConfigProblem::KeyWithoutSigning))
             }
+            // Without signing a token may still be passed to the Lambda, unverified.
             (Some(false) | None, None) => Ok(Signing::Disabled { token_key_name }),
+            // Only the keys are missing. If the name is missing, too, the next arm asks for it.
             (Some(true), None) if token_key_name.is_some() => {
                 Err(source.error("public_key", &self.name, ConfigProblem::NoPublicKey))
             }
+            // Keys alone switch signing on. A token without a name couldn't be found in the user
+            // name.
             (Some(true) | None, _) => {
                 let token_key_name = token_key_name.ok_or_else(|| {
                     source.error("token_key_name", &self.name, ConfigProblem::NoTokenKeyName)
@@ -227,6 +245,7 @@ fn check_name(
 fn public_key(key: &Spanned<String>, source: &Source<'_>) -> Result<PublicKey, ConfigError> {
     let text = key.get_ref();
     let error = |problem| source.error("public_key", key, problem);
+    // No path contains this text, so the same key takes a PEM and a file.
     let pem = if text.contains("-----BEGIN") {
         text.clone()
     } else {
@@ -242,10 +261,13 @@ fn lambda(raw: &Spanned<RawLambda>, source: &Source<'_>) -> Result<Lambda, Confi
         kind, environment, ..
     } = raw.get_ref();
     match kind {
+        // Everything that can be found out now is, so that a mistake fails the start and not every
+        // CONNECT.
         LambdaKind::Static(answer) => static_answer(answer, source)
             .map(Lambda::Static)
             .map_err(error),
         LambdaKind::Exec(words) => match words.split_first() {
+            // A program runs in the folder of the config file, where its script and data lie.
             Some((program, arguments)) => Ok(Lambda::Exec(Program {
                 program: executable(program, source),
                 arguments: arguments.iter().map(Into::into).collect(),
@@ -259,6 +281,7 @@ fn lambda(raw: &Spanned<RawLambda>, source: &Source<'_>) -> Result<Lambda, Confi
             runtime,
             code,
         } => {
+            // The code is by default beside the config file, too.
             let code = code
                 .as_ref()
                 .map_or_else(|| source.folder(), |code| source.resolve(code));
@@ -310,8 +333,10 @@ fn static_answer(answer: &Value, source: &Source<'_>) -> Result<Answer, ConfigPr
                 Err(source) => return Err(ConfigProblem::File { path, source }),
             }
         }
+        // An inline table; TOML and JSON have the same types here.
         inline => inline.clone(),
     };
+    // Fields and types first, then ranges and policies. An answer that denies is valid.
     let answer = Answer::from_value(value).map_err(ConfigProblem::Answer)?;
     answer.check().map_err(ConfigProblem::Answer)?;
     Ok(answer)

@@ -159,6 +159,7 @@ impl<'a> Source<'a> {
     /// Error of the TOML library, with its line and key.
     pub(super) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
         let span = error.span().unwrap_or_default();
+        // One line: the message ends up in a log line and behind `error:`.
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         // An unknown or missing field is named already.
         let names_it = message.starts_with("unknown field") || message.starts_with("missing field");
@@ -171,6 +172,7 @@ impl<'a> Source<'a> {
     }
 
     fn at(&self, span: Range<usize>, key: String, problem: ConfigProblem) -> ConfigError {
+        // Lines count from 1, as in editors.
         let before = self.text.get(..span.start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         ConfigError::Invalid {
@@ -183,6 +185,7 @@ impl<'a> Source<'a> {
 
     /// Key of the line of a position: the text before its `=`.
     fn key_at(&self, position: usize) -> String {
+        // From the last line feed before the position, or from the beginning of the file.
         let start = self
             .text
             .get(..position)

@@ -21,6 +21,7 @@ fn refusal(text: &str) -> String {
 fn a_file_may_say_everything_or_nothing() {
     let nothing = parse("").unwrap();
     assert!(nothing.authorizers.is_empty() && nothing.port == 8883 && nothing.demo);
+    // Each key has another value than its default.
     let all = parse(
         r#"
         port = 0
@@ -65,9 +66,11 @@ fn a_file_may_say_everything_or_nothing() {
     let [a, b] = all.authorizers.as_slice() else {
         panic!("two")
     };
+    // A token key name without keys means a token that nobody verifies.
     assert!(!a.active && b.active && !b.signing.is_required());
     assert_eq!(b.signing.token_key_name(), Some("tok"));
     assert!(
+        // The program runs in the folder of the config file.
         matches!(&b.lambda, Lambda::Exec(Program { folder: Some(folder), .. })
         if folder == Path::new("/etc/dunlin"))
     );
@@ -78,6 +81,7 @@ fn the_folder_of_a_bare_file_name_is_the_current_one() {
     let text = "[[authorizer]]\nname = 'A'\nlambda.exec = ['sh']";
     let here = std::env::current_dir().unwrap();
     for (path, folder) in [
+        // The parent of a bare file name is the empty path, which isn't a folder.
         ("sandbox.toml", here.clone()),
         ("./sandbox.toml", here.clone()),
         ("conf/sandbox.toml", here.join("conf")),
@@ -99,6 +103,7 @@ fn signing_is_on_where_keys_are_given_and_every_key_counts() {
             .unwrap()
             .public_key_pem()
     };
+    // One key by its file and one inline.
     fs::write(dir.path().join("one.pem"), pem()).unwrap();
     let text = format!(
         "[[authorizer]]\nname = 'A'\ntoken_key_name = 'tok'\npublic_keys = ['one.pem', '''{}''']\n\
@@ -171,6 +176,7 @@ fn each_mistake_is_told_with_its_line_and_key() {
     };
     for (found, expected) in [
         (
+            // Types, unknown keys and syntax: errors of the TOML library.
             refusal("port = 'x'"),
             "1: port: invalid type: string \"x\", expected u16",
         ),
@@ -180,6 +186,7 @@ fn each_mistake_is_told_with_its_line_and_key() {
         ),
         (refusal("port = "), "1: port: "),
         (
+            // Values with a grammar or range of their own.
             refusal("deny.connect = 'shrug'"),
             "1: deny.connect: \"shrug\" isn't known; there are: reason-code",
         ),
@@ -201,6 +208,8 @@ fn each_mistake_is_told_with_its_line_and_key() {
         ),
         (authorizer("signing = true"), "2: token_key_name: "),
         (
+            // A key that is missing has no line of its own: the line is that of the authorizer's
+            // name.
             authorizer("signing = true\ntoken_key_name = 't'"),
             "2: public_key: ",
         ),
@@ -251,6 +260,7 @@ fn each_mistake_is_told_with_its_line_and_key() {
             "3: lambda: principalId is missing; policyDocuments is missing",
         ),
         (
+            // Lambdas: an unknown kind, two kinds, and keys of another kind.
             refusal("[[authorizer]]\nname = 'A'\nlambda.run = 'x'"),
             "3: unknown field `run`, expected one of `static`, `exec`, `url`",
         ),

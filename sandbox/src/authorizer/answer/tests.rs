@@ -34,6 +34,7 @@ fn a_document_may_be_an_object_or_its_text() {
 
 #[test]
 fn an_answer_reads_the_json_of_aws() {
+    // `context` is a field of API Gateway; AWS IoT ignores unknown fields.
     let json = json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": [],
         "disconnectAfterInSeconds": 300, "refreshAfterInSeconds": 86400, "context": {}});
     let grant = Answer::from_value(json).unwrap().grant("A").unwrap();
@@ -44,6 +45,7 @@ fn an_answer_reads_the_json_of_aws() {
 #[test]
 fn the_text_of_an_answer_is_an_answer_too() {
     let json = json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": [document().to_string()]});
+    // AWS's own Node samples return JSON.stringify(..).
     let text = Value::String(json.to_string());
     assert_eq!(Answer::from_value(text), Answer::from_value(json));
     assert_eq!(
@@ -72,6 +74,7 @@ fn seconds_that_are_missing_mean_a_day_and_no_refresh() {
 
 #[test]
 fn all_faults_are_told_at_once() {
+    // Two values out of range, one of the wrong type, and one document that can't be evaluated.
     let json = json!({"isAuthenticated": true, "principalId": "a-b", "disconnectAfterInSeconds": 5,
         "refreshAfterInSeconds": "300", "policyDocuments": [document(), {"Version": "1", "Statement": []}]});
     assert_eq!(
@@ -106,6 +109,8 @@ fn what_people_return_by_mistake_is_told_by_its_name() {
     let gateway = json!({"principalId": "u", "policyDocument": {}, "context": {}});
     for (json, text) in [
         (
+            // A handler without `return`, authorizers for API Gateway in both formats, and an HTTP
+            // response.
             Value::Null,
             "it returned nothing (None in Python, undefined or null in Node)",
         ),
@@ -122,6 +127,7 @@ fn what_people_return_by_mistake_is_told_by_its_name() {
             "it is an answer for API Gateway (statusCode)",
         ),
         (
+            // Names in another case, in snake case and in the singular.
             json!({"IsAuthenticated": true, "principalId": "p", "policyDocuments": []}),
             "isAuthenticated is missing; \"IsAuthenticated\" isn't it: the names of fields must be exact",
         ),
@@ -179,6 +185,7 @@ fn a_field_of_the_wrong_type_is_named() {
 
 #[test]
 fn a_principal_id_is_letters_and_digits() {
+    // Empty, a hyphen, a letter outside ASCII, and one character too many.
     for id in ["", "a-b", "ä", &"a".repeat(129)] {
         assert_eq!(
             fault(Answer {
@@ -228,6 +235,7 @@ fn a_document_that_cannot_be_evaluated_is_named_by_its_number() {
 
 #[test]
 fn seconds_must_be_within_the_range_of_aws() {
+    // The range is 300 to 86,400, both included.
     for seconds in [-1, 0, 299, 86_401] {
         let refresh = Answer {
             refresh_after_in_seconds: Some(seconds),

@@ -22,6 +22,7 @@ impl CodeState {
     /// Looks at the folder. What can't be read is left out.
     pub(super) fn of(folder: &Path) -> Self {
         let mut files = Vec::new();
+        // An explicit stack of folders in place of recursion: the depth isn't ours to bound.
         let mut folders = vec![PathBuf::new()];
         while let Some(relative) = folders.pop() {
             let Ok(entries) = fs::read_dir(folder.join(&relative)) else {
@@ -43,6 +44,8 @@ impl CodeState {
                         length: metadata.len(),
                     });
                 }
+                // A folder with more files, such as a home folder, isn't read to its end before
+                // each call.
                 if files.len() >= MAX_FILES || folders.len() >= MAX_FILES {
                     break;
                 }
@@ -51,12 +54,15 @@ impl CodeState {
                 break;
             }
         }
+        // Sorted, so that the comparison is a binary search.
         files.sort_unstable();
         Self { files }
     }
 
     /// The first file that was changed, added or removed since `before`.
     pub(super) fn changed_since<'a>(&'a self, before: &'a Self) -> Option<&'a Path> {
+        // Path, time and length together: a changed file is a new entry, and counts as gone only if
+        // its path is.
         let is_new = |file: &&File| before.files.binary_search(file).is_err();
         let is_gone = |file: &&File| {
             self.files
@@ -92,6 +98,7 @@ mod tests {
         write("handler.py", "a");
         write("lib/util.py", "a");
         let mut before = CodeState::of(dir.path());
+        // Caches, packages and editor backups change without the code.
         for name in [
             "node_modules/x.js",
             "__pycache__/handler.pyc",

@@ -42,10 +42,12 @@ impl LambdaEnvironment {
     /// # Errors
     /// If the name is empty, or a NUL is anywhere in the text.
     pub fn add(&mut self, text: &str) -> Result<(), LambdaEnvironmentError> {
+        // A value may contain further `=`.
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (text, None),
         };
+        // The system's environment is a list of NAME=VALUE strings that end with a NUL.
         if name.is_empty() || text.contains('\0') {
             return Err(LambdaEnvironmentError);
         }
@@ -73,10 +75,13 @@ impl LambdaEnvironment {
     }
 
     fn variables_with(&self, own: impl Fn(&str) -> Option<OsString>) -> Vec<(OsString, OsString)> {
+        // First what every program needs, then what was configured, so that the latter wins.
         let passed = PASSED
             .iter()
             .filter_map(|name| Some((OsString::from(name), own(name)?)));
         let configured = self.0.iter().filter_map(|Variable { name, value }| {
+            // A variable that is passed on and isn't set here is left out, not set to an empty
+            // text.
             let value = value.as_ref().map(OsString::from).or_else(|| own(name))?;
             Some((OsString::from(name), value))
         });
@@ -128,6 +133,8 @@ mod tests {
     #[test]
     fn nothing_is_passed_on_but_what_every_program_needs_and_what_is_named() {
         let mut environment = LambdaEnvironment::default();
+        // Passed on, set with an `=` in the value, passed on without being set, and one that
+        // replaces a default.
         for text in ["AWS_PROFILE", "TABLE=a=b", "NOT_SET", "LANG=C"] {
             environment.add(text).unwrap();
         }

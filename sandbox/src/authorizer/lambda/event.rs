@@ -57,14 +57,17 @@ struct ConnectionMetadata {
 impl LambdaEvent {
     pub(in crate::authorizer) fn new(credentials: &Credentials, token: Option<Token<'_>>) -> Self {
         Self {
+            // Absent without a token, as at AWS; signatureVerified is false then.
             token: token.map(|token| token.value.to_owned()),
             signature_verified: token.is_some_and(|token| token.signature_verified),
+            // The sandbox has no WebSocket, which would add "http".
             protocols: vec!["tls", "mqtt"],
             protocol_data: ProtocolData {
                 tls: TlsData {
                     server_name: credentials.server_name.clone(),
                 },
                 mqtt: MqttData {
+                    // The user name with its query: handlers of AWS parse it themselves.
                     username: credentials.username.clone(),
                     password: credentials
                         .password
@@ -90,6 +93,7 @@ impl LambdaEvent {
 
     pub(super) fn is_from(&self, username: &str, password: &str) -> bool {
         let mqtt = &self.protocol_data.mqtt;
+        // The password check compares the name in front of the parameters.
         let name = mqtt.username.as_deref().unwrap_or_default();
         let name = name.split_once('?').map_or(name, |(name, _)| name);
         name == username && mqtt.password.as_deref() == Some(STANDARD.encode(password).as_str())
@@ -129,6 +133,7 @@ mod tests {
                 signature_verified: true,
             }),
         );
+        // Names and nesting as AWS documents them; the password is Base64.
         assert_eq!(
             serde_json::to_value(&event).unwrap(),
             serde_json::json!({
@@ -175,6 +180,7 @@ mod tests {
             password: "s3cret".into(),
             answer: Answer::not_authenticated(),
         };
+        // Password in plain and in Base64, token, and user name: Debug may show none of them.
         let shown = format!("{event:?} {lambda:?} {:?}", credentials());
         for secret in ["s3cret", "czNjcmV0", "abc", "alice"] {
             assert!(!shown.contains(secret), "{shown}");

@@ -84,6 +84,7 @@ impl LambdaFault {
     /// The error that a runtime reports in place of an answer: `{"errorMessage": .., "errorType":
     /// ..}`.
     pub(super) fn reported(answer: &Value) -> Option<Self> {
+        // An answer that has both fields is an answer: AWS looks for isAuthenticated.
         let is_error =
             answer.get("errorMessage").is_some() && answer.get("isAuthenticated").is_none();
         let kind = answer
@@ -95,6 +96,7 @@ impl LambdaFault {
 
     /// An error of this type.
     pub(super) fn reported_type(kind: &str) -> Self {
+        // The type comes from the handler and goes into a Reason String: it is bounded.
         Self::Reported(kind.chars().take(MAX_ERROR_TYPE).collect())
     }
 }
@@ -131,6 +133,7 @@ impl JsonProblem {
         }
 
         // The column is that of the first byte that doesn't fit: the N of NaN, the I of -Infinity.
+        // serde_json only says "expected value", so the text at the place of the error decides.
         let line = text
             .split(|byte| *byte == b'\n')
             .nth(error.line().saturating_sub(1));

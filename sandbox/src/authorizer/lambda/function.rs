@@ -17,6 +17,7 @@ pub(super) struct FunctionFacts {
 impl FunctionFacts {
     /// Facts about the function `name`. `region` is that of its environment, if that has one.
     pub(super) fn new(name: &str, region: Option<String>, scope: Option<&ArnScope>) -> Self {
+        // The configured region first, then that of the scope, then the default.
         let region = region.or_else(|| scope.map(|scope| scope.region.clone()));
         Self {
             name: name.into(),

@@ -81,6 +81,8 @@ impl Handler {
     pub fn from_file(text: &str, folder: &Path) -> Result<Self, HandlerError> {
         let (path, runtime, function) =
             split_file(text).ok_or_else(|| HandlerError::NoHandlerFile(text.into()))?;
+        // The file's own folder becomes the folder of the code, as if it had been uploaded with
+        // what lies beside it.
         let path = absolute(&folder.join(path));
         let (code, file) = match (path.parent(), path.file_name()) {
             (Some(code), Some(file)) => (code.to_path_buf(), PathBuf::from(file)),
@@ -96,6 +98,7 @@ impl Handler {
             function,
             environment: LambdaEnvironment::default(),
         };
+        // A missing file is found here, before any client connects.
         handler.find_file()?;
         Ok(handler)
     }
@@ -115,6 +118,7 @@ impl Handler {
         if !code.is_dir() {
             return Err(LambdaMissing::Folder(code).into());
         }
+        // Without a runtime both are tried: `handler.fn` may mean handler.py or handler.js.
         let runtimes = runtime.map_or_else(
             || vec![LambdaRuntime::Python, LambdaRuntime::Node],
             |it| vec![it],
@@ -122,6 +126,7 @@ impl Handler {
         let mut found = Vec::new();
         let mut missing = Vec::new();
         for runtime in runtimes {
+            // Each runtime splits the name by its own rule and looks for its own file names.
             let (module, function) = runtime.split(name);
             let files = runtime.files(&module);
             match files.iter().find(|file| code.join(file).is_file()) {
@@ -129,6 +134,7 @@ impl Handler {
                 None => missing.extend(files),
             }
         }
+        // Exactly one runtime may have a file; to choose between two would be a guess.
         let mut found = found.into_iter();
         match (found.next(), found.next()) {
             (Some((runtime, file, function)), None) => Ok(Self {
@@ -179,6 +185,7 @@ impl Handler {
             .args(self.runtime.arguments())
             .current_dir(&self.code)
             .env_clear()
+            // A later variable replaces an earlier one of the same name: the configured ones win.
             .envs(self.aws_variables(facts))
             .envs(self.environment.variables())
             .stdin(Stdio::piped());
@@ -199,6 +206,8 @@ impl Handler {
     /// The module as Python imports it: `package.handler` for `package/handler.py` and
     /// `package/handler/__init__.py`.
     fn module(&self) -> String {
+        // A package is imported by the name of its folder; its file __init__.py isn't part of the
+        // name.
         let path = self.file.with_extension("");
         let names: Vec<_> = path
             .iter()
@@ -209,6 +218,8 @@ impl Handler {
     }
 
     fn aws_variables(&self, facts: &FunctionFacts) -> Vec<(OsString, OsString)> {
+        // The variables that AWS documents for its runtimes and that handlers read. Credentials are
+        // left out: the handler runs with those that are configured.
         let text = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
         vec![
             text("AWS_REGION", &facts.region),
@@ -240,6 +251,7 @@ impl Handler {
 
 /// File, runtime and function of `FILE[:FUNCTION]`.
 fn split_file(text: &str) -> Option<(&str, LambdaRuntime, Option<&str>)> {
+    // The extension alone decides, so that a program such as `./auth` is never taken for a handler.
     let runtime = |path: &str| match Path::new(path).extension()?.to_str()? {
         "py" => Some(LambdaRuntime::Python),
         "js" | "mjs" | "cjs" => Some(LambdaRuntime::Node),
@@ -248,6 +260,7 @@ fn split_file(text: &str) -> Option<(&str, LambdaRuntime, Option<&str>)> {
     if let Some(runtime) = runtime(text) {
         return Some((text, runtime, None));
     }
+    // The last colon separates the function: on Windows an earlier one follows the drive.
     let (path, function) = text.rsplit_once(':')?;
     let is_name = !function.is_empty() && !function.contains(['/', '\\', ' ']);
     Some((path, runtime(path)?, Some(function))).filter(|_| is_name)
@@ -274,6 +287,7 @@ mod tests {
 
     #[test]
     fn a_word_that_is_a_file_of_code_is_a_handler_and_anything_else_is_not() {
+        // Files with and without a function; a function may be a path of exported objects.
         for text in [
             "handler.py",
             "a/b.mjs",
@@ -298,6 +312,7 @@ mod tests {
 
     #[test]
     fn a_file_names_its_runtime_its_folder_and_its_function() {
+        // The folder of the code is that of the file, not the one the name is relative to.
         let dir = folder(&["auth/handler.py", "auth/index.mjs"]);
         let of = |text: &str| Handler::from_file(text, dir.path());
         let python = of("auth/handler.py").unwrap();
@@ -314,6 +329,7 @@ mod tests {
             (node.runtime, node.function.as_str()),
             (LambdaRuntime::Node, "check")
         );
+        // Without a function, each runtime has AWS's default.
         assert_eq!(of("auth/index.mjs").unwrap().function, "handler");
         let missing = of("auth/other.py").unwrap_err().to_string();
         assert_eq!(
@@ -335,6 +351,8 @@ mod tests {
             "both.js",
         ]);
         let of = |name: &str, runtime| Handler::named(name, runtime, dir.path());
+        // Name, file, function, and the module as Python imports it. Python splits at the last dot,
+        // Node at the first one behind the last slash.
         let cases = [
             (
                 "handler.lambda_handler",
@@ -360,6 +378,7 @@ mod tests {
             );
             assert_eq!(handler.module(), module);
         }
+        // both.py and both.js: only a runtime decides.
         assert!(matches!(
             of("both.handler", None),
             Err(HandlerError::Ambiguous { .. })

@@ -78,6 +78,8 @@ impl Instance {
         let (Some(requests), Some(output)) = (requests, output) else {
             return Err(not_started(io::ErrorKind::BrokenPipe.into()));
         };
+        // The handler may print anything, but it isn't told the random marker: only the runner's
+        // own lines count as answers.
         let marker = uuid::random();
         let setup = handler.setup(&marker);
         let mut instance = Self {
@@ -119,6 +121,7 @@ impl Instance {
         remaining: Duration,
         log: &mut OutputLog<'_>,
     ) -> Result<Reply, LambdaFault> {
+        // The runner answers context.getRemainingTimeInMillis() from this.
         let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
         let context = self.facts.context();
         let id = context.get("awsRequestId").cloned().unwrap_or_default();
@@ -136,6 +139,8 @@ impl Instance {
             // client.
             log.write(b"[dunlin] a second answer to an earlier request is ignored\n");
         };
+        // `ends`: the runner exits after this error, for example because the module can't be
+        // loaded.
         match frame.error {
             Some(error) if frame.ends => Err(LambdaFault::reported_type(&error)),
             Some(error) => Ok(Reply::Failed(error)),
@@ -195,6 +200,7 @@ async fn next_answer(
 ) -> Result<Option<Vec<u8>>, LambdaFault> {
     let mut line = Vec::new();
     loop {
+        // A read error counts as the end: the exit status then says what happened.
         let chunk = output.fill_buf().await.unwrap_or_default();
         if chunk.is_empty() {
             log.write(&line);
@@ -205,6 +211,7 @@ async fn next_answer(
         line.extend_from_slice(chunk.get(..taken).unwrap_or(chunk));
         output.consume(taken);
 
+        // The marker may stand anywhere in the line, and the line may come in several pieces.
         let found = find(&line, marker.as_bytes());
         if line.len() > MAX_ANSWER + found.unwrap_or_default() {
             if found.is_some() {
@@ -234,6 +241,7 @@ fn spawn(
     command: &mut Command,
     watchdog: Option<&Watchdog>,
 ) -> io::Result<(Process, Option<Output>)> {
+    // Both outputs share one pipe, so that log lines keep the order in which they were written.
     let (reader, writer) = io::pipe()?;
     command.stdout(writer.try_clone()?).stderr(writer);
     let process = Process::spawn(command, watchdog)?;

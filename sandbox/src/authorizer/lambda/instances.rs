@@ -88,9 +88,12 @@ impl Instances {
         context: CallContext,
         permit: CallPermit,
     ) -> Result<Value, Unanswered> {
+        // Until there is a process the call belongs to this future, and ends with it.
         let acquired = timeout(MAX_WAIT, self.pool.acquire(handler, &context)).await;
         let acquired = acquired.map_err(|_| QueueFault::NoProcess)??;
 
+        // From here on it is a task, which owns the permit: a client that hangs up stops waiting,
+        // and the concurrency stays bounded all the same.
         let (answered, answer) = oneshot::channel();
         let pool = Arc::clone(&self.pool);
         let run = async move {
@@ -105,6 +108,7 @@ impl Instances {
             while calls.try_join_next().is_some() {}
             calls.spawn(run);
         }
+        // The sender is dropped only if the task was aborted, which happens when the sandbox stops.
         let outcome = answer.await.unwrap_or(Err(LambdaFault::Stopped));
         outcome.map_err(Unanswered::Lambda)
     }
@@ -133,6 +137,8 @@ impl InstancePool {
         // The time of the call includes loading, as a cold start does at AWS.
         let began = Instant::now();
         let run = async {
+            // A new process loads its module first. The permit is returned then, and not after the
+            // call.
             if let Some(permit) = loading {
                 instance.wait_until_loaded(&mut log).await?;
                 drop(permit);
@@ -144,6 +150,8 @@ impl InstancePool {
         let outcome = timeout(limit, run).await;
         log.finish();
 
+        // An error of the handler leaves the process usable. After a time-out or a broken process
+        // its state is unknown, and AWS discards it as well.
         match outcome {
             Ok(Ok(reply)) => {
                 self.give_back(instance, generation);
@@ -189,6 +197,8 @@ impl InstancePool {
                 });
             }
             tokio::select! {
+                // Start one as soon as there is a processor for it, unless another call returns its
+                // process before that.
                 permit = Arc::clone(&self.loading).acquire_owned() => {
                     let facts = handler.facts(&context.authorizer, context.scope.as_ref());
                     let instance = Instance::start(handler, facts, context.watchdog.as_ref()).await?;
@@ -213,6 +223,7 @@ impl InstancePool {
             return self.lock().generation;
         }
         let began = Instant::now();
+        // Reading the folder blocks, so it gets a thread of the runtime's pool.
         let path = folder.to_path_buf();
         let Ok(now) = spawn_blocking(move || CodeState::of(&path)).await else {
             return self.lock().generation;
@@ -224,6 +235,8 @@ impl InstancePool {
             let changed =
                 before.and_then(|before| now.changed_since(&before).map(Path::to_path_buf));
             state.code = Some(now);
+            // Running calls keep their processes until they end; the generation tells `give_back`
+            // that these are out of date.
             let mut ended = Vec::new();
             if changed.is_some() {
                 state.generation += 1;
@@ -244,6 +257,7 @@ impl InstancePool {
 
     fn take_idle(&self) -> Option<Instance> {
         let mut state = self.lock();
+        // The process that was used last comes first; one that has ended meanwhile is dropped.
         while let Some(mut instance) = state.idle.pop() {
             if instance.is_alive() {
                 return Some(instance);

@@ -62,11 +62,14 @@ pub(super) fn program(
     folder: Option<&Path>,
     environment: &LambdaEnvironment,
 ) -> Result<(), LambdaMissing> {
+    // The folder first: a relative path in a folder that is missing would otherwise be reported as
+    // a missing program.
     if let Some(folder) = folder
         && !folder.is_dir()
     {
         return Err(LambdaMissing::Folder(folder.into()));
     }
+    // A path is checked where it is, not in PATH, as execvp does.
     if name.components().count() > 1 || name.is_absolute() {
         return if is_program(name) {
             Ok(())
@@ -74,6 +77,7 @@ pub(super) fn program(
             Err(missing_path(name))
         };
     }
+    // PATH is the one that the process will have; a later entry replaces an earlier one.
     let variables = environment.variables();
     let path = variables
         .iter()
@@ -104,15 +108,18 @@ pub(super) fn is_interpreter(program: &Path) -> bool {
 /// run.py`.
 pub(super) fn script(argument: &OsStr, folder: Option<&Path>) -> Result<(), LambdaMissing> {
     let name = Path::new(argument);
+    // Only names that end as scripts do: other arguments may be anything.
     let is_script = name
         .extension()
         .and_then(OsStr::to_str)
         .is_some_and(|kind| SCRIPTS.contains(&kind));
     let path = folder.map_or_else(|| name.into(), |folder| folder.join(name));
     let path = std::path::absolute(&path).unwrap_or(path);
+    // A flag that ends in .mjs, such as --loader=x.mjs, isn't a file.
     if !is_script || argument.to_string_lossy().starts_with('-') || path.exists() {
         return Ok(());
     }
+    // The text names the absolute folder: the user may think of another one.
     let folder = path
         .parent()
         .map_or_else(|| path.clone(), Path::to_path_buf);
@@ -124,6 +131,7 @@ pub(super) fn script(argument: &OsStr, folder: Option<&Path>) -> Result<(), Lamb
 
 fn missing_path(name: &Path) -> LambdaMissing {
     let path = std::path::absolute(name).unwrap_or_else(|_| name.into());
+    // The most specific reason: a folder, a file without the permission to execute, nothing at all.
     if path.is_dir() {
         return LambdaMissing::IsFolder(path);
     }
@@ -143,6 +151,7 @@ fn missing_path(name: &Path) -> LambdaMissing {
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     path.metadata()
+        // Any of the three execute bits; whether this user has it shows at the start.
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
@@ -169,6 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_with_the_place_where_it_was_looked_for() {
+        // Found: in PATH, and by an absolute path.
         assert_eq!(told("sh", None), None);
         assert_eq!(told("/bin/sh", Some(Path::new("/"))), None);
         assert_eq!(
@@ -186,6 +196,7 @@ mod tests {
         let here = env::current_dir().unwrap();
         let relative = format!("there is no program x.sh in {}", here.join("sub").display());
         assert_eq!(told("sub/x.sh", None).unwrap(), relative);
+        // The folders that were searched, which end in PATH's own.
         let in_path = told("no-such-program", None).unwrap();
         assert!(
             in_path.starts_with("there is no program no-such-program in PATH (/"),
@@ -196,6 +207,7 @@ mod tests {
             "there is no folder /no/such"
         );
         let mut nowhere = LambdaEnvironment::default();
+        // A PATH with a terminal escape in it: the text has it escaped.
         nowhere.add("PATH=/no/such:/nor/this\u{1b}[2J").unwrap();
         let missing = program(Path::new("sh"), None, &nowhere).unwrap_err();
         assert_eq!(
@@ -226,6 +238,7 @@ mod tests {
         ] {
             assert_eq!(is_interpreter(Path::new(program)), interprets, "{program}");
         }
+        // Flags, modules and data files aren't scripts.
         for other in ["-c", "--loader=x.mjs", "module", "data.json"] {
             assert_eq!(told(other, "/no/such"), None, "{other}");
         }

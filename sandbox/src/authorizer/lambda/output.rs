@@ -52,6 +52,7 @@ impl<'a> OutputLog<'a> {
     }
 
     fn extend(&mut self, bytes: &[u8]) {
+        // The rest of a line that is too long is dropped; the line goes on until its line feed.
         let space = MAX_LINE.saturating_sub(self.line.len());
         let fits = bytes.get(..space).unwrap_or(bytes);
         self.is_cut |= fits.len() < bytes.len();
@@ -59,6 +60,7 @@ impl<'a> OutputLog<'a> {
     }
 
     fn end_line(&mut self) {
+        // Lines count even if they aren't shown, so the bound covers the whole call.
         self.lines += 1;
         self.bytes += self.line.len();
         if self.lines <= MAX_LINES && self.bytes <= MAX_BYTES {
@@ -67,6 +69,7 @@ impl<'a> OutputLog<'a> {
                 text.push_str("..");
             }
             (self.log)(text);
+        // Said once, in place of the first line that doesn't fit.
         } else if !self.is_full {
             self.is_full = true;
             (self.log)(format!(
@@ -102,6 +105,7 @@ mod tests {
     #[test]
     fn lines_end_where_their_line_feeds_are_however_they_come() {
         assert_eq!(
+            // Chunks end in the middle of lines, and one is empty.
             logged(&[b"on", b"e\ntw", b"", b"o\n\nthree"]),
             ["one", "two", "", "three"]
         );

@@ -29,6 +29,7 @@ impl Process {
         #[cfg(unix)]
         command.process_group(0);
         let child = command.spawn()?;
+        // The leader's process id is the id of its group.
         let group = child.id();
         let watched = group.and_then(|group| Some(watchdog?.watch(group)));
         Ok(Self {
@@ -71,6 +72,7 @@ impl Process {
 
     /// Kills it and what it started, and takes its exit status, so that no zombie stays.
     pub(super) async fn kill(&mut self) {
+        // The group first: the children would otherwise outlive their parent.
         self.kill_group();
         self.has_ended = timeout(REAPING, self.child.wait()).await.is_ok();
     }
@@ -87,6 +89,7 @@ impl Process {
             // It fails if nobody is left.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
+        // The process itself as well, for systems without groups.
         if !self.has_ended {
             let _ = self.child.start_kill();
         }

@@ -54,6 +54,8 @@ impl Program {
     /// The program, script or folder that is missing.
     pub(super) fn find(&self) -> Result<(), LambdaMissing> {
         lookup::program(&self.program, self.folder.as_deref(), &self.environment)?;
+        // `python3 run.py` starts python3 in any case: whether run.py exists is worth knowing
+        // before the first client does.
         let script = self
             .arguments
             .first()
@@ -75,7 +77,9 @@ impl Program {
         let started = Process::spawn(&mut self.command(), watchdog);
         let mut process =
             started.map_err(|error| LambdaFault::not_started(&self.program, &error))?;
+        // One deadline for writing, reading and the exit together.
         let outcome = timeout(limit, converse(&mut process, event, log)).await;
+        // Killed here and not by Drop, so that its exit status is taken while we can wait.
         if !matches!(outcome, Ok(Ok(_))) {
             process.kill().await;
         }
@@ -86,6 +90,7 @@ impl Program {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
+            // None of the sandbox's own variables but those of `LambdaEnvironment`.
             .env_clear()
             .envs(self.environment.variables())
             .stdin(Stdio::piped())
@@ -105,6 +110,7 @@ impl fmt::Display for Program {
             write!(f, " {}", shell_quoted(&argument.to_string_lossy()))?;
         }
         match &self.folder {
+            // The folder matters to relative paths among the arguments.
             Some(folder) => write!(f, " in {}", folder.display()),
             None => Ok(()),
         }
@@ -156,6 +162,8 @@ async fn converse(
 
 /// Writes the event and closes the pipe. A program may answer without reading.
 async fn write(stdin: Option<ChildStdin>, event: &[u8]) -> Result<(), LambdaFault> {
+    // A broken pipe is no fault. Dropping `stdin` at the end closes it, which ends the event for
+    // programs that read to the end.
     if let Some(mut stdin) = stdin {
         let _ = stdin.write_all(event).await;
     }
@@ -169,7 +177,9 @@ async fn read(
     let Some(mut stdout) = stdout else {
         return Ok(());
     };
+    // A read error counts as the end of the output; the exit status decides.
     while matches!(stdout.read_buf(answer).await, Ok(1..)) {
+        // Checked after each read, so at most one read more than the limit is in memory.
         if answer.len() > MAX_ANSWER {
             return Err(LambdaFault::TooLarge);
         }
@@ -184,6 +194,7 @@ async fn forward(
     let Some(mut stderr) = stderr else {
         return Ok(());
     };
+    // One buffer for all reads; OutputLog copies what it keeps.
     let mut chunk = Vec::with_capacity(CHUNK);
     while matches!(stderr.read_buf(&mut chunk).await, Ok(1..)) {
         output.write(&chunk);
@@ -265,6 +276,7 @@ mod tests {
             answer,
             Err(LambdaFault::TimedOut(Duration::from_millis(500)))
         );
+        // The shell's own id and that of its child.
         for pid in log[0].split(' ') {
             assert!(is_gone(pid).await, "{pid} is still there");
         }
@@ -291,6 +303,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_has_ended_is_read_to_its_end_whatever_it_left_running() {
+        // The child holds the pipes open: without the drain timeout reading would last ten minutes.
         let script = "sleep 600 & echo $! >&2; echo {}; exit 0";
         let (answer, log) = run(script, PATIENCE).await;
         assert_eq!(answer, Ok("{}\n".into()));
@@ -299,6 +312,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_program_left_running_without_its_outputs_is_killed_too() {
+        // The child has none of the pipes, so only the process group leads to it.
         let script = "sleep 600 <&- >/dev/null 2>&1 & echo $! >&2; echo {}";
         let (answer, log) = run(script, PATIENCE).await;
         assert_eq!(answer, Ok("{}\n".into()));

@@ -59,6 +59,7 @@ impl LambdaRuntime {
 
     /// Module and function of a handler's name, as AWS's runtimes split it.
     pub(super) fn split(self, name: &str) -> (String, String) {
+        // Dots in the folder don't separate: `src.v2/index.handler`.
         let (folder, base) = name
             .rsplit_once('/')
             .map_or((None, name), |(folder, base)| (Some(folder), base));
@@ -67,6 +68,7 @@ impl LambdaRuntime {
             Self::Node => base.split_once('.'),
         }
         .unwrap_or_else(|| (base, self.default_function()));
+        // The folder is part of the module in both runtimes.
         let module =
             folder.map_or_else(|| module.to_owned(), |folder| format!("{folder}/{module}"));
         (module, function.to_owned())
@@ -94,6 +96,7 @@ impl FromStr for LambdaRuntime {
 
     /// `python` and `node`, and the names of AWS: `python3.13`, `nodejs22.x`.
     fn from_str(text: &str) -> Result<Self, HandlerError> {
+        // AWS's names carry a version, which the interpreter in PATH decides here.
         let name = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == 'x');
         match name {
             "python" => Ok(Self::Python),

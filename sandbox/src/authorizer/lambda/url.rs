@@ -40,6 +40,7 @@ pub struct LambdaUrlError;
 impl LambdaUrl {
     /// Posts an event. Dropped, the connection is closed.
     pub(super) async fn post(&self, event: Vec<u8>) -> Result<Vec<u8>, LambdaFault> {
+        // One connection for each call: none is left open between calls.
         let stream = TcpStream::connect((self.bare_host(), self.port))
             .await
             .map_err(unreachable)?;
@@ -55,9 +56,11 @@ impl LambdaUrl {
             .body(Full::new(Bytes::from(event)))
             .map_err(unreachable)?;
         let response = sender.send_request(request).await.map_err(unreachable)?;
+        // The emulator answers 200 even if the handler failed; the body then is an error object.
         if response.status() != hyper::StatusCode::OK {
             return Err(LambdaFault::Status(response.status().as_u16()));
         }
+        // The body is bounded while it is read, so that an endless one can't use up memory.
         match Limited::new(response.into_body(), MAX_ANSWER)
             .collect()
             .await
@@ -82,15 +85,18 @@ impl FromStr for LambdaUrl {
 
     fn from_str(text: &str) -> Result<Self, LambdaUrlError> {
         let uri: Uri = text.parse().map_err(|_| LambdaUrlError)?;
+        // A user name in the URL would be ignored, so it is refused.
         let has_user = uri
             .authority()
             .is_some_and(|authority| authority.as_str().contains('@'));
         let (Some("http"), Some(host), false) = (uri.scheme_str(), uri.host(), has_user) else {
             return Err(LambdaUrlError);
         };
+        // Without a path it is the emulator's.
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path == "/" { EMULATOR_PATH } else { path };
         Ok(Self {
+            // An IPv6 address keeps its brackets here, for the Host header.
             host: host.into(),
             port: uri.port_u16().unwrap_or(80),
             path: path.into(),
@@ -118,6 +124,7 @@ mod tests {
         let url: LambdaUrl = format!("http://{}", listener.local_addr().unwrap())
             .parse()
             .unwrap();
+        // Reads the whole request before it answers: the body is the word "event".
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut asked = Vec::new();
@@ -154,6 +161,8 @@ mod tests {
             Err(LambdaFault::Status(502))
         );
         let mut endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        // No Content-Length: the body lasts until the connection closes. 300 KiB are above the
+        // limit of 256.
         endless.resize(300 * 1024, b' ');
         assert_eq!(posted(&endless).await.0, Err(LambdaFault::TooLarge));
         let broken = posted(b"220 ready\r\n").await.0;
@@ -181,6 +190,7 @@ mod tests {
     fn only_plain_http_urls_are_taken() {
         let url = |text: &str| text.parse::<LambdaUrl>().map(|url| url.to_string());
         assert_eq!(
+            // A path and a query of one's own are kept.
             url("http://[::1]:9000/x?y"),
             Ok("http://[::1]:9000/x?y".into())
         );

@@ -114,6 +114,7 @@ mod unix {
     /// Adds a change to those that wait. A group that ended before the watchdog was told of it is
     /// left out, so that no more wait than there are groups.
     pub(super) fn add(unsent: &mut VecDeque<Change>, change: Change) {
+        // Begin and end of one group cancel out while both are unsent.
         let begins = match change {
             Change::Ends(group) => {
                 let begin = Change::Begins(group);
@@ -151,6 +152,8 @@ mod unix {
         let mut groups = BTreeSet::new();
         for line in input.lines() {
             let Ok(line) = line else { break };
+            // Lines that aren't understood are skipped: the groups on the others must be tracked
+            // all the same.
             match line
                 .split_at_checked(1)
                 .map(|(change, group)| (change, group.parse::<i32>()))
@@ -160,6 +163,7 @@ mod unix {
                 _ => {}
             }
         }
+        // The input has ended: the sandbox is gone, and nobody else ends these groups.
         for group in groups.into_iter().filter_map(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
         }
