@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -17,12 +17,12 @@ use crate::event::Event;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::now;
 use crate::runtime::connection::Connection;
-use crate::runtime::deadline_timer::DeadlineTimer;
 use crate::runtime::log;
 use crate::runtime::provider::{Failure, NextAttempt, Provider, Target};
 use crate::runtime::retry::{Retry, RetryContext, ViolationCounter};
 use crate::runtime::shared::Shared;
 use crate::runtime::store_task;
+use crate::runtime::until_stop::{Stop, until_stop};
 use crate::store::Store;
 use crate::transport::{self, Transport};
 
@@ -88,12 +88,6 @@ enum OpenError {
     /// The attempt failed.
     Failed(ConnectError),
 }
-
-/// Result of waiting for something without a connection.
-type UntilStop<T> = Result<T, Stop>;
-
-/// The client is to stop.
-struct Stop;
 
 struct Driver<'a> {
     shared: &'a Shared,
@@ -232,7 +226,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Waits for `delay` before the next attempt, or until the application asks for one at once.
-    async fn wait(&mut self, delay: Duration) -> UntilStop<()> {
+    async fn wait(&mut self, delay: Duration) -> Result<(), Stop> {
         let earliest = tokio::time::sleep(self.options.connect_interval.min(delay));
         let mut sleep = pin!(tokio::time::sleep(delay));
         let shared = self.shared;
@@ -389,51 +383,4 @@ impl<'a> Driver<'a> {
             },
         });
     }
-}
-
-/// Runs `work` while there is no connection, and handles the deadlines of the state meanwhile:
-/// queued messages expire, for one.
-///
-/// # Errors
-/// [`Stop`] once the client is asked to stop and has nothing to wait for, or no time left.
-async fn until_stop<T>(
-    shared: &Shared,
-    mut work: Pin<&mut impl Future<Output = T>>,
-) -> UntilStop<T> {
-    let mut timer = DeadlineTimer::default();
-    poll_fn(|cx| {
-        if let Poll::Ready(done) = work.as_mut().poll(cx) {
-            return Poll::Ready(Ok(done));
-        }
-        loop {
-            // Handle what is due.
-            let mut events = Vec::new();
-            let (stop, deadline) = shared.lock(|state| {
-                state.watch_as_driver(cx);
-                let now = now();
-                if state.engine.poll_timeout().is_some_and(|due| due <= now) {
-                    state.engine.handle_timeout(now);
-                }
-                state.handle_deadline(now);
-                state.deliver(&mut events);
-                let stop = state.stop_progress(now);
-                let deadlines = [
-                    state.engine.poll_timeout(),
-                    state.deadline(),
-                    stop.deadline(),
-                ];
-                (stop, deadlines.into_iter().flatten().min())
-            });
-            shared.emit_all(events);
-
-            // Wait for the next deadline.
-            if stop.is_over() {
-                return Poll::Ready(Err(Stop));
-            }
-            if !timer.poll(cx, deadline) {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await
 }

@@ -3,7 +3,8 @@
 //!
 //! Modules use only those above them in this list: `clock`, `wakers`, `deadline_timer`; `router`,
 //! `delivery`, `wait_queue`, `manual_acks`, `pending_replies`, `store_progress`, `event_queue`,
-//! `lifecycle`; `state`; `shared`; `connection`, `store_task`; `driver`.
+//! `lifecycle`; `state`; `shared`; `connection`, `store_task`,
+//! `until_stop`; `driver`.
 
 pub(crate) mod backoff;
 pub(crate) mod clock;
@@ -25,6 +26,7 @@ pub(crate) mod shared;
 pub(crate) mod state;
 mod store_progress;
 mod store_task;
+mod until_stop;
 pub(crate) mod wait_queue;
 mod wakers;
 mod write_buffer;
