@@ -11,8 +11,8 @@ use dunlin_codec::{
 
 use super::core::Core;
 use super::exit::Exit;
+use super::outbound::accepted_request::OperationId;
 use super::outbound::flow::Flow;
-use super::outbound::operation::OperationId;
 use super::outbound::outcome::Outcome;
 use super::outbound::request::Request;
 use super::violation::protocol_error;

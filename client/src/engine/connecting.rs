@@ -6,7 +6,7 @@ use dunlin_codec::{ConnAck, Packet, PacketType};
 
 use super::auth::{Exchange, finish, handle_auth};
 use super::core::Core;
-use super::events::EngineEvent;
+use super::engine_event::EngineEvent;
 use super::exit::Exit;
 use super::open::Open;
 use super::violation::protocol_error;

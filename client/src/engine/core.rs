@@ -7,7 +7,7 @@ use dunlin_codec::{
     DecodeOptions, PacketType, ReasonCode, Repeated, Sender, UserProperty, Utf8String,
 };
 
-use super::events::EngineEvent;
+use super::engine_event::EngineEvent;
 use super::inbound::receive_window::ReceiveWindow;
 use super::inbound::unmatched::UnmatchedWait;
 use super::outbound::flow::Flow;

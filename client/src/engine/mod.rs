@@ -12,15 +12,16 @@
 //! [`Session`] is kept for the next connection, in this engine or in another:
 //! [`into_session`](Engine::into_session) takes it out.
 //!
-//! [`Engine`] only dispatches. Its `State` is the connection; `Core` is everything that outlives
+//! [`Engine`] only dispatches. Its `ConnectionState` is the connection; `Core` is everything that outlives
 //! it: in the session, `outbound` has the requests, `inbound` the received messages and
 //! `subscriptions` what the server granted.
 
 mod auth;
-mod clock;
+mod clock_reading;
 mod connecting;
+mod connection_state;
 mod core;
-mod events;
+mod engine_event;
 mod exit;
 mod inbound;
 mod keep_alive;
@@ -30,7 +31,6 @@ mod output;
 mod persistence;
 mod receive;
 mod session;
-mod state;
 mod statistics;
 mod subscriptions;
 mod violation;
@@ -46,14 +46,15 @@ use dunlin_codec::{
     Ack, AckType, ReasonCode, SubscribeProperties, SubscriptionOptions, UnsubscribeProperties,
 };
 
-pub use self::clock::{ClockReading, SinceBoot};
+pub use self::clock_reading::{ClockReading, SinceBoot};
 use self::connecting::Connecting;
+use self::connection_state::ConnectionState;
 use self::core::Core;
-pub use self::events::{Accepted, EngineEvent};
+pub use self::engine_event::{Accepted, EngineEvent};
 use self::exit::Exit;
 pub use self::exit::{CloseCause, Ended};
 pub use self::inbound::DeliveryId;
-pub use self::outbound::operation::OperationId;
+pub use self::outbound::accepted_request::OperationId;
 pub use self::outbound::outcome::{Answered, Outcome, Published};
 use self::outbound::request::{PLACEHOLDER, Request, SubscribeRequest, UnsubscribeRequest};
 pub use self::persistence::change::Change;
@@ -61,7 +62,6 @@ pub(crate) use self::persistence::records::application_records;
 pub use self::persistence::restore::RestoreError;
 use self::receive::take_packet;
 pub use self::session::Session;
-use self::state::State;
 pub use self::statistics::{ByQoS, Dropped, DroppedMessages, Statistics};
 use self::subscriptions::renewal::handle_timed_out;
 use crate::authentication::ReauthenticationError;
@@ -75,7 +75,7 @@ use crate::policy::CleanStart;
 
 /// Session of a client, and its connection if it has one.
 pub struct Engine {
-    state: State,
+    state: ConnectionState,
     core: Core,
 }
 
@@ -120,7 +120,7 @@ impl Engine {
     #[must_use]
     pub fn with_session(options: ConnectOptions, session: Session) -> Self {
         Self {
-            state: State::Disconnected,
+            state: ConnectionState::Disconnected,
             core: Core::new(options, session),
         }
     }
@@ -208,7 +208,7 @@ impl Engine {
     /// if the exchange can't begin. Nothing was done then.
     pub fn open(&mut self, now: Instant) -> Result<(), ConnectError> {
         self.core.pass_time(now, self.state.is_open());
-        self.state = State::Connecting(Connecting::begin(now, &mut self.core)?);
+        self.state = ConnectionState::Connecting(Connecting::begin(now, &mut self.core)?);
         Ok(())
     }
 
@@ -233,12 +233,12 @@ impl Engine {
     /// and nothing more. [MQTT-3.14.4-1]
     pub fn disconnect(&mut self) {
         let ended = match &self.state {
-            State::Open(open) => {
+            ConnectionState::Open(open) => {
                 open.write_disconnect(&mut self.core);
                 Ended::Connection(ConnectionError::Requested)
             }
-            State::Connecting(_) => Ended::Attempt(ConnectError::Stopped),
-            State::Disconnected | State::Closing(_) => return,
+            ConnectionState::Connecting(_) => Ended::Attempt(ConnectError::Stopped),
+            ConnectionState::Disconnected | ConnectionState::Closing(_) => return,
         };
         self.state.close(ended, &mut self.core);
     }
@@ -260,7 +260,7 @@ impl Engine {
     /// Returns `true` if the transport is to be closed once the output is written.
     #[must_use]
     pub const fn should_close(&self) -> bool {
-        matches!(self.state, State::Closing(_))
+        matches!(self.state, ConnectionState::Closing(_))
     }
 
     /// Handles the end of the transport. Requests stay for the next connection; the rest of the
@@ -279,7 +279,7 @@ impl Engine {
     /// the packet can't be sent. Nothing was sent then.
     pub fn reauthenticate(&mut self, now: Instant) -> Result<OperationId, RequestError> {
         match &mut self.state {
-            State::Open(open) => open.reauthenticate(now, &mut self.core),
+            ConnectionState::Open(open) => open.reauthenticate(now, &mut self.core),
             _ => Err(ReauthenticationError::NotConnected.into()),
         }
     }
@@ -304,10 +304,10 @@ impl Engine {
         let core = &self.core;
         // The deadline of the connection, if there is one.
         let connection = match &self.state {
-            State::Disconnected => None,
-            State::Connecting(connecting) => connecting.due(core),
-            State::Open(open) => open.due(),
-            State::Closing(_) => return None,
+            ConnectionState::Disconnected => None,
+            ConnectionState::Connecting(connecting) => connecting.due(core),
+            ConnectionState::Open(open) => open.due(),
+            ConnectionState::Closing(_) => return None,
         };
         // Messages without a stream wait whether or not there is a connection.
         let unmatched = core.unmatched_wait.end();
@@ -327,9 +327,9 @@ impl Engine {
         core.pass_time(now, state.is_open());
         // The connection: CONNACK, keep alive, messages without memory.
         let result = match state {
-            State::Connecting(connecting) => connecting.handle_timeout(now, core),
-            State::Open(open) => open.handle_timeout(now, core),
-            State::Disconnected | State::Closing(_) => Ok(()),
+            ConnectionState::Connecting(connecting) => connecting.handle_timeout(now, core),
+            ConnectionState::Open(open) => open.handle_timeout(now, core),
+            ConnectionState::Disconnected | ConnectionState::Closing(_) => Ok(()),
         };
         if let Err(exit) = result {
             state.exit(exit, core);
@@ -345,7 +345,9 @@ impl Engine {
             });
 
         // The rest needs a connection that is still open.
-        let State::Open(open) = state else { return };
+        let ConnectionState::Open(open) = state else {
+            return;
+        };
         match open.time_out_reauthentication(now, core) {
             Ok(()) => open.send_paced(now, core),
             Err(exit) => state.exit(exit, core),
@@ -356,7 +358,7 @@ impl Engine {
     /// connection be read, nor while staged output isn't stored. PINGREQ is sent as before, but the
     /// time for its answer stands still.
     pub fn set_listening(&mut self, listening: bool, now: Instant) {
-        if let State::Open(open) = &mut self.state {
+        if let ConnectionState::Open(open) = &mut self.state {
             open.keep_alive.set_listening(listening, now);
         }
     }
@@ -376,7 +378,7 @@ impl Engine {
         core.pass_time(now, state.is_open());
         let total = input.len();
         // Each packet may end the connection; what follows it is ignored.
-        while !matches!(state, State::Closing(_)) {
+        while !matches!(state, ConnectionState::Closing(_)) {
             let before = input.len();
             match take_packet(state, core, input, now) {
                 Ok(true) => core.count_received(before, input.len()),
@@ -393,7 +395,7 @@ impl Engine {
         // Acknowledgements that became due are written together.
         core.send_due_acks(state.is_open());
         // Any byte is a sign of life, also of a packet that is not complete.
-        if let State::Open(open) = state {
+        if let ConnectionState::Open(open) = state {
             open.keep_alive.received(total, input.len(), now);
         }
         core.session.outbound.forget_deadlines();
@@ -408,7 +410,10 @@ impl Engine {
     pub fn read_interest(&self) -> bool {
         let space = self.core.options.queue.bytes.saturating_add(ANSWERS);
         let is_heard = self.output_len() < space && self.core.events.len() < EVENTS;
-        matches!(self.state, State::Connecting(_) | State::Open(_)) && is_heard
+        matches!(
+            self.state,
+            ConnectionState::Connecting(_) | ConnectionState::Open(_)
+        ) && is_heard
     }
 
     /// Returns the next event; `None` if there is none.
@@ -465,7 +470,7 @@ impl Engine {
         // Bytes count as sent when the transport has them.
         core.statistics.bytes_sent += bytes as u64;
         // What was sent postpones PINGREQ, and answers are awaited from now on.
-        if let State::Open(open) = state {
+        if let ConnectionState::Open(open) = state {
             open.keep_alive.sent(now);
             let (session, _, cx) = core.split(Some(&mut open.flow));
             session.outbound.await_acknowledgements(now, &cx);
@@ -482,7 +487,7 @@ impl Engine {
 
     /// Limits the time of requests in the output, because the transport does not take it.
     pub fn limit_unsent(&mut self, now: Instant) {
-        let State::Open(open) = &mut self.state else {
+        let ConnectionState::Open(open) = &mut self.state else {
             return;
         };
         let (session, _, mut cx) = self.core.split(Some(&mut open.flow));
@@ -756,7 +761,7 @@ impl Engine {
         // The message will come again with the next connection.
         let outstanding = core.session.inbound.outstanding();
         core.session.inbound.abandon(id);
-        let State::Open(open) = &mut self.state else {
+        let ConnectionState::Open(open) = &mut self.state else {
             return;
         };
         // The connection is leaving already, with its window reduced.
@@ -776,16 +781,16 @@ impl Engine {
     #[must_use]
     pub const fn declines_messages(&self) -> bool {
         match &self.state {
-            State::Open(open) => open.leaves_at.is_some(),
-            State::Closing(ended) => ended.is_memory_budget(),
-            State::Disconnected | State::Connecting(_) => false,
+            ConnectionState::Open(open) => open.leaves_at.is_some(),
+            ConnectionState::Closing(ended) => ended.is_memory_budget(),
+            ConnectionState::Disconnected | ConnectionState::Connecting(_) => false,
         }
     }
 
     /// Leaves a connection on which messages were [declined](Self::decline), because there is
     /// memory for them again.
     pub fn leave_declined(&mut self) {
-        if let State::Open(open) = &self.state
+        if let ConnectionState::Open(open) = &self.state
             && open.leaves_at.is_some()
         {
             let exit = open.leave(&mut self.core);

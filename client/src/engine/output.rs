@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use bytes::{Buf, BufMut, BytesMut};
 use dunlin_codec::{Packet, PacketId};
 
-use super::outbound::operation::OperationId;
+use super::outbound::accepted_request::OperationId;
 use super::statistics::Statistics;
 
 /// Encoded packets that wait for the transport.

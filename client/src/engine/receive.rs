@@ -5,10 +5,10 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use dunlin_codec::{Ack, FixedHeader, Packet, PacketType};
 
+use super::connection_state::ConnectionState;
 use super::core::Core;
 use super::exit::Exit;
-use super::inbound::delivery::take_publish;
-use super::state::State;
+use super::inbound::received_publish::take_publish;
 use super::violation::protocol_error;
 
 /// Maximum size in bytes of a packet other than PUBLISH: no other has a reason to be large.
@@ -19,7 +19,7 @@ const LARGEST_OTHER: u32 = 1 << 20;
 /// # Errors
 /// The connection has to end.
 pub(super) fn take_packet(
-    state: &mut State,
+    state: &mut ConnectionState,
     core: &mut Core,
     input: &mut BytesMut,
     now: Instant,
@@ -36,7 +36,7 @@ pub(super) fn take_packet(
     };
     // Messages are the most frequent packets, and become one shared buffer.
     if header.packet_type == PacketType::Publish
-        && let State::Open(open) = state
+        && let ConnectionState::Open(open) = state
     {
         return take_publish(input, header, open, core);
     }
@@ -45,7 +45,7 @@ pub(super) fn take_packet(
     }
 
     // Acknowledgements are the most frequent of the other packets, and have a decoder of their own.
-    if let State::Open(open) = state
+    if let ConnectionState::Open(open) = state
         && let Some((ack_type, ack, len)) = Ack::decode(input, &core.decode)?
     {
         open.handle_ack(ack_type, &ack, core)?;
@@ -57,17 +57,19 @@ pub(super) fn take_packet(
         return Ok(false);
     };
     let result = match state {
-        State::Open(open) => open.handle_packet(&packet, core),
-        State::Connecting(connecting) => match connecting.handle_packet(&packet, now, core) {
-            // CONNACK: what follows belongs to an open connection.
-            Ok(Some(open)) => {
-                *state = State::Open(open);
-                Ok(())
+        ConnectionState::Open(open) => open.handle_packet(&packet, core),
+        ConnectionState::Connecting(connecting) => {
+            match connecting.handle_packet(&packet, now, core) {
+                // CONNACK: what follows belongs to an open connection.
+                Ok(Some(open)) => {
+                    *state = ConnectionState::Open(open);
+                    Ok(())
+                }
+                Ok(None) => Ok(()),
+                Err(exit) => Err(exit),
             }
-            Ok(None) => Ok(()),
-            Err(exit) => Err(exit),
-        },
-        State::Disconnected | State::Closing(_) => {
+        }
+        ConnectionState::Disconnected | ConnectionState::Closing(_) => {
             let packet_type = packet.packet_type();
             Err(protocol_error(packet_type, "without a connection", "MQTT-3.2.0-1").into())
         }

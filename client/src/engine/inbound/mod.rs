@@ -1,13 +1,13 @@
 //! Received messages: which are delivered, and which acknowledgements are due in which order.
 //!
-//! [`Inbound`] is the part that outlives a connection. `delivery` brings a PUBLISH here, `refusal`
+//! [`Inbound`] is the part that outlives a connection. `received_publish` brings a PUBLISH here, `refusal`
 //! handles messages that are wrong in themselves, `receive_window` limits what the server may send,
 //! and `unmatched` keeps messages for which the application has no stream yet.
 
-mod admission;
-pub(super) mod delivery;
+mod inbound_action;
 pub(super) mod inbound_aliases;
 pub(super) mod receive_window;
+pub(super) mod received_publish;
 mod received_records;
 mod refusal;
 pub(super) mod unmatched;
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use dunlin_codec::{AckType, PacketId, ReasonCode};
 
-use self::unmatched::Unmatched;
+use self::unmatched::UnmatchedMessages;
 use super::persistence::dirty::DirtySet;
 
 /// Identifier of a delivered message until it is acknowledged.
@@ -48,7 +48,7 @@ pub(super) struct Inbound {
     /// Number of entries in `pending_acks` that wait only for those before them.
     ready: usize,
     /// Messages that no stream matches yet.
-    unmatched: Unmatched,
+    unmatched: UnmatchedMessages,
     /// Bytes of unacknowledged messages above the Receive Maximum; `None` if none are tolerated,
     /// because the connection did not resume a session.
     excess_bytes: Option<usize>,

@@ -7,9 +7,9 @@ use dunlin_codec::{
     ReasonCode, TopicName,
 };
 
-use super::admission::admit;
+use super::inbound_action::admit;
 use crate::engine::core::Core;
-use crate::engine::events::EngineEvent;
+use crate::engine::engine_event::EngineEvent;
 use crate::engine::exit::Exit;
 use crate::engine::open::Open;
 use crate::event::RefusedMessage;

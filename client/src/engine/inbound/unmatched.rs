@@ -8,7 +8,7 @@ use super::{DeliveryId, Inbound};
 
 /// Unmatched messages in order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Unmatched(BTreeSet<DeliveryId>);
+pub(super) struct UnmatchedMessages(BTreeSet<DeliveryId>);
 
 /// Time during which unmatched messages wait for a stream.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(in crate::engine) struct UnmatchedWait {
 /// Stands for a wait beyond the clock's range.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
-impl Unmatched {
+impl UnmatchedMessages {
     /// Removes a message. Returns whether it was there.
     #[inline]
     pub(super) fn remove(&mut self, id: DeliveryId) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::engine::outbound::operation::OperationId;
+use crate::engine::outbound::accepted_request::OperationId;
 
 /// Deadlines of requests that were sent, or wait to be sent while there is a connection.
 ///
@@ -18,11 +18,11 @@ pub(in crate::engine) struct AckDeadlines {
     /// Time of the last acknowledgement, on the clock.
     acknowledged: Duration,
     /// In order of time. Some of the requests are complete by now.
-    deadlines: VecDeque<Deadline>,
+    deadlines: VecDeque<AckDeadline>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Deadline {
+struct AckDeadline {
     at: Duration,
     id: OperationId,
     /// `true` for the time until the request is sent: this deadline moves when the server
@@ -123,7 +123,7 @@ impl AckDeadlines {
         let Some(at) = from.and_then(|from| from.checked_add(ack_timeout)) else {
             return;
         };
-        let added = ids.map(|id| Deadline {
+        let added = ids.map(|id| AckDeadline {
             at,
             id,
             is_for_sending,

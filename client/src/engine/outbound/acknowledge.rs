@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use dunlin_codec::{Ack, AckProperties, AckType, PacketId, PacketType, QoS, ReasonCode};
 
 use super::Outbound;
-use super::operation::Stage;
+use super::accepted_request::RequestStage;
 use super::outcome::{CompactOutcome, Outcome, Published};
 use super::request::Request;
 use super::send_context::SendContext;
-use crate::engine::events::EngineEvent;
+use crate::engine::engine_event::EngineEvent;
 use crate::engine::violation::protocol_error;
 use crate::error::{Explanation, RequestError, ServerReason, Violation};
 use crate::event::RefusedRequest;
@@ -38,12 +38,16 @@ impl Outbound {
         };
         // PUBACK ends QoS 1, PUBCOMP ends QoS 2 after PUBREC.
         match (ack_type, publish.qos, operation.stage) {
-            (AckType::PubAck, QoS::AtLeastOnce, Stage::Sent(_) | Stage::Resend(_))
-            | (AckType::PubComp, QoS::ExactlyOnce, Stage::Released(_)) => {}
+            (
+                AckType::PubAck,
+                QoS::AtLeastOnce,
+                RequestStage::Sent(_) | RequestStage::Resend(_),
+            )
+            | (AckType::PubComp, QoS::ExactlyOnce, RequestStage::Released(_)) => {}
             _ => return Err(wrong_kind(ack_type.packet_type())),
         }
         // A repetition that was not sent yet is not counted.
-        let holds_quota = !matches!(operation.stage, Stage::Resend(_));
+        let holds_quota = !matches!(operation.stage, RequestStage::Resend(_));
         let is_reissued = operation.is_reissued;
         let AckProperties {
             reason_string,
@@ -103,10 +107,10 @@ impl Outbound {
         }
 
         // The message itself is not needed any more, only the identifier is.
-        if !matches!(operation.stage, Stage::Released(_)) {
+        if !matches!(operation.stage, RequestStage::Released(_)) {
             operation.order = order;
         }
-        operation.stage = Stage::Released(ack.packet_id);
+        operation.stage = RequestStage::Released(ack.packet_id);
         self.operations.drop_packet(key);
         // A repetition that this client had not sent yet counts from here on.
         if let Some(flow) = &mut cx.flow

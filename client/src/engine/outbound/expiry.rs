@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 use super::Outbound;
-use super::operation::OperationId;
+use super::accepted_request::OperationId;
 use super::operations::Operations;
 use crate::engine::statistics::Statistics;
 use crate::error::RequestError;

@@ -5,12 +5,12 @@
 //! `acknowledge` completes it; `queue` holds it if it has to wait, `timeouts` and `expiry` end it,
 //! `resumption` moves it to the next connection.
 
+pub(super) mod accepted_request;
 pub(super) mod ack_deadlines;
 mod acknowledge;
 mod admission;
 pub(super) mod expiry;
 pub(super) mod flow;
-pub(super) mod operation;
 mod operation_changes;
 pub(super) mod operations;
 pub(super) mod outbound_aliases;
@@ -29,9 +29,9 @@ mod totals;
 
 use std::collections::VecDeque;
 
+use self::accepted_request::{AcceptedRequest, OperationId, RequestStage};
 use self::ack_deadlines::AckDeadlines;
 use self::expiry::Expiries;
-use self::operation::{Operation, OperationId, Stage};
 use self::operations::Operations;
 use self::packet_ids::PacketIds;
 use self::queue::Queue;
@@ -102,12 +102,12 @@ impl Outbound {
     }
 
     /// The request that is sent next: repetitions first.
-    fn first_waiting(&mut self) -> Option<(OperationId, &Operation)> {
+    fn first_waiting(&mut self) -> Option<(OperationId, &AcceptedRequest)> {
         let operations = &self.operations;
         let waits = |id: &OperationId| {
             operations
                 .get_by(*id)
-                .is_some_and(|each| matches!(each.stage, Stage::Resend(_)))
+                .is_some_and(|each| matches!(each.stage, RequestStage::Resend(_)))
         };
         // A repetition may have been acknowledged before it was sent.
         while self.resend.front().is_some_and(|id| !waits(id)) {

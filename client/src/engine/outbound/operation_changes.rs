@@ -1,6 +1,6 @@
 //! Requests that have changed since a store last took the changes.
 
-use super::operation::OperationId;
+use super::accepted_request::OperationId;
 use super::operations::Operations;
 
 impl Operations {

@@ -5,7 +5,9 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
-use crate::engine::outbound::operation::{Completion, Operation, OperationId, Stage, TimeLimit};
+use crate::engine::outbound::accepted_request::{
+    AcceptedRequest, Completion, OperationId, RequestStage, TimeLimit,
+};
 use crate::engine::outbound::outcome::{CompactOutcome, Outcome};
 use crate::engine::outbound::request::{Request, SubscribeRequest};
 use crate::engine::outbound::totals::Totals;
@@ -16,7 +18,7 @@ use crate::error::RequestError;
 /// All requests, and their totals.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Operations {
-    pub(super) slab: Slab<Operation>,
+    pub(super) slab: Slab<AcceptedRequest>,
     /// Number of the request that was inserted last.
     generation: u64,
     totals: Totals,
@@ -81,7 +83,7 @@ impl Operations {
         };
         self.generation += 1;
         let generation = self.generation;
-        let operation = Operation::new(request, completion, generation);
+        let operation = AcceptedRequest::new(request, completion, generation);
         let key = key_of(self.slab.insert(operation));
         self.mark_dirty(key);
         OperationId { key, generation }
@@ -99,27 +101,30 @@ impl Operations {
         id
     }
 
-    pub(in crate::engine) fn get(&self, key: u32) -> Option<&Operation> {
+    pub(in crate::engine) fn get(&self, key: u32) -> Option<&AcceptedRequest> {
         self.slab.get(key as usize)
     }
 
     /// The request with this identifier, and not a later one in its slot.
-    pub(in crate::engine) fn get_by(&self, id: OperationId) -> Option<&Operation> {
+    pub(in crate::engine) fn get_by(&self, id: OperationId) -> Option<&AcceptedRequest> {
         self.get(id.key).filter(|operation| operation.is(id))
     }
 
     /// The request in a slot, to change what a store keeps of it.
-    pub(in crate::engine) fn get_mut(&mut self, key: u32) -> Option<&mut Operation> {
+    pub(in crate::engine) fn get_mut(&mut self, key: u32) -> Option<&mut AcceptedRequest> {
         self.mark_dirty(key);
         self.slab.get_mut(key as usize)
     }
 
     /// The request with this identifier, to change what a store keeps of it.
-    pub(in crate::engine) fn get_mut_by(&mut self, id: OperationId) -> Option<&mut Operation> {
+    pub(in crate::engine) fn get_mut_by(
+        &mut self,
+        id: OperationId,
+    ) -> Option<&mut AcceptedRequest> {
         self.get_mut(id.key).filter(|operation| operation.is(id))
     }
 
-    pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = (OperationId, &Operation)> {
+    pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = (OperationId, &AcceptedRequest)> {
         self.slab.iter().map(|(key, operation)| {
             let (key, generation) = (key_of(key), operation.generation);
             (OperationId { key, generation }, operation)
@@ -129,7 +134,7 @@ impl Operations {
     /// All requests, to change what no store keeps of them.
     pub(in crate::engine) fn iter_mut(
         &mut self,
-    ) -> impl Iterator<Item = (OperationId, &mut Operation)> {
+    ) -> impl Iterator<Item = (OperationId, &mut AcceptedRequest)> {
         self.slab.iter_mut().map(|(key, operation)| {
             let (key, generation) = (key_of(key), operation.generation);
             (OperationId { key, generation }, operation)
@@ -148,20 +153,20 @@ impl Operations {
     /// Returns `true` if the outcome of a SUBSCRIBE of the application for `filter` is not known
     /// yet.
     pub(in crate::engine) fn is_subscribing(&self, filter: &str) -> bool {
-        let is_pending = |each: &Operation| !each.has_outcome();
+        let is_pending = |each: &AcceptedRequest| !each.has_outcome();
         self.any_names(filter, is_pending, Request::subscribe)
     }
 
     /// Returns `true` if the outcome of a resubscription to `filter` is not known yet.
     pub(in crate::engine) fn is_resubscribing(&self, filter: &str) -> bool {
-        let is_pending = |each: &Operation| !each.has_outcome();
+        let is_pending = |each: &AcceptedRequest| !each.has_outcome();
         self.any_names(filter, is_pending, Request::resubscribe)
     }
 
     /// Returns `true` if the server may still grant a subscription to `filter`, in time or late.
     #[cfg(feature = "tokio")]
     pub(in crate::engine) fn may_be_granted(&self, filter: &str) -> bool {
-        let is_unfinished = |each: &Operation| !each.is_done();
+        let is_unfinished = |each: &AcceptedRequest| !each.is_done();
         self.any_names(filter, is_unfinished, Request::subscribe)
             || self.any_names(filter, is_unfinished, Request::resubscribe)
     }
@@ -169,7 +174,7 @@ impl Operations {
     fn any_names(
         &self,
         filter: &str,
-        is: impl Fn(&Operation) -> bool,
+        is: impl Fn(&AcceptedRequest) -> bool,
         subscribe: impl Fn(&Request) -> Option<&SubscribeRequest>,
     ) -> bool {
         self.slab.iter().any(|(_, each)| {
@@ -218,7 +223,7 @@ impl Operations {
         };
         // Each request is subtracted once, also if it is completed twice.
         if !operation.is_done() {
-            operation.stage = Stage::Done;
+            operation.stage = RequestStage::Done;
             self.totals.unfinished -= 1;
             if !operation.request.is_publish() {
                 self.totals.subscribes -= usize::from(operation.request.subscribe().is_some());
@@ -346,7 +351,7 @@ impl Operations {
     /// the Receive Maximum does not.
     pub(in crate::engine) fn limit_sending(&mut self, id: OperationId, is_paced: bool) -> bool {
         // A stricter limit stays in force.
-        let is_unlimited = |each: &&mut Operation| {
+        let is_unlimited = |each: &&mut AcceptedRequest| {
             let is_held_by_pace = is_paced && each.request.is_at_most_once();
             each.time_limit == TimeLimit::None && !is_held_by_pace && !each.is_done()
         };
@@ -367,11 +372,11 @@ impl Operations {
 
     /// Returns `true` if nothing more happens to the request.
     pub(in crate::engine) fn is_over(&self, id: OperationId) -> bool {
-        self.get_by(id).is_none_or(Operation::is_done)
+        self.get_by(id).is_none_or(AcceptedRequest::is_done)
     }
 
     /// The request with this identifier, to change what no store keeps of it.
-    pub(super) fn current(&mut self, id: OperationId) -> Option<&mut Operation> {
+    pub(super) fn current(&mut self, id: OperationId) -> Option<&mut AcceptedRequest> {
         self.slab
             .get_mut(id.key as usize)
             .filter(|operation| operation.is(id))

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::Outbound;
-use super::operation::{OperationId, Stage};
+use super::accepted_request::{OperationId, RequestStage};
 use crate::engine::output::WrittenRequest;
 use crate::engine::statistics::Statistics;
 use crate::error::RequestError;
@@ -30,7 +30,7 @@ impl Outbound {
         self.has_suspects = false;
         for (id, operation) in self.operations.iter_mut() {
             let is_sent =
-                matches!(operation.stage, Stage::Sent(_)) && operation.request.is_publish();
+                matches!(operation.stage, RequestStage::Sent(_)) && operation.request.is_publish();
             if !is_sent || unsent.contains(&id) {
                 operation.disconnects = 0;
                 continue;

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::operation::{Operation, OperationId};
+use super::accepted_request::{AcceptedRequest, OperationId};
 use super::operations::Operations;
 
 /// Queue of request identifiers.
@@ -130,7 +130,7 @@ fn find_from(
 }
 
 /// Returns `true` if a request waits to be sent, and `is` one of those that are looked for.
-fn waits(id: OperationId, operations: &Operations, is: impl Fn(&Operation) -> bool) -> bool {
+fn waits(id: OperationId, operations: &Operations, is: impl Fn(&AcceptedRequest) -> bool) -> bool {
     operations
         .get_by(id)
         .is_some_and(|operation| operation.is_queued() && is(operation))

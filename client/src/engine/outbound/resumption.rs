@@ -1,7 +1,7 @@
 //! Requests from the end of one connection to the next one: repeated, queued again or lost (§4.4).
 
 use super::Outbound;
-use super::operation::{OperationId, Stage};
+use super::accepted_request::{OperationId, RequestStage};
 use super::request::Request;
 use crate::engine::output::WrittenRequest;
 use crate::engine::statistics::Statistics;
@@ -21,10 +21,10 @@ impl Outbound {
             let Some(operation) = self.operations.get_mut_by(each.id) else {
                 continue;
             };
-            let Stage::Sent(packet_id) = operation.stage else {
+            let RequestStage::Sent(packet_id) = operation.stage else {
                 continue;
             };
-            operation.stage = Stage::Queued;
+            operation.stage = RequestStage::Queued;
             self.packet_ids.release(packet_id);
             self.queue_again(each.id, statistics);
         }
@@ -60,32 +60,32 @@ impl Outbound {
             };
             match operation.stage {
                 // The server has the message: only PUBREL is repeated.
-                Stage::Released(_) => released.push(id),
+                RequestStage::Released(_) => released.push(id),
                 // The next connection renews subscriptions itself.
-                Stage::Sent(packet_id) if operation.request.resubscribe().is_some() => {
+                RequestStage::Sent(packet_id) if operation.request.resubscribe().is_some() => {
                     self.packet_ids.release(packet_id);
                     let lost = Err(RequestError::SessionLost);
                     self.operations.complete(id.key(), lost, statistics);
                 }
-                Stage::Sent(packet_id) | Stage::Resend(packet_id)
+                RequestStage::Sent(packet_id) | RequestStage::Resend(packet_id)
                     if operation.request.is_publish() =>
                 {
                     // Messages are repeated under the same identifier.
-                    operation.stage = Stage::Resend(packet_id);
+                    operation.stage = RequestStage::Resend(packet_id);
                     // A message that the limits of an earlier connection refused has no packet any
                     // more: it isn't repeated, and its identifier stays reserved.
                     if operation.request.size() > 0 {
                         self.resend.push_back(id);
                     }
                 }
-                Stage::Sent(packet_id) | Stage::Resend(packet_id) => {
+                RequestStage::Sent(packet_id) | RequestStage::Resend(packet_id) => {
                     self.packet_ids.release(packet_id);
-                    operation.stage = Stage::Queued;
+                    operation.stage = RequestStage::Queued;
                     // SUBSCRIBE and UNSUBSCRIBE get a new identifier.
                     operation.is_reissued = true;
                     reissued.push(id);
                 }
-                Stage::Queued | Stage::Done => {}
+                RequestStage::Queued | RequestStage::Done => {}
             }
         }
         // Each one is queued before the others: the first has to be the last.
@@ -122,7 +122,7 @@ impl Outbound {
             }
             // A new request, or an end, as the policy says.
             if operation.survives_loss(policy) {
-                operation.stage = Stage::Queued;
+                operation.stage = RequestStage::Queued;
                 operation.is_reissued = true;
                 self.queue_first(id);
                 self.watch_expiry(id);
@@ -155,7 +155,7 @@ impl Outbound {
         let is_in_flight = |stage| {
             matches!(
                 stage,
-                Stage::Sent(_) | Stage::Resend(_) | Stage::Released(_)
+                RequestStage::Sent(_) | RequestStage::Resend(_) | RequestStage::Released(_)
             )
         };
         let mut in_flight: Vec<_> = self

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use dunlin_codec::{AckType, Delivery, PacketId, QoS, ReasonCode};
 
 use super::Outbound;
+use super::accepted_request::{Expiry, OperationId, RequestStage, TimeLimit};
 use super::expiry::seconds_left;
-use super::operation::{Expiry, OperationId, Stage, TimeLimit};
 use super::outcome::{Outcome, Published};
 use super::queue::Queue;
 use super::request::{PublishRequest, Request, first_delivery};
 use super::send_context::SendContext;
-use crate::engine::events::Accepted;
+use crate::engine::engine_event::Accepted;
 use crate::engine::output::WrittenRequest;
 use crate::error::RequestError;
 use crate::message::Message;
@@ -255,7 +255,7 @@ impl Outbound {
         match operations.get_by(id).map(|operation| operation.stage) {
             // The server may know the identifier of what an earlier connection carried: it stays
             // reserved.
-            Some(Stage::Resend(_)) => {
+            Some(RequestStage::Resend(_)) => {
                 operations.set_outcome(key, Err(error), cx.statistics);
                 operations.drop_packet(key);
             }
@@ -289,7 +289,7 @@ impl Outbound {
 
         // Repetitions have the identifier of the first time. [MQTT-3.3.1-1]
         let (packet_id, is_repetition) = match operation.stage {
-            Stage::Resend(packet_id) => (Some(packet_id), true),
+            RequestStage::Resend(packet_id) => (Some(packet_id), true),
             _ if operation.request.has_packet_id() => {
                 let packet_id = self.packet_ids.allocate(id.key());
                 (Some(packet_id.ok_or(RequestError::NoPacketId)?), false)
@@ -353,7 +353,7 @@ impl Outbound {
             return;
         };
         // The answer is awaited under this identifier.
-        operation.stage = Stage::Sent(packet_id);
+        operation.stage = RequestStage::Sent(packet_id);
         // The order of repetitions is that of the first sends.
         if !is_repetition {
             operation.order = order;
@@ -377,7 +377,8 @@ impl Outbound {
         let Some(operation) = self.operations.get_by(id) else {
             return;
         };
-        let (Stage::Released(packet_id), Some(flow)) = (operation.stage, &mut cx.flow) else {
+        let (RequestStage::Released(packet_id), Some(flow)) = (operation.stage, &mut cx.flow)
+        else {
             return;
         };
         let has_deadline = operation.time_limit == TimeLimit::ForAcknowledgement;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::Outbound;
-use super::operation::{OperationId, Stage, TimeLimit};
+use super::accepted_request::{OperationId, RequestStage, TimeLimit};
 use super::request::{Request, SubscribeRequest};
 use super::send_context::SendContext;
 use crate::error::RequestError;
@@ -193,12 +193,12 @@ impl Outbound {
                 // The stricter limit, for the acknowledgement, is in force.
                 _ if operation.time_limit == TimeLimit::ForAcknowledgement => {}
                 // Sent in time.
-                Stage::Sent(_) | Stage::Released(_) if !in_output.contains(id) => {
+                RequestStage::Sent(_) | RequestStage::Released(_) if !in_output.contains(id) => {
                     self.operations.unlimit_sending(*id);
                 }
-                Stage::Done => {}
+                RequestStage::Done => {}
                 // Held back by the rate limit alone.
-                Stage::Queued
+                RequestStage::Queued
                     if is_paced
                         && request.is_publish()
                         && (request.is_at_most_once() || has_space) =>

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use super::operation::Completion;
+use super::accepted_request::Completion;
 use super::outcome::CompactOutcome;
 use super::request::Request;
 use crate::engine::statistics::Statistics;

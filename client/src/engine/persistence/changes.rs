@@ -6,8 +6,8 @@ use dunlin_codec::ReasonCode;
 
 use super::change::Change;
 use super::record::{Key, RequestRecord, encode_identity};
-use crate::engine::clock::ClockReading;
-use crate::engine::outbound::operation::OperationId;
+use crate::engine::clock_reading::ClockReading;
+use crate::engine::outbound::accepted_request::OperationId;
 use crate::engine::session::Session;
 
 impl Session {

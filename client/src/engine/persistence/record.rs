@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use dunlin_codec::{PacketId, QoS};
 
 use super::change::Change;
-use crate::engine::clock::{Between, ClockReading, StoredMoment};
-use crate::engine::outbound::operation::{Operation, Stage};
+use crate::engine::clock_reading::{Between, ClockReading, StoredMoment};
+use crate::engine::outbound::accepted_request::{AcceptedRequest, RequestStage};
 use crate::engine::outbound::request::Request;
 use crate::engine::session::SessionIdentity;
 
@@ -54,7 +54,7 @@ pub(super) enum StoredKind {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestRecord {
     pub(super) kind: StoredKind,
-    pub(super) stage: Stage,
+    pub(super) stage: RequestStage,
     pub(super) order: u64,
     /// Position among the requests that wait. A request in the output goes before all others.
     pub(super) queue_position: i64,
@@ -74,8 +74,8 @@ pub(super) struct StoredExpiry {
 impl RequestRecord {
     /// Record of a request that is not complete. One that is in the output and not staged counts as
     /// not sent, because some servers acknowledge packets that they cannot have.
-    pub(super) fn new(operation: &Operation, is_unstaged: bool, clock: ClockReading) -> Self {
-        let is_new = is_unstaged && matches!(operation.stage, Stage::Sent(_));
+    pub(super) fn new(operation: &AcceptedRequest, is_unstaged: bool, clock: ClockReading) -> Self {
+        let is_new = is_unstaged && matches!(operation.stage, RequestStage::Sent(_));
         let expiry = operation.expiry.map(|expiry| {
             let left = expiry.at.saturating_duration_since(clock.now).as_millis();
             StoredExpiry {
@@ -90,7 +90,7 @@ impl RequestRecord {
                 _ => StoredKind::Unsubscribe,
             },
             stage: if is_new {
-                Stage::Queued
+                RequestStage::Queued
             } else {
                 operation.stage
             },
@@ -109,9 +109,9 @@ impl RequestRecord {
     pub(super) fn encode(&self) -> Vec<u8> {
         // A repetition is stored as sent: the next process repeats it in any case.
         let (stage, packet_id) = match self.stage {
-            Stage::Queued | Stage::Done => (0, 0),
-            Stage::Sent(packet_id) | Stage::Resend(packet_id) => (1, packet_id.get()),
-            Stage::Released(packet_id) => (2, packet_id.get()),
+            RequestStage::Queued | RequestStage::Done => (0, 0),
+            RequestStage::Sent(packet_id) | RequestStage::Resend(packet_id) => (1, packet_id.get()),
+            RequestStage::Released(packet_id) => (2, packet_id.get()),
         };
         // QoS 0 is never stored.
         let kind = match self.kind {
@@ -164,9 +164,9 @@ impl RequestRecord {
                 _ => return None,
             },
             stage: match stage {
-                0 => Stage::Queued,
-                1 => Stage::Sent(packet_id?),
-                2 => Stage::Released(packet_id?),
+                0 => RequestStage::Queued,
+                1 => RequestStage::Sent(packet_id?),
+                2 => RequestStage::Released(packet_id?),
                 _ => return None,
             },
             order: u64::from_be_bytes(*order),

@@ -6,8 +6,8 @@ use dunlin_codec::{PacketId, PacketType, QoS, ReasonCode, Sender};
 
 use super::record::{RequestRecord, StoredKind, decode_identity};
 use super::records::APPLICATION;
-use crate::engine::clock::ClockReading;
-use crate::engine::outbound::operation::{Expiry, OperationId, Stage};
+use crate::engine::clock_reading::ClockReading;
+use crate::engine::outbound::accepted_request::{Expiry, OperationId, RequestStage};
 use crate::engine::outbound::request::{PublishRequest, Request, UnsubscribeRequest};
 use crate::engine::session::{Session, SessionIdentity};
 use crate::engine::statistics::Statistics;
@@ -25,9 +25,9 @@ pub struct RestoreError {
 /// Highest number that a process can have counted to.
 const HIGHEST: u64 = 1 << 62;
 
-/// Entries of a store, decoded one by one.
+/// StoredEntries of a store, decoded one by one.
 #[derive(Default)]
-struct Entries {
+struct StoredEntries {
     is_empty: bool,
     identity: Option<SessionIdentity>,
     requests: BTreeMap<u64, RequestRecord>,
@@ -78,7 +78,7 @@ impl Session {
         for (number, record) in requests {
             let packet = packets.remove(&number).unwrap_or_default();
             let id = session.restore_request(number, &record, packet, clock)?;
-            if record.stage == Stage::Queued {
+            if record.stage == RequestStage::Queued {
                 waiting.push((record.queue_position, id));
             }
             if record
@@ -117,10 +117,10 @@ impl Session {
     fn read_entries(
         &mut self,
         kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
-    ) -> Result<Entries, RestoreError> {
-        let mut entries = Entries {
+    ) -> Result<StoredEntries, RestoreError> {
+        let mut entries = StoredEntries {
             is_empty: true,
-            ..Entries::default()
+            ..StoredEntries::default()
         };
         for (key, value) in kept {
             // The application's own records are not part of the session.
@@ -165,7 +165,7 @@ impl Session {
         clock: ClockReading,
     ) -> Result<OperationId, RestoreError> {
         // The packet is needed until PUBREC, or until a time-out.
-        let is_released = matches!(record.stage, Stage::Released(_));
+        let is_released = matches!(record.stage, RequestStage::Released(_));
         let needs_packet = !is_released && !record.has_outcome;
         if number == 0 || is_released && record.kind != StoredKind::Publish(QoS::ExactlyOnce) {
             return Err(fault("a request that can't be"));
@@ -212,7 +212,7 @@ impl Session {
             operations.set_outcome(id.key(), lost, uncounted);
         }
         // The server knows the request under its packet identifier.
-        if let Stage::Sent(packet_id) | Stage::Released(packet_id) = record.stage
+        if let RequestStage::Sent(packet_id) | RequestStage::Released(packet_id) = record.stage
             && !self.outbound.packet_ids.reserve(packet_id, id.key())
         {
             return Err(fault("a packet identifier twice"));

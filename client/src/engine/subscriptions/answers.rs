@@ -5,7 +5,7 @@ use dunlin_codec::{PacketId, PacketType, ReasonCode, Repeated, SubAckProperties}
 use super::ActiveSubscription;
 use super::renewal::{lose_subscription, lose_unrenewed};
 use crate::engine::core::Core;
-use crate::engine::events::EngineEvent;
+use crate::engine::engine_event::EngineEvent;
 use crate::engine::outbound::flow::Flow;
 use crate::engine::outbound::outcome::{Answered, Outcome};
 use crate::engine::outbound::request::Request;

@@ -9,7 +9,7 @@ use dunlin_codec::{
 use super::batches::Batches;
 use super::{ActiveSubscription, Subscriptions};
 use crate::engine::core::Core;
-use crate::engine::events::EngineEvent;
+use crate::engine::engine_event::EngineEvent;
 use crate::engine::outbound::Outbound;
 use crate::engine::outbound::flow::{Flow, missing_feature};
 use crate::engine::outbound::request::{Request, SubscribeRequest, UnsubscribeRequest};

@@ -12,7 +12,7 @@ use crate::error::{ConnectError, ConnectionError};
 
 /// State of the network connection.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum ConnectionState {
     /// There is no transport.
     Disconnected,
     /// CONNECT was written; CONNACK is awaited.
@@ -23,7 +23,7 @@ pub(super) enum State {
     Closing(Ended),
 }
 
-impl State {
+impl ConnectionState {
     /// Returns `true` if the server has accepted the connection.
     #[inline]
     pub(super) const fn is_open(&self) -> bool {

@@ -32,7 +32,7 @@ impl OperationId {
 
 /// Progress of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Stage {
+pub(in crate::engine) enum RequestStage {
     /// Not sent on this connection, and without a packet identifier.
     Queued,
     /// The first packet is written: PUBACK, PUBREC, SUBACK or UNSUBACK is awaited.
@@ -105,9 +105,9 @@ impl Completion {
 
 /// An accepted request.
 #[derive(Debug)]
-pub(in crate::engine) struct Operation {
+pub(in crate::engine) struct AcceptedRequest {
     pub(in crate::engine) request: Request,
-    pub(in crate::engine) stage: Stage,
+    pub(in crate::engine) stage: RequestStage,
     /// Number of the first send, or of PUBREC, among all of the session; 0 before.
     pub(in crate::engine) order: u64,
     /// Position among the requests that wait to be sent, in ascending order.
@@ -125,12 +125,12 @@ pub(in crate::engine) struct Operation {
     pub(super) generation: u64,
 }
 
-impl Operation {
+impl AcceptedRequest {
     /// A request that was accepted just now.
     pub(super) const fn new(request: Request, completion: Completion, generation: u64) -> Self {
         Self {
             request,
-            stage: Stage::Queued,
+            stage: RequestStage::Queued,
             order: 0,
             queue_position: 0,
             disconnects: 0,
@@ -150,12 +150,12 @@ impl Operation {
 
     /// Returns `true` if nothing more happens to the request.
     pub(in crate::engine) const fn is_done(&self) -> bool {
-        matches!(self.stage, Stage::Done)
+        matches!(self.stage, RequestStage::Done)
     }
 
     /// Returns `true` if the request waits to be sent for the first time.
     pub(in crate::engine) const fn is_queued(&self) -> bool {
-        matches!(self.stage, Stage::Queued)
+        matches!(self.stage, RequestStage::Queued)
     }
 
     /// Returns `true` if the outcome is known. A request that timed out still waits for a late
@@ -186,12 +186,16 @@ impl Operation {
             Request::Unsubscribe(_) => matches!(policy.unsubscribe, LostRequest::Reissue),
             Request::Authenticate => false,
         };
-        survives && !self.has_outcome() && !matches!(self.stage, Stage::Released(_))
+        survives && !self.has_outcome() && !matches!(self.stage, RequestStage::Released(_))
     }
 
     /// Returns `true` if the server's Receive Maximum counts the message now.
     pub(in crate::engine) const fn holds_quota(&self) -> bool {
-        self.request.needs_quota() && matches!(self.stage, Stage::Sent(_) | Stage::Released(_))
+        self.request.needs_quota()
+            && matches!(
+                self.stage,
+                RequestStage::Sent(_) | RequestStage::Released(_)
+            )
     }
 
     /// Returns `true` if the request needs a new packet identifier to be sent.

@@ -6,11 +6,11 @@ use bytes::BytesMut;
 use dunlin_codec::{DecodeError, FaultyMessage, FixedHeader, PacketBuf, Publish, TopicName};
 
 use super::DeliveryId;
-use super::admission::admit;
+use super::inbound_action::admit;
 use super::inbound_aliases::AliasFault;
 use super::refusal::{invalid_payload, refuse_message, refuse_undecodable};
 use crate::engine::core::Core;
-use crate::engine::events::EngineEvent;
+use crate::engine::engine_event::EngineEvent;
 use crate::engine::exit::Exit;
 use crate::engine::open::Open;
 use crate::message::{Layout, ReceivedMessage};

@@ -1,7 +1,7 @@
 //! Events of the engine, and the immediate result of a publish.
 
 use super::inbound::DeliveryId;
-use super::outbound::operation::OperationId;
+use super::outbound::accepted_request::OperationId;
 use crate::error::RequestError;
 use crate::event::{Connected, RefusedMessage, RefusedRequest};
 use crate::message::ReceivedMessage;
