@@ -63,6 +63,7 @@ impl Condition {
                 }));
                 continue;
             };
+            // An unknown operator refuses the document: ignored, it could allow what AWS denies.
             if !is_known(operator) {
                 let kind = PolicyErrorKind::Condition(operator.as_str().into());
                 errors.push(place.error(kind));
@@ -82,6 +83,7 @@ impl Condition {
         // A key that isn't known can't be compared with anything.
         let key = ConditionKey::named(key_name)
             .ok_or_else(|| PolicyErrorKind::ConditionKey(key_name.into()))?;
+        // `ForAllValues:StringEqualsIfExists` has three parts.
         let (set, if_exists, bare) = split(operator_name);
         let wrong = |value: &Value| PolicyErrorKind::ConditionValue {
             operator: operator_name.into(),
@@ -96,6 +98,7 @@ impl Condition {
         };
 
         let test = if is_null(operator_name) {
+            // Null takes exactly one boolean and compares no values.
             let [value] = values else {
                 return Err(wrong(&Value::Array(values.to_vec())));
             };
@@ -132,6 +135,7 @@ impl Condition {
             .iter()
             .map(|value| operator.is_met(value, operands, request, scope));
         match self.set {
+            // No value at all meets ForAllValues, and fails ForAnyValue unless IfExists is given.
             Some(Set::All) => met.all(|met| met),
             Some(Set::Any) => met.any(|met| met) || (values.is_empty() && self.if_exists),
             // A negated operator is met by what isn't there.
@@ -154,6 +158,7 @@ impl Condition {
     /// Reason why the condition doesn't hold, with the values that were compared.
     pub(super) fn complaint(&self, request: &Request<'_>, scope: Option<&ArnScope>) -> String {
         let values = request.values(self.key);
+        // The values of the request, since the policy's own are in the document.
         let values: Vec<String> = values
             .iter()
             .map(|value| match scope {
@@ -169,6 +174,7 @@ impl Condition {
         } else {
             values.join(", ")
         };
+        // The reason may be on the policy's side: a variable of a thing, for example.
         if self.operand_lacks_a_value(request) {
             format!("{self} isn't met: {found} (a variable in it has no value here)")
         } else {
@@ -202,6 +208,7 @@ impl fmt::Display for Condition {
 /// Set operator, `IfExists`, and the operator itself.
 fn split(operator: &str) -> (Option<Set>, bool, &str) {
     let (set, bare) = match operator.split_once(':') {
+        // Other prefixes stay part of the name, which is then unknown.
         Some(("ForAllValues", bare)) => (Some(Set::All), bare),
         Some(("ForAnyValue", bare)) => (Some(Set::Any), bare),
         _ => (None, operator),

@@ -88,6 +88,8 @@ impl Decision {
     /// apply.
     #[must_use]
     pub fn explanation(&self) -> Vec<String> {
+        // An explicit denial names its statement and needs no more. An implicit one shows each
+        // statement that could have allowed the request.
         let mut lines = vec![self.to_string()];
         if let Self::ImplicitDeny(near) = self {
             lines.extend(
@@ -95,6 +97,8 @@ impl Decision {
                     .iter()
                     .map(|(statement, miss)| explain(statement, miss)),
             );
+            // Not even the action is allowed: usually a missing statement, and not a wrong
+            // resource.
             if near.statements.is_empty() {
                 lines.push("no statement with \"Effect\": \"Allow\" has that action".into());
             }
@@ -106,6 +110,7 @@ impl Decision {
 fn explain(statement: &StatementRef, miss: &Miss) -> String {
     let name = statement.name();
     let resource = &statement.resource;
+    // One sentence for each reason; the text is escaped once, below.
     let text = match miss {
         Miss::Resource => format!("{name} allows it on {resource} only"),
         Miss::Kind(kind) => {
@@ -125,6 +130,7 @@ impl fmt::Display for SkippedDenial {
         write!(f, "{name} is skipped, though it denies that action: ")?;
         match &self.reason {
             Miss::Condition(complaint) => write!(f, "{}", Escaped(complaint)),
+            // Only NoValue is left: see `SkippedDenial::reason`.
             _ => write!(f, "a variable in {resource} has no value here"),
         }
     }
@@ -138,6 +144,7 @@ impl StatementRef {
             sid,
             ..
         } = self;
+        // The Sid is quoted with its control characters escaped.
         let sid = sid
             .as_ref()
             .map_or(String::new(), |sid| format!(" {sid:?}"));

@@ -82,6 +82,7 @@ impl PolicyDocument {
         match serde_json::from_str(json) {
             Ok(value) => Self::read_value(&value),
             Err(error) => {
+                // Without JSON there is nothing else to find.
                 let kind = PolicyErrorKind::Json(json_problem(&error).into());
                 (
                     Self { statements: vec![] },
@@ -127,6 +128,7 @@ impl Reader {
             let kind = PolicyErrorKind::Version(version.into());
             self.errors.push(elements.place_of("Version").error(kind));
         }
+        // The value of Id means nothing, but its type is checked.
         self.optional_text(&elements, "Id");
 
         // One statement may stand without a list.
@@ -135,6 +137,7 @@ impl Reader {
         };
         let place = elements.place_of("Statement");
         one_or_many(statements, &place)
+            // People count statements from 1; the pointer counts from 0.
             .zip(1..)
             .filter_map(|((value, place), number)| {
                 self.statement(value, place.in_statement(number), number)
@@ -144,6 +147,7 @@ impl Reader {
 
     /// Reads one statement; `None` if it has a mistake.
     fn statement(&mut self, value: &Value, place: JsonPlace, number: usize) -> Option<Statement> {
+        // Compared at the end: any new error is one of this statement.
         let errors_before = self.errors.len();
         let elements = self.elements(value, place, "a statement", &STATEMENT_ELEMENTS)?;
 
@@ -187,6 +191,7 @@ impl Reader {
 
     fn effect(&mut self, elements: &Elements<'_>) -> Option<Effect> {
         match self.required_text(elements, "Effect")? {
+            // Case counts here, unlike in the names of actions.
             "Allow" => Some(Effect::Allow),
             "Deny" => Some(Effect::Deny),
             other => {
@@ -208,6 +213,7 @@ impl Reader {
     ) -> Option<Elements<'a>> {
         let object = self.object(value, &place, called)?;
         let mut found = Vec::with_capacity(object.len());
+        // In the order of `known`, so that errors come in the order in which people write elements.
         for right in known.iter().copied() {
             let is_right = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case(right);
             for (name, value) in object.iter().filter(is_right) {
@@ -245,6 +251,7 @@ impl Reader {
     }
 
     fn required<'a>(&mut self, elements: &Elements<'a>, name: &'static str) -> Option<&'a Value> {
+        // A missing element is an error of the object around it.
         let value = elements.get(name);
         if value.is_none() {
             let kind = PolicyErrorKind::Missing(name);
@@ -258,6 +265,7 @@ impl Reader {
         elements: &Elements<'a>,
         name: &'static str,
     ) -> Option<&'a str> {
+        // One error each: a text that is missing isn't also of the wrong type.
         self.required(elements, name)?;
         self.optional_text(elements, name)
     }
@@ -288,6 +296,7 @@ impl Reader {
         let mut texts = Vec::new();
         for (value, place) in one_or_many(value, &elements.place_of(name)) {
             match value.as_str() {
+                // Each item has a place of its own, and a wrong one doesn't hide the others.
                 Some(text) => texts.push((text, place)),
                 None => {
                     self.wrong_type(
@@ -325,6 +334,7 @@ impl<'a> Elements<'a> {
 
     fn place_of(&self, name: &'static str) -> JsonPlace {
         let found = self.found.iter().find(|(right, _, _)| *right == name);
+        // The pointer has the name as the document writes it, or it would lead nowhere.
         self.place.member(found.map_or(name, |(_, found, _)| found))
     }
 }
@@ -343,6 +353,7 @@ fn one_or_many<'a>(
     value: &'a Value,
     place: &JsonPlace,
 ) -> impl Iterator<Item = (&'a Value, JsonPlace)> {
+    // A value without a list has no index in its pointer.
     let items: Vec<(&Value, JsonPlace)> = match value {
         Value::Array(items) => items
             .iter()
@@ -361,6 +372,7 @@ fn quoted(name: &str) -> String {
 /// Reason why a text isn't JSON, with line and column.
 fn json_problem(error: &serde_json::Error) -> String {
     if error.is_eof() {
+        // serde_json calls this an EOF; people know it as a text that was cut off.
         let (line, column) = (error.line(), error.column());
         format!("it ends early, at line {line} column {column}")
     } else {
@@ -431,6 +443,7 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_can_be_told_at_once() {
+        // Every name in lower case: the values are checked all the same.
         let json = r#"{"version":"2012-10-17","statement":[{"effect":"Allow","action":"iot:Connect","Resource":"*"},
             {"Effect":"Allow","Action":"iot:Connect"}]}"#;
         let errors = PolicyDocument::parse_all(json).unwrap_err();

@@ -101,6 +101,7 @@ pub(super) struct JsonPlace {
 impl JsonPlace {
     /// Place of a member of the object here.
     pub(super) fn member(&self, name: &str) -> Self {
+        // RFC 6901 section 3: `~` becomes ~0 first, then `/` becomes ~1, or a `/` would end as ~01.
         let token = name.replace('~', "~0").replace('/', "~1");
         self.child(&token)
     }
@@ -172,6 +173,7 @@ struct Instead<'a>(&'a str);
 impl fmt::Display for Instead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
+            // Elements of IAM that AWS IoT lacks, each with the way to say the same.
             "NotAction" => ": list the actions in \"Action\", or deny the others",
             "NotResource" => ": list the resources in \"Resource\", or deny the others",
             "Principal" | "NotPrincipal" => ": the policy is for the identity that it comes with",

@@ -67,6 +67,7 @@ impl Policy {
         let resource = request.resource();
         let mut allowed = None;
         for (document, statement) in self.statements() {
+            // Statements of all documents count alike: AWS evaluates their union.
             let Ok(matching) = statement.applies(&request, &resource, self.scope.as_ref()) else {
                 continue;
             };
@@ -78,6 +79,7 @@ impl Policy {
         }
         match allowed {
             Some(by) => Decision::Allowed(by),
+            // The explanation is put together only for denials, which are rare.
             None => Decision::ImplicitDeny(Box::new(self.near_misses(&request, &resource))),
         }
     }
@@ -87,6 +89,8 @@ impl Policy {
     #[must_use]
     pub fn skipped_denials(&self, request: Request<'_>) -> Vec<SkippedDenial> {
         let resource = request.resource();
+        // A Deny that can't apply here would apply to a client with a certificate, so the log names
+        // it.
         let skipped = self.statements().filter_map(|(document, statement)| {
             let reason = statement.lacked_value(&request, &resource, self.scope.as_ref())?;
             let statement = statement.reference(document, &statement.resource_names());
@@ -96,6 +100,7 @@ impl Policy {
     }
 
     fn near_misses(&self, request: &Request<'_>, resource: &str) -> NearMisses {
+        // Statements with another action or effect would only hide the near ones.
         let allowing = self.statements().filter(|(_, statement)| {
             statement.effect == Effect::Allow && statement.covers(request.action)
         });
@@ -171,6 +176,7 @@ impl Statement {
         scope: Option<&ArnScope>,
     ) -> Miss {
         let matches_elsewhere = |pattern: &Resource| pattern.matches(resource, request, None);
+        // The name is right and only region or account differ: a policy of another account.
         if let Some(scope) = scope
             && self.resources.iter().any(matches_elsewhere)
         {
@@ -196,16 +202,20 @@ impl Statement {
         resource: &str,
         scope: Option<&ArnScope>,
     ) -> Option<Miss> {
+        // Only denials that don't apply can be skipped ones.
         let denies = self.effect == Effect::Deny && self.covers(request.action);
         if !denies || self.applies(request, resource, scope).is_ok() {
             return None;
         }
+        // No resource matches: the reason is a lacking value only if a resource has such a
+        // variable.
         let matches = |pattern: &Resource| pattern.matches(resource, request, scope);
         if !self.resources.iter().any(matches) {
             let mut of_kind = self.of_kind(request.action);
             let lacks = of_kind.any(|pattern| pattern.lacks_a_value(request));
             return lacks.then_some(Miss::NoValue);
         }
+        // A resource matches, so a condition failed.
         let mut unmet = self
             .conditions
             .iter()

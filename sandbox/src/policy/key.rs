@@ -25,10 +25,12 @@ impl ConditionKey {
     /// `None` for a key that the sandbox doesn't know: the policy that asks for it is refused by
     /// that name.
     pub(super) fn named(name: &str) -> Option<Self> {
+        // `get` and not an index: the name may have other characters than ASCII at this place.
         let begins_with = |prefix: &str| {
             name.get(..prefix.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
+        // Whole names first: IsAttached has a value although it is a key of things.
         match NAMES
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
@@ -66,6 +68,7 @@ const NAMES: [(&str, ConditionKey); 12] = [
 pub(super) fn why_unsupported(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     let begins_with = |prefix: &str| name.starts_with(prefix);
+    // Keys that people copy from IAM policies, with the reason why AWS IoT has no use for them.
     if begins_with("aws:resourcetag/") || begins_with("aws:requesttag/") || name == "aws:tagkeys" {
         Some("tags are for calls of the AWS API with IAM; MQTT has none")
     } else if ["iot:topic", "iot:clientmode", "iot:thinggrouparn"].contains(&name.as_str()) {
@@ -97,6 +100,7 @@ mod tests {
             ConditionKey::named("iot:Connection.Thing.IsAttached"),
             Some(ConditionKey::IsAttached)
         );
+        // A name that is longer, from IAM, shorter than a prefix, outside ASCII, and empty.
         for unknown in ["iot:ClientIdx", "aws:username", "iot:Certificat", "é", ""] {
             assert_eq!(ConditionKey::named(unknown), None, "{unknown}");
         }

@@ -83,6 +83,7 @@ pub fn lint(documents: &[Value], client_id: Option<&str>, time: SystemTime) -> V
     let mut parsed = Vec::new();
     let mut is_whole = true;
     for (document, number) in documents.iter().zip(1..) {
+        // The limit counts the text that a Lambda would answer with: an object without white space.
         let text = text_of(document);
         let length = text.chars().count();
         if length > MAX_DOCUMENT_LENGTH {
@@ -102,6 +103,7 @@ pub fn lint(documents: &[Value], client_id: Option<&str>, time: SystemTime) -> V
     // Each statement by itself, and beside those that deny.
     let policy = Policy::new(parsed);
     for (document, statement) in policy.statements() {
+        // Only documents that are objects have pointers into them; a text has lines instead.
         let json = documents.get(document - 1);
         let mut problems = statement::problems(statement);
         problems.extend(denied::problems(statement, &policy));
@@ -134,6 +136,7 @@ fn pointer(document: Option<&Value>, number: usize, text: Option<&str>) -> Strin
     let Some(statements) = document.and_then(|document| document.get("Statement")) else {
         return String::new();
     };
+    // A single statement may stand without a list, and then has no index.
     let statement = if statements.is_array() {
         format!("/Statement/{}", number - 1)
     } else {
@@ -148,6 +151,7 @@ fn pointer(document: Option<&Value>, number: usize, text: Option<&str>) -> Strin
 
 /// JSON Pointer to the first string that is `text`.
 fn pointer_to_string(value: &Value, text: &str) -> Option<String> {
+    // Depth first, in the order of the document.
     let below = |token: &str, value| Some(format!("/{token}{}", pointer_to_string(value, text)?));
     match value {
         Value::String(string) => (string == text).then(String::new),
@@ -165,6 +169,7 @@ fn pointer_to_string(value: &Value, text: &str) -> Option<String> {
 /// Mistakes of all documents together.
 fn of_policy(policy: &Policy, client_id: Option<&str>, time: SystemTime) -> Vec<PolicyProblem> {
     let mut problems = Vec::new();
+    // No statement allows any client: then the client id is beside the point.
     if !allows_somewhere(policy, Action::Connect) {
         problems.push(PolicyProblem::NoConnect);
     } else if let Some(client_id) = client_id {
@@ -178,7 +183,9 @@ fn of_policy(policy: &Policy, client_id: Option<&str>, time: SystemTime) -> Vec<
             });
         }
     }
+    // AWS IoT evaluates iot:Receive for each delivery: a subscription without it stays silent.
     problems.extend(undelivered(policy, time).map(PolicyProblem::NoReceive));
+    // A retained PUBLISH is evaluated for both actions.
     if allows_somewhere(policy, Action::RetainPublish) && !allows_somewhere(policy, Action::Publish)
     {
         problems.push(PolicyProblem::RetainWithoutPublish);
@@ -205,6 +212,7 @@ fn undelivered(policy: &Policy, time: SystemTime) -> Option<Box<str>> {
         // topic/ is written by mistake in place of topicfilter/; it is told by itself.
         .filter(|resource| matches!(resource.kind(), None | Some("topic" | "topicfilter")))
         .map(|resource| problem::behind_kind(resource.name()));
+    // An empty client id: only filters without variables are evaluated with it.
     let subject = Subject::new("");
     let can_receive = allows_somewhere(policy, Action::Receive);
     let mut undelivered = filters.filter(|filter| {
@@ -214,6 +222,8 @@ fn undelivered(policy: &Policy, time: SystemTime) -> Option<Box<str>> {
             let request = Request::new(Action::Receive, topic, &subject, time);
             policy.evaluate(request).is_allowed()
         };
+        // Without iot:Receive on anything every filter is silent; otherwise only plain filters can
+        // be judged.
         !can_receive || (is_plain && !receives(filter))
     });
     undelivered.next().map(Into::into)
@@ -221,6 +231,7 @@ fn undelivered(policy: &Policy, time: SystemTime) -> Option<Box<str>> {
 
 /// First filter with the client id in it, if a client may call itself `+`.
 fn open_to_plus(policy: &Policy, time: SystemTime) -> Option<Box<str>> {
+    // `${iot:ClientId}` in a filter is replaced by `+`, which MQTT then reads as a wildcard.
     let plus = Subject::new("+");
     let request = Request::new(Action::Connect, "+", &plus, time);
     if !policy.evaluate(request).is_allowed() {

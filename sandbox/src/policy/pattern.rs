@@ -37,6 +37,7 @@ impl Pattern {
     /// Parses wildcards only, as `Action` has them; letters match in either case, as in IAM.
     pub(super) fn parse_action(text: &str) -> Self {
         Self {
+            // Request names are lower case already, so only the pattern is folded.
             tokens: text
                 .chars()
                 .map(|c| wildcard(c.to_ascii_lowercase()))
@@ -50,6 +51,7 @@ impl Pattern {
     ) -> Result<Self, PolicyErrorKind> {
         let mut tokens = Vec::with_capacity(text.len());
         let mut rest = text;
+        // A variable is one token, whatever characters its name has.
         while let Some(c) = rest.chars().next() {
             if let Some(after) = rest.strip_prefix("${") {
                 let (name, after) = after
@@ -73,6 +75,7 @@ impl Pattern {
 
     /// Matching as in [`Self::matches`], with upper and lower case alike.
     pub(super) fn matches_in_any_case(&self, text: &str, request: &Request<'_>) -> bool {
+        // Folded after the variables have their values, which may have upper case, too.
         let lowercase = |tokens: Cow<'_, [PatternToken]>| -> Vec<PatternToken> {
             tokens.iter().flat_map(|token| lowercase(*token)).collect()
         };
@@ -97,6 +100,7 @@ impl Pattern {
 
     /// Tokens with each variable replaced by the letters of its value; `None` if one has no value.
     fn resolved(&self, request: &Request<'_>) -> Option<Cow<'_, [PatternToken]>> {
+        // Most patterns have no variable: they are borrowed and cost no allocation.
         if !self
             .tokens
             .iter()
@@ -109,6 +113,8 @@ impl Pattern {
             match token {
                 PatternToken::Variable(key) => {
                     let values = request.values(*key);
+                    // Each letter becomes a literal: a `*` in a client id must not widen the
+                    // policy.
                     resolved.extend(values.first()?.chars().map(PatternToken::Literal));
                 }
                 other => resolved.push(*other),
@@ -135,10 +141,12 @@ fn lowercase(token: PatternToken) -> Vec<PatternToken> {
 
 fn variable(name: &str) -> Result<PatternToken, PolicyErrorKind> {
     match (name, ConditionKey::named(name)) {
+        // `${*}`, `${?}` and `${$}` are IAM's way to write the character itself.
         ("*" | "?" | "$", _) => Ok(name
             .chars()
             .next()
             .map_or(PatternToken::AnyOne, PatternToken::Literal)),
+        // A key with several values can't stand for one text.
         (_, Some(key)) if !key.is_list() => Ok(PatternToken::Variable(key)),
         _ => Err(PolicyErrorKind::UnsupportedVariable(name.into())),
     }
@@ -149,17 +157,22 @@ fn variable(name: &str) -> Result<PatternToken, PolicyErrorKind> {
 fn matches(pattern: &[PatternToken], text: &str) -> bool {
     let mut at = 0;
     let mut rest = text.chars();
+    // The place behind the last `*`, and the text that it doesn't cover yet. An earlier `*` never
+    // has to be tried again: whatever it could cover in addition, the last one can cover as well.
     let mut last_run: Option<(usize, Chars<'_>)> = None;
     loop {
         // Go on as long as pattern and text agree.
         let mut ahead = rest.clone();
         match (pattern.get(at), ahead.next()) {
+            // Both are at their end.
             (None, None) => return true,
             (Some(PatternToken::AnyRun), _) => {
                 at += 1;
                 last_run = Some((at, rest.clone()));
                 continue;
             }
+            // The text is too short for the rest of the pattern. A longer `*` would only make it
+            // shorter.
             (Some(_), None) => return false,
             (Some(PatternToken::AnyOne), Some(_)) => {
                 at += 1;
@@ -178,6 +191,7 @@ fn matches(pattern: &[PatternToken], text: &str) -> bool {
         let Some((after_run, run_end)) = last_run.as_mut() else {
             return false;
         };
+        // `*` covers the whole rest already.
         if run_end.next().is_none() {
             return false;
         }
@@ -201,10 +215,12 @@ fn covers(pattern: &[PatternToken], other: &[PatternToken]) -> bool {
                 last_run = Some((at, position));
                 continue;
             }
+            // A variable is no single letter, so `?` doesn't cover it.
             (Some(PatternToken::AnyOne), Some(PatternToken::AnyOne | PatternToken::Literal(_))) => {
                 (at, position) = (at + 1, position + 1);
                 continue;
             }
+            // The same letter, or the same variable: it has the same value on both sides.
             (Some(wanted), Some(found)) if wanted == found => {
                 (at, position) = (at + 1, position + 1);
                 continue;
@@ -228,6 +244,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     fn matches_as(pattern: &str, text: &str, client_id: &str) -> bool {
+        // Every variable in the cases has a value.
         let subject = Subject {
             source_ip: Some([10, 0, 0, 7].into()),
             domain_name: Some("localhost".into()),
@@ -243,6 +260,7 @@ mod tests {
             ("topic/a", "topic/a", true),
             ("topic/a", "topic/ab", false),
             ("topic/*", "topic/a/b/c", true),
+            // `*` may match nothing, `?` matches exactly one character, not one byte.
             ("topic/*", "topic/", true),
             ("topic/*/c", "topic/a/b/c", true),
             ("topic/*/c", "topic/a/b/d", false),
@@ -295,6 +313,7 @@ mod tests {
 
     #[test]
     fn a_variable_without_a_value_matches_nothing() {
+        // Things and certificates don't exist behind a custom authorizer, so these never match.
         for variable in [
             "iot:Connection.Thing.ThingName",
             "iot:Certificate.Subject.CommonName",
@@ -342,6 +361,7 @@ mod tests {
 
     #[test]
     fn many_stars_stay_affordable() {
+        // With backtracking to every `*` the time would grow exponentially with their number.
         let pattern = "*a".repeat(200);
         assert!(!matches_as(&pattern, &"a".repeat(199), ""));
     }
@@ -357,6 +377,7 @@ mod tests {
     fn a_pattern_covers_another_only_if_it_matches_all_that_the_other_does() {
         let pattern = |text| Pattern::parse(text).unwrap();
         for (wide, narrow, expected) in [
+            // Covered: each text of the right pattern is one of the left pattern.
             ("*", "topic/*", true),
             ("topic/*", "topic/a", true),
             ("topic/*", "topic/a/*", true),
@@ -366,6 +387,7 @@ mod tests {
             ("topic/?", "topic/a", true),
             ("topic/?", "topic/?", true),
             ("topic/*b*c", "topic/ab*c", true),
+            // Not covered, or not provable without the values of variables.
             ("topic/a", "topic/*", false),
             ("topic/?", "topic/*", false),
             ("topic/?", "topic/${iot:ClientId}", false),

@@ -79,6 +79,8 @@ impl Subject {
 
     /// Client for which every key has a value that can have one behind a custom authorizer.
     pub(super) fn with_every_value() -> Self {
+        // VPC keys exist for clients within a VPC only; set here, so that the linter doesn't report
+        // them as impossible.
         let set = [
             (ConditionKey::SourceVpc, "x".into()),
             (ConditionKey::SourceVpce, "x".into()),
@@ -100,6 +102,7 @@ impl Subject {
     /// never has a value behind a custom authorizer.
     pub fn set(&mut self, key: &str, value: impl Into<Arc<str>>) -> Result<(), SetKeyError> {
         match ConditionKey::named(key) {
+            // A value here would allow what AWS IoT denies behind a custom authorizer.
             Some(ConditionKey::ThingOrCertificate) => Err(SetKeyError::NoValue(key.into())),
             Some(known) => {
                 self.set.push((known, value.into()));
@@ -154,6 +157,8 @@ impl<'a> Request<'a> {
             let values = subject.set.iter().filter(|(set, _)| *set == key);
             return values.map(|(_, value)| Cow::Borrowed(&**value)).collect();
         }
+        // Keys of the client, of the connection, and of the time. An unknown value is no value,
+        // never an empty text.
         match key {
             ConditionKey::ClientId => vec![Cow::Borrowed(&*subject.client_id)],
             ConditionKey::SourceIp => subject
@@ -169,7 +174,10 @@ impl<'a> Request<'a> {
             ConditionKey::ConnectAttributes => self.connect_attributes(),
             // A custom authorizer knows no things, so that none is attached.
             ConditionKey::IsAttached => vec!["false".into()],
+            // AWS IoT accepts TLS alone. The plain port of the sandbox counts as TLS, so that a
+            // policy decides alike on both.
             ConditionKey::SecureTransport => vec!["true".into()],
+            // Both keys have the same time, as a date and as seconds since 1970.
             ConditionKey::CurrentTime => vec![
                 humantime::format_rfc3339_seconds(self.time)
                     .to_string()
@@ -180,6 +188,7 @@ impl<'a> Request<'a> {
                 vec![since.as_secs().to_string().into()]
             }
             ConditionKey::LastWillTopic => {
+                // The will is part of CONNECT, so other actions have no such key.
                 let topic = subject
                     .last_will_topic
                     .iter()
@@ -200,6 +209,7 @@ impl<'a> Request<'a> {
         let present = [("PersistentConnect", persistent), ("LastWill", last_will)];
         let named = present.into_iter().filter(|(_, is_present)| *is_present);
         match self.action {
+            // AWS has these attributes for iot:Connect alone.
             Action::Connect => named.map(|(name, _)| Cow::Borrowed(name)).collect(),
             _ => Vec::new(),
         }

@@ -46,6 +46,7 @@ pub struct ArnScopeError;
 
 impl Resource {
     pub(super) fn parse(text: &str) -> Result<Self, PolicyErrorKind> {
+        // Both patterns are parsed now: variables and wildcards never fail during an evaluation.
         let name = name_of(text).ok_or_else(|| PolicyErrorKind::NotAnArn(text.into()))?;
         Ok(Self {
             text: text.into(),
@@ -75,6 +76,8 @@ impl Resource {
         scope: Option<&ArnScope>,
     ) -> bool {
         match scope {
+            // A scope compares whole ARNs. Without one, only the part behind the account counts, so
+            // that policies of any account can be tried.
             Some(scope) => self.matches_arn(&scope.arn(name), request),
             None => self.pattern.matches(name, request),
         }
@@ -104,6 +107,7 @@ impl Resource {
         self.name
             .split_once('/')
             .map(|(kind, _)| kind)
+            // `*/x` or `${..}/x` may match any kind.
             .filter(|kind| !kind.contains(['*', '?', '$']))
     }
 
@@ -117,6 +121,7 @@ impl ArnScope {
     #[must_use]
     pub fn arn(&self, name: &str) -> String {
         let Self { region, account } = self;
+        // China and GovCloud have partitions of their own.
         let partition = match region {
             region if region.starts_with("cn-") => "aws-cn",
             region if region.starts_with("us-gov-") => "aws-us-gov",
@@ -131,6 +136,7 @@ impl FromStr for ArnScope {
 
     fn from_str(text: &str) -> Result<Self, ArnScopeError> {
         let (region, account) = text.split_once(':').ok_or(ArnScopeError)?;
+        // The form alone is checked: AWS adds regions.
         let is_region = !region.is_empty()
             && region
                 .bytes()
@@ -156,9 +162,11 @@ impl fmt::Display for ArnScope {
 /// Part behind the account, or `*` if the pattern's last `*` covers it; `None` if the text is no
 /// ARN of AWS IoT.
 fn name_of(text: &str) -> Option<&str> {
+    // Six fields at most: a colon in the topic belongs to the name.
     let fields: Vec<&str> = text.splitn(6, ':').collect();
     match fields.as_slice() {
         ["arn", _partition, "iot" | "*", _region, _account, name] => Some(name),
+        // IAM's `*` crosses colons, so one that ends the text stands for all fields behind it.
         ["*"] | ["arn", "*"] | ["arn", _, "*"] | ["arn", _, "iot" | "*", .., "*"] => Some("*"),
         _ => None,
     }
@@ -181,6 +189,7 @@ mod tests {
 
     #[test]
     fn any_partition_region_and_account_matches() {
+        // Complete ARNs of different partitions, with and without wildcards.
         for arn in [
             "arn:aws:iot:eu-west-1:123456789012:topic/a",
             "arn:aws-cn:iot:*:*:topic/a",
@@ -201,6 +210,7 @@ mod tests {
         ] {
             assert!(matches(arn, "topic/a", here), "{arn}");
         }
+        // Another region, another account, another partition.
         for arn in [
             "arn:aws:iot:eu-west-2:123456789012:topic/a",
             "arn:aws:iot:eu-west-1:000000000000:topic/a",
@@ -213,11 +223,13 @@ mod tests {
             "topic/a",
             None
         ));
+        // Accounts have twelve digits.
         assert!("cn-north-1:12".parse::<ArnScope>().is_err());
     }
 
     #[test]
     fn a_star_that_ends_early_runs_over_the_rest() {
+        // A `*` at the end of each field.
         for arn in [
             "*",
             "arn:*",

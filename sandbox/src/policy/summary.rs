@@ -37,6 +37,7 @@ impl Policy {
             .into_iter()
             .filter(|(_, actions)| !actions.is_empty())
             .map(|((effect, conditional, name), mut actions)| {
+                // Several statements may allow the same action on the same resource.
                 actions.sort_unstable();
                 actions.dedup();
                 let on_condition = if conditional { " on condition" } else { "" };
@@ -54,6 +55,7 @@ impl Policy {
 fn summarise(effect: Effect, actions: &[Action], name: &str) -> String {
     let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
     let deny = if effect == Effect::Deny { "never " } else { "" };
+    // "connect as lamp-7", "publish on lamp/on".
     let preposition = if actions == [Action::Connect] {
         "as"
     } else {

@@ -126,6 +126,7 @@ impl Operator {
         value: &Value,
         key: ConditionKey,
     ) -> Result<Option<Operand>, PolicyErrorKind> {
+        // JSON true and 7 count as "true" and "7", as in IAM; lists and objects can't be compared.
         let Some(text) = text(value) else {
             return Ok(None);
         };
@@ -146,11 +147,14 @@ impl Operator {
             };
             return match arn {
                 Err(PolicyErrorKind::NotAnArn(_)) => Ok(None),
+                // An unknown variable in the ARN is an error with a text of its own.
                 arn => Ok(Some(Operand::Arn(arn?))),
             };
         }
+        // The type of the operand follows from the operator; a value that it can't read is `None`.
         Ok(match self.compares {
             Compares::Arn => None,
+            // Wildcards are plain letters here, variables aren't.
             Compares::Text | Compares::TextInAnyCase => {
                 Some(Operand::Text(Pattern::parse_text(&text)?))
             }
@@ -171,6 +175,8 @@ impl Operator {
         request: &Request<'_>,
         scope: Option<&ArnScope>,
     ) -> bool {
+        // Several values of a policy are alternatives. Negated, the value must differ from all of
+        // them.
         let any = operands
             .iter()
             .any(|operand| self.compare(found, operand, request, scope));
@@ -185,11 +191,14 @@ impl Operator {
         request: &Request<'_>,
         scope: Option<&ArnScope>,
     ) -> bool {
+        // The type of the operand decides, since iot:LastWillTopic has ARNs under operators of
+        // text.
         match (self.compares, operand) {
             (Compares::TextInAnyCase, Operand::Text(pattern)) => {
                 pattern.matches_in_any_case(found, request)
             }
             (_, Operand::Arn(arn)) => match scope {
+                // With a scope whole ARNs are compared, else the part behind the account.
                 Some(scope) => arn.matches_arn(&in_scope(found, scope), request),
                 None => arn.matches(name_of_arn(found), request, None),
             },
@@ -204,6 +213,7 @@ impl Operator {
             (_, Operand::Net(net)) => found
                 .parse::<IpAddr>()
                 .is_ok_and(|found| net.contains(&found)),
+            // Never built: the operand has the type of its operator.
             (_, Operand::Number(_) | Operand::Date(_)) => false,
         }
     }
@@ -274,6 +284,7 @@ fn text(value: &Value) -> Option<String> {
 /// A date of ISO 8601 in UTC, or seconds since 1970.
 fn date(text: &str) -> Option<SystemTime> {
     match text.parse() {
+        // A number is seconds since 1970, as in aws:EpochTime. Too large a number is no date.
         Ok(seconds) => UNIX_EPOCH.checked_add(Duration::from_secs(seconds)),
         Err(_) => humantime::parse_rfc3339_weak(text).ok(),
     }
@@ -281,6 +292,7 @@ fn date(text: &str) -> Option<SystemTime> {
 
 /// An address, or a range of them.
 fn net(text: &str) -> Option<IpNet> {
+    // A single address is the range that has only it.
     text.parse()
         .ok()
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))

@@ -29,6 +29,7 @@ fn parse(condition: Value) -> Result<Vec<Condition>, PolicyError> {
 
 fn holds_for(condition: Value, attributes: &[&str]) -> bool {
     let subject = subject(attributes);
+    // 1,800,000,000 s is 2027-01-15T08:00:00Z: the dates below are around it.
     let time = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let request = Request::new(Action::Connect, "lamp-7", &subject, time);
     parse(condition)
@@ -46,6 +47,7 @@ fn set_operators_on_connect_attributes_are_those_of_iam() {
     let (none, session, will) = (&[][..], &["PersistentConnect"][..], &["LastWill"][..]);
     let both = &["PersistentConnect", "LastWill"][..];
     let session_only = || json!({"iot:ConnectAttributes": ["PersistentConnect"]});
+    // Results for a CONNECT with no attribute, with a session, with a will, and with both.
     for (operator, expected) in [
         ("ForAllValues:StringEquals", [true, true, false, false]),
         ("ForAllValues:StringNotEquals", [true, false, true, false]),
@@ -56,6 +58,7 @@ fn set_operators_on_connect_attributes_are_those_of_iam() {
             .map(|attributes| holds_for(json!({operator: session_only()}), attributes));
         assert_eq!(found, expected, "{operator}");
     }
+    // All of no values is true; no value is one of an empty list.
     let nothing = json!({"ForAllValues:StringEquals": {"iot:ConnectAttributes": []}});
     assert!(holds_for(nothing.clone(), none) && !holds_for(nothing, will));
 }
@@ -63,6 +66,7 @@ fn set_operators_on_connect_attributes_are_those_of_iam() {
 #[test]
 fn each_operator_compares_as_its_name_says() {
     for (operator, key, value, expected) in [
+        // Text: exact, with variables, in any case, and with wildcards.
         ("StringEquals", "iot:ClientId", json!("lamp-7"), true),
         ("StringEquals", "iot:ClientId", json!("lamp-*"), false),
         (
@@ -97,6 +101,7 @@ fn each_operator_compares_as_its_name_says() {
             json!("true"),
             false,
         ),
+        // A JSON boolean and its text are the same.
         ("Bool", "aws:SecureTransport", json!(true), true),
         (
             "IpAddress",
@@ -105,6 +110,7 @@ fn each_operator_compares_as_its_name_says() {
             true,
         ),
         ("NotIpAddress", "aws:SourceIp", json!("10.1.2.3"), false),
+        // An IPv4 address isn't in any range of IPv6.
         ("NotIpAddress", "aws:SourceIp", json!("::/0"), true),
         (
             "NumericLessThan",
@@ -142,6 +148,7 @@ fn each_operator_compares_as_its_name_says() {
             json!("1800000000"),
             true,
         ),
+        // Null: true if the key has no value.
         ("Null", "iot:DomainName", json!("true"), true),
         ("Null", "iot:ClientId", json!(true), false),
     ] {
@@ -155,6 +162,7 @@ fn each_operator_compares_as_its_name_says() {
 
 #[test]
 fn what_has_no_value_meets_only_negated_operators_and_if_exists() {
+    // ThingName never has a value behind a custom authorizer.
     for (operator, expected) in [
         ("StringEquals", false),
         ("StringEqualsIfExists", true),

@@ -22,6 +22,7 @@ fn the_sample_policy_allows_what_the_sample_does_and_nothing_else() {
     assert!(ask(SAMPLE, Action::Publish, "test/topic").is_allowed());
     assert!(ask(SAMPLE, Action::Receive, "test/topic").is_allowed());
     assert!(ask(SAMPLE, Action::Subscribe, "test/topic").is_allowed());
+    // Another client id, another action, and a filter with a wildcard.
     assert!(!ask(SAMPLE, Action::Connect, "lamp-7").is_allowed());
     assert!(!ask(SAMPLE, Action::RetainPublish, "test/topic").is_allowed());
     assert!(!ask(SAMPLE, Action::Subscribe, "test/#").is_allowed());
@@ -44,6 +45,7 @@ fn an_explicit_deny_wins_in_any_order() {
     let allow = r#"{"Effect":"Allow","Action":"iot:*","Resource":"*"}"#;
     let deny =
         r#"{"Effect":"Deny","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/secret/*"}"#;
+    // The order of statements must not matter.
     for (first, second) in [(allow, deny), (deny, allow)] {
         let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{first},{second}]}}"#);
         assert!(ask(&policy, Action::Publish, "open").is_allowed());
@@ -59,6 +61,7 @@ fn a_deny_in_one_document_beats_an_allow_in_another() {
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#,
     )
     .unwrap();
+    // The sample allows this; the second document denies everything.
     let policy = Policy::new(vec![allow, deny]);
     let subject = Subject::new("x");
     let request = Request::new(Action::Publish, "test/topic", &subject, UNIX_EPOCH);
@@ -120,6 +123,7 @@ fn a_scope_refuses_the_arns_of_other_accounts() {
             .within(scope.map(|scope| scope.parse().unwrap()));
         policy.evaluate(Request::new(Action::Publish, "a", &subject, UNIX_EPOCH))
     };
+    // Without a scope any account matches.
     assert!(evaluate(None).is_allowed());
     assert!(evaluate(Some("eu-west-1:123456789012")).is_allowed());
     let elsewhere = evaluate(Some("us-east-1:123456789012"));
@@ -136,6 +140,8 @@ fn a_scope_counts_in_conditions_as_well() {
                 {"iot:LastWillTopic":"arn:aws:iot:eu-west-1:123456789012:topic/gone"}}}}"#;
     let ask = |scope: Option<&str>, will: &str, by_hand: bool| {
         let mut subject = Subject::new("c");
+        // By hand the value is a whole ARN; the topic of a will gets the scope's region and
+        // account.
         if by_hand {
             subject.set("iot:LastWillTopic", will).unwrap();
         } else {
@@ -155,6 +161,7 @@ fn a_scope_counts_in_conditions_as_well() {
          met: arn:aws:iot:us-east-1:123456789012:topic/gone"
     );
     let arn = |region| format!("arn:aws:iot:{region}:123456789012:topic/gone");
+    // A whole ARN is compared as it is, and without a scope by its name only.
     assert!(ask(Some(here), &arn("eu-west-1"), true).is_allowed());
     assert!(!ask(Some(here), &arn("eu-west-2"), true).is_allowed());
     assert!(ask(None, &arn("eu-west-2"), true).is_allowed());
@@ -189,5 +196,6 @@ fn a_denial_that_is_skipped_for_want_of_a_value_is_named() {
              StringEquals on iot:ClientId isn't met: c (a variable in it has no value here)",
         ]
     );
+    // Only statement 3 denies every action.
     assert_eq!(skipped(Action::Subscribe, "a").len(), 1);
 }

@@ -5,10 +5,12 @@ use crate::policy::lint::problem::PolicyProblem;
 /// Placeholders of an ARN: a region or account that is none, a `<..>` in the name.
 pub(super) fn unfilled(arn: &str) -> Option<PolicyProblem> {
     let fields: Vec<&str> = arn.splitn(6, ':').collect();
+    // `*` and ARNs that end early have nothing to fill in.
     let ["arn", _, _, region, account, name] = fields.as_slice() else {
         return None;
     };
     let mut faults = Vec::new();
+    // All placeholders of one ARN make one finding.
     if !is_pattern(region) && !is_region(region) {
         faults.push(format!("{region:?} is no region"));
     }
@@ -35,6 +37,7 @@ fn is_region(text: &str) -> bool {
     let Some((number, words)) = words.split_last() else {
         return false;
     };
+    // At least two words and a number: `eu-west-1`. `region` has neither.
     let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     is_number && words.len() >= 2 && words.iter().all(is_word)

@@ -156,6 +156,7 @@ fn behind_share(resource: &str) -> &str {
 fn with_stars(resource: &str) -> String {
     let mut text = String::with_capacity(resource.len());
     for c in resource.chars() {
+        // `a/+/#` becomes `a/*/*`, and `c++` becomes `c*`.
         let c = if matches!(c, '+' | '#') { '*' } else { c };
         if c != '*' || !text.ends_with('*') {
             text.push(c);
@@ -167,6 +168,7 @@ fn with_stars(resource: &str) -> String {
 /// Actions with the verb that follows them: `iot:Publish is`.
 fn are(actions: &[Action]) -> String {
     let names: Vec<String> = actions.iter().map(ToString::to_string).collect();
+    // The verb agrees with the number of actions.
     let verb = if names.len() == 1 { "is" } else { "are" };
     format!("{} {verb}", names.join(" and "))
 }

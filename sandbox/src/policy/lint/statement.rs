@@ -86,6 +86,7 @@ fn is_known(action: &ActionPattern) -> bool {
 /// An action that the statement names without a resource of its kind.
 fn wrong_kind(statement: &Statement, action: Action) -> Option<Found<'_>> {
     let name = action.to_string();
+    // Only actions that are written out: `iot:*` is meant for whatever the resources are.
     let is_named = statement
         .actions
         .iter()
@@ -111,6 +112,7 @@ fn useless(statement: &Statement, resource: &Resource) -> Option<PolicyProblem> 
     let kind = resource
         .kind()
         .filter(|kind| matches!(*kind, "client" | "topic" | "topicfilter"))?;
+    // A statement without actions of MQTT is for another service.
     let mut covered = Action::ALL
         .into_iter()
         .filter(|action| statement.covers(*action))
@@ -133,12 +135,14 @@ fn shared_topic(statement: &Statement, resource: &Resource) -> Option<PolicyProb
     let publishes = [Action::Publish, Action::RetainPublish]
         .into_iter()
         .any(|action| statement.covers(action));
+    // With iot:Receive in the same statement the resource is meant for that.
     let is_meant = publishes && !statement.covers(Action::Receive);
     let is_shared = resource.name().starts_with("topic/$share/");
     (is_meant && is_shared).then(|| PolicyProblem::SharedTopic(resource.name().into()))
 }
 
 fn no_value(resource: &Resource) -> Option<PolicyProblem> {
+    // Every other key has a value, so one that is lacking belongs to things or certificates.
     let subject = Subject::with_every_value();
     let request = Request::new(Action::Connect, "x", &subject, UNIX_EPOCH);
     let lacks = resource.lacks_a_value(&request);
@@ -160,6 +164,7 @@ fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem>
     if is_all(name) && Action::ALL.iter().all(|action| statement.covers(*action)) {
         return Some(PolicyProblem::AllowsEverything);
     }
+    // `client/${iot:ClientId}` looks like a restriction, but every client id matches itself.
     let of_clients = is_all(name) || name == "client/*" || name == "client/${iot:ClientId}";
     if of_clients && statement.covers(Action::Connect) {
         return Some(PolicyProblem::AllowsEveryClientId(name.into()));

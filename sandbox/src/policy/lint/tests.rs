@@ -19,6 +19,7 @@ fn document(statements: impl IntoIterator<Item = Value>) -> Value {
 
 /// Findings for a statement beside those of a client that may connect, subscribe and receive.
 fn found(statement: Value) -> Vec<String> {
+    // Without these, each case would also have findings about all documents together.
     let sound = [
         allow("iot:Connect", "client/lamp-*"),
         allow("iot:Subscribe", "topicfilter/lamp"),
@@ -70,6 +71,7 @@ fn a_resource_of_the_wrong_kind_is_told_with_the_right_one() {
     ] {
         assert_eq!(problem(allow(action, resource)), text);
     }
+    // One resource fits the action, so only the other is reported.
     let useless = json!({"Effect": "Deny", "Action": "iot:Publish",
         "Resource": [arn("topic/a"), arn("topicfilter/a")]});
     assert_eq!(
@@ -83,6 +85,7 @@ fn a_statement_may_have_resources_for_each_of_its_actions() {
     let mixed = json!({"Effect": "Allow", "Action": ["iot:Publish", "iot:Subscribe", "iot:Receive"],
         "Resource": [arn("topic/a"), arn("topicfilter/a")]});
     assert_eq!(found(mixed), [""; 0]);
+    // `iot:*` covers actions of other kinds without being a mistake.
     assert_eq!(found(allow("iot:*", "topic/a")), [""; 0]);
     assert_eq!(found(allow("iot:GetThingShadow", "thing/lamp")), [""; 0]);
 }
@@ -133,6 +136,7 @@ fn a_wildcard_that_allows_all_is_told() {
         found(json!({"Effect": "Deny", "Action": "iot:Publish", "Resource": arn("topic/*")})),
         [""; 0]
     );
+    // A condition restricts the statement, and a Deny on everything is a usual last resort.
     let conditional = json!({"Effect": "Allow", "Action": "iot:Publish", "Resource": "*",
         "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}});
     assert_eq!(found(conditional), [""; 0]);
@@ -162,6 +166,7 @@ fn what_is_missing_in_all_documents_is_told() {
             .collect()
     };
     assert_eq!(
+        // Of several findings that follow from one mistake, only the first is told.
         texts(vec![]),
         ["policy: no statement allows iot:Connect: nobody gets in; allow it on client/.."]
     );
@@ -177,6 +182,7 @@ fn what_is_missing_in_all_documents_is_told() {
     let all = allow("iot:*", "client/lamp-*");
     let receiving = allow("iot:Receive", "topic/a");
     assert_eq!(texts(vec![all, receiving]), [""; 0]);
+    // iot:Receive on another topic doesn't help.
     let elsewhere = texts(vec![
         connect(),
         allow("iot:Subscribe", "topicfilter/a"),
@@ -196,6 +202,7 @@ fn what_is_missing_in_all_documents_is_told() {
             "policy: iot:RetainPublish is allowed and iot:Publish isn't: a retained message needs both"
         ]
     );
+    // `?*` allows every client id, `+` among them.
     let plus = texts(vec![
         allow("iot:Connect", "client/?*"),
         allow("iot:Subscribe", "topicfilter/my/${iot:ClientId}/x"),
@@ -214,6 +221,7 @@ fn too_many_too_long_and_refused_documents_are_told() {
     let sound: Value = DEMO_POLICY.into();
     let eleven = lint(&vec![sound.clone(); 11], None, UNIX_EPOCH);
     assert_eq!(eleven[0].problem, PolicyProblem::TooManyDocuments(11));
+    // The topic alone has the limit of the whole document.
     let long = document([allow("iot:Publish", &format!("topic/{}", "x".repeat(2048)))]);
     assert!(matches!(
         lint(&[sound.clone(), long], None, UNIX_EPOCH)[0].problem,
@@ -241,6 +249,7 @@ fn an_arn_that_is_not_filled_in_is_told() {
         "arn:aws:iot:region:account:topic/a isn't filled in (\"region\" is no region, \"account\" is \
          no account of 12 digits): write what they are, or *"
     );
+    // Placeholders in angle brackets, an empty region, and wrong accounts.
     for (arn, part) in [
         (
             "arn:aws:iot:<region>:123456789012:topic/a",
@@ -263,6 +272,7 @@ fn an_arn_that_is_not_filled_in_is_told() {
         assert!(of(arn).contains(part), "{}", of(arn));
     }
     for arn in [
+        // Wildcards, regions of four words, and a `<` without its `>`.
         "arn:aws:iot:*:*:topic/a",
         "arn:aws-us-gov:iot:us-gov-west-1:123456789012:topic/a",
         "arn:aws:iot:ap-southeast-2:*:topic/a<b",
@@ -310,6 +320,7 @@ fn an_allow_that_a_deny_always_beats_is_told() {
         ]
     );
     assert_eq!(of(deny("iot:RetainPublish", json!("*"))).len(), 1);
+    // A Deny of one topic leaves others allowed, and one with a condition may not apply.
     assert_eq!(of(deny("iot:Publish", json!(arn("topic/lamp/7")))), [""; 0]);
     let mut on_condition = deny("iot:Publish", json!("*"));
     on_condition["Condition"] = json!({"StringEquals": {"iot:ClientId": "x"}});
@@ -344,6 +355,7 @@ fn every_mistake_of_every_document_is_told_with_its_place() {
         .map(|found| (found.document, found.statement, &*found.pointer))
         .collect();
     assert_eq!(
+        // Text that isn't JSON, two mistakes of one statement, a wrong kind, and an unknown action.
         places,
         [
             (Some(1), None, ""),
