@@ -27,11 +27,15 @@ impl Open {
         };
         let outgoing = &mut session.outgoing;
         let outcome = match packet {
+            // PUBACK ends QoS 1. [MQTT-4.3.2-3]
             Packet::PubAck(ack) => outgoing.finish(ack.packet_id, |qos, _| qos == QoS::AtLeastOnce),
+            // The client refuses the message, which ends the exchange: no PUBREL follows (§4.3.3).
             Packet::PubRec(ack) if ack.reason_code.is_error() => {
                 outgoing.finish(ack.packet_id, |qos, _| qos == QoS::ExactlyOnce)
             }
             Packet::PubRec(ack) => {
+                // PUBREL is the answer even to an unknown identifier: 0x92 lets the client forget
+                // it.
                 let reason_code = match outgoing.received(ack.packet_id) {
                     AckOutcome::Accepted => ReasonCode::Success,
                     AckOutcome::UnknownId => ReasonCode::PacketIdentifierNotFound,
@@ -49,6 +53,7 @@ impl Open {
                 send_ack(AckType::PubComp, ack.packet_id, reason_code, None, output);
                 return Ok(());
             }
+            // PUBCOMP before PUBREC would skip half of the exchange.
             Packet::PubComp(ack) => outgoing.finish(ack.packet_id, |qos, is_released| {
                 qos == QoS::ExactlyOnce && is_released
             }),

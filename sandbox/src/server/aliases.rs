@@ -46,6 +46,7 @@ impl ClientAliases {
                 most: self.most,
             }
             .into()),
+            // No alias: nothing to remember.
             (Some(topic), None) => Ok(topic),
             (Some(topic), Some(alias)) => {
                 // The name sets the alias, or replaces its topic.
@@ -89,15 +90,18 @@ impl ServerAliases {
     /// it.
     pub(crate) fn shorten(&self, publish: &mut Publish<'_>) {
         let Some(topic) = publish.topic else { return };
+        // At most the Topic Alias Maximum, which profiles limit to 32: a search is fast enough.
         let known = self
             .topics
             .iter()
             .position(|known| **known == *topic.as_str());
         let index = known.unwrap_or_else(|| self.next());
+        // Aliases begin at 1. [MQTT-3.3.2-8]
         publish.properties.topic_alias = u16::try_from(index + 1)
             .ok()
             .filter(|_| self.most > 0)
             .and_then(TopicAlias::new);
+        // The client has the topic, so it is sent empty.
         if known.is_some() {
             publish.topic = None;
         }
@@ -105,6 +109,7 @@ impl ServerAliases {
 
     /// Notes that a PUBLISH was sent, so that the client knows its alias.
     pub(crate) fn sent(&mut self, publish: &Publish<'_>) {
+        // Without a topic the alias was known; without an alias none was set.
         let (Some(topic), Some(_)) = (publish.topic, publish.properties.topic_alias) else {
             return;
         };
@@ -113,6 +118,7 @@ impl ServerAliases {
             Some(other) => *other = topic.as_str().into(),
             None => self.topics.push(topic.as_str().into()),
         }
+        // The aliases are replaced in a circle.
         self.oldest = (index + 1) % self.most.max(1);
     }
 

@@ -54,6 +54,7 @@ impl CloseReason {
 
     pub(crate) const fn close(&self) -> Close {
         match self {
+            // Only this fault drops output that waits; everything else is sent before the end.
             Self::Reset => Close::Reset,
             Self::WithCode { .. }
             | Self::Fault { .. }
@@ -110,6 +111,7 @@ impl CloseReason {
     /// Reason for the log, with the code that was sent or received.
     pub(crate) fn log_reason(&self) -> String {
         match self {
+            // Only reasons with a code of MQTT begin with it.
             Self::WithCode { reason_code, .. }
             | Self::Fault { reason_code, .. }
             | Self::Client { reason_code } => {

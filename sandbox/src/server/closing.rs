@@ -16,6 +16,7 @@ impl Open {
     /// Ends the connection: detaches the session, publishes the will and writes the log line.
     pub(crate) fn close(mut self, reason: &CloseReason, turn: &mut Turn<'_>) {
         let (attached, expiry) = (self.attached, self.session_expiry);
+        // The session first: whether the will waits depends on what becomes of it.
         let outcome = turn.hub.detach(&self.client_id, attached, expiry, turn.now);
         // [MQTT-3.1.2-8] [MQTT-3.1.2-10]
         if let Some(will) = self.will.take().filter(|_| reason.publishes_will()) {
@@ -36,6 +37,7 @@ impl Open {
             delay,
         } = will;
         let is_delayed = !delay.is_zero();
+        // The Message Expiry Interval begins when the will is published (§3.1.3.2.4).
         let publish_at = match outcome {
             DetachOutcome::Kept => turn.now + delay,
             DetachOutcome::TakenOver | DetachOutcome::Ended => turn.now,

@@ -71,6 +71,7 @@ impl Pending {
         settings: &Settings,
         turn: &mut Turn<'_>,
     ) -> Result<Self, CloseReason> {
+        // First of all: even a refusal must fit into the client's Maximum Packet Size.
         turn.output.client = client_limits(connect);
 
         // AWS IoT assigns ids of this form; the client can't come back with one. [MQTT-3.1.3-6]
@@ -86,11 +87,13 @@ impl Pending {
         let will = connect.will.as_ref();
         let will =
             will.map(|will| ConnectionWill::new(will, &client_id, settings, &memory, turn.now));
+        // Without the property a session ends with its connection (§3.1.2.11.2).
         let session_expiry = connect.properties.session_expiry_interval.unwrap_or(0);
         Ok(Self {
             is_assigned,
             subject: subject(connect, &client_id, peer),
             credentials: Credentials {
+                // The Lambda is told only what the client has sent, as at AWS.
                 client_id: (!is_assigned).then(|| client_id.to_string()),
                 username: connect.username.map(|name| name.as_str().to_owned()),
                 password: connect
@@ -185,6 +188,7 @@ impl Pending {
             let outcome = Outcome::Allowed((grant.policy.summary(), decision));
             turn.log(self.event(outcome, turn.now));
         }
+        // From here on an older connection of the client finds its session taken over.
         let attached = turn.hub.attach(
             &self.client_id,
             self.clean_start,
@@ -213,8 +217,11 @@ impl Pending {
                     .timed()
                     .map(|(after, fault)| (turn.now + after, fault)),
             },
+            // The rates begin now: CONNECT and CONNACK don't count.
             throttle: Throttle::new(settings, turn.now),
             client_aliases: ClientAliases::new(rules.topic_alias_maximum),
+            // The smaller of both maxima: the client's for what it accepts, the profile's for
+            // memory.
             server_aliases: ServerAliases::new(
                 self.topic_alias_maximum.min(rules.topic_alias_maximum),
             ),
@@ -262,6 +269,7 @@ fn subject(connect: &Connect<'_>, client_id: &Arc<str>, peer: &Peer) -> Subject 
     subject.domain_name = peer.server_name.as_deref().map(Into::into);
     subject.last_will_topic = connect.will.as_ref().map(|will| will.topic.as_str().into());
     subject.connect = ConnectAttributes {
+        // Either one makes a session that outlives a connection.
         persistent: !connect.clean_start || session_expiry > 0,
         last_will: connect.will.is_some(),
     };
@@ -283,6 +291,7 @@ fn denied(reason: String, denial: Denial) -> CloseReason {
 fn keep_alive(requested: u16, settings: &Settings) -> u16 {
     let rules = settings.rules();
     let seconds = match requested {
+        // On AWS IoT, 0 doesn't switch the keep alive off.
         0 => rules.keep_alive_of_zero,
         seconds => seconds.clamp(*rules.keep_alive.start(), *rules.keep_alive.end()),
     };

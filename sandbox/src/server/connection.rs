@@ -82,6 +82,7 @@ impl Connection {
     pub(crate) fn wants_input(&self) -> bool {
         let expects_packets = match &self.state {
             State::AwaitingConnect { .. } | State::Silent { .. } => true,
+            // Over its rate a connection isn't read: TCP then slows the client down.
             State::Open(open) => !open.is_throttled(),
             State::Authorizing(_) | State::Closed => false,
         };
@@ -111,6 +112,7 @@ impl Connection {
     pub(crate) fn handle_input(&mut self, input: &mut BytesMut, hub: &mut Hub, now: Timestamp) {
         self.output.work = 0;
         if let State::Open(open) = &mut self.state {
+            // A pause that is over must be ended before `wants_input` is asked.
             open.throttle.refill(now.instant);
         }
         while self.wants_input() && !self.has_more_work() {
@@ -126,6 +128,8 @@ impl Connection {
                 }
                 Err(error) => (input.len(), Err(self.undecodable(error, input))),
             };
+            // Bytes that aren't a packet are discarded as a whole: behind them no boundary is
+            // known.
             input.advance(handled);
             if let Err(reason) = outcome {
                 self.close(&reason, hub, now);
@@ -199,6 +203,7 @@ impl Connection {
 
     /// Handles the end of the sandbox.
     pub(crate) fn handle_shutdown(&mut self, hub: &mut Hub, now: Timestamp) {
+        // DISCONNECT has "shutting down", CONNACK "unavailable". (§2.4)
         let code = match self.state {
             State::Open(_) => ReasonCode::ServerShuttingDown,
             _ => ReasonCode::ServerUnavailable,
@@ -246,6 +251,7 @@ impl Connection {
 
     fn decode_options(&self) -> DecodeOptions {
         let most = self.settings.rules().maximum_packet_size;
+        // Before it is authorized, a client gets little memory.
         let max_packet_size = if self.is_pending() {
             most.min(MAX_CONNECT_SIZE)
         } else {
@@ -259,6 +265,7 @@ impl Connection {
 
     /// End of the connection for bytes that are no packet of MQTT 5.
     fn undecodable(&self, error: DecodeError, input: &[u8]) -> CloseReason {
+        // Only the first packet may be a CONNECT of another version.
         let is_other_version = matches!(self.state, State::AwaitingConnect { .. })
             && error.kind == DecodeErrorKind::UnsupportedVersion;
         let other = OtherVersion::read(input).filter(|_| is_other_version);
@@ -294,6 +301,7 @@ impl Connection {
     /// Applies the faults on demand that a CONNECT provokes.
     fn apply_connect_faults(&mut self, now: Instant) -> Result<(), CloseReason> {
         let faults = &self.settings.faults;
+        // Of several faults one happens: no answer, then a refusal, a broken CONNACK, silence.
         if faults.has(&Fault::DropOnConnect) || faults.has(&Fault::NoAlpn) {
             return Err(CloseReason::Dropped);
         }
@@ -317,6 +325,7 @@ impl Connection {
     /// Ends the connection: tells the client, writes the log line, and leaves the socket to be
     /// closed by its owner.
     fn close(&mut self, reason: &CloseReason, hub: &mut Hub, now: Timestamp) {
+        // The state is taken, so that nothing ends twice.
         match mem::replace(&mut self.state, State::Closed) {
             State::AwaitingConnect { .. } => {
                 self.send_refusal(reason);
@@ -336,6 +345,7 @@ impl Connection {
             }
             State::Silent { .. } | State::Closed => {}
         }
+        // The first reason counts; output that was queued before is sent unless it says otherwise.
         self.output.close.get_or_insert_with(|| reason.close());
     }
 

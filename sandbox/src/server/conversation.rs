@@ -57,6 +57,7 @@ impl Conversation {
             server_name: None,
         };
         let number = self.clients.len();
+        // Numbers in place of random ids, so that a run can be repeated.
         let ids = RandomIds {
             connection: number.to_string(),
             client: number.to_string(),
@@ -85,6 +86,7 @@ impl Conversation {
         else {
             return;
         };
+        // Bytes may end within a packet: the rest stays in the input until more comes.
         client.input.extend_from_slice(bytes);
         client.turn(&mut self.hub, &self.policy, self.now);
     }
@@ -107,6 +109,7 @@ impl Conversation {
         else {
             return;
         };
+        // Set first: a lost client handles no more input.
         client.is_lost = true;
         client.connection.handle_lost(&mut self.hub, self.now);
         client.connection.output.events.clear();
@@ -121,6 +124,7 @@ impl Conversation {
     /// Lets time pass, and handles everything that is due.
     pub fn wait(&mut self, time: Duration) {
         self.now += time;
+        // The hub first: it may queue messages that the clients then send.
         self.hub.handle_timeout(self.now.instant);
         for client in &mut self.clients {
             let is_due = client
@@ -154,6 +158,7 @@ impl Client {
     fn turn(&mut self, hub: &mut Hub, policy: &Policy, now: Timestamp) {
         loop {
             let connection = &mut self.connection;
+            // Input, then deliveries: the order of the task that owns a socket.
             if !self.is_lost {
                 connection.handle_input(&mut self.input, hub, now);
             }
@@ -165,10 +170,13 @@ impl Client {
             );
             connection.output.events.clear();
             if connection.poll_authorization().is_some() {
+                // The authorizer answers at once, which may make more input ready.
                 let answer: Result<Grant, Refusal> = Ok(grant(policy.clone()));
                 connection.handle_authorization(answer, hub, now);
                 continue;
             }
+            // A turn is bounded, so that one client can't occupy the server; here nobody else
+            // waits.
             if !connection.has_more_work() {
                 return;
             }

@@ -29,6 +29,8 @@ impl Open {
     /// for its memory.
     pub(crate) fn deliver(&mut self, turn: &mut Turn<'_>) -> Result<(), CloseReason> {
         while turn.output.work < WORK_PER_TURN {
+            // Evicted and taken over are checked even if the output is full: a client that doesn't
+            // read must end as well.
             if let Some(eviction) = turn.hub.eviction(self.attached.connection) {
                 let (code, reason) = (ReasonCode::QuotaExceeded, eviction.reason());
                 return Err(CloseReason::with_code(code, reason));
@@ -57,6 +59,7 @@ impl Open {
             };
 
             turn.output.work += 1;
+            // Bytes out count with the bytes in, as AWS IoT limits both together.
             let sent_before = turn.output.bytes.len();
             self.deliver_one(next, turn);
             self.count_bytes(turn.output.bytes.len() - sent_before, turn);
@@ -82,6 +85,7 @@ impl Open {
     /// of stored ones, or one of QoS 1 or 2 beyond the rate of all.
     fn must_wait(&mut self, qos: QoS, is_stored: bool, now: Instant) -> bool {
         let throttle = &mut self.throttle;
+        // QoS 0 doesn't wait for its rate: it is dropped when its turn comes.
         let stored = throttle.stored.as_mut().filter(|_| is_stored);
         let messages = throttle.messages.as_mut().filter(|_| qos > QoS::AtMostOnce);
 
@@ -126,6 +130,7 @@ impl Open {
         let Some(session) = self.session(turn) else {
             return;
         };
+        // From here on the message is in flight and must be given up if it can't be sent.
         let delivery = session.outgoing.begin(queued, now);
         let allowed = Allowed {
             queued,
@@ -147,11 +152,13 @@ impl Open {
     ) {
         let topic = queued.message.topic();
         let rules = self.settings.rules();
+        // AWS IoT sends an unacknowledged message again for an hour at most.
         let limit = rules
             .redelivery_limit
             .filter(|limit| turn.now >= first_sent + self.settings.scaled(*limit));
         let decision = self.decide_receive(queued, &topic, turn);
         if limit.is_some() || !decision.is_allowed() {
+            // Removed, so that its identifier and its quota are free again.
             self.give_up(packet_id, turn);
             return turn.log(match limit {
                 Some(limit) => {

@@ -53,6 +53,8 @@ impl Denied {
     /// End of the connection, if the setting tells the refusal so; `None` if the answer to the
     /// request tells it.
     pub(crate) fn ending(&self, denials: Denials) -> Option<CloseReason> {
+        // The settings are about the policy and about reserved topics. All other refusals, such as
+        // a full queue, are told by the answer.
         let denial = match &self.decision {
             Some(_) => denials.operation,
             None if self.is_reserved => denials.reserved_topic,

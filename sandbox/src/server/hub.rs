@@ -89,6 +89,8 @@ impl Hub {
             return false;
         };
         let interval = self.settings.scaled(interval);
+        // CONNECTs outside the interval are forgotten, and so are the oldest beyond the number of
+        // connections, which bounds the memory.
         while self
             .connects
             .front()
@@ -98,6 +100,7 @@ impl Hub {
             self.connects.pop_front();
         }
         let connects_too_fast = self.connects.iter().any(|(_, id)| id == client_id);
+        // A refused CONNECT doesn't start the interval again, so a client that retries gets in.
         if !connects_too_fast {
             self.connects.push_back((now, Arc::clone(client_id)));
         }
@@ -138,6 +141,7 @@ impl Hub {
         reason: LossReason,
         now: Instant,
     ) {
+        // The first loss since a report sets the time of the next one.
         if self.losses.add(client_id, topic, reason, now) {
             self.timer_changed.notify_one();
         }

@@ -68,6 +68,7 @@ impl Limit {
             Self::TopicAlias { .. } => ReasonCode::TopicAliasInvalid,
             Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
             Self::SubscriptionIdentifiers => ReasonCode::SubscriptionIdentifiersNotSupported,
+            // Numbers and rates: Quota exceeded.
             Self::Connects
             | Self::Payload { .. }
             | Self::Request { .. }
@@ -102,6 +103,7 @@ impl From<Limit> for CloseReason {
 
 impl From<Limit> for Denied {
     fn from(limit: Limit) -> Self {
+        // Reserved topics have a setting of their own.
         let is_reserved = matches!(limit, Limit::ReservedTopic | Limit::ReservedFilter);
         Self {
             is_reserved,

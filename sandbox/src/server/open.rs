@@ -59,6 +59,7 @@ impl Open {
         length: usize,
         turn: &mut Turn<'_>,
     ) -> Result<(), CloseReason> {
+        // Any packet counts, PINGREQ as well as PUBLISH (§3.1.2.10).
         self.deadlines.last_packet = turn.now;
         self.count_bytes(length, turn);
         match packet {
@@ -90,6 +91,7 @@ impl Open {
 
     /// Counts bytes in or out; the log tells once that there are too many in this second.
     pub(super) fn count_bytes(&mut self, bytes: usize, turn: &mut Turn<'_>) {
+        // It is true once for each pause, so a fast client doesn't fill the log.
         if self.throttle.count_bytes(bytes, turn.now) {
             let most = self.settings.rules().max_bytes_per_second;
             let limit = Limit::Throughput(most.unwrap_or_default());
@@ -115,6 +117,7 @@ impl Open {
         answer: Result<Grant, Refusal>,
         turn: &mut Turn<'_>,
     ) -> Result<(), CloseReason> {
+        // A line of the log in either case: a refresh may change what the client may do.
         let outcome = self.refresh(answer, turn);
         let logged = outcome
             .clone()
@@ -137,6 +140,8 @@ impl Open {
         self.deadlines.refresh_at = grant
             .refresh_after
             .map(|after| turn.now + self.settings.scaled(after));
+        // The new policy holds even if it denies iot:Connect, in which case the connection ends.
+        // Subscriptions stay: iot:Receive is evaluated for each message.
         self.policy = grant.policy;
         Denied::unless_allowed(self.decide(Action::Connect, &self.client_id, turn))
     }
@@ -148,6 +153,7 @@ impl Open {
     /// `disconnectAfterInSeconds`.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), CloseReason> {
         self.throttle.refill(now);
+        // Faults on demand come before everything else that may be due.
         match self.deadlines.fault_at {
             Some((at, TimedFault::Reset)) if at <= now => return Err(CloseReason::Reset),
             Some((at, TimedFault::Disconnect(reason_code))) if at <= now => {
@@ -170,6 +176,7 @@ impl Open {
                 ENDED_BY_AUTHORIZER,
             ));
         }
+        // The answer sets the next time; until then none is due.
         if self.deadlines.refresh_at.is_some_and(|at| at <= now) {
             self.deadlines.refresh_at = None;
             self.is_refreshing = true;
@@ -207,6 +214,7 @@ impl Open {
     /// Time at which the client has been silent for too long; `None` without a keep alive, or while
     /// the server doesn't read.
     fn silent_until(&self) -> Option<Instant> {
+        // While the sandbox itself doesn't read, silence is no fault of the client.
         let silence = self.deadlines.silence.filter(|_| !self.is_throttled())?;
         Some(self.deadlines.last_packet + silence)
     }

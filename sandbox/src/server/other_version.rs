@@ -33,6 +33,7 @@ impl OtherVersion {
                 .ok()
                 .map(Into::into)
         };
+        // Of an unknown version not even the place of the client id is known.
         let client_id = if Self::is_known(level) {
             client_id()
         } else {
@@ -66,6 +67,7 @@ impl OtherVersion {
 
 impl fmt::Display for OtherVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A wrong name comes first: then the level means nothing.
         if let Some(name) = &self.name {
             return write!(f, "protocol name {name:?}; that of MQTT 5 is \"MQTT\"");
         }
@@ -111,6 +113,7 @@ mod tests {
     fn each_version_is_answered_in_its_own_form() {
         const OLD: &[u8] = &[0x20, 0x02, 0x00, 0x01];
         const NEW: &[u8] = &[0x20, 0x03, 0x00, 0x84, 0x00];
+        // MQTT 3.1.1 and 3.1, each also from a bridge; a level of the future; another name.
         for (packet, connack, text) in [
             (
                 &b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"[..],
@@ -157,6 +160,7 @@ mod tests {
 
     #[test]
     fn a_packet_that_ends_early_has_no_client_id() {
+        // Cut at every byte: nothing is read beyond the end.
         let whole = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
         for end in 0..whole.len() {
             let other = OtherVersion::read(&whole[..end]);

@@ -51,6 +51,7 @@ impl Queued {
         retain: bool,
         identifiers: Box<[SubscriptionIdentifier]>,
     ) -> Self {
+        // The message itself is shared and counted once; this is the cost of its entry.
         let charge = message.charge.another(QUEUED_OVERHEAD);
         Self {
             message: Arc::clone(message),
@@ -118,18 +119,21 @@ impl Outgoing {
 
     /// Begins a new connection: all unacknowledged messages are sent again, in order. [MQTT-4.4.0-1]
     pub(crate) fn resume(&mut self, receive_maximum: u16) {
+        // The quota of the Receive Maximum begins again with the connection (§4.9).
         for in_flight in &mut self.in_flight {
             (in_flight.again, in_flight.is_charged) = (true, false);
         }
         self.again = self.in_flight.len();
         self.unacknowledged = 0;
         self.receive_maximum = receive_maximum.into();
+        // On AWS IoT these have a rate of their own.
         self.stored = self.queue.len();
     }
 
     /// `true` if so many copies of a message fit in: with them at most 1,000 messages and `max_bytes`
     /// bytes wait.
     pub(crate) fn fits(&self, message: &Message, copies: usize, max_bytes: usize) -> bool {
+        // Both bounds hold for all copies together.
         let bytes = message.len().saturating_mul(copies);
         self.queue.len().saturating_add(copies) <= MAX_QUEUED
             && self.queued_bytes + bytes <= max_bytes
@@ -147,6 +151,7 @@ impl Outgoing {
 
     /// Messages that the client hasn't acknowledged, in order, each with `true` if it was sent.
     pub(crate) fn into_unacknowledged(self) -> impl Iterator<Item = (Queued, bool)> {
+        // After PUBREC only the identifier is left: the client has the message, so it isn't lost.
         let sent = self
             .in_flight
             .into_iter()
@@ -168,6 +173,7 @@ impl Outgoing {
     /// QoS of the message that may be sent now, and `true` if it waited for the client to come back;
     /// `None` if no message may be sent.
     pub(crate) fn peek(&self) -> Option<(QoS, bool)> {
+        // Redelivery comes first; PUBREL needs no quota, since it isn't a PUBLISH.
         if self.again > 0 {
             let next = self.in_flight.iter().find(|in_flight| in_flight.again)?;
             return self
@@ -180,6 +186,7 @@ impl Outgoing {
         let fits = self.in_flight.is_empty()
             || (self.in_flight.len() < MAX_QUEUED
                 && self.in_flight_bytes + next.message.len() <= MAX_QUEUED_BYTES);
+        // QoS 0 has neither identifier nor quota.
         let is_due = next.qos == QoS::AtMostOnce || (self.has_quota(true) && fits);
         is_due.then_some((next.qos, self.stored > 0))
     }
@@ -200,6 +207,7 @@ impl Outgoing {
             let Some(queued) = next.message.clone() else {
                 return Some(NextDelivery::Release(packet_id));
             };
+            // Again a PUBLISH of this connection, so it counts for the Receive Maximum.
             next.is_charged = true;
             self.unacknowledged += 1;
             return Some(NextDelivery::Again {
@@ -252,6 +260,7 @@ impl Outgoing {
         let Some((index, in_flight)) = self.find(packet_id) else {
             return AckOutcome::UnknownId;
         };
+        // Checked before anything is removed: a wrong acknowledgement changes nothing.
         if !ends(in_flight.qos, in_flight.message.is_none()) {
             return AckOutcome::WrongKind;
         }
@@ -273,6 +282,7 @@ impl Outgoing {
         }
         let was_again = in_flight.again;
         if let Some(in_flight) = self.in_flight.get_mut(index) {
+            // Still charged: only PUBCOMP ends the exchange and frees the quota (§4.9).
             let message = in_flight.message.take();
             in_flight.again = false;
             self.again -= usize::from(was_again);

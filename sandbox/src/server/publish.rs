@@ -130,6 +130,8 @@ impl Open {
         let Some(session) = self.session(turn) else {
             return Ok(None);
         };
+        // A repetition at QoS 2 gets its PUBREC again, and the message isn't published twice.
+        // [MQTT-4.3.3-10]
         if session.received.contains(&packet_id) {
             return Ok(Some(match qos {
                 QoS::ExactlyOnce => ReasonCode::Success,
@@ -154,8 +156,10 @@ impl Open {
         let Some(topic) = message.publish().and_then(|publish| publish.topic) else {
             return Err(Denied::new(ReasonCode::TopicNameInvalid, "no topic"));
         };
+        // Limits of the topic first: a reserved one isn't a question of the policy.
         topics::check_name(topic, self.settings.rules())?;
         let decision = Denied::unless_allowed(self.decide(Action::Publish, &topic, turn))?;
+        // A retained message needs both actions.
         if message.retain {
             Denied::unless_allowed(self.decide(Action::RetainPublish, &topic, turn))?;
         }
@@ -169,6 +173,7 @@ impl Open {
         turn: &mut Turn<'_>,
     ) -> Result<(usize, Decision), Denied> {
         let decision = self.authorize_publish(message, turn)?;
+        // Allowed; only the queues of others or the store of retained messages can refuse now.
         let receivers = turn.hub.publish(message, turn.now);
         let receivers = receivers.map_err(|full| Denied::new(ReasonCode::QuotaExceeded, full))?;
         Ok((receivers, decision))
@@ -195,6 +200,7 @@ impl Open {
 
     /// Checks that a payload with the format indicator 1 is UTF-8. AWS IoT has no code to refuse it.
     fn check_payload_format(&self, publish: &Publish<'_>) -> Result<(), Denied> {
+        // The standard lets a server check it, and AWS IoT doesn't (§3.3.2.3.2).
         let is_text = publish.properties.payload_format_indicator == Some(PayloadFormat::Utf8);
         let is_checked = is_text && self.settings.profile == Profile::Mqtt5;
         if is_checked && core::str::from_utf8(publish.payload).is_err() {

@@ -25,6 +25,8 @@ impl RateWindow {
     /// `true` if the limit of this window isn't used up.
     pub(crate) fn is_open(&mut self, now: Instant) -> bool {
         if now >= self.ends {
+            // Whole windows that have passed since the last call, this one included. Each pays back
+            // one limit's worth of what was taken beyond it.
             let over = now.saturating_duration_since(self.ends);
             let windows = over
                 .as_nanos()
@@ -35,6 +37,7 @@ impl RateWindow {
             self.taken = self.taken.saturating_sub(self.most.saturating_mul(windows));
             self.ends = now + self.length;
         }
+        // Open until the limit is reached, so one last packet may go beyond it.
         self.taken < self.most
     }
 
@@ -84,6 +87,7 @@ mod tests {
     fn what_is_taken_beyond_it_is_missing_later() {
         let now = Instant::now();
         let mut window = RateWindow::new(10, SECOND, now);
+        // 25 of 10: the two next windows pay 10 each, and 5 are left in the second.
         window.take(25);
         assert!(!window.is_open(now + SECOND));
         assert!(window.is_open(now + 2 * SECOND));

@@ -38,6 +38,7 @@ impl Retained {
         message: &Arc<Message>,
         now: Instant,
     ) -> Result<(), RetainedFull> {
+        // An empty payload deletes, and is never stored itself. [MQTT-3.3.1-7]
         if message
             .publish()
             .is_none_or(|publish| publish.payload.is_empty())
@@ -45,7 +46,9 @@ impl Retained {
             self.remove(topic);
             return Ok(());
         }
+        // Expired messages make space before a new one is refused.
         self.remove_expired(now);
+        // The message of the same topic goes, so its bytes don't count.
         let replaced = self.messages.get(topic).map(|old| old.len());
         let bytes = self.bytes - replaced.unwrap_or(0) + message.len();
         if bytes > MAX_RETAINED_BYTES || (replaced.is_none() && self.messages.len() >= MAX_RETAINED)
@@ -64,6 +67,7 @@ impl Retained {
         rules: &Rules,
         now: Instant,
     ) -> Vec<Arc<Message>> {
+        // All topics are compared with the filter: there are at most 1,000.
         let messages = self.messages.iter().filter(|(topic, message)| {
             !message.has_expired(now)
                 && TopicName::new(topic).is_ok_and(|name| topics::matches(filter, &name, rules))

@@ -166,6 +166,8 @@ impl Session {
         // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
         let retain = message.retain && wanted.retain_as_published;
         let share = share.map(Arc::clone);
+        // The entry remembers the share: its policy check and a later move to another member need
+        // it.
         let mut queued = Queued::new(message, qos, retain, wanted.identifiers.into());
         queued.share = share;
         if !self.outgoing.push(queued, max_bytes) {
@@ -195,6 +197,7 @@ impl DeliveryOptions {
     pub(super) fn merge(&mut self, other: Self) {
         self.qos = self.qos.max(other.qos);
         self.retain_as_published |= other.retain_as_published;
+        // Two subscriptions may have the same identifier; it is sent once.
         for identifier in other.identifiers {
             if !self.identifiers.contains(&identifier) {
                 self.identifiers.push(identifier);

@@ -136,6 +136,7 @@ impl Open {
         identifier: Option<SubscriptionIdentifier>,
         turn: &mut Turn<'_>,
     ) -> Result<Granted, Denied> {
+        // The fault, the limits of the filter, the policy, then the hub's own bounds.
         if let Some(reason_code) = self.settings.faults.suback() {
             return Err(Denied::on_purpose(reason_code));
         }
@@ -205,6 +206,7 @@ impl Open {
     }
 
     fn withheld_event(&self, filter: TopicFilter<'_>, count: usize) -> Event {
+        // The client isn't told by any packet, so the log is the only place to learn of it.
         let messages = if count == 1 {
             "1 retained message matches".into()
         } else {

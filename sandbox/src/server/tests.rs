@@ -24,6 +24,7 @@ use crate::server::{Connection, Settings};
 fn a_connection_without_a_connect_is_refused_after_ten_seconds() {
     let mut harness = Harness::new();
     let mut connection = harness.accepted();
+    // HANDSHAKE_TIMEOUT is 10 s.
     harness.advance(&mut connection, 9);
     assert!(connection.output.close.is_none());
     harness.advance(&mut connection, 1);
@@ -55,6 +56,7 @@ fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
             );
             connection.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
             let sent = harness.sends(&mut connection);
+            // Below the smallest size: closed without a packet, and the log says why.
             let Some(packet) = sent.first() else {
                 assert!(
                     connection.output.close.is_some() && smallest.is_none(),
@@ -68,6 +70,7 @@ fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
                 assert!(told);
                 continue;
             };
+            // From here on every larger limit must work, too: see the assertion above.
             smallest = smallest.or(Some(most));
             let Packet::ConnAck(connack) = packet.packet() else {
                 panic!("a CONNACK")
@@ -90,6 +93,7 @@ fn credentials_are_given_out_once() {
     let mut harness = Harness::new();
     let mut connection = harness.accepted();
     harness.receives(&mut connection, connect("c"));
+    // No packet is handled before the authorizers have answered.
     assert!(!connection.wants_input());
     assert_eq!(
         connection.poll_authorization().unwrap().password.as_deref(),
@@ -102,6 +106,8 @@ fn credentials_are_given_out_once() {
 fn silence_is_counted_from_the_last_packet() {
     let mut harness = Harness::new();
     let mut connection = harness.connected("c");
+    // Keep alive 600 s: PINGREQ every 290 s keeps the connection, 900 s of silence end it. The
+    // refresh of the grant comes every 300 s and is answered on the way.
     for _ in 0..3 {
         harness.advance(&mut connection, 290);
         connection.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
@@ -125,6 +131,7 @@ fn the_authorizer_is_asked_again_and_its_new_policy_counts() {
     harness.advance(&mut connection, 300);
     assert!(connection.poll_authorization().is_some());
     assert!(connection.poll_authorization().is_none());
+    // The new policy allows no publishing, and holds from the next packet on.
     connection.handle_authorization(Ok(grant(CONNECT_ONLY)), &mut harness.hub, harness.now);
     harness.receives(&mut connection, publish("t", QoS::AtLeastOnce));
     assert_eq!(
@@ -133,6 +140,7 @@ fn the_authorizer_is_asked_again_and_its_new_policy_counts() {
     );
     harness.advance(&mut connection, 300);
     assert!(connection.poll_authorization().is_some());
+    // The second refresh is denied, which ends the connection.
     let refusal = Refusal::NotAuthenticated("A".into());
     connection.handle_authorization(Err(refusal), &mut harness.hub, harness.now);
     assert_eq!(
@@ -149,6 +157,7 @@ fn a_policy_that_ends_denies_from_then_on() {
     let mut harness = Harness::new();
     let mut connection = harness.accepted();
     harness.receives(&mut connection, connect("c"));
+    // No refresh, and a connection of a day: only the condition on the time changes anything.
     let never = Grant {
         refresh_after: None,
         disconnect_after: Duration::from_secs(86_400),
@@ -156,6 +165,7 @@ fn a_policy_that_ends_denies_from_then_on() {
     };
     connection.handle_authorization(Ok(never), &mut harness.hub, harness.now);
     harness.sends(&mut connection);
+    // 11:00 is before noon, 12:00 isn't.
     for (hours, expected) in [(11, ReasonCode::Success), (1, ReasonCode::NotAuthorized)] {
         harness.now += Duration::from_secs(hours * 3600);
         harness.receives(&mut connection, publish("t", QoS::AtLeastOnce));
@@ -203,6 +213,7 @@ fn a_lambda_that_was_not_called_denies_nobody() {
     };
     let mut waiting = harness.accepted();
     harness.receives(&mut waiting, connect("w"));
+    // A full queue is no decision: 0x97 (Quota exceeded) in place of 0x87 (Not authorized).
     waiting.handle_authorization(Err(refusal()), &mut harness.hub, harness.now);
     let sent = harness.sends(&mut waiting);
     let Packet::ConnAck(connack) = sent[0].packet() else {
@@ -222,6 +233,7 @@ fn a_lambda_that_was_not_called_denies_nobody() {
 fn a_connection_lasts_as_long_as_its_grant() {
     let mut harness = Harness::new();
     let mut connection = harness.connected("c");
+    // The grant lasts 1,000 s.
     harness.advance(&mut connection, 600);
     harness.receives(&mut connection, Packet::PingReq);
     harness.advance(&mut connection, 399);
@@ -239,6 +251,7 @@ fn a_subscriber_that_reads_nothing_has_a_bounded_output() {
     let (mut publisher, mut subscriber) = (harness.connected("p"), harness.connected("s"));
     harness.receives(&mut subscriber, subscribe(&[subscription("t")]));
     harness.sends(&mut subscriber);
+    // The subscriber doesn't read, so the last ten don't fit into its queue and are dropped.
     for _ in 0..MAX_QUEUED + 10 {
         harness.receives(&mut publisher, publish("t", QoS::AtMostOnce));
     }
@@ -252,6 +265,7 @@ fn subscribers_that_read_nothing_share_one_memory_bound_and_the_slowest_is_given
     let mut publisher = harness.connected("p");
     let large = vec![b'x'; 128 * 1024];
     let mut silent = Vec::new();
+    // Twenty subscribers get 40 messages of 128 KiB each, the other 680 get one.
     for number in 0..700 {
         let topic = number.to_string();
         let mut subscriber = harness.connected(&topic);
@@ -269,6 +283,7 @@ fn subscribers_that_read_nothing_share_one_memory_bound_and_the_slowest_is_given
         }
         assert!(harness.hub.memory_counter().bytes() <= HARD_MESSAGE_BYTES);
     }
+    // A client that reads gets its message all the same.
     let mut reader = harness.connected("reader");
     harness.receives(&mut reader, subscribe(&[subscription("t")]));
     harness.sends(&mut reader);
@@ -285,6 +300,7 @@ fn subscribers_that_read_nothing_share_one_memory_bound_and_the_slowest_is_given
         .map(|client| harness.sends_disconnect(client))
         .collect();
     assert!(
+        // Only subscribers with the longest queues were given up.
         told[..20].contains(&Some(ReasonCode::QuotaExceeded)),
         "{told:?}"
     );
@@ -309,6 +325,7 @@ fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
         topic: TopicName::new("will").unwrap(),
         payload: BinaryData::new(b"gone").unwrap(),
     };
+    // Clean Start 0, but no session expiry: the session ends with its connection.
     let resuming = || Connect {
         clean_start: false,
         ..connect("c")
@@ -317,6 +334,7 @@ fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
         will: Some(will),
         ..resuming()
     });
+    // The take-over ends the session of the first connection, and with it the will's delay of 60 s.
     let (_second, session_present) = harness.connects(resuming());
     assert!(!session_present);
     assert_eq!(
@@ -347,6 +365,7 @@ fn a_take_over_of_a_lasting_session_resumes_it_without_the_will() {
         ..connect("c")
     };
     let (mut first, _) = harness.connects(lasting());
+    // With a session expiry the second connection resumes the session.
     let (_second, session_present) = harness.connects(lasting());
     assert!(session_present);
     assert_eq!(
@@ -359,6 +378,7 @@ fn a_take_over_of_a_lasting_session_resumes_it_without_the_will() {
 fn retained_messages_are_bounded() {
     let mut harness = Harness::new();
     let mut connection = harness.connected("c");
+    // One more than fits in, each on a topic of its own.
     for number in 0..=MAX_RETAINED {
         let topic = number.to_string();
         let message = Publish {
@@ -380,6 +400,7 @@ fn retained_messages_are_bounded() {
 fn retained_messages_that_a_wildcard_does_not_get_on_aws_iot_are_told() {
     let mut harness = Harness::with(Settings::default());
     let mut connection = harness.connected("c");
+    // Two of the three match the filter below.
     for topic in ["a/1", "a/2", "b"] {
         let message = Publish {
             retain: true,
@@ -421,6 +442,7 @@ fn a_waiting_message_tells_how_long_it_is_still_worth_delivering() {
         message.properties.message_expiry_interval = Some(expiry);
         harness.receives(&mut connection, message);
     }
+    // The first message has expired by now; the second has 100 - 30 = 70 s left.
     harness.now += Duration::from_secs(30);
     let packets = harness.sends(&mut connection);
     let Packet::Publish(publish) = packets[0].packet() else {
@@ -438,6 +460,7 @@ fn identifiers_are_not_used_again_at_once() {
     let mut connection = harness.connected("c");
     harness.receives(&mut connection, subscribe(&[subscription("t")]));
     harness.sends(&mut connection);
+    // Each identifier is free again at once, and the next message gets another all the same.
     for expected in 1..=3 {
         harness.receives(&mut connection, publish("t", QoS::AtLeastOnce));
         let packets = harness.sends(&mut connection);

@@ -39,8 +39,11 @@ impl Throttle {
         let Some(window) = &mut self.bytes else {
             return false;
         };
+        // Taken even beyond the limit: the bytes were read or sent already. What is over is paid by
+        // the next seconds.
         window.take(u64::try_from(bytes).unwrap_or(u64::MAX));
         let is_over = !window.is_open(now);
+        // Only the first time, so the log has one line for each pause.
         let begins = is_over && self.paused_until.is_none();
         self.paused_until = is_over.then(|| window.ends());
         begins
@@ -56,6 +59,7 @@ impl Throttle {
     /// Ends the pauses whose time is over.
     pub(crate) fn refill(&mut self, now: Instant) {
         if self.paused_until.is_some_and(|until| until <= now) {
+            // A large packet may use up more than one second.
             self.paused_until = self.bytes.as_mut().and_then(|window| {
                 let is_open = window.is_open(now);
                 (!is_open).then(|| window.ends())

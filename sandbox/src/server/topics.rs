@@ -10,9 +10,11 @@ use crate::server::limit::{Limit, at_most};
 /// # Errors
 /// The first [`Limit`] that the name breaks.
 pub(crate) fn check_name(topic: TopicName<'_>, rules: &Rules) -> Result<(), Limit> {
+    // Clients don't publish under $aws/events/: the service does.
     if rules.reserves_dollar_topics && !is_defined(topic.as_str(), "events") {
         return Err(Limit::ReservedTopic);
     }
+    // The limits of AWS IoT count the topic without `$aws/rules/<rule>/`.
     let topic = without_basic_ingest(topic.as_str());
     at_most(topic.len(), rules.max_topic, |has, most| {
         Limit::TopicLength { has, most }
@@ -28,12 +30,14 @@ pub(crate) fn check_name(topic: TopicName<'_>, rules: &Rules) -> Result<(), Limi
 /// # Errors
 /// The first [`Limit`] that the filter breaks.
 pub(crate) fn check_filter(filter: TopicFilter<'_>, rules: &Rules) -> Result<(), Limit> {
+    // The share name has a limit of its own, and doesn't count as part of the filter.
     let share = filter.share_name().map_or(0, str::len);
     at_most(share, rules.max_share_name, |has, most| Limit::ShareName {
         has,
         most,
     })?;
     let filter = filter.without_share();
+    // Basic Ingest delivers to a rule alone, so nobody can subscribe to it.
     if rules.reserves_dollar_topics && !is_defined(filter.as_str(), "rules") {
         return Err(Limit::ReservedFilter);
     }
@@ -53,6 +57,7 @@ pub(crate) fn matches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rul
 /// `true` if a filter that matches by the standard does so in this profile: on AWS IoT `sensor/#`
 /// doesn't match `sensor`.
 pub(crate) fn reaches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rules) -> bool {
+    // `sensor/#` reaches `sensor` only by the parent level, so names with more slashes are enough.
     let parent = filter
         .as_str()
         .strip_suffix("/#")
@@ -122,6 +127,7 @@ mod tests {
                 most: 256
             })
         );
+        // Seven slashes are allowed, eight aren't.
         assert_eq!(name("1/2/3/4/5/6/7/8"), Ok(()));
         assert_eq!(
             name("1/2/3/4/5/6/7/8/9"),
@@ -141,6 +147,7 @@ mod tests {
 
     #[test]
     fn topics_with_a_dollar_are_those_of_the_service() {
+        // Topics that the developer guide lists, then names that it doesn't.
         for topic in [
             "$aws/rules/r/t",
             "$aws/things/lamp/shadow/update",
@@ -196,6 +203,7 @@ mod tests {
     /// MQTT-4.7.2-1, MQTT-4.7.3-4
     #[test]
     fn a_multi_level_wildcard_matches_its_parent_in_one_profile_only() {
+        // Filter, topic name, match on AWS IoT, match by the standard.
         for (filter, name, aws, mqtt5) in [
             ("sensor/#", "sensor", false, true),
             ("sensor/#", "sensor/1", true, true),

@@ -44,6 +44,7 @@ impl Losses {
         reason: LossReason,
         now: Instant,
     ) -> bool {
+        // The map is bounded: clients choose their ids and topics themselves.
         let is_full = self.counts.len() >= MAX_LINES;
         let key = (Arc::clone(client_id), topic, reason);
         match self.counts.get_mut(&key) {
@@ -53,6 +54,7 @@ impl Losses {
                 self.counts.insert(key, 1);
             }
         }
+        // A loss doesn't move the report that is due, or steady losses would never be reported.
         let is_first = self.report_at.is_none();
         self.report_at.get_or_insert(now + REPORT_INTERVAL);
         is_first

@@ -101,6 +101,7 @@ impl Hub {
             return;
         }
 
+        // `since` stays for as long as the buffers are large.
         let holder = memory.holders.entry(connection);
         let holder = holder.or_insert_with(|| BufferUse {
             bytes: 0,
@@ -145,6 +146,7 @@ impl Hub {
     /// Ends the sessions with most waiting messages until the messages of all are within their bound.
     pub(super) fn limit_messages(&mut self, now: Instant) {
         while self.memory.messages.bytes() > HARD_MESSAGE_BYTES {
+            // The queue with most bytes, whoever's message came last.
             let heaviest = self
                 .sessions
                 .iter()
@@ -169,6 +171,7 @@ impl Hub {
 
     /// Counts the messages of ended sessions as lost; their wills still wait.
     fn count_unfinished_as_lost(&mut self, now: Instant) {
+        // Wills stay in the queue: the next handle_timeout publishes them.
         for unfinished in core::mem::take(&mut self.unfinished) {
             let Unfinished {
                 client_id,

@@ -55,6 +55,7 @@ impl Hub {
         }
         let name = TopicName::new(&topic);
         match name {
+            // The fault "no-deliver" acknowledges, and routes to nobody.
             Ok(name) if !self.settings.faults.has(&Fault::NoDeliver) => {
                 self.route(name, message, now)
             }
@@ -119,6 +120,7 @@ impl Hub {
             };
             if session.outgoing.fits(message, 1, max_bytes) {
                 copies.insert(client_id, 1);
+            // QoS 0 may be lost, so it refuses nobody.
             } else if message.qos.min(wanted.qos) > QoS::AtMostOnce {
                 return Err(PublishRefused::SubscriberFull);
             }
@@ -201,6 +203,7 @@ impl Hub {
     /// new subscription, which has no publisher to refuse, comes here, and ends the session.
     fn overflow(&mut self, client_id: &Arc<str>, message: &Message, qos: QoS, now: Instant) {
         let topic = message.topic().into();
+        // QoS 0 has no promise: it is dropped whatever the setting.
         let drops = self.settings.when_queue_full() == WhenQueueFull::Drop;
         if qos == QoS::AtMostOnce || drops {
             return self.count_loss(client_id, topic, LossReason::QueueFull, now);
@@ -223,6 +226,7 @@ impl Hub {
         subscription: Subscription,
         now: Instant,
     ) -> usize {
+        // A shared subscription gets no retained messages (§4.8.2).
         if self.settings.faults.has(&Fault::NoDeliver) || filter.is_shared() {
             return 0;
         }
@@ -236,6 +240,7 @@ impl Hub {
             let Some(session) = self.session(client_id, connection) else {
                 break;
             };
+            // Sent because of a new subscription: RETAIN is 1 (§3.3.1.3).
             let qos = message.qos.min(subscription.options.qos);
             let identifiers = subscription.identifier.into_iter().collect();
             let queued = Queued::new(&message, qos, true, identifiers);

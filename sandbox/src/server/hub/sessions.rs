@@ -132,6 +132,7 @@ impl Hub {
         reason: LossReason,
         now: Instant,
     ) {
+        // The connection learns of it when it delivers next; end_session wakes it.
         let connection = self.sessions.get(client_id).and_then(Session::connection);
         if let Some(connection) = connection {
             self.memory.evict(connection, eviction);
@@ -146,6 +147,7 @@ impl Hub {
         let Some(mut session) = self.sessions.remove(client_id) else {
             return;
         };
+        // Subscriptions end now, so that no message is queued for a session that is gone.
         self.remove_subscriptions(client_id, &session);
         session.wake();
         let unfinished = |what| Unfinished {
@@ -182,6 +184,7 @@ impl Hub {
         if self.sessions.len() < self.settings.max_sessions() {
             return;
         }
+        // Sessions of connected clients aren't touched: connections have a bound of their own.
         let away =
             self.sessions
                 .iter()

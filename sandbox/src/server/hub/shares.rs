@@ -26,6 +26,7 @@ impl Hub {
         let Some(picked) = picked.map(Arc::clone) else {
             return false;
         };
+        // The next message begins with the client behind this one.
         if let Some(subscribers) = self.subscribers.get_mut(filter) {
             subscribers.last = Some(Arc::clone(&picked));
         }
@@ -79,6 +80,8 @@ impl Hub {
     /// Client of a shared subscription whose turn it is: one that is connected, or else any.
     fn share_member_in_turn(&self, filter: &Arc<str>) -> Option<&Arc<str>> {
         let subscribers = self.subscribers.get(filter)?;
+        // Nobody has space, so one queue overflows: that of a connected client, which may free
+        // space soonest.
         let is_connected = |member: &&Arc<str>| {
             self.sessions
                 .get(*member)

@@ -25,6 +25,7 @@ impl Subscribers {
     /// Clients of a shared filter in the order in which the next message is offered to them: those
     /// behind the last one, then the others.
     pub(super) fn in_turn(&self) -> impl Iterator<Item = &Arc<str>> {
+        // The set is ordered, so two ranges make a circle that begins behind the last client.
         let after = self
             .last
             .as_deref()
@@ -78,6 +79,7 @@ impl Hub {
         if session.subscriptions.len() >= most {
             return SubscribeOutcome::TooMany;
         }
+        // Bounds for one session, for all filters, and for their number.
         let is_too_much = session.filter_bytes + bytes > MAX_FILTER_BYTES_OF_ONE
             || self.filter_bytes + bytes > MAX_FILTER_BYTES
             || self.subscription_count >= MAX_SUBSCRIPTIONS_OF_ALL;
@@ -94,6 +96,7 @@ impl Hub {
         self.filter_bytes += bytes;
         self.subscription_count += 1;
         let subscribers = self.subscribers.entry(Arc::clone(&kept)).or_default();
+        // The first subscriber brings the filter into the index.
         if subscribers.clients.is_empty() {
             subscribers.is_shared = filter.is_shared();
             self.index.insert(filter, kept);
@@ -124,6 +127,7 @@ impl Hub {
     }
 
     pub(super) fn remove_subscriptions(&mut self, client_id: &Arc<str>, session: &Session) {
+        // The bytes of the session itself go with it; only the shared tables are updated.
         for filter in session.subscriptions.keys() {
             if let Ok(filter) = TopicFilter::new(filter) {
                 self.remove_filter(client_id, filter);

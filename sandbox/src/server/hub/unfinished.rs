@@ -34,6 +34,7 @@ pub(super) enum UnfinishedKind {
 impl Hub {
     /// Keeps a will that is published at its time, unless the client is back before.
     pub(crate) fn delay_will(&mut self, client_id: &Arc<str>, will: DelayedWill) {
+        // The timer is keyed by its time, which the will may change: out before, in after.
         self.remove_timer(client_id);
         if let Some(session) = self.sessions.get_mut(client_id) {
             session.will = Some(will);
@@ -62,6 +63,7 @@ impl Hub {
             let Some(session) = self.sessions.get_mut(&client_id) else {
                 continue;
             };
+            // The end of the session publishes a will that still waits: see end_session.
             if session.has_expired(now) {
                 self.end_session(&client_id, LossReason::SessionEnded, now);
                 continue;
@@ -73,6 +75,7 @@ impl Hub {
         }
 
         // Wills and messages of sessions that have ended.
+        // Publishing a will may end further sessions, whose rest joins this queue.
         while let Some(unfinished) = self.unfinished.pop_front() {
             events.extend(self.finish(unfinished, now));
         }

@@ -56,6 +56,7 @@ impl Harness {
             address: ([127, 0, 0, 1], 1).into(),
             server_name: None,
         };
+        // Fixed, so that tests can predict the assigned client id.
         let ids = RandomIds {
             connection: "1".into(),
             client: "a-random-id".into(),
@@ -77,6 +78,7 @@ impl Harness {
     pub(super) fn connects(&mut self, connect: Connect<'_>) -> (Connection, bool) {
         let mut connection = self.accepted();
         self.receives(&mut connection, connect);
+        // Every CONNECT is decided by an authorizer; here it allows everything.
         assert!(connection.poll_authorization().is_some());
         connection.handle_authorization(Ok(grant(ALL)), &mut self.hub, self.now);
         let sent = self.sends(&mut connection);
@@ -89,6 +91,8 @@ impl Harness {
 
     /// Log lines of the hub for everything that is due within a second.
     pub(super) fn hub_log(&mut self) -> Vec<String> {
+        // The first call finishes what has ended; losses are reported a moment after they were
+        // counted.
         let _ = self.hub.handle_timeout(self.now.instant);
         let events = self
             .hub
@@ -102,6 +106,7 @@ impl Harness {
         packet: impl Into<Packet<'a>>,
     ) {
         let mut input = BytesMut::new();
+        // Encoded and decoded again, so that tests cover the way of real bytes.
         packet.into().encode(&mut input).unwrap();
         connection.handle_input(&mut input, &mut self.hub, self.now);
         assert!(input.is_empty());
@@ -111,6 +116,7 @@ impl Harness {
     pub(super) fn sends(&mut self, connection: &mut Connection) -> Vec<PacketBuf> {
         let mut packets = Vec::new();
         loop {
+            // An empty input begins a new turn, and with it a new allowance of work.
             connection.handle_input(&mut BytesMut::new(), &mut self.hub, self.now);
             connection.poll_deliveries(&mut self.hub, self.now);
             let output = &mut connection.output.bytes;
@@ -131,6 +137,8 @@ impl Harness {
     }
 
     pub(super) fn advance(&mut self, connection: &mut Connection, seconds: u64) {
+        // Deadlines are handled at the end of the time that passes, as by a process that was
+        // asleep.
         self.now += Duration::from_secs(seconds);
         while connection
             .poll_timeout()

@@ -23,20 +23,24 @@ proptest! {
         let mut connection = if is_connected { harness.connected("c") } else { harness.accepted() };
         let mut input = BytesMut::new();
         for (mut packet, at, byte) in packets {
+            // Some packets have one byte replaced, at any place.
             if let Some(byte) = byte {
                 let at = at.index(packet.len());
                 packet[at] = byte;
             }
             input.extend_from_slice(&packet);
             connection.handle_input(&mut input, &mut harness.hub, harness.now);
+            // A CONNECT that is still valid is let in.
             if connection.poll_authorization().is_some() {
                 connection.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
             }
         }
+        // After its own DISCONNECT a client gets nothing.
         let mut events = connection.output.events.iter();
         let was_closed_by_client = events.any(|event| event.to_string().ends_with("by the client"));
         connection.poll_deliveries(&mut harness.hub, harness.now);
         let mut last = None;
+        // Everything that was sent must be decodable as a packet of a server.
         while let Some(packet) = PacketBuf::take(&mut connection.output.bytes, &SERVER).unwrap() {
             last = Some(packet);
         }

@@ -63,15 +63,18 @@ fn a_new_message_beyond_the_queue_is_dropped_and_told() {
     let mut harness = harness(WhenQueueFull::Drop);
     let mut publisher = harness.connected("p");
     absent(&mut harness);
+    // The publisher isn't told: to it the server has the message.
     let codes = publishes(&mut harness, &mut publisher, TOO_MANY);
     assert!(codes.iter().all(|code| *code == ReasonCode::Success));
     let [line] = &*harness.hub_log() else {
         panic!("one line")
     };
     assert!(
+        // One line for all losses of one client and topic.
         line.starts_with("dropped   s  t  500 messages (the queue of this client is full: 1000 "),
         "{line}"
     );
+    // The subscriber comes back and gets everything that was queued before the queue was full.
     let mut subscriber = harness.accepted();
     harness.receives(&mut subscriber, lasting("s"));
     subscriber.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
@@ -83,6 +86,7 @@ fn a_session_that_overflows_ends_and_every_message_of_it_is_told() {
     let mut harness = Harness::new();
     let mut publisher = harness.connected("p");
     absent(&mut harness);
+    // The profile's own setting: the message that doesn't fit ends the session.
     let codes = publishes(&mut harness, &mut publisher, MAX_QUEUED + 1);
     assert!(!codes.last().unwrap().is_error());
     let lines = harness.hub_log();
@@ -91,6 +95,7 @@ fn a_session_that_overflows_ends_and_every_message_of_it_is_told() {
     };
     let ended = "dropped   s  t  1001 messages (its session was ended: ";
     assert!(line.starts_with(ended), "{line}");
+    // The session is gone for good.
     let (_, session_present) = harness.connects(lasting("s"));
     assert!(!session_present);
 }
@@ -114,6 +119,7 @@ fn the_publisher_can_be_refused_instead() {
     let mut publisher = harness.connected("p");
     absent(&mut harness);
     let codes = publishes(&mut harness, &mut publisher, MAX_QUEUED + 2);
+    // Only messages beyond the queue are refused, and nothing is lost.
     assert_eq!(codes[MAX_QUEUED..], [ReasonCode::QuotaExceeded; 2]);
     assert!(
         codes[..MAX_QUEUED]
@@ -129,6 +135,7 @@ fn a_session_that_ends_with_unacknowledged_messages_is_told() {
     let mut publisher = harness.connected("p");
     absent(&mut harness);
     publishes(&mut harness, &mut publisher, 3);
+    // The session expiry: the three messages were never delivered.
     harness.now += std::time::Duration::from_secs(60);
     let lines = harness.hub_log();
     assert_eq!(
@@ -147,13 +154,16 @@ fn a_member_of_a_share_that_goes_hands_its_messages_to_another() {
         harness.receives(member, subscribe(&[subscription("$share/g/t")]));
         harness.sends(member);
     }
+    // Two messages for each member, sent and not acknowledged.
     publishes(&mut harness, &mut publisher, 4);
     for member in &mut members {
         assert_eq!(messages(&harness.sends(member)), 2);
     }
+    // The first member goes: its two messages move to the other, and nothing is lost.
     members.remove(0).handle_lost(&mut harness.hub, harness.now);
     assert!(harness.hub_log().is_empty());
     assert_eq!(messages(&harness.sends(&mut members[0])), 2);
+    // The last member goes, and with it the share: nobody is left for its four messages.
     members.remove(0).handle_lost(&mut harness.hub, harness.now);
     let lines = harness.hub_log();
     assert_eq!(
@@ -174,10 +184,12 @@ fn share_almost_full(harness: &mut Harness) -> (Connection, [Connection; 2]) {
         );
         harness.sends(member);
     }
+    // Fills the queue of "a", which alone subscribed to "other".
     for _ in 0..MAX_QUEUED {
         harness.receives(&mut publisher, publish("other", QoS::AtLeastOnce));
         harness.sends(&mut publisher);
     }
+    // Fills the queue of "b" but for one message: the share skips "a", which is full.
     let codes = publishes(harness, &mut publisher, MAX_QUEUED - 1);
     assert!(codes.iter().all(|code| *code == ReasonCode::Success));
     assert!(harness.hub_log().is_empty());
@@ -192,6 +204,7 @@ fn a_share_passes_a_full_client_over_and_drops_only_where_all_are_full() {
     let codes = publishes(&mut harness, &mut publisher, 3);
     assert!(codes.iter().all(|code| *code == ReasonCode::Success));
     let lines = harness.hub_log();
+    // The first of three fits into "b"; the others are lost at "a" and "b" in turn.
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
         lines
@@ -225,6 +238,7 @@ fn a_share_refuses_the_publisher_only_where_all_are_full() {
     let (mut publisher, mut members) = share_almost_full(&mut harness);
     let codes = publishes(&mut harness, &mut publisher, 3);
     let full = ReasonCode::QuotaExceeded;
+    // The first still fits into "b".
     assert_eq!(codes, [ReasonCode::Success, full, full]);
     assert!(harness.hub_log().is_empty());
     for member in &mut members {
@@ -242,11 +256,13 @@ fn a_client_that_gets_a_message_twice_needs_space_for_both_copies() {
     harness.receives(&mut client, subscribe(&both));
     harness.receives(&mut client, subscribe(&[subscription("other")]));
     harness.sends(&mut client);
+    // Space for one more message.
     for _ in 0..MAX_QUEUED - 1 {
         harness.receives(&mut publisher, publish("other", QoS::AtLeastOnce));
         harness.sends(&mut publisher);
     }
     let codes = publishes(&mut harness, &mut publisher, 1);
+    // Both copies are for the same client, and only one fits.
     assert_eq!(codes, [ReasonCode::QuotaExceeded]);
     assert!(harness.hub_log().is_empty());
 
@@ -268,6 +284,7 @@ fn retained_messages_that_do_not_fit_obey_the_setting() {
     for when in WhenQueueFull::ALL {
         let mut harness = harness(when);
         let mut publisher = harness.connected("p");
+        // Two retained messages for a queue with space for one.
         for topic in ["r/1", "r/2"] {
             let message = Publish {
                 retain: true,

@@ -89,11 +89,13 @@ fn a_delayed_will_is_published_when_its_time_has_come_and_once() {
     let mut watcher = subscriber(&mut harness, "watcher", &["will"]);
     let (client, _) = harness.connects(with_will("c", 10));
     leaves(&mut harness, client);
+    // A second before the Will Delay Interval of 10 s is over.
     wait(&mut harness, SECOND * 9);
     assert!(payloads(&mut harness, &mut watcher).is_empty());
     wait(&mut harness, SECOND);
     assert_eq!(payloads(&mut harness, &mut watcher), [b"gone"]);
 
+    // A connection without a will: the old one was published and removed.
     let (client, _) = harness.connects(lasting("c", 60));
     leaves(&mut harness, client);
     wait(&mut harness, SECOND * 60);
@@ -108,6 +110,7 @@ fn a_client_that_is_back_in_time_leaves_no_will() {
     let (client, _) = harness.connects(with_will("c", 10));
     leaves(&mut harness, client);
     wait(&mut harness, SECOND * 9);
+    // Back a second before the will is due.
     let (_client, session_present) = harness.connects(lasting("c", 60));
     assert!(session_present);
     wait(&mut harness, SECOND * 60);
@@ -121,6 +124,7 @@ fn the_end_of_the_session_is_the_end_of_the_delay() {
     let mut watcher = subscriber(&mut harness, "watcher", &["will"]);
     let (client, _) = harness.connects(with_will("c", 3600));
     leaves(&mut harness, client);
+    // The session lasts 60 s, the delay an hour: the earlier of both counts.
     wait(&mut harness, SECOND * 59);
     assert!(payloads(&mut harness, &mut watcher).is_empty());
     wait(&mut harness, SECOND);
@@ -128,6 +132,7 @@ fn the_end_of_the_session_is_the_end_of_the_delay() {
     wait(&mut harness, Duration::ZERO);
     assert_eq!(payloads(&mut harness, &mut watcher), [b"gone"]);
 
+    // Clean Start ends the old session, too.
     let (client, _) = harness.connects(with_will("d", 3600));
     leaves(&mut harness, client);
     let (_client, _) = harness.connects(Connect {
@@ -142,6 +147,7 @@ fn the_end_of_the_session_is_the_end_of_the_delay() {
 #[test]
 fn a_session_ends_when_its_time_is_over() {
     let mut harness = Harness::new();
+    // A session of 10 s: resumed after 9 s, and a new one after 10.
     for (seconds, expected) in [(9, true), (10, false)] {
         let (client, _) = harness.connects(lasting("c", 10));
         leaves(&mut harness, client);
@@ -154,6 +160,7 @@ fn a_session_ends_when_its_time_is_over() {
 fn on_aws_a_session_lasts_an_hour() {
     let mut harness = aws();
     for (seconds, expected) in [(3599, true), (3600, false)] {
+        // The client asks for a session without end; AWS IoT grants an hour.
         let (client, _) = harness.connects(lasting("c", u32::MAX));
         leaves(&mut harness, client);
         wait(&mut harness, SECOND * seconds);
@@ -170,6 +177,7 @@ fn on_aws_stored_messages_come_ten_a_second() {
     harness.receives(&mut client, subscribe(&[subscription("t")]));
     harness.sends(&mut client);
     leaves(&mut harness, client);
+    // Stored while the client is away; numbered, so that the order shows.
     for number in 0..15_u8 {
         let message = Publish {
             payload: &[number],
@@ -186,6 +194,7 @@ fn on_aws_stored_messages_come_ten_a_second() {
     let mut client = harness.accepted();
     harness.receives(&mut client, lasting("c", 60));
     client.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
+    // Ten at once, and the other five in the next second.
     let numbers = |range: core::ops::Range<u8>| range.map(|number| vec![number]);
     assert!(
         payloads(&mut harness, &mut client)
@@ -211,6 +220,7 @@ fn a_retained_message_expires_in_the_store() {
     message.retain = true;
     message.properties.message_expiry_interval = Some(10);
     harness.receives(&mut client, message);
+    // After 9 s the message is there, after 10 s it isn't.
     for (seconds, expected) in [(9, 1), (1, 0)] {
         harness.now += SECOND * seconds;
         harness.receives(&mut client, subscribe(&[subscription("lamp")]));
@@ -224,6 +234,7 @@ fn a_client_id_connects_once_a_second() {
     let mut first = harness.connected("c");
     let mut too_fast = harness.accepted();
     harness.receives(&mut too_fast, connect("c"));
+    // The second CONNECT within a second is refused, and doesn't take the session over.
     too_fast.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
     let sent = harness.sends(&mut too_fast);
     let Packet::ConnAck(connack) = sent[0].packet() else {
@@ -231,6 +242,7 @@ fn a_client_id_connects_once_a_second() {
     };
     assert_eq!(connack.reason_code, ReasonCode::QuotaExceeded);
     assert!(harness.sends(&mut first).is_empty());
+    // The limit is for each client id.
     harness.connected("another");
     harness.now += SECOND;
     harness.connected("c");
@@ -241,6 +253,7 @@ fn a_connection_has_a_hundred_messages_a_second() {
     let mut harness = aws();
     let mut client = harness.connected("c");
     let mut codes = Vec::new();
+    // 20 messages beyond the rate of 100 a second are discarded with 0x97.
     for _ in 0..120 {
         harness.receives(&mut client, publish("t", QoS::AtLeastOnce));
         codes.extend(puback_codes(&harness.sends(&mut client)));
@@ -286,6 +299,7 @@ fn a_connection_has_half_a_megabyte_a_second() {
 /// MQTT-3.1.2-22
 #[test]
 fn on_aws_a_keep_alive_is_within_30_and_1200_seconds() {
+    // Too short, the minimum, none at all, and too long.
     for (requested, granted) in [(1, 30), (30, 30), (0, 1200), (u16::MAX, 1200)] {
         let mut harness = aws();
         let mut client = harness.accepted();
@@ -302,6 +316,7 @@ fn on_aws_a_keep_alive_is_within_30_and_1200_seconds() {
         client.handle_authorization(Ok(for_a_day), &mut harness.hub, harness.now);
         harness.sends(&mut client);
 
+        // One and a half times the granted keep alive, not the requested one.
         let silence = granted * 3 / 2;
         harness.advance(&mut client, silence - 1);
         assert!(client.output.close.is_none(), "{requested}");
@@ -313,6 +328,8 @@ fn on_aws_a_keep_alive_is_within_30_and_1200_seconds() {
 
 #[test]
 fn a_message_that_waited_an_hour_for_its_puback_is_not_sent_again() {
+    // With the second before the client leaves it is back 3,599 or 3,600 s after the first
+    // delivery.
     for (seconds, expected) in [(3598, 1), (3599, 0)] {
         let mut harness = aws();
         let mut publisher = harness.connected("p");
@@ -341,6 +358,7 @@ fn where_nobody_is_connected_a_shared_message_waits_for_a_client_that_will_be_ba
     let mut publisher = harness.connected("p");
     let (mut away, _) = harness.connects(lasting("away", 600));
     harness.receives(&mut away, subscribe(&[subscription("$share/g/t")]));
+    // The only member leaves in an orderly way; its session goes on for 600 s.
     harness.receives(&mut away, Packet::Disconnect(Disconnect::default()));
     harness.receives(&mut publisher, publish("t", QoS::AtLeastOnce));
     assert_eq!(
