@@ -8,7 +8,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
-/// What some work asked of the allocator.
+/// Number and total size of the allocations of one piece of work.
 pub struct Allocations {
     /// Calls for memory: new, zeroed and moved.
     pub calls: u64,

@@ -1,4 +1,4 @@
-//! How many instructions work takes: this program again, under callgrind, doing everything once.
+//! Number of instructions of each piece of work: this program again, under callgrind, doing everything once.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! What a store costs: messages of QoS 1 with and without one, by how many are in flight, beside
+//! Cost of a store: messages of QoS 1 with and without one, by how many are in flight, beside
 //! the disk's flush.
 #![expect(clippy::disallowed_methods, reason = "a clock is what this is about")]
 
@@ -42,7 +42,7 @@ impl Store for Counting {
     }
 }
 
-/// What one row shows.
+/// Figures of one row.
 struct Measured {
     messages: u64,
     commits: u64,

@@ -1,4 +1,4 @@
-//! How long work takes: everybody's turn after everybody else's, many rounds.
+//! Duration of work: all contestants take turns, for many rounds.
 #![expect(clippy::disallowed_methods, reason = "a clock is what this is about")]
 
 use std::hint::black_box;
@@ -54,7 +54,7 @@ fn turn(work: &mut dyn Work, clock: Duration) -> f64 {
     spent.as_secs_f64() * 1e9 / packets
 }
 
-/// What reading the clock itself takes.
+/// Measures the duration of reading the clock.
 fn clock_reading() -> Duration {
     (0..1000)
         .map(|_| black_box(Instant::now()).elapsed())

@@ -1,4 +1,4 @@
-//! What the tool says about itself, and what it doesn't.
+//! Help and version texts of the tool, and the secrets that they must not show.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 

@@ -40,7 +40,7 @@ fn refusal(authorizer: &CustomAuthorizer) -> AuthorizerError {
     authorizer.user_name().unwrap_err()
 }
 
-/// What stands behind `alice?x-amz-customauthorizer-name=MyAuth&x-amz-customauthorizer-signature=`.
+/// Part of the user name after `alice?x-amz-customauthorizer-name=MyAuth&x-amz-customauthorizer-signature=`.
 fn tail(authorizer: &CustomAuthorizer) -> String {
     let user_name = user_name(authorizer);
     let head = "alice?x-amz-customauthorizer-name=MyAuth&x-amz-customauthorizer-signature=";

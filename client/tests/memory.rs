@@ -1,4 +1,4 @@
-//! What a connection holds when it is idle: counted allocations, without the system's part and the
+//! Memory of an idle connection: counted allocations, without the system's part and the
 //! server's.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -1,4 +1,4 @@
-//! What can't be written: values that break a rule which their types can't hold.
+//! Encoding errors: values that break a rule which their types can't express.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dunlin_codec::{

@@ -114,7 +114,7 @@ impl Place {
         )
     }
 
-    /// What is wrong with a value that a publisher chose concerns the message alone.
+    /// Error with its scope: a value that a publisher chose concerns the message alone.
     fn scoped(&self, error: DecodeError) -> DecodeError {
         let message = FaultyMessage {
             delivery: Delivery::AtMostOnce,

@@ -2,7 +2,7 @@
 
 use dunlin_codec::{Packet, TextError, TopicError, TopicName, Utf8String};
 
-/// What the plainest way of looking says of a topic name on the wire: the statement that it breaks.
+/// Statement that a Topic Name on the wire breaks, found by the simplest possible check.
 fn plainly(topic: &[u8]) -> Option<&'static str> {
     if std::str::from_utf8(topic).is_err() {
         Some("MQTT-1.5.4-1")

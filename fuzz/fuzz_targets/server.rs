@@ -1,9 +1,8 @@
 //! The sandbox's server and three clients that send anything, lose their connections, read late and
 //! let time pass.
 //!
-//! What the server says to each of them is what a server may say: whole legal packets, CONNACK
-//! first and once, nothing behind the last word, and within what that client's CONNECT allows. It
-//! holds a bounded amount of memory.
+//! The server may send each client only legal packets: whole ones, CONNACK first and once, nothing
+//! after its DISCONNECT, and within the limits of that client's CONNECT. Its memory is bounded.
 #![no_main]
 
 use std::collections::HashMap;

@@ -23,7 +23,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(40);
-/// As AWS IoT has it: the authorizer's name is in the user name.
+/// User name with the name of the authorizer, as AWS IoT Core defines it.
 const USERNAME: &str = "alice?x-amz-customauthorizer-name=Foreign";
 const PASSWORD: &str = "s3cret";
 const PROFILES: [(Profile, &str); 2] = [(Profile::Aws, "1"), (Profile::Mqtt5, "2")];

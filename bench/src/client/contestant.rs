@@ -1,4 +1,4 @@
-//! What every client has to do, and what it is told.
+//! Operations that every measured client implements, and the parameters of a run.
 #![expect(clippy::disallowed_methods, reason = "a clock is what this is about")]
 
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-/// What goes wrong is shown to whoever started the benchmark.
+/// Result of a benchmark step; the error text is printed for the user.
 pub type Result<T> = std::result::Result<T, String>;
 
 /// Unacknowledged messages of QoS 1 and 2.
 pub const IN_FLIGHT: usize = 100;
-/// Where messages are published.
+/// Topic of all published messages.
 pub const TOPIC: &str = "lamp/7";
 
 /// The server of a scenario.
@@ -27,7 +27,7 @@ pub struct Target {
 /// A client that is connected. What a scenario measures are these calls; the messages are the same
 /// for everybody.
 pub trait Contestant: Sized + 'static {
-    /// How many connections are held to see what one takes.
+    /// Number of connections that are opened to measure the memory of one.
     const IDLE: u64 = 1000;
 
     /// Until the server has accepted it.
@@ -50,7 +50,7 @@ pub trait Contestant: Sized + 'static {
     async fn disconnect(self) -> Result<()>;
 }
 
-/// How long to go on.
+/// Limit of a run, by time or by number of messages.
 #[derive(Debug)]
 pub struct Pace {
     until: Option<Instant>,
@@ -83,12 +83,12 @@ impl Pace {
         }
     }
 
-    /// Whether another message may be sent.
+    /// Returns true if another message may be sent, and counts it.
     pub fn next(&mut self) -> bool {
         self.take(1) == 1
     }
 
-    /// How many of `wanted` messages may be sent.
+    /// Returns the number of messages, at most `wanted`, that may be sent, and counts them.
     pub fn take(&mut self, wanted: u64) -> u64 {
         if self.until_look == 0 {
             if self.until.is_some_and(|until| Instant::now() >= until) {

@@ -2,12 +2,12 @@
 
 use super::wire;
 
-/// Where a flood is ordered.
+/// Topic on which a flood of messages is requested.
 pub const TRIGGER: &str = "flood";
 /// No more than this are unacknowledged at a time, and no more than the client's Receive Maximum.
 const WINDOW: u64 = 1000;
 
-/// What to send: `count` messages of `size` bytes to `topics` topics, one after the other.
+/// Request for a flood: `count` messages of `size` bytes to `topics` topics, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     pub count: u64,
@@ -112,7 +112,7 @@ impl Flood {
         true
     }
 
-    /// Whether everything was sent and acknowledged.
+    /// Returns true once all messages are sent and acknowledged.
     pub const fn is_over(&self) -> bool {
         self.left == 0 && (self.window == u64::MAX || self.in_flight == 0)
     }

@@ -1,4 +1,4 @@
-//! What the operating system is asked: which core, how many descriptors, how much time and memory.
+//! Queries to the operating system: CPU core, limit of file descriptors, CPU time and memory.
 
 use std::fs;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub fn allow_descriptors() -> u64 {
     }
 }
 
-/// What this process has used up.
+/// Resources that this process has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     pub user: Duration,
@@ -108,5 +108,5 @@ pub fn mark() {
     getppid();
 }
 
-/// As `strace` names it.
+/// Name of the marker system call in the output of `strace`.
 pub const MARK: &str = "getppid(";

@@ -46,7 +46,7 @@ pub enum Who {
     Raw,
 }
 
-/// What the command line says.
+/// Options of the command line.
 #[derive(Default)]
 struct Options {
     json: bool,
@@ -101,7 +101,7 @@ impl Options {
     }
 }
 
-/// Where paho can be built and isn't, builds it and runs that program instead.
+/// Builds this program with paho and runs it, if paho can be built and isn't part of this one.
 fn with_paho(arguments: &[&str]) -> Option<ExitCode> {
     let has = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);

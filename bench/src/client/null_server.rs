@@ -22,14 +22,14 @@ use super::{machine, tls, wire};
 /// The argument that makes this program the null server.
 pub const ROLE: &str = "null-server";
 
-/// Where a null server listens; it says so in one line of JSON.
+/// Addresses of a null server, which it prints as one line of JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Address {
     pub plain: u16,
     pub tls: u16,
     /// Answers every connection with how many PUBLISH packets there were so far.
     pub count: u16,
-    /// What clients are to trust, in PEM.
+    /// Certificate that clients must trust, in PEM.
     pub certificate: String,
 }
 
@@ -76,7 +76,7 @@ impl Drop for NullServer {
     }
 }
 
-/// How many PUBLISH packets the server behind `address` has read.
+/// Returns the number of PUBLISH packets that the server at `address` has read.
 pub fn published(address: &Address) -> io::Result<u64> {
     let mut answer = [0; 8];
     TcpStream::connect(("127.0.0.1", address.count))?.read_exact(&mut answer)?;
@@ -281,7 +281,7 @@ fn subscribed(body: &[u8]) -> Vec<u8> {
     filters(body, 1).map(|options| options & 3).collect()
 }
 
-/// What stands behind each filter of SUBSCRIBE (`options` is 1) or UNSUBSCRIBE (0).
+/// Iterates over the byte after each filter of SUBSCRIBE (`options` is 1) or UNSUBSCRIBE (0).
 fn filters(body: &[u8], options: usize) -> impl Iterator<Item = u8> {
     let properties = body.get(2..).and_then(wire::variable);
     let mut at = properties.map_or(body.len(), |(length, prefix)| 2 + prefix + length);
@@ -292,7 +292,7 @@ fn filters(body: &[u8], options: usize) -> impl Iterator<Item = u8> {
     })
 }
 
-/// What a CONNECT says of it.
+/// Returns the Receive Maximum of a CONNECT; `None` if the property is absent.
 fn receive_maximum(body: &[u8]) -> Option<u16> {
     // Name, version, flags, keep alive: ten bytes.
     let (length, prefix) = wire::variable(body.get(10..)?)?;

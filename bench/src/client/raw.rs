@@ -21,7 +21,7 @@ pub struct Raw {
     /// PUBACK for what was received.
     acks: Vec<u8>,
     received: u64,
-    /// How many messages the application has asked for so far.
+    /// Number of messages that the application has requested so far.
     expected: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What was measured, as data; `to_json` gives it to programs.
+//! Results of the measurements; `to_json` writes them for programs.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub struct Figures {
     pub memory_each_kib: Option<f64>,
 }
 
-/// What issue 6 asks for.
+/// Figure that issue 6 requires.
 #[derive(Serialize)]
 pub struct Goal {
     pub name: &'static str,

@@ -10,7 +10,7 @@ use super::contestant::{Contestant, Pace, Result, Target};
 use super::flood::{self, Order, TRIGGER};
 use super::machine::{self, Usage};
 
-/// What is measured.
+/// Kind of work that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scenario {
     Publish0,
@@ -27,7 +27,7 @@ pub enum Scenario {
     IdleTls,
 }
 
-/// How long a turn goes on, or of how many messages, floods or connections it is.
+/// Length of a turn, as a time or as a number of messages, floods or connections.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Span {
     Time(Duration),
@@ -35,7 +35,7 @@ pub enum Span {
     Count(u64),
 }
 
-/// What one turn found.
+/// Figures of one turn.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sample {
     /// Messages or connections.
@@ -86,22 +86,22 @@ impl Scenario {
         }
     }
 
-    /// Whether it is about TLS, whatever the others are run with.
+    /// Returns true for scenarios that always use TLS.
     pub const fn is_tls(self) -> bool {
         matches!(self, Self::ConnectTls | Self::IdleTls)
     }
 
-    /// Whether there is another one that is the same with TLS.
+    /// Returns true if another scenario does the same work with TLS.
     pub const fn has_tls_twin(self) -> bool {
         matches!(self, Self::Connect | Self::Idle)
     }
 
-    /// Whether it is about memory, which is the same every time.
+    /// Returns true if memory is measured; one turn is enough, as it doesn't vary.
     pub const fn is_idle(self) -> bool {
         matches!(self, Self::Idle | Self::IdleTls)
     }
 
-    /// Whether messages reach the server that can be counted there.
+    /// Returns true if the server counts the messages that it receives.
     pub const fn publishes(self) -> bool {
         matches!(
             self,
@@ -109,7 +109,7 @@ impl Scenario {
         )
     }
 
-    /// How many messages or connections the system calls are counted of.
+    /// Number of messages or connections over which system calls are counted.
     pub const fn count_to_trace(self) -> u64 {
         match self {
             Self::Publish0 | Self::Receive0 | Self::Receive1 | Self::Route => 5000,
@@ -155,8 +155,8 @@ impl Scenario {
 
 const SMALL: usize = 64;
 const LARGE: usize = 16 * 1024;
-/// As many as a stream of Dunlin's holds by default before it drops what nobody takes; most peers
-/// hold any number.
+/// Flood of as many messages as a stream of Dunlin holds by default before it drops some; most
+/// peers have no such limit.
 const FLOOD: Order = Order {
     count: 10_000,
     size: SMALL,

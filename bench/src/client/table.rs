@@ -89,7 +89,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// What only some scenarios ask for.
+/// Formats the figures that only some scenarios have.
 fn extra(figures: &Figures) -> String {
     let latency = figures
         .p50_us

@@ -53,12 +53,12 @@ pub fn variable(input: &[u8]) -> Option<(usize, usize)> {
 }
 
 impl<'a> Raw<'a> {
-    /// Of a PUBLISH.
+    /// QoS of a PUBLISH.
     pub const fn qos(&self) -> u8 {
         (self.flags >> 1) & 3
     }
 
-    /// Of a PUBLISH: its topic, and where what follows begins.
+    /// Topic Name of a PUBLISH, and the offset of the byte after it.
     pub fn topic(&self) -> Option<(&'a [u8], usize)> {
         let len = usize::from(u16::from_be_bytes([
             *self.body.first()?,
@@ -78,7 +78,7 @@ impl<'a> Raw<'a> {
         Some([*self.body.get(at)?, *self.body.get(at + 1)?])
     }
 
-    /// Of a PUBLISH.
+    /// Payload of a PUBLISH.
     pub fn payload(&self) -> Option<&'a [u8]> {
         let at = self.topic()?.1 + if self.qos() > 0 { 2 } else { 0 };
         let (properties, prefix) = variable(self.body.get(at..)?)?;
@@ -108,7 +108,7 @@ pub fn publish(topic: &str, qos: u8, payload: &[u8]) -> Vec<u8> {
     out.to_vec()
 }
 
-/// Where the identifier of a prepared PUBLISH to `topic` is.
+/// Offset of the Packet Identifier in a prepared PUBLISH to `topic`.
 pub fn id_at(prepared: &[u8], topic: &str) -> usize {
     let (_, prefix) = variable(&prepared[1..]).expect("whole");
     1 + prefix + 2 + topic.len()

@@ -12,7 +12,7 @@ pub struct Case {
     pub name: &'static str,
     /// The packets that differ; the stream repeats them.
     pub packets: Vec<Packet<'static>>,
-    /// What is decoded.
+    /// Bytes to decode.
     pub stream: &'static [u8],
     /// The packets of the stream.
     pub count: u32,
@@ -68,7 +68,7 @@ impl Case {
     }
 }
 
-/// Of 100 packets, 90 PUBLISH; in an order that a branch predictor can't learn.
+/// 100 packets, 90 of them PUBLISH, in an order that a branch predictor can't learn.
 fn mixed() -> Case {
     let (mut packets, mut len, mut random) = (Vec::new(), 0, 1u64);
     while len < MIXED_STREAM {

@@ -1,4 +1,4 @@
-//! What a codec has to show to be in the table, and the work that comes of it.
+//! Operations that a codec must implement to be measured, and the measured work.
 
 use std::fmt::Debug;
 use std::hint::black_box;
@@ -15,15 +15,15 @@ use crate::timing::Work;
 /// A codec, used as its own users would use it.
 pub trait Contestant: 'static {
     const NAME: &'static str;
-    /// Whether the encoder wants to own the packet. Making the packets that it uses up isn't timed.
+    /// True if the encoder consumes the packet. Creating the consumed packets isn't timed.
     const ENCODES_BY_VALUE: bool = false;
-    /// What a reader holds its bytes in.
+    /// Buffer from which packets are decoded.
     type Input: Default;
     /// A packet that is kept, to be encoded.
     type Packet: Clone;
     /// A packet that was just decoded, where its decoder left it.
     type Seen<'p>;
-    /// What a writer collects its bytes in.
+    /// Buffer into which packets are encoded.
     type Output: Default;
 
     /// Puts `stream` into an input that was read to its end, in the memory that it has.
@@ -56,7 +56,7 @@ pub trait Contestant: 'static {
     /// Appends the packet, or takes it where it is encoded by value.
     fn encode(packet: &mut Option<Self::Packet>, output: &mut Self::Output) -> Outcome<()>;
 
-    /// As `encode`, but a large payload is passed on where it lies.
+    /// Encodes like `encode`, but passes a large payload on without copying it.
     fn share(_: &mut Option<Self::Packet>, _: &mut Self::Output) -> Outcome<()> {
         Err("no way to pass on a payload uncopied".to_owned())
     }
@@ -80,7 +80,7 @@ pub trait Contestant: 'static {
     }
 }
 
-/// What is measured of each case.
+/// Operation that is measured for each case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Task {
     Decode,
@@ -104,7 +104,7 @@ pub struct Entry {
     pub held_after: fn(&'static [u8]) -> Outcome<u64>,
 }
 
-/// Whose row it is.
+/// Owner of a row in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {

@@ -1,4 +1,4 @@
-//! What is done with a decoded packet's fields: look at them, or sum them up.
+//! Uses of a decoded packet's fields: reading them, or summing them up.
 
 use std::hint::black_box;
 

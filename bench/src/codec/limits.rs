@@ -1,4 +1,4 @@
-//! What no codec can go below: finding the packets, checking their text, copying their bytes.
+//! Lower bounds for every codec: finding the packets, checking their text, copying their bytes.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! What was measured, as data; `to_json` gives it to programs.
+//! Results of the measurements; `to_json` writes them for programs.
 
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub struct Figures {
     pub median_ns: f64,
     pub allocations: f64,
     pub instructions: Option<f64>,
-    /// How many times faster than the fastest peer of the case, by the medians; 1 for that peer
+    /// Speed relative to the fastest peer of the case, by the medians; 1 for that peer
     /// itself.
     pub ratio: Option<f64>,
 }

@@ -7,7 +7,7 @@ use std::{fs, io};
 /// Instructions an operation, by name.
 pub struct Budget(Vec<(&'static str, f64)>);
 
-/// What comes of holding a count against the budget; with the budget.
+/// Result of comparing a count with its budget; each variant contains the budget.
 pub enum Verdict {
     Kept {
         budget: f64,
@@ -27,7 +27,7 @@ const FILE: &str = "instructions.tsv";
 const TEXT: &str = include_str!("../../instructions.tsv");
 /// Without a socket the counts repeat to the digit.
 const TOLERANCE: f64 = 0.03;
-/// How messages fall into reads and wake-ups moves these.
+/// Counts that vary with the distribution of messages over reads and wake-ups.
 const BY_CHANCE: [&str; 3] = ["client: receive", "client: route", "limit"];
 const TOLERANCE_OF_CHANCE: f64 = 0.15;
 

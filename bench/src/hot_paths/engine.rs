@@ -95,7 +95,7 @@ fn connected() -> Engine {
     engine
 }
 
-/// What a server says to all of `wire`.
+/// Appends the answers of a server to all packets in `wire`.
 fn answer(mut wire: &[u8], input: &mut BytesMut) {
     while let Some(packet) = wire::packet(wire) {
         let answer = match (packet.packet_type, packet.qos()) {

@@ -95,7 +95,7 @@ pub fn run_each_once() {
     }
 }
 
-/// How messages fall into reads is chance: the least of so many counts is taken.
+/// Number of runs; the smallest count is used, as messages are distributed over reads by chance.
 const TIMES: usize = 5;
 
 fn all() -> Vec<HotPath> {

@@ -106,7 +106,7 @@ async fn a_code_that_is_not_a_clients_to_say_is_refused() {
     assert!(acknowledgement.answer(ReasonCode::ServerBusy).is_err());
 }
 
-/// What is dropped and why, as the next such event tells.
+/// Waits for the next event about a dropped message; returns its topic and the cause.
 async fn dropped(events: &mut dunlin_client::Events) -> (String, DropCause) {
     loop {
         if let Event::MessageDropped { topic, cause, .. } =

@@ -11,7 +11,7 @@ use crate::packets::refusal;
 use crate::server::TestServer;
 use crate::{millis, options, soon};
 
-/// How long the client says that it will wait before its next attempt, which it then makes.
+/// Returns the delay that the client announces before its next attempt, and lets it attempt.
 async fn wait(events: &mut Events) -> Duration {
     let told = loop {
         match soon(events.next()).await.unwrap() {

@@ -66,7 +66,7 @@ async fn sends_lamps(peer: &mut Peer, numbers: std::ops::Range<u32>) {
 #[tokio::test]
 async fn a_burst_loses_nothing_while_somebody_listens() {
     const BURST: usize = 50_000;
-    /// What one large read brings fits, what many bring doesn't.
+    /// Limit in bytes: the messages of one large read fit, those of several don't.
     const LIMIT: usize = 6_500;
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;

@@ -9,8 +9,7 @@ use crate::packets::{at_least_once, puback, publish, refusal};
 use crate::server::TestServer;
 use crate::{connected, connected_as, millis, options, soon};
 
-/// How often this test's runtime went to sleep during `duration`: once for each time that it was
-/// woken.
+/// Number of times that this test's runtime went to sleep during `duration`, one per wake-up.
 async fn naps(duration: Duration) -> u64 {
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.worker_park_count(0);
@@ -18,7 +17,7 @@ async fn naps(duration: Duration) -> u64 {
     metrics.worker_park_count(0) - before
 }
 
-/// How long this test's runtime was awake during `duration`.
+/// Time that this test's runtime was awake during `duration`.
 async fn busy(duration: Duration) -> Duration {
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.worker_total_busy_duration(0);

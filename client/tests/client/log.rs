@@ -1,5 +1,4 @@
-//! What the client writes into the log: levels, targets, spans, and nothing that steers a terminal
-//! or is secret.
+//! Log of the client: levels, targets, spans, no terminal control characters and no secrets.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};

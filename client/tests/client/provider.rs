@@ -1,4 +1,4 @@
-//! What is asked before every attempt: credentials, endpoints, where else the server said to go.
+//! `ConnectProvider`, called before every attempt: credentials, endpoints, server references.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -143,7 +143,7 @@ async fn the_same_credentials_after_a_fatal_refusal_are_the_end() {
     );
 }
 
-/// What was refused isn't tried again because the provider had nothing to say meanwhile.
+/// Refused credentials aren't tried again only because the provider failed in between.
 #[tokio::test]
 async fn an_error_of_the_provider_changes_no_verdict() {
     let server = TestServer::start().await;

@@ -128,8 +128,8 @@ async fn a_message_of_qos_2_fails_when_the_session_is_lost() {
     assert_eq!(soon(receipt).await.unwrap_err(), RequestError::SessionLost);
 }
 
-/// Of a message that is larger than all buffers on its way the server has no whole packet: it is as
-/// if it was never sent.
+/// The message is larger than all buffers up to the server, which gets no whole packet: the message
+/// counts as never sent.
 #[tokio::test]
 async fn a_message_that_did_not_fit_through_is_sent_anew_though_the_session_is_lost() {
     let server = TestServer::start().await;

@@ -19,7 +19,7 @@ use crate::{connected, connected_as, millis, options, soon};
 
 const TOPIC: &str = "dunlin/responses/lamp-7";
 
-/// What a request asks for: the topic and the correlation of its reply.
+/// Response Topic and Correlation Data of a request.
 fn asked(request: &PacketBuf) -> (String, Vec<u8>) {
     let Packet::Publish(publish) = request.packet() else {
         panic!("{request:?}")

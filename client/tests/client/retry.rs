@@ -1,4 +1,4 @@
-//! What is final and what is tried again: each row of the table in the documentation of
+//! Causes that are final and causes that are retried: each row of the table in the documentation of
 //! `Reconnect`.
 
 use std::num::NonZeroU32;
@@ -242,7 +242,7 @@ fn ends_of_connections_are_classified_as_the_table_says() {
     }
 }
 
-/// How the last attempt or connection ended, and how long the client waits before the next attempt.
+/// Cause of the end of the last attempt or connection, and the delay before the next attempt.
 async fn failure(events: &mut Events) -> (Failure, Option<Duration>) {
     loop {
         match soon(events.next()).await.unwrap() {

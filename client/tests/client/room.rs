@@ -112,7 +112,7 @@ async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
     assert!(looks <= 10 * usize::from(WAITING), "{looks}");
 }
 
-/// As in the arm of a `select!` whose other arm is a publish.
+/// Models the arm of a `select!` whose other arm is a publish.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn a_publish_that_nobody_polls_holds_up_no_other() {
@@ -147,7 +147,7 @@ fn park<F: Future>(futures: &mut [Pin<Box<F>>]) {
     }
 }
 
-/// As the futures that a `select!` keeps without polling them.
+/// Models futures that a `select!` holds without polling them.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn many_parked_publishes_hold_up_no_other() {

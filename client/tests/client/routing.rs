@@ -100,8 +100,8 @@ async fn streams_of_one_filter_share_its_identifier() {
     }
 }
 
-/// What is still on its way to a subscription that has ended belongs to no other one, though its
-/// filter matches.
+/// Messages that are in flight for a subscription that has ended aren't delivered to another one,
+/// although its filter matches.
 #[tokio::test]
 async fn a_message_for_an_ended_subscription_comes_to_no_other() {
     let server = TestServer::start().await;

@@ -27,7 +27,7 @@ impl Store for Slow {
     }
 }
 
-/// What the server has of its session.
+/// Session state of the server.
 #[derive(Default)]
 struct Session {
     /// Messages that are whole here, with their packet identifiers.

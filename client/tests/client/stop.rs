@@ -259,7 +259,7 @@ async fn a_client_that_waits_for_its_next_attempt_stops_at_once() {
     assert_eq!(story(&mut events).await, "stopped");
 }
 
-/// What was accepted offline gets its chance, and only then the client ends.
+/// Messages that were accepted offline are sent before the client ends.
 #[tokio::test]
 async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
     let server = TestServer::start().await;

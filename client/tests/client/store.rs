@@ -34,7 +34,7 @@ struct Kept {
     is_shut: bool,
     /// Nothing can be written down any more.
     is_broken: bool,
-    /// How often something was written down.
+    /// Number of commits.
     commits: usize,
 }
 
@@ -44,7 +44,7 @@ impl Memory {
         self.0.1.notify_all();
     }
 
-    /// What a process would find that begins now.
+    /// Copies the records, as a process that starts now would read them.
     fn copy(&self) -> Self {
         let entries = self.0.0.lock().unwrap().entries.clone();
         let copy = Self::default();
@@ -461,7 +461,7 @@ async fn a_subscription_that_was_dropped_without_a_connection_ends_with_the_next
     soon(client.disconnect_within(millis(0))).await;
 }
 
-/// What is asked for while the last changes are written down isn't kept, and holds up nobody.
+/// Requests during the last commit aren't persisted and don't delay the end.
 #[tokio::test]
 async fn who_goes_on_publishing_does_not_hold_up_the_end() {
     let (server, store) = (TestServer::start().await, Memory::default());
@@ -555,7 +555,7 @@ async fn something_else_is_no_session() {
     );
 }
 
-/// It has five seconds for its last words.
+/// The store has five seconds for its last commit.
 #[tokio::test]
 async fn a_store_that_hangs_keeps_no_client_from_stopping() {
     let (server, store) = (TestServer::start().await, Memory::default());

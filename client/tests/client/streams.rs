@@ -36,7 +36,7 @@ pub(crate) async fn settles(peer: &mut Peer, packet_id: u16) {
     peer.expects(puback(packet_id)).await;
 }
 
-/// The same without an acknowledgement, which waits behind those that are owed.
+/// Does the same without an acknowledgement, which would wait behind those that are pending.
 pub(crate) async fn arrives(client: &Client, peer: &mut Peer) {
     let before = client.unrouted();
     peer.sends(&publish("nobody/wants/this", at_most_once()))

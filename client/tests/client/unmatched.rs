@@ -30,7 +30,7 @@ async fn resumed(options: ClientOptions, server: &TestServer) -> (Client, Events
     (client, events, peer)
 }
 
-/// What was sent before is handled: the server has the answer to a request that came after it.
+/// Waits until the client has handled all earlier packets: it has answered a later one.
 async fn handled(client: &Client, peer: &mut Peer, packet_id: u16) {
     drop(subscribed(client, peer, packet_id, "other").await);
     peer.receives().await;

@@ -119,7 +119,7 @@ fn every_code_that_a_client_can_say_is_said_and_no_other() {
                 assert_eq!(
                     client.sends(),
                     [ack(ack_type, 1, ReasonCode::Success)],
-                    "it was still owed"
+                    "its acknowledgement was pending"
                 );
             }
         }
@@ -242,7 +242,7 @@ fn what_one_of_several_gives_up_is_not_acknowledged_by_the_others() {
 struct Sent {
     packet_id: u16,
     qos: QoS,
-    /// What the application has in hand, unless it has answered.
+    /// Delivery that the application holds; `None` once it has answered.
     token: Option<DeliveryId>,
     answer: Option<ReasonCode>,
     abandoned: bool,
@@ -271,7 +271,7 @@ impl Sent {
     }
 }
 
-/// What waits for acknowledgement, in the order in which it was sent.
+/// Messages that wait for acknowledgement, in the order of sending.
 struct Server(VecDeque<Sent>);
 
 impl Server {

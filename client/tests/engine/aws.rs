@@ -21,7 +21,7 @@ fn aws() -> Client {
     Client::connected_as(ConnectOptions::for_aws_iot("lamp-7"), &connack())
 }
 
-/// As fast as AWS lets a connection be, without anything else of it.
+/// Client with the rate limits of AWS IoT Core and no other of its limits.
 fn paced() -> Client {
     let mut options = options();
     options.pace = Some(PACE);
@@ -121,7 +121,7 @@ fn a_connect_that_the_service_would_change_or_refuse_is_not_sent() {
     assert_eq!(refused, Err(ConnectError::Options(fault)));
 }
 
-/// How the service denies some publishes: by closing the connection, every time.
+/// AWS IoT Core denies some publishes by closing the connection, every time.
 #[test]
 fn a_message_that_the_service_always_hangs_up_on_is_given_up() {
     let mut client = aws();

@@ -114,7 +114,7 @@ impl Client {
         self.transmit();
     }
 
-    /// What was written since it was last asked.
+    /// Decodes the packets that were written since the last call.
     pub(crate) fn sends(&mut self) -> Vec<PacketBuf> {
         self.transmit();
         let options = DecodeOptions {
@@ -153,7 +153,7 @@ impl Client {
         accepted
     }
 
-    /// What is sent stays in the output.
+    /// Publishes a message and leaves its packet in the output.
     pub(crate) fn hands_over(&mut self, message: Message<'_>) -> Result<Accepted, RequestError> {
         self.engine.publish(&message, self.now)
     }

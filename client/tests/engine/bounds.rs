@@ -62,9 +62,9 @@ fn is_full(client: &mut Client) -> bool {
 #[test]
 fn messages_of_sessions_that_are_lost_again_and_again_do_not_pile_up() {
     let mut client = Client::new(taking(2));
-    let mut untaken = Vec::new();
+    let mut unconsumed = Vec::new();
     for _ in 0..2 {
-        untaken.extend(is_sent(&mut client, &connack(), two(1)));
+        unconsumed.extend(is_sent(&mut client, &connack(), two(1)));
         assert!(!is_full(&mut client));
         client.loses_connection();
     }
@@ -76,7 +76,7 @@ fn messages_of_sessions_that_are_lost_again_and_again_do_not_pile_up() {
         assert!(is_full(&mut client));
     }
     // The application wakes up.
-    client.takes(untaken.remove(0));
+    client.takes(unconsumed.remove(0));
     assert_eq!(is_sent(&mut client, &connack(), two(1)).len(), 2);
     assert!(!is_full(&mut client));
 }
@@ -140,7 +140,7 @@ fn messages_with_one_identifier_between_them_do_not_pile_up() {
         publish("a", at_least_once(1)),
         publish("b", at_least_once(1)),
     ];
-    let untaken = is_sent(&mut client, &connack(), twice.clone());
+    let unconsumed = is_sent(&mut client, &connack(), twice.clone());
     client.loses_connection();
     assert_eq!(
         is_sent(&mut client, &connack_resumed(), twice.clone()).len(),
@@ -149,7 +149,7 @@ fn messages_with_one_identifier_between_them_do_not_pile_up() {
     client.loses_connection();
     assert!(is_sent(&mut client, &connack_resumed(), twice).is_empty());
     assert!(is_full(&mut client));
-    untaken.into_iter().for_each(|id| client.takes(id));
+    unconsumed.into_iter().for_each(|id| client.takes(id));
     assert!(
         client.sends().is_empty(),
         "the server can't be answered any more"

@@ -17,7 +17,7 @@ use crate::packets::{
     buf, connack, connack_resumed, connack_with, pingresp, publish, refusal, suback,
 };
 
-/// As the sample of AWS sends it, byte for byte.
+/// CONNECT of AWS's sample, byte for byte.
 const GOLDEN: &str = "105400044d51545405c204b00000156d717474352d73616d706c652d30613162326333640028616c6963653f782d616d\
                       7a2d637573746f6d617574686f72697a65722d6e616d653d4d79417574680006733363726574";
 

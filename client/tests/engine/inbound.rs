@@ -213,7 +213,7 @@ fn a_place_is_free_again_after_puback_and_after_pubcomp() {
     assert!(client.engine.should_close(), "PUBREC frees nothing");
 }
 
-/// The quota starts anew with each connection (§4.9), whatever is left of the last one.
+/// The quota is reset with each connection (§4.9), whatever was left of it on the last one.
 #[test]
 fn what_is_left_of_the_last_connection_takes_no_place_on_this_one() {
     let mut options = options();

@@ -45,7 +45,7 @@ fn uses(alias: u16) -> PacketBuf {
     aliased(None, alias, at_most_once())
 }
 
-/// What the server is told, after which the connection is over.
+/// Reason Code of the DISCONNECT, after which the connection is closed.
 #[track_caller]
 fn breach(client: &mut Client) -> ReasonCode {
     let sent = client.sends();

@@ -1,4 +1,4 @@
-//! What is kept of a session, and the session that is made of it: all of it, or an error.
+//! Records of a session, and the session that is restored from them: all of it, or an error.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -139,7 +139,7 @@ fn what_was_staged_and_never_left_is_as_new() {
     }
 }
 
-/// It leaves in the order in which it was staged, and nothing leaves that wasn't.
+/// Packets are sent in the order in which they were staged, and no others are sent.
 #[test]
 fn only_what_was_staged_leaves() {
     let mut client = Client::connected();
@@ -162,7 +162,7 @@ fn only_what_was_staged_leaves() {
     assert!(!client.engine.stage(), "there is nothing left");
 }
 
-/// It may have left: from here on it is repeated.
+/// The message may have been sent, so it is repeated from now on.
 #[test]
 fn what_is_kept_as_sent_is_repeated_by_the_next_process() {
     let mut client = Client::connected();
@@ -242,7 +242,7 @@ fn a_subscription_that_was_to_end_ends_in_the_next_process() {
     );
 }
 
-/// As it does if the server began another session in between, and its CONNACK was lost.
+/// The server began another session in between, and its CONNACK was lost.
 #[test]
 fn an_identifier_that_stands_for_another_message_is_not_kept_for_the_first() {
     let mut client = restored(entries());
@@ -296,7 +296,7 @@ fn a_message_is_not_kept_as_received_because_an_earlier_one_of_its_identifier_wa
     }
 }
 
-/// As above, and the connection ends before the application has taken any of them.
+/// The connection ends before the application has consumed any of the messages.
 #[test]
 fn what_was_released_before_it_was_taken_is_not_repeated() {
     let mut client = Client::connected();
@@ -356,7 +356,7 @@ fn a_session_that_was_kept_is_not_kept_again() {
     assert_eq!(all.len(), entries().len());
 }
 
-/// As while a store hangs: what comes and goes meanwhile leaves nothing.
+/// Messages that begin and end while the store hangs leave no records.
 #[test]
 fn what_was_never_kept_needs_no_removal() {
     let mut options = options();
@@ -484,7 +484,7 @@ fn processes_that_come_and_go_do_not_keep_a_message_alive() {
             &mut entries,
             clock(now, DATE - process * 100, None),
         );
-        // And the next process's own clock begins anew.
+        // And the clock of the next process starts at zero.
         let later = clock(
             Client::new(options()).now(),
             DATE - process * 100 - 50,

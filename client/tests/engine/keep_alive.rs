@@ -210,7 +210,7 @@ fn the_wait_for_an_answer_starts_when_nothing_arrives() {
     ));
 }
 
-/// What is whole when it is read doesn't delay an answer.
+/// A packet that is complete when it is read doesn't extend the ping timeout.
 #[test]
 fn small_messages_are_no_answer_to_a_ping() {
     let mut client = Client::connected_as(keeping_alive(20), &connack());

@@ -1,4 +1,4 @@
-//! What time doesn't end: sessions on a connection that stands, and exchanges that have begun
+//! State that doesn't expire: sessions of an open connection, and exchanges that have begun
 //! (§4.1, §4.3.3).
 
 use std::time::Duration;
@@ -64,7 +64,7 @@ fn an_exchange_is_finished_although_its_message_has_expired() {
     assert_eq!(client.sends(), [pubrec(7), pubcomp(7)]);
 }
 
-/// What the server chose counts, or what was asked for, or 0. [U-3.1.2-3]
+/// The server's Session Expiry Interval applies, else the requested one, else 0. [U-3.1.2-3]
 #[test]
 fn the_session_expiry_in_force_is_the_servers_or_what_was_asked_for() {
     for (asked, said, expected) in [

@@ -1,4 +1,4 @@
-//! What a server says that it doesn't take isn't sent: now, queued, or repeated (§3.2.2.3).
+//! Limits of the server: nothing above them is sent, queued or repeated (§3.2.2.3).
 
 use dunlin_client::codec::{ConnAckProperties, PacketBuf, SubscriptionOptions};
 use dunlin_client::engine::Accepted;
@@ -31,7 +31,7 @@ fn no_retain() -> ConnAckProperties<'static> {
     }
 }
 
-/// What becomes of a message that was accepted offline when the server answers with `connack`.
+/// Packets sent, and the outcome, of a message accepted offline when the server answers `connack`.
 fn queued(message: Message<'_>, connack: &PacketBuf) -> (Vec<PacketBuf>, Option<RequestError>) {
     let mut client = Client::new(options());
     let qos = message.qos;
@@ -238,8 +238,8 @@ fn a_server_without_limits_is_sent_what_there_is() {
     assert_eq!(client.sends().len(), 1);
 }
 
-/// What can't be repeated to this server keeps its identifier on later connections, and nothing
-/// else: neither a place in the Receive Maximum nor another attempt.
+/// A message that can't be repeated to this server keeps its Packet Identifier on later
+/// connections, but uses no Receive Maximum and isn't attempted again.
 #[test]
 fn a_repetition_that_failed_takes_no_quota_on_the_next_connection() {
     let mut client = Client::connected();

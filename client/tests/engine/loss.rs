@@ -1,4 +1,4 @@
-//! What becomes of unacknowledged requests when the server has lost the session, by policy (§4.4).
+//! Outcome of unacknowledged requests when the server has lost the session, by policy (§4.4).
 
 use dunlin_client::codec::ReasonCode;
 use dunlin_client::engine::{Answered, OperationId, Outcome, Published};

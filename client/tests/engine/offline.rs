@@ -1,4 +1,4 @@
-//! What is accepted while there is no connection, and how a full queue makes room.
+//! Requests that are accepted without a connection, and messages that a full queue drops.
 
 use dunlin_client::codec::{ConnAckProperties, PacketBuf, SubscriptionOptions};
 use dunlin_client::engine::Accepted;

@@ -1,4 +1,4 @@
-//! What the application publishes, at each QoS, on one connection (§4.3).
+//! Messages that the application publishes, at each QoS, on one connection (§4.3).
 
 use std::time::Duration;
 

@@ -38,7 +38,7 @@ fn a_renewal_that_a_lost_connection_swallowed_is_made_again() {
     assert!(client.sends().is_empty(), "once is enough");
 }
 
-/// As a subscription of the application's own would: whoever waits for messages isn't left waiting.
+/// The stream ends, as that of a refused SUBSCRIBE does, so no reader waits forever.
 #[test]
 fn a_renewal_that_nobody_answers_is_told_of_as_lost_and_ended() {
     let mut client = subscribed_to("a");
@@ -87,7 +87,7 @@ fn giving_a_renewal_up_costs_no_queued_message() {
     assert_eq!(client.outcome(waiting), None);
 }
 
-/// What was subscribed to since is another subscription.
+/// A filter that was subscribed since is another subscription.
 #[test]
 fn the_late_refusal_of_a_renewal_that_was_given_up_ends_nothing() {
     let mut client = subscribed_to("a");

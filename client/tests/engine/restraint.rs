@@ -1,4 +1,4 @@
-//! What this client never says, whatever it is asked for or told.
+//! Packets and properties that this client never sends, whatever it is asked for or receives.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What happens to requests when a connection is lost and the server remembers the session, or
-//! doesn't (§4.4).
+//! Outcome of requests when a connection is lost and the server kept or lost the session (§4.4).
 
 use std::time::Duration;
 
@@ -233,7 +232,7 @@ fn a_pubrel_of_a_lost_session_is_answered_and_changes_nothing() {
     assert!(client.engine.is_connected());
 }
 
-/// What waits for the application doesn't pile up from one connection to the next.
+/// Messages that wait for the application don't accumulate over connections.
 #[test]
 fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
     let mut client = Client::connected();
@@ -259,7 +258,7 @@ fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
     client.reconnects(&connack_resumed());
     assert!(
         client.sends().is_empty(),
-        "what was owed to the last connection isn't sent on this one"
+        "acknowledgements of the last connection aren't sent on this one"
     );
     client.receives_all(&[
         publish("a", again(at_least_once(1))),
@@ -307,7 +306,7 @@ fn a_message_that_timed_out_here_is_repeated_for_the_servers_sake() {
     client.reconnects(&connack_resumed());
     assert_eq!(client.sends(), [publish("a", again(at_least_once(1)))]);
     client.reconnects(&connack());
-    assert!(client.sends().is_empty(), "but not published anew");
+    assert!(client.sends().is_empty(), "but not published again");
     assert_eq!(client.engine.load(), (0, 0));
 }
 

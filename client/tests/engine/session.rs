@@ -173,9 +173,10 @@ fn a_message_that_was_taken_is_not_delivered_again_and_one_that_was_not_is() {
         at_least_once(3),
         exactly_once(4),
     ];
-    for (delivery, topic) in deliveries
-        .iter()
-        .zip(["released", "untaken", "untaken too", "taken"])
+    for (delivery, topic) in
+        deliveries
+            .iter()
+            .zip(["released", "unconsumed", "unconsumed too", "taken"])
     {
         client.receives(&publish(topic, *delivery));
     }
@@ -194,9 +195,10 @@ fn a_message_that_was_taken_is_not_delivered_again_and_one_that_was_not_is() {
 
     let mut client = client.moves_on(options());
     resumes(&mut client);
-    for (delivery, topic) in deliveries
-        .iter()
-        .zip(["released", "untaken", "untaken too", "taken"])
+    for (delivery, topic) in
+        deliveries
+            .iter()
+            .zip(["released", "unconsumed", "unconsumed too", "taken"])
     {
         client.receives(&publish(topic, again(*delivery)));
     }
@@ -206,7 +208,7 @@ fn a_message_that_was_taken_is_not_delivered_again_and_one_that_was_not_is() {
         [pubrec(1)],
         "an old name means nothing here"
     );
-    assert_eq!(client.takes_all(), ["untaken", "untaken too"]);
+    assert_eq!(client.takes_all(), ["unconsumed", "unconsumed too"]);
     assert_eq!(client.sends(), [pubrec(2), puback(3), pubrec(4)]);
 }
 

@@ -1,4 +1,4 @@
-//! What an engine has done, in numbers.
+//! Statistics of an engine.
 
 use std::time::Duration;
 

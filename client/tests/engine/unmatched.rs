@@ -81,7 +81,7 @@ fn an_unmatched_message_is_refused_after_its_wait() {
     assert!(!client.engine.match_unmatched(first), "too late");
 }
 
-/// Those of a subscription that the program no longer has: one window after another.
+/// A subscription that the program no longer has brings one full Receive Maximum after another.
 #[test]
 fn forgotten_subscriptions_hold_up_other_streams_for_one_wait_in_all() {
     let mut client = resumed();

@@ -7,7 +7,7 @@ use dunlin_client::{ConnectError, ConnectionError, InvalidMessages, QoS, Violati
 use crate::bench::{Client, options};
 use crate::packets::{at_least_once, connack, connack_resumed, disconnect, puback, publish};
 
-/// What the server is told about these bytes, and what breaking them was.
+/// Reason Code of the DISCONNECT that answers these bytes, and the violation that they are.
 #[track_caller]
 fn breach(client: &mut Client, bytes: &[u8]) -> (ReasonCode, Violation) {
     client.sends();

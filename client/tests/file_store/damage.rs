@@ -36,7 +36,7 @@ fn make(path: &Path) -> (Vec<u8>, Entries) {
     (fs::read(path).unwrap(), truth)
 }
 
-/// How the files were taken.
+/// Number of altered files that were refused, and of those that were read whole.
 #[derive(Debug, Default)]
 struct Outcomes {
     refused: usize,

@@ -107,7 +107,7 @@ fn nobody_but_its_user_can_read_a_file() {
     let mut store = FileStore::open(&path).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), 0o600);
-    // As well after it was written anew.
+    // The same holds after the file was rewritten.
     let big = vec![7; 3 << 20];
     (0..3).for_each(|_| store.apply(&[put(b"a", &big)]).unwrap());
     assert_eq!(mode(&path), 0o600);
@@ -145,7 +145,7 @@ fn another_format_version_is_refused_by_name() {
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
-/// A process that was killed while it made the file, or wrote it anew.
+/// A process that was killed while it created or rewrote the file.
 #[test]
 fn what_a_killed_process_left_of_a_new_file_is_harmless_and_removed() {
     let folder = tempfile::tempdir().unwrap();

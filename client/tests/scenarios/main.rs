@@ -92,7 +92,7 @@ fn the_fifteen_rules_are_all_there() {
     assert_eq!(rules, (1..=15).collect());
 }
 
-/// What stands directly above a function: attributes and comments.
+/// Lines directly above a function: attributes and comments.
 fn above<'a>(source: &'a str, function: &str) -> Option<Vec<&'a str>> {
     let (above, _) = source.split_once(&format!("fn {function}("))?;
     let above = above

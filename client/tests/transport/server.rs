@@ -13,11 +13,11 @@ use tokio_rustls::rustls::{self, ServerConfig, SupportedProtocolVersion};
 
 use crate::authority::{Authority, Identity};
 
-/// What a server is like.
+/// Behaviour of the server.
 pub(crate) struct Manners {
     pub(crate) alpn: Vec<&'static str>,
     pub(crate) versions: &'static [&'static SupportedProtocolVersion],
-    /// Who must have issued the client's certificate; `None` asks for none.
+    /// Authority that must have issued the client's certificate; `None` requests no certificate.
     pub(crate) clients_of: Option<Authority>,
 }
 

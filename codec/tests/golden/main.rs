@@ -69,7 +69,7 @@ fn other_forms_of_a_packet_are_read_alike_and_never_written() {
     }
 }
 
-/// Its class among the rest: what can't be parsed, and what may not be said. [U-1.2-1]
+/// The error includes its class: malformed packet or protocol error. [U-1.2-1]
 #[test]
 fn every_breach_is_the_error_that_it_must_be() {
     for rejected in rejected() {

@@ -21,7 +21,7 @@ use proptest::sample::Index;
 use any_bytes::encoded;
 
 proptest! {
-    /// What is weighed against a server's limit is the whole packet. [MQTT-3.2.2-15]
+    /// A server's Maximum Packet Size counts the whole packet. [MQTT-3.2.2-15]
     #[test]
     fn what_is_encoded_decodes_equal(owned: owned::Packet) {
         let packet = owned.packet();

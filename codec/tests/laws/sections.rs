@@ -1,4 +1,4 @@
-//! Where the properties of an encoded packet lie, and how to put them into another order.
+//! Property sections of an encoded packet: their offsets, and other orders of their properties.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What many clients cost, measured: run by hand, one after the other, as each counts this
+//! Cost of many clients, measured: run by hand, one after the other, as each counts this
 //! process's memory and time.
 //!
 //! `cargo test --release -p dunlin-sandbox --test sandbox capacity::many -- --ignored --nocapture`,
@@ -94,7 +94,7 @@ async fn newcomer(sandbox: &TestSandbox, number: usize) -> Duration {
     began.elapsed()
 }
 
-/// That many clients in another process, all of them connected.
+/// Starts another process with `count` clients and waits until all of them are connected.
 async fn clients(sandbox: &TestSandbox, count: usize, what: &str) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([

@@ -144,8 +144,8 @@ async fn a_client_that_hangs_up_frees_its_place() {
     assert_eq!(waits.receives_connack().await, (ReasonCode::Success, None));
 }
 
-/// As a script does that pipes a CONNECT into the socket: a fixed answer is there before the end of
-/// the input is looked at.
+/// Models a script that pipes a CONNECT into the socket: a fixed answer is ready before the server
+/// sees the end of the input.
 #[tokio::test]
 async fn a_client_that_only_listens_gets_the_answer_that_is_there() {
     let sandbox = TestSandbox::open_house().await;

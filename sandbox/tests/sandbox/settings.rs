@@ -1,4 +1,4 @@
-//! What a sandbox may be told when it is built.
+//! Options of a sandbox.
 
 use std::time::Duration;
 

@@ -435,7 +435,7 @@ async fn a_changed_file_starts_new_processes_and_a_line_says_so() {
     }
 }
 
-/// As at AWS: an invocation finishes, and its process serves the next one.
+/// An invocation finishes, as at AWS, and its process serves the next one.
 #[tokio::test]
 async fn a_client_that_hangs_up_ends_neither_the_call_nor_the_process() {
     if !Program::Python.is_installed() {

@@ -9,7 +9,7 @@ mod receiving;
 
 use std::time::Duration;
 
-/// How often a process is killed.
+/// Number of times that a process is killed.
 fn crashes() -> usize {
     if std::env::var_os("DUNLIN_FULL").is_some_and(|value| value == "1") {
         200
@@ -18,7 +18,7 @@ fn crashes() -> usize {
     }
 }
 
-/// When a process is killed, from its start: from before it is connected to long after.
+/// Time from the start of a process until it is killed: from before it connects to long after.
 fn moment(random: &mut fastrand::Rng) -> Duration {
     Duration::from_millis(random.u64(0..400))
 }

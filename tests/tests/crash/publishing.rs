@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{crashes, moment};
 
-/// How many numbers the process would publish if it weren't killed.
+/// Number of messages that the process would publish if it weren't killed.
 const NUMBERS: usize = 400;
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn a_killed_process_loses_nothing_that_was_kept_and_repeats_nothing_of_qos
     }
 }
 
-/// How often each number arrives, until the client stops.
+/// Counts how often each number arrives, until the client stops.
 async fn count(mut subscription: Subscription) -> BTreeMap<usize, usize> {
     let mut arrivals = BTreeMap::new();
     while let Some(message) = subscription.next().await {
@@ -76,7 +76,7 @@ async fn count(mut subscription: Subscription) -> BTreeMap<usize, usize> {
     arrivals
 }
 
-/// What a device said before it ended.
+/// Output of a device before it ended.
 #[derive(Default)]
 struct Said {
     begun: Vec<usize>,

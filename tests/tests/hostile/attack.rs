@@ -47,7 +47,7 @@ pub(crate) fn options(address: SocketAddr, client_id: &str) -> ClientOptions {
     ClientOptions::new(transport, ConnectOptions::new(client_id))
 }
 
-/// As the one user whom mosquitto knows.
+/// Options with the only user name that mosquitto accepts.
 pub(crate) fn as_alice(address: SocketAddr, client_id: &str) -> ClientOptions {
     let mut options = options(address, client_id);
     options.connect.username = Some(Mosquitto::USER.into());

@@ -13,7 +13,7 @@ use crate::attack::{attack, connect, options};
 use crate::packets::publish;
 use crate::server::{Peer, serve};
 
-/// How long PINGRESP and PUBACK may take: enough for a server on a busy machine.
+/// Time limit for PINGRESP and PUBACK: enough for a server on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longer than that.
 const PAUSE: Duration = Duration::from_millis(2_500);

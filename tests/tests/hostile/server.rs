@@ -109,7 +109,7 @@ impl Peer {
         Ok(())
     }
 
-    /// What a client that does nothing any more has written.
+    /// Packets that a stopped client has written.
     #[cfg(unix)]
     pub(crate) fn receive_written(&mut self) -> Vec<PacketBuf> {
         self.stream

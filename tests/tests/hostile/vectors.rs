@@ -13,7 +13,7 @@ use dunlin_client::{ConnectOptions, ConnectionError, InvalidMessages, Violation}
 
 use crate::packets::connack;
 
-/// What the codec rejects from a server, by our own vectors and by those of other projects.
+/// Packets of a server that the codec rejects, from our vectors and from those of other projects.
 fn rejected() -> Vec<(Vec<u8>, DecodeError)> {
     let own = include_str!("../../../codec/tests/golden/vectors/rejected.tsv");
     let own = own
@@ -55,7 +55,7 @@ struct Run {
     invalid_messages: u64,
 }
 
-/// What an engine on an open connection does with these bytes.
+/// Gives these bytes to an engine with an open connection.
 fn run(bytes: &[u8], invalid_messages: InvalidMessages) -> Run {
     #[expect(
         clippy::disallowed_methods,

@@ -10,7 +10,7 @@ use crate::attack::{attack, connect, options, wait_for};
 use crate::packets::{delivery, publish, raw_publish};
 use crate::server::serve;
 
-/// What the server sends, and the code that it is told.
+/// Packets that the server sends, and the Reason Code of the client's DISCONNECT.
 fn violations() -> Vec<(Vec<u8>, ReasonCode)> {
     let quick = Delivery::AtMostOnce;
     let three =
@@ -69,7 +69,7 @@ fn violations() -> Vec<(Vec<u8>, ReasonCode)> {
 #[test]
 fn a_client_connects_again_after_every_violation() {
     let server = serve(|number, peer| {
-        // Each session is a new one, so that the client subscribes anew.
+        // Each session is a new one, so that the client subscribes again.
         peer.welcome(false)?;
         match violations().get(number as usize - 1) {
             Some((bytes, reason_code)) => {

@@ -1,4 +1,4 @@
-//! What was published in one direction, what became of it, and what arrived.
+//! Records of one direction: published messages, their outcomes, and received messages.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,7 +14,7 @@ pub(crate) struct Books(Arc<Mutex<[Vec<Entry>; 2]>>);
 #[derive(Debug, Clone, Default)]
 struct Entry {
     arrivals: usize,
-    /// Whether the broker sent it again after it had released it, which only brokers that forget
+    /// True if the broker sent it again after it had released it, which only brokers that forget
     /// do. [MQTT-4.3.3-6]
     is_repeated_by_broker: bool,
     outcomes: Vec<Outcome>,

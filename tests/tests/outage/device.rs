@@ -23,14 +23,14 @@ use crate::books::{BOTH, Books, number_of};
 pub(crate) struct Device {
     client: Client,
     options: ClientOptions,
-    /// What arrives here.
+    /// Messages that arrive here.
     inbox: Books,
-    /// Those who wait for receipts.
+    /// Tasks that wait for receipts.
     work: JoinSet<()>,
     witness: Arc<Witness>,
 }
 
-/// What every client of a device tells.
+/// Reports of all clients of a device.
 struct Witness {
     connections: AtomicUsize,
     resumed: AtomicUsize,

@@ -27,18 +27,18 @@ const CHUNK: usize = MESSAGES / CYCLES;
 
 /// A device behind a wire that can be cut, and another client that the broker alone separates from
 /// it. Each publishes to the other.
-struct Scene {
+struct OutageTest {
     broker: Mosquitto,
     wire: Cutter,
     device: Device,
     other: Device,
     up: Books,
     down: Books,
-    /// Whether it forgets what it has acknowledged.
+    /// True if the broker may forget messages that it has acknowledged.
     losses_are_the_brokers: bool,
 }
 
-impl Scene {
+impl OutageTest {
     async fn new() -> Option<Self> {
         let broker = Mosquitto::start_persistent().await?;
         let wire = Cutter::to(broker.address()).await;
@@ -134,69 +134,70 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_link_loses_and_repeats_nothing() {
-    let Some(mut scene) = Scene::new().await else {
+    let Some(mut test) = OutageTest::new().await else {
         return;
     };
     for _ in 0..CYCLES {
-        let connections = scene.device.connections();
-        scene.publish().await;
-        scene.wire.cut();
-        scene.settle(connections).await;
+        let connections = test.device.connections();
+        test.publish().await;
+        test.wire.cut();
+        test.settle(connections).await;
     }
-    scene.end("cut link").await;
+    test.end("cut link").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_broker_loses_and_repeats_nothing() {
-    let Some(mut scene) = Scene::new().await else {
+    let Some(mut test) = OutageTest::new().await else {
         return;
     };
     for _ in 0..CYCLES {
-        let connections = scene.device.connections();
-        scene.publish().await;
-        scene.broker.stop();
-        scene.broker.run().await;
-        scene.settle(connections).await;
+        let connections = test.device.connections();
+        test.publish().await;
+        test.broker.stop();
+        test.broker.run().await;
+        test.settle(connections).await;
     }
-    scene.end("stopped broker").await;
+    test.end("stopped broker").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_client_that_keeps_its_session_loses_and_repeats_nothing() {
-    let Some(mut scene) = Scene::new().await else {
+    let Some(mut test) = OutageTest::new().await else {
         return;
     };
     for cycle in 0..CYCLES {
-        scene.publish().await;
+        test.publish().await;
         if cycle % 2 == 0 {
             // Without a DISCONNECT.
-            scene.wire.cut();
+            test.wire.cut();
         }
-        scene.device.restart().await;
-        let connections = scene.device.connections();
-        scene.settle(connections).await;
+        test.device.restart().await;
+        let connections = test.device.connections();
+        test.settle(connections).await;
     }
-    scene.end("restarted client").await;
+    test.end("restarted client").await;
 }
 
-/// What mosquitto wrote down last may be older than what it acknowledged: that is counted as the
-/// broker's. So is what it never finishes: it may repeat PUBRELs of its past, and close over the
-/// PUBCOMP 0x92 that answers them [MQTT-4.3.3-11]; and it may close over the first acknowledgement
-/// of every connection, its own client's too. Then the queue stays full.
+/// The last state that mosquitto saved may be older than its last acknowledgements: messages lost
+/// by this count as the broker's losses. So do exchanges that it never finishes: it may repeat old
+/// PUBRELs and close the connection because of the PUBCOMP 0x92 that answers them
+/// [MQTT-4.3.3-11]; and it may close every connection at the first acknowledgement, also for its
+/// own client. Then the queue stays full.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_leaves_no_message_without_an_outcome() {
-    let Some(mut scene) = Scene::new().await else {
+    let Some(mut test) = OutageTest::new().await else {
         return;
     };
-    scene.losses_are_the_brokers = true;
+    test.losses_are_the_brokers = true;
     for _ in 0..CYCLES {
-        let connections = scene.device.connections();
-        scene.publish().await;
-        scene.broker.kill();
-        scene.broker.run().await;
-        scene.settle(connections).await;
+        let connections = test.device.connections();
+        test.publish().await;
+        test.broker.kill();
+        test.broker.run().await;
+        test.settle(connections).await;
     }
-    scene.end("killed broker").await;
+    test.end("killed broker").await;
 }
 
 /// Waits until something holds that nobody tells of by itself.

@@ -27,7 +27,7 @@ impl Statement {
         self.binds.split(',').any(|bound| bound == whom)
     }
 
-    /// Whether a reason says more than whom it binds.
+    /// Returns true if the row gives a reason beyond the side that the statement binds.
     fn has_a_reason(&self) -> bool {
         self.reason
             .is_some_and(|reason| !reason.starts_with("binds the "))
@@ -139,7 +139,7 @@ fn read(file: &Path) -> String {
     fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// What is below a folder.
+/// Lists the files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries =
         fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -155,8 +155,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Where `test`, which is in `file`, names its statements: there, or beside the vectors that it
-/// goes through.
+/// Returns the source in which `test` of `file` names its statements: the file itself, or that of
+/// the vectors that the test uses.
 fn evidence(file: &str, test: &str) -> String {
     let vectors = match test {
         "every_breach_is_the_error_that_it_must_be" => &["rejected.tsv"][..],
@@ -184,7 +184,7 @@ fn evidence(file: &str, test: &str) -> String {
     read(&root().join(file)) + &vectors + &checks
 }
 
-/// Whether `source` has a function `name` that is a test.
+/// Returns true if `source` has a test function `name`.
 fn is_test(source: &str, name: &str) -> bool {
     let Some((above, _)) = source.split_once(&format!("fn {name}(")) else {
         return false;

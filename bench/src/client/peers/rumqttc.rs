@@ -22,7 +22,7 @@ pub struct Rumqttc {
     received: u64,
 }
 
-/// What the event loop tells.
+/// Events that the event loop has reported.
 #[derive(Clone, Default)]
 struct Heard {
     connected: Tally,

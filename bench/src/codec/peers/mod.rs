@@ -18,7 +18,7 @@ pub use rumqttc::Rumqttc;
 /// has to move what is still unread.
 const SPARE: usize = 64;
 
-/// What an output holds without growing.
+/// Capacity of an output buffer in bytes, enough that it never grows.
 const OUTPUT: usize = 128 * 1024;
 
 /// Puts `stream` into a buffer that was read to its end, in the memory that it has.

@@ -131,7 +131,7 @@ fn decode_body(header: &FixedHeader, body: &mut Bytes) -> Result<Packet, MqttErr
     Packet::decode_from_body(header.packet_type, header, body)
 }
 
-/// Its direct way, which needs no buffer of its own as `MqttPacket::encode` does.
+/// Encodes directly into `out`; `MqttPacket::encode` would allocate a buffer.
 fn encode_publish(publish: &PublishPacket, out: &mut BytesMut) -> Result<(), MqttError> {
     let size = u32::try_from(publish.body_encoded_size()).unwrap_or(u32::MAX);
     FixedHeader::new(PacketType::Publish, publish.flags(), size).encode(out)?;

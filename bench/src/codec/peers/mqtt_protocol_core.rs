@@ -1,4 +1,4 @@
-//! mqtt-protocol-core: each packet's own `parse`, without the detour through its `PacketBuilder`.
+//! mqtt-protocol-core: each packet's own `parse`, not its `PacketBuilder`.
 
 use std::fmt::Debug;
 
@@ -16,7 +16,7 @@ use crate::codec::fields::Fields;
 
 pub struct MqttProtocolCore;
 
-/// It encodes each packet into a `Vec` of its own.
+/// One `Vec` per packet, as the encoder returns them.
 #[derive(Default)]
 pub struct Output(Vec<Vec<u8>>);
 

@@ -174,7 +174,7 @@ fn will(topic: &'static str, payload: &'static [u8]) -> Will<'static> {
     }
 }
 
-/// What the custom authorizer sample sends.
+/// CONNECT of the custom authorizer sample.
 fn sample(username: &'static str) -> Connect<'static> {
     Connect {
         clean_start: true,

@@ -66,7 +66,7 @@ pub(crate) struct Rejected {
     pub(crate) offset: u32,
     pub(crate) field: &'static str,
     pub(crate) statement: Option<&'static str>,
-    /// Whether the fault is in the message's scope.
+    /// True if the error concerns only the message (`ErrorScope::Message`).
     pub(crate) is_message: bool,
 }
 

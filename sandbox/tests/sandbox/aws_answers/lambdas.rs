@@ -115,7 +115,7 @@ fn shell(script: &str) -> Lambda {
     })
 }
 
-/// Whether a program is on the search path. If it isn't, a line on the terminal says so; with
+/// Returns true if a program is on the search path. If not, a line on the terminal says so; with
 /// `CI=true` the test fails.
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
