@@ -98,7 +98,7 @@ fn the_printed_policy_allows_what_the_sample_does_and_has_no_mistakes() {
 }
 
 #[test]
-fn a_denial_says_which_statement_came_near_and_ends_with_7() {
+fn a_denial_names_the_nearest_statement_and_exits_with_7() {
     let dir = TempDir::new().unwrap();
     let policy = sample_policy(&dir);
     let (code, stdout, _) = run(&[
@@ -161,7 +161,7 @@ fn a_retained_message_needs_both_actions() {
 }
 
 #[test]
-fn conditions_are_asked_about_the_address_the_time_and_any_key_that_is_set() {
+fn conditions_read_the_address_the_time_and_any_given_key() {
     let dir = TempDir::new().unwrap();
     let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*",
         "Condition": {
@@ -244,7 +244,7 @@ fn json_has_the_decision_with_document_statement_and_why() {
 }
 
 #[test]
-fn what_cannot_be_read_ends_with_2() {
+fn unreadable_input_exits_with_2() {
     let dir = TempDir::new().unwrap();
     let policy = sample_policy(&dir);
     let unknown = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iot:Connect",
@@ -296,7 +296,7 @@ fn what_cannot_be_read_ends_with_2() {
 }
 
 #[test]
-fn the_linter_finds_the_usual_mistakes_and_ends_with_7() {
+fn the_linter_finds_the_usual_mistakes_and_exits_with_7() {
     let dir = TempDir::new().unwrap();
     let arn = |name: &str| format!("arn:aws:iot:eu-west-1:123456789012:{name}");
     let answer = json!({"isAuthenticated": true, "principalId": "a-b", "disconnectAfterInSeconds": 300,
@@ -430,7 +430,7 @@ fn the_linter_reads_documents_that_are_texts() {
 }
 
 #[test]
-fn a_denial_without_a_value_is_told_to_be_skipped() {
+fn a_deny_without_a_value_is_reported_as_skipped() {
     let dir = TempDir::new().unwrap();
     let policy = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": "iot:Publish", "Resource": "*"},

@@ -66,7 +66,7 @@ fn the_long_help_has_headings_variables_and_exit_codes() {
 }
 
 #[test]
-fn no_page_shows_what_is_in_the_environment() {
+fn no_help_page_shows_values_of_the_environment() {
     let variables = [
         "DUNLIN_ENDPOINT",
         "DUNLIN_AUTHORIZER_NAME",
@@ -111,7 +111,7 @@ fn unsigned_shows_no_flag_that_it_refuses_and_the_sandbox_all_of_its_faults() {
 }
 
 #[test]
-fn without_a_word_the_short_help_goes_to_stderr_and_the_exit_code_is_2() {
+fn without_arguments_the_short_help_goes_to_stderr_with_exit_code_2() {
     let output = dunlin(&[]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(text(&output.stdout), "");

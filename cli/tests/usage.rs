@@ -76,7 +76,7 @@ fn says(text: &str, words: &[&str]) {
 }
 
 #[test]
-fn each_script_requires_what_its_python_twin_required() {
+fn each_script_requires_the_flags_of_its_python_original() {
     let at = ["--endpoint", "localhost"];
     let missing = |words: &[&str]| run(&[words, &at].concat()).refused();
     says(
@@ -157,7 +157,7 @@ fn wrong_endpoints_are_named_with_the_right_one() {
 }
 
 #[test]
-fn all_mistakes_are_told_together() {
+fn all_mistakes_are_reported_together() {
     for endpoint in ["", "https://localhost", "local host"] {
         let line = [
             "signed",
@@ -243,7 +243,7 @@ fn an_output_that_is_full_is_an_error_with_an_id() {
 }
 
 #[test]
-fn impossible_signatures_are_refused_with_the_likely_slip() {
+fn impossible_signatures_are_refused_with_the_likely_cause() {
     let digest = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
     for (signature, words) in [
         (
@@ -400,7 +400,7 @@ fn a_secret_that_no_packet_can_carry_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_part_of_a_token_that_was_inherited_is_pointed_out() {
+fn a_token_part_from_the_environment_is_named() {
     let line = [
         "--endpoint=localhost",
         "--authorizer-name=A",
@@ -455,7 +455,7 @@ fn only_one_secret_can_come_from_standard_input() {
 }
 
 #[test]
-fn a_secret_on_the_command_line_is_warned_of_once_and_not_repeated() {
+fn a_secret_on_the_command_line_causes_one_warning_without_it() {
     let line = [
         "unsigned",
         "--endpoint=localhost",
@@ -514,7 +514,7 @@ fn an_unknown_fault_is_refused_with_the_list_of_all() {
 }
 
 #[test]
-fn a_ready_file_that_cannot_be_written_is_known_before_the_sandbox_says_that_it_is_ready() {
+fn an_unwritable_ready_file_is_reported_before_the_sandbox_is_ready() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().to_str().unwrap();
     let line = [
@@ -537,7 +537,7 @@ fn a_ready_file_that_cannot_be_written_is_known_before_the_sandbox_says_that_it_
 
 /// A path below a file can't be created, not even by root.
 #[test]
-fn a_folder_that_cannot_be_written_to_is_named_with_what_chooses_another() {
+fn an_unwritable_folder_is_named_with_the_variable_that_replaces_it() {
     let dir = tempfile::Builder::new()
         .prefix("unwritable")
         .tempdir()
@@ -598,7 +598,7 @@ fn without_a_running_sandbox_the_endpoint_sandbox_says_how_to_start_one() {
 }
 
 #[test]
-fn no_home_is_an_error_that_says_what_to_set() {
+fn a_missing_home_is_an_error_that_names_the_variable_to_set() {
     let run = run(&["auth", "sign", "--sandbox", "hello"]);
     let mut run = run;
     run.command.env_remove("HOME").env_remove("XDG_STATE_HOME");

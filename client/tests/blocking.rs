@@ -164,7 +164,7 @@ fn every_wait_has_its_bound_and_may_be_asked_for_again() {
 }
 
 #[test]
-fn a_refusal_is_told_however_often_it_is_asked_for() {
+fn a_refusal_is_returned_by_every_wait() {
     let (address, serving) = serve(|server| async move {
         let mut peer = server.welcomes().await;
         peer.receives().await;
@@ -184,7 +184,7 @@ fn a_refusal_is_told_however_often_it_is_asked_for() {
 }
 
 #[test]
-fn what_comes_for_no_subscription_is_acknowledged_by_hand_too() {
+fn unmatched_messages_are_acknowledged_manually_too() {
     let (go_on, waits) = mpsc::channel::<()>();
     let (address, serving) = serve(|server| async move {
         let mut peer = server.welcomes().await;
@@ -206,7 +206,7 @@ fn what_comes_for_no_subscription_is_acknowledged_by_hand_too() {
 }
 
 #[test]
-fn what_is_asked_offline_waits_for_the_connection() {
+fn requests_made_offline_wait_for_the_connection() {
     let (address, serving) = serve(|server| async move {
         drop(server.answers(&refusal(ReasonCode::ServerBusy)).await);
         let mut peer = server.welcomes().await;
@@ -249,7 +249,7 @@ fn a_connection_that_is_refused_is_an_error_and_leaves_no_thread() {
 }
 
 #[test]
-fn a_session_goes_on_with_another_client() {
+fn another_client_continues_a_session() {
     let (address, serving) = serve(|server| async move {
         let mut peer = server.welcomes().await;
         peer.expects(publish("lamp/7", at_least_once(1))).await;
@@ -289,7 +289,7 @@ impl Store for Memory {
 }
 
 #[test]
-fn a_session_is_kept_while_it_goes_on() {
+fn a_blocking_client_persists_its_session() {
     let (address, serving) = serve(|server| async move {
         server.welcomes().await.acknowledges_until_the_end().await;
     });
@@ -307,7 +307,7 @@ fn a_session_is_kept_while_it_goes_on() {
 
 /// Waiting there would hold up the tasks of the runtime, so it isn't begun.
 #[test]
-fn in_asynchronous_code_it_panics_before_anything_is_started() {
+fn a_blocking_client_in_asynchronous_code_panics_before_it_starts() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

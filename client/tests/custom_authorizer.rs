@@ -94,7 +94,7 @@ fn without_a_username_the_query_stands_alone() {
 }
 
 #[test]
-fn without_a_name_the_default_authorizer_is_meant() {
+fn without_a_name_the_default_authorizer_is_used() {
     let authorizer = CustomAuthorizer {
         authorizer_name: None,
         ..signed("tok", "v", "AbC=")

@@ -124,7 +124,7 @@ fn an_idle_connection_holds_less_than_six_kibibytes() {
 }
 
 #[test]
-fn what_a_burst_needed_is_given_back() {
+fn memory_of_a_burst_is_freed() {
     let (address, runtime) = (server(), on_this_thread());
     let client = runtime.block_on(connect(address));
     let mut stream = None;
@@ -155,7 +155,7 @@ fn what_a_burst_needed_is_given_back() {
 
 /// Each of them was read together with hundreds of others, which are gone.
 #[test]
-fn a_message_that_waits_does_not_keep_what_it_came_with() {
+fn a_waiting_message_does_not_retain_its_read_buffer() {
     let (address, runtime) = (server(), on_this_thread());
     let client = runtime.block_on(connect(address));
     let mut stream = None;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 proptest! {
     #[test]
-    fn it_is_one_line_that_steers_no_terminal(packet: owned::Packet) {
+    fn a_packet_prints_as_one_escaped_line(packet: owned::Packet) {
         let line = packet.packet().to_string();
         prop_assert!(!line.contains(char::is_control), "{line:?}");
         prop_assert!(line.starts_with(packet.packet().packet_type().name()));
@@ -18,7 +18,7 @@ proptest! {
 }
 
 #[test]
-fn a_publish_tells_where_it_goes_and_how_much_it_is() {
+fn a_publish_prints_its_topic_and_payload_size() {
     let topic = TopicName::new("lamp/7").unwrap();
     let packet_id = PacketId::new(7).unwrap();
     let mut publish = Publish::new(topic, b"twelve bytes");
@@ -38,7 +38,7 @@ fn a_publish_tells_where_it_goes_and_how_much_it_is() {
 }
 
 #[test]
-fn a_connect_keeps_its_secrets() {
+fn a_connect_does_not_print_its_secrets() {
     let connect = Connect {
         keep_alive: 60,
         client_id: Utf8String::new("lamp-7").unwrap(),

@@ -57,7 +57,7 @@ fn authentication_data_needs_a_method() {
 
 /// [U-3.15-1]
 #[test]
-fn an_auth_that_says_anything_needs_a_method() {
+fn an_auth_with_properties_needs_a_method() {
     let auth = Auth {
         reason_code: ReasonCode::ContinueAuthentication,
         ..Auth::default()
@@ -99,7 +99,7 @@ fn a_refusal_has_no_session() {
 }
 
 #[test]
-fn a_maximum_qos_of_2_is_said_by_its_absence() {
+fn a_maximum_qos_of_2_is_expressed_by_its_absence() {
     let properties = ConnAckProperties {
         maximum_qos: Some(QoS::ExactlyOnce),
         ..Default::default()
@@ -124,7 +124,7 @@ fn a_publish_needs_a_topic_or_an_alias() {
 
 /// [MQTT-3.8.3-2] [MQTT-3.10.3-2] [U-3.9.3-1]
 #[test]
-fn what_lists_something_lists_at_least_one() {
+fn lists_of_filters_and_reason_codes_are_not_empty() {
     let subscriptions = Default::default();
     let subscribe = Subscribe {
         packet_id: id(),

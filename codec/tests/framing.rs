@@ -11,7 +11,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 proptest! {
     #[test]
-    fn what_goes_in_comes_out_however_it_is_cut(packets in vec(any::<owned::Packet>(), 1..6), piece in 1usize..40) {
+    fn encoded_packets_are_decoded_however_the_stream_is_split(packets in vec(any::<owned::Packet>(), 1..6), piece in 1usize..40) {
         let (mut codec, mut stream) = (PacketCodec::default(), BytesMut::new());
         for packet in &packets {
             codec.encode(packet.packet(), &mut stream).unwrap();
@@ -65,7 +65,7 @@ fn a_packet_that_is_only_announced_reserves_nothing_and_a_stream_that_ends_in_on
 }
 
 #[test]
-fn what_can_not_be_encoded_leaves_the_stream_as_it_was() {
+fn a_packet_that_cannot_be_encoded_leaves_the_stream_unchanged() {
     let packet = Packet::SubAck(SubAck {
         packet_id: PacketId::new(1).unwrap(),
         properties: SubAckProperties::default(),

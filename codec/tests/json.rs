@@ -11,7 +11,7 @@ use serde_json::{from_str, json, to_string, to_value};
 
 proptest! {
     #[test]
-    fn what_is_written_reads_back_equal(packet: owned::Packet) {
+    fn serialized_packets_deserialize_equal(packet: owned::Packet) {
         let text = to_string(&packet).unwrap();
         prop_assert_eq!(&from_str::<owned::Packet>(&text).unwrap(), &packet, "{}", text);
         // Another order of the keys changes nothing.
@@ -27,7 +27,7 @@ proptest! {
     }
 
     #[test]
-    fn a_part_reads_back_equal(publish: owned::Publish) {
+    fn serialized_parts_deserialize_equal(publish: owned::Publish) {
         prop_assert_eq!(from_str::<owned::Publish>(&to_string(&publish.lend()).unwrap()).unwrap(), publish);
     }
 }
@@ -87,7 +87,7 @@ fn a_subscription_is_flat_and_a_reason_code_has_its_name() {
 }
 
 #[test]
-fn what_has_a_default_may_be_left_out() {
+fn fields_with_a_default_may_be_omitted() {
     let read = |text| from_str::<owned::Packet>(text).unwrap();
     assert_eq!(
         read(r#"{"type":"PINGREQ","packet":{}}"#),
@@ -117,7 +117,7 @@ fn what_has_a_default_may_be_left_out() {
 }
 
 #[test]
-fn what_no_packet_can_hold_is_an_error_that_says_why() {
+fn invalid_values_are_errors_with_a_reason() {
     for (text, why) in [
         (
             r#"{"type":"PUBLISH","packet":{"topic":"a/#"}}"#,

@@ -51,7 +51,7 @@ fn found(matcher: &TopicMatcher<usize>, name: &TopicName<'_>) -> Vec<usize> {
 
 proptest! {
     #[test]
-    fn it_finds_what_trying_each_filter_finds(filters in filters(), names in vec(name(), 1..8), gone in vec(any::<Index>(), 0..12)) {
+    fn a_matcher_finds_the_same_as_matching_each_filter(filters in filters(), names in vec(name(), 1..8), gone in vec(any::<Index>(), 0..12)) {
         let mut matcher = TopicMatcher::new();
         let mut kept: Vec<(usize, TopicFilter<'_>)> = filters.iter().map(Lend::lend).enumerate().collect();
         for (index, filter) in &kept {

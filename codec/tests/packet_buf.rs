@@ -69,7 +69,7 @@ fn nothing_is_reserved_for_a_packet_that_is_only_announced() {
 }
 
 #[test]
-fn a_part_is_shared_and_what_lies_elsewhere_is_copied() {
+fn parts_of_the_buffer_are_shared_and_other_slices_copied() {
     let owned = PacketBuf::take_shared(&mut Bytes::from_static(PUBLISH), &DecodeOptions::default());
     let owned = owned.unwrap().unwrap();
     let Packet::Publish(publish) = owned.packet() else {
@@ -104,7 +104,7 @@ fn short_and_long_forms_are_equal() {
 }
 
 #[test]
-fn what_is_forgiven_is_dropped_and_nothing_else_is_forgiven() {
+fn lenient_decoding_drops_only_the_documented_errors() {
     let dup = &[0x38, 4, 0, 1, b'a', 0][..];
     let refusal = &[0x20, 3, 1, 0x87, 0][..];
     let dup_at_qos_0 = Leniency {

@@ -176,7 +176,7 @@ fn the_table_has_the_rows_of_the_standard() {
 
 /// [U-2.2.2-1]
 #[test]
-fn a_property_is_taken_where_it_belongs_and_malformed_elsewhere() {
+fn a_property_is_accepted_in_its_packets_and_malformed_elsewhere() {
     for place in &PLACES {
         for id in 0..=u8::MAX {
             let value = VALUES

@@ -41,7 +41,7 @@ const ROWS: [Row; 9] = [
 /// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2]
 /// [MQTT-3.11.3-2] [MQTT-3.14.2-1] [MQTT-3.15.2-1]
 #[test]
-fn a_code_is_taken_from_those_who_may_send_it_in_its_packet() {
+fn a_reason_code_is_accepted_in_its_packets_from_its_senders() {
     for Row(packet_type, first, before, behind, either, server, client) in ROWS {
         for code in 0..=u8::MAX {
             for sender in [Sender::Any, Sender::Client, Sender::Server] {

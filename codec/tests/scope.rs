@@ -24,7 +24,7 @@ fn faulty(bytes: &[u8]) -> FaultyMessage {
 
 /// [U-4.13.1-1]
 #[test]
-fn a_message_that_is_wrong_in_itself_says_how_to_refuse_it() {
+fn an_error_in_a_message_contains_what_is_needed_to_refuse_it() {
     let at_most_once = Delivery::AtMostOnce;
     let at_least_once = Delivery::AtLeastOnce {
         packet_id: id(7),
@@ -100,7 +100,7 @@ fn every_way_of_decoding_tells_the_scope() {
 
 /// Nothing is left to be found behind a length that is wrong.
 #[test]
-fn a_cut_message_is_the_connections_matter_wherever_it_is_cut() {
+fn a_truncated_message_is_an_error_of_the_connection() {
     let whole =
         *b"\x32\x1A\x00\x03a/#\x00\x01\x10\x08\x00\x03a/#\x26\x00\x01k\x00\x01v\x23\x00\x05on";
     assert_eq!(usize::from(whole[1]) + 2, whole.len());
@@ -114,7 +114,7 @@ fn a_cut_message_is_the_connections_matter_wherever_it_is_cut() {
 }
 
 #[test]
-fn what_is_no_publish_has_no_topic() {
+fn packets_other_than_publish_have_no_topic() {
     for bytes in [
         &[][..],
         &[0x30],

@@ -42,7 +42,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 
 #[test]
 #[ignore = "needs ../shared/vectors, which only this project's builders have"]
-fn every_decided_verdict_is_met() {
+fn every_expected_result_is_confirmed() {
     for vector in lines("mqtt5.jsonl") {
         let input = bytes(text(&vector, "hex"));
         for (sender, field) in [

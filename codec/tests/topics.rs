@@ -4,7 +4,7 @@ use dunlin_codec::{TopicError, TopicFilter, TopicName};
 
 /// [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
 #[test]
-fn a_filter_is_taken_or_refused_for_its_reason() {
+fn a_filter_is_accepted_or_refused_with_its_reason() {
     use TopicError::{
         Empty, MalformedShare, MisplacedMultiLevelWildcard, MisplacedSingleLevelWildcard,
         MissingShareName, Nul,
@@ -194,7 +194,7 @@ fn a_shared_filter_comes_apart() {
 }
 
 #[test]
-fn what_a_share_is_of_is_a_filter_of_its_own() {
+fn the_filter_of_a_share_is_a_valid_filter() {
     // What `without_share` gives can be subscribed to, so it obeys the same rules.
     for filter in [
         "$share/g/$share/",

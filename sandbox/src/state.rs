@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn no_home_is_an_error_that_says_what_to_set() {
+    fn a_missing_home_is_an_error_that_names_the_variable_to_set() {
         assert_eq!(resolve(None, &[]), None);
         assert!(StateError::NoHome.to_string().contains("DUNLIN_STATE_DIR"));
     }

@@ -35,7 +35,7 @@ fn document(action: &str, resource: &str, more: &Value) -> Value {
 }
 
 #[test]
-fn what_is_wrong_with_a_policy_steers_nothing() {
+fn text_in_policy_errors_is_escaped() {
     let text = hostile();
     let none = json!({});
     let condition = json!({"Condition": {"StringEquals": {text.as_str(): text}}});
@@ -86,7 +86,7 @@ fn what_is_wrong_with_a_policy_steers_nothing() {
 }
 
 #[test]
-fn what_a_policy_decides_steers_nothing() {
+fn text_in_policy_decisions_is_escaped() {
     let text = hostile();
     let sid = json!({"Sid": text});
     let resource = format!("arn:aws:iot:r:1:topic/{text}");
@@ -106,7 +106,7 @@ fn what_a_policy_decides_steers_nothing() {
 }
 
 #[test]
-fn config_files_steer_nothing() {
+fn text_of_config_files_is_escaped() {
     let text = hostile();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sandbox.toml");
@@ -115,7 +115,7 @@ fn config_files_steer_nothing() {
 }
 
 #[test]
-fn the_log_steers_nothing() {
+fn text_in_the_sandbox_log_is_escaped() {
     let text = hostile();
     // Cut after 256 characters, so that the whole text fits.
     for event in [

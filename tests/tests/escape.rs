@@ -143,7 +143,7 @@ async fn serve(first: Vec<u8>, second: Vec<u8>) -> (SocketAddr, JoinHandle<()>) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn packets_that_are_inspected_steer_nothing() {
+async fn text_of_inspected_packets_is_escaped() {
     for packet in packets(&hostile()) {
         let mut broken = packet.clone();
         let _ = broken.pop();
@@ -179,7 +179,7 @@ async fn packets_that_are_inspected_steer_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn text_of_a_server_steers_nothing() {
+async fn text_of_a_server_is_escaped() {
     let packets = packets(&hostile());
     let accepted = encoded(&Packet::ConnAck(ConnAck::default()));
     let mut servers = vec![("pub", packets.first().unwrap().clone(), Vec::new())];
@@ -218,7 +218,7 @@ async fn text_of_a_server_steers_nothing() {
 
 /// Each word of a command line may come from somewhere else.
 #[tokio::test(flavor = "multi_thread")]
-async fn words_of_the_command_line_steer_nothing() {
+async fn text_of_the_command_line_is_escaped() {
     let hostile = hostile();
     let option = format!("--{hostile}");
     for words in [
@@ -293,7 +293,7 @@ async fn words_of_the_command_line_steer_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_steer_nothing() {
+async fn text_of_policy_documents_is_escaped() {
     let dir = TempDir::new().unwrap();
     let hostile = hostile();
     let statement = |effect: &str| {
@@ -360,7 +360,7 @@ async fn documents_steer_nothing() {
 /// The sandbox's log and the sample's transcript, with a Lambda function that prints, names and
 /// allows whatever it likes.
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_and_lambdas_of_a_sandbox_steer_nothing() {
+async fn text_of_sandbox_clients_and_lambdas_is_escaped() {
     for part in parts() {
         let dir = TempDir::new().unwrap();
         let document = json!({"Version": "2012-10-17", "Statement": [

@@ -154,7 +154,7 @@ impl PlainServer {
 
 /// Without TLS and credentials: a retained message of each QoS comes back.
 #[tokio::test(flavor = "multi_thread")]
-async fn mosquittos_tools_are_served_in_one_line() {
+async fn mosquittos_tools_are_served_on_the_plain_port() {
     if !Program::MosquittoClients.is_installed() {
         return;
     }
@@ -384,7 +384,7 @@ async fn mosquittos_tools_are_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_told_to_mosquitto() {
+async fn mosquittos_tools_report_a_wrong_password() {
     if !Program::MosquittoClients.is_installed() {
         return;
     }

@@ -51,7 +51,7 @@ async fn answers(from: &str, words: &[&str], lines: &[&str]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_packet_comes_with_its_type_its_fields_and_its_bytes() {
+async fn a_packet_is_printed_with_its_type_its_fields_and_its_bytes() {
     let mut child = dunlin(LINES).with_stdin().spawn();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"300400016100\n").await.unwrap();
@@ -145,7 +145,7 @@ async fn every_kind_of_fault_has_its_answer_in_the_order_of_the_lines() {
 }
 
 #[tokio::test]
-async fn a_packet_that_its_side_never_sends_is_a_matter_of_direction_whatever_else_is_wrong() {
+async fn a_packet_from_the_wrong_side_is_the_wrong_direction_whatever_else_is_wrong() {
     // PINGRESP: well formed, with a body, with flags; and with only its first byte there.
     let of_servers = ["d000", "d00100", "d100", "d0"];
     let kinds = |answers: Vec<Value>| {
@@ -243,7 +243,7 @@ async fn a_capture_file_is_recognised_in_every_form() {
 }
 
 #[tokio::test]
-async fn a_packet_above_the_limit_is_too_large_before_it_is_there() {
+async fn a_packet_above_the_limit_is_too_large_before_it_is_complete() {
     let answers = answers(
         "any",
         &["--max-packet-size", "6"],
@@ -259,7 +259,7 @@ async fn a_packet_above_the_limit_is_too_large_before_it_is_there() {
 
 #[tokio::test]
 #[ignore = "needs ../shared/vectors, which only this project's builders have"]
-async fn the_vectors_of_others_get_no_wrong_verdict() {
+async fn the_vectors_of_other_projects_are_decoded_correctly() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/mqtt5.jsonl");
     let text = fs::read_to_string(&path).expect("../shared/vectors beside the repository");
     let vectors: Vec<Value> = text
@@ -305,7 +305,7 @@ async fn many_lines_are_answered_in_their_order() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_an_answer_gets_it_before_the_next_question() {
+async fn each_answer_is_flushed_before_the_next_line_is_read() {
     use tokio::io::{AsyncBufReadExt, BufReader};
 
     let mut child = dunlin(LINES).with_stdin().spawn();
@@ -366,7 +366,7 @@ async fn packets_come_in_every_form_and_from_everywhere() {
 }
 
 #[tokio::test]
-async fn people_see_bytes_fields_and_the_byte_at_fault() {
+async fn text_output_shows_bytes_fields_and_the_faulty_byte() {
     let run = decode(&["c000", "3004000161ff"], "").await;
     run.exits(10);
     for line in [
@@ -380,7 +380,7 @@ async fn people_see_bytes_fields_and_the_byte_at_fault() {
 }
 
 #[tokio::test]
-async fn what_is_no_input_is_an_error_of_usage() {
+async fn unreadable_input_is_a_usage_error() {
     for (words, input) in [
         (&["3004zz"][..], ""),
         (&["300"], ""),
@@ -398,7 +398,7 @@ async fn what_is_no_input_is_an_error_of_usage() {
 }
 
 #[tokio::test]
-async fn a_password_is_for_programs_and_for_those_who_ask() {
+async fn a_password_is_shown_only_on_request_or_in_json() {
     // User name "demo?token=canary", password "canary".
     let connect =
         "102900044d51545405c0003c00000161001164656d6f3f746f6b656e3d63616e617279000663616e617279";

@@ -22,7 +22,7 @@ use dunlin_tests::{Cutter, Mosquitto};
 const ALL_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
 #[tokio::test]
-async fn messages_of_every_qos_come_back() {
+async fn a_message_of_each_qos_is_published_and_received() {
     let Some(broker) = Mosquitto::start().await else {
         return;
     };
@@ -143,7 +143,7 @@ async fn a_wrong_password_is_a_refusal_and_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_restarted_broker_is_found_again_and_asked_for_the_subscriptions() {
+async fn a_client_reconnects_to_a_restarted_broker_and_renews_its_subscriptions() {
     let Some(mut broker) = Mosquitto::start().await else {
         return;
     };
@@ -178,7 +178,7 @@ async fn a_restarted_broker_is_found_again_and_asked_for_the_subscriptions() {
 }
 
 #[tokio::test]
-async fn a_session_goes_on_where_the_wire_was_cut() {
+async fn a_session_is_resumed_after_the_network_was_cut() {
     let Some(broker) = Mosquitto::start().await else {
         return;
     };

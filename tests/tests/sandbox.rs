@@ -90,7 +90,7 @@ async fn the_ready_file_holds_what_a_script_needs_and_goes_when_the_sandbox_goes
 }
 
 #[tokio::test]
-async fn an_address_that_others_can_reach_is_listened_on_only_by_those_who_mean_it() {
+async fn listening_on_a_public_address_needs_confirmation() {
     let run = dunlin(["sandbox", "--port", "0", "--listen", "0.0.0.0"])
         .run()
         .await;
@@ -131,7 +131,7 @@ async fn an_address_that_others_can_reach_is_listened_on_only_by_those_who_mean_
 }
 
 #[tokio::test]
-async fn it_ends_when_its_standard_input_ends_if_that_was_asked_for() {
+async fn the_sandbox_ends_with_its_standard_input_if_requested() {
     let mut process = start(&["--until-eof"]).await;
     drop(process.child.stdin.take());
     Finished::of(process.child).await.exits(0);
@@ -144,7 +144,7 @@ async fn it_ends_when_its_standard_input_ends_if_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn what_it_says_to_type_works() {
+async fn the_commands_that_the_sandbox_prints_work() {
     let process = start(&[]).await;
     let unsigned = process
         .tool(&["--endpoint", "sandbox", "--count", "1"])
@@ -177,7 +177,7 @@ async fn what_it_says_to_type_works() {
 }
 
 #[tokio::test]
-async fn json_is_one_object_a_line_in_the_order_of_events() {
+async fn the_json_log_has_one_object_per_line_in_the_order_of_events() {
     let process = start(&["--json"]).await;
     process
         .tool(&["--endpoint", "sandbox", "--count", "1"])
@@ -221,7 +221,7 @@ async fn json_is_one_object_a_line_in_the_order_of_events() {
 }
 
 #[tokio::test]
-async fn a_reader_that_stalls_stalls_neither_the_connections_nor_the_end() {
+async fn a_log_reader_that_stalls_delays_neither_connections_nor_the_end() {
     let process = start(&["--json", "--profile", "mqtt5"]).await;
     // Without the pace of AWS IoT Core, and more lines than a pipe and the printer's queue hold.
     let flood = [
@@ -249,7 +249,7 @@ async fn a_reader_that_stalls_stalls_neither_the_connections_nor_the_end() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_gone_is_no_reason_to_stop() {
+async fn a_closed_log_does_not_stop_the_sandbox() {
     let mut process = start(&[]).await;
     drop(process.child.stdout.take());
     process
@@ -262,7 +262,7 @@ async fn a_reader_that_has_gone_is_no_reason_to_stop() {
 }
 
 #[tokio::test]
-async fn a_ca_from_the_environment_is_for_other_servers() {
+async fn a_ca_from_the_environment_does_not_apply_to_the_sandbox() {
     let process = start(&[]).await;
     let other = process.dir.path().join("other.pem");
     fs::write(&other, "").unwrap();

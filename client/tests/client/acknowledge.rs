@@ -78,7 +78,7 @@ async fn a_dropped_acknowledgement_that_is_held_brings_the_message_again() {
 }
 
 #[tokio::test]
-async fn what_matches_no_stream_may_be_acknowledged_by_hand() {
+async fn an_unmatched_message_may_be_acknowledged_manually() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
@@ -97,7 +97,7 @@ async fn what_matches_no_stream_may_be_acknowledged_by_hand() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_not_a_clients_to_say_is_refused() {
+async fn a_reason_code_that_a_client_may_not_send_is_refused() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer).await;
@@ -235,7 +235,7 @@ async fn a_client_that_stops_refuses_nothing() {
 }
 
 #[tokio::test]
-async fn what_waits_in_a_dropped_stream_is_acknowledged_and_counted() {
+async fn messages_in_a_dropped_stream_are_acknowledged_and_counted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let lamps = subscribed(&client, &mut peer).await;

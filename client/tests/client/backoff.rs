@@ -28,7 +28,7 @@ async fn wait(events: &mut Events) -> Duration {
 /// reconnect_failure_backoff
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
-async fn waits_double_up_to_the_longest_and_are_kept() {
+async fn delays_double_up_to_the_maximum_and_stay_there() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.reconnect.min_delay = millis(20);
@@ -49,7 +49,7 @@ async fn waits_double_up_to_the_longest_and_are_kept() {
 
 /// reconnect_backoff_sufficient_reset
 #[tokio::test]
-async fn a_connection_that_lasted_starts_the_waits_over() {
+async fn a_connection_that_lasted_resets_the_delay() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.reconnect.min_delay = millis(1);
@@ -66,7 +66,7 @@ async fn a_connection_that_lasted_starts_the_waits_over() {
 
 /// mqtt5_kick_restarts_the_backoff, reconnect_backoff_insufficient_reset
 #[tokio::test]
-async fn a_connection_that_did_not_last_does_not() {
+async fn a_connection_that_did_not_last_does_not_reset_the_delay() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.reconnect.min_delay = millis(20);

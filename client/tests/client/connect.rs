@@ -30,7 +30,7 @@ async fn connect_returns_when_the_server_has_accepted() {
 
 /// direct_connect_connack_refusal
 #[tokio::test]
-async fn a_fatal_refusal_is_told_and_not_tried_again() {
+async fn a_fatal_refusal_is_reported_and_not_retried() {
     let server = TestServer::start().await;
     for code in [
         0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x95, 0x99, 0x9C, 0x9D,
@@ -69,7 +69,7 @@ async fn a_fatal_refusal_is_told_and_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_may_get_better_is_tried_again() {
+async fn a_temporary_refusal_is_retried() {
     for code in [0x80, 0x83, 0x88, 0x89, 0x97, 0x9F] {
         let code = ReasonCode::from_code(code).unwrap();
         let server = TestServer::start().await;
@@ -101,7 +101,7 @@ async fn attempts_are_counted_and_the_last_cause_is_given() {
 }
 
 #[tokio::test]
-async fn one_attempt_is_one_attempt() {
+async fn a_single_attempt_is_not_retried() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.reconnect = Reconnect::never();
@@ -170,7 +170,7 @@ async fn a_server_that_hangs_up_on_connect_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_out_of_turn_is_given_up() {
+async fn a_packet_other_than_connack_first_is_a_protocol_error() {
     let server = TestServer::start().await;
     for early in [pingresp(), disconnect(ReasonCode::ServerBusy)] {
         let (error, mut peer) = tokio::join!(
@@ -183,7 +183,7 @@ async fn a_server_that_speaks_out_of_turn_is_given_up() {
 }
 
 #[tokio::test]
-async fn connack_that_does_not_come_is_waited_for_so_long_and_tried_again() {
+async fn a_missing_connack_times_out_and_is_retried() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.connack_timeout = millis(50);
@@ -272,7 +272,7 @@ async fn connect_gives_the_last_cause_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_connect_that_is_given_up_ends_the_client() {
+async fn a_dropped_connect_ends_the_client() {
     let server = TestServer::start().await;
     let connecting = tokio::spawn(Client::connect(options(&server)));
     let mut peer = server.accepts().await;
@@ -282,7 +282,7 @@ async fn a_connect_that_is_given_up_ends_the_client() {
 }
 
 #[tokio::test]
-async fn options_that_make_no_connect_are_told_as_such() {
+async fn options_that_make_no_valid_connect_are_an_options_error() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.client_id = "x".repeat(70_000);
@@ -291,7 +291,7 @@ async fn options_that_make_no_connect_are_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_connack_in_pieces_is_a_connack() {
+async fn a_connack_may_arrive_in_pieces() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
     let mut events = client.events();

@@ -31,7 +31,7 @@ fn reason() -> ServerReason {
 }
 
 #[test]
-fn no_error_of_the_library_steers_a_terminal() {
+fn every_error_of_the_library_is_escaped() {
     let text = hostile;
     let path = || std::path::PathBuf::from(hostile());
     let roots = RootsTried {

@@ -64,7 +64,7 @@ async fn sends_lamps(peer: &mut Peer, numbers: std::ops::Range<u32>) {
 }
 
 #[tokio::test]
-async fn a_burst_loses_nothing_while_somebody_listens() {
+async fn a_burst_loses_nothing_while_the_stream_is_read() {
     const BURST: usize = 50_000;
     /// Limit in bytes: the messages of one large read fit, those of several don't.
     const LIMIT: usize = 6_500;
@@ -132,7 +132,7 @@ async fn the_newest_are_dropped_and_counted() {
 }
 
 #[tokio::test]
-async fn the_oldest_make_room_and_are_counted() {
+async fn the_oldest_are_dropped_and_counted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = limited(
@@ -156,7 +156,7 @@ async fn the_oldest_make_room_and_are_counted() {
 }
 
 #[tokio::test]
-async fn bytes_are_a_limit_too_and_one_message_always_fits() {
+async fn the_limit_in_bytes_holds_and_one_message_always_fits() {
     for (when_full, kept) in [
         (WhenFull::DropNewest, ["lamp/0", "lamp/1"]),
         (WhenFull::DropOldest, ["lamp/8", "lamp/9"]),
@@ -222,7 +222,7 @@ async fn a_stream_that_pauses_reading_loses_nothing_and_holds_little() {
 
 /// The keep alive goes on, and the silence isn't held against the server.
 #[tokio::test(start_paused = true)]
-async fn the_ping_timeout_stands_still_while_reading_is_paused() {
+async fn the_ping_timeout_is_suspended_while_reading_is_paused() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.keep_alive = Duration::from_secs(40);
@@ -262,7 +262,7 @@ async fn the_ping_timeout_stands_still_while_reading_is_paused() {
 
 /// Once reading goes on, the answer is due again.
 #[tokio::test(start_paused = true)]
-async fn after_a_pause_the_ping_timeout_goes_on() {
+async fn after_a_pause_the_ping_timeout_continues() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.keep_alive = Duration::from_secs(40);

@@ -8,7 +8,7 @@ use crate::server::TestServer;
 use crate::{connected, options, soon};
 
 #[tokio::test]
-async fn what_one_client_left_another_one_finishes() {
+async fn another_client_finishes_the_exchanges_of_a_session() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let receipt = client
@@ -39,7 +39,7 @@ async fn what_one_client_left_another_one_finishes() {
 }
 
 #[tokio::test]
-async fn messages_of_subscriptions_that_were_left_are_unmatched_and_not_lost() {
+async fn messages_of_inherited_subscriptions_are_unmatched_and_not_lost() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let subscribed = async {

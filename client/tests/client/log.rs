@@ -311,7 +311,7 @@ fn hostile() -> String {
 }
 
 #[tokio::test]
-async fn text_of_the_server_steers_nothing_in_the_log() {
+async fn text_of_the_server_is_escaped_in_the_log() {
     let (log, _guard) = Log::start();
     let server = TestServer::start().await;
     let hostile = hostile();

@@ -52,7 +52,7 @@ async fn loss(events: &mut Events) -> RequestError {
 }
 
 #[tokio::test]
-async fn a_loss_is_told_though_the_server_says_nothing() {
+async fn a_lost_subscription_is_reported_although_the_server_does_not_answer() {
     let server = TestServer::start().await;
     let (_client, mut events, _peer, mut lamps) = unrenewed(&server).await;
     assert_eq!(
@@ -63,7 +63,7 @@ async fn a_loss_is_told_though_the_server_says_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_subscribed_to_after_a_loss_is_another_subscription() {
+async fn a_subscription_after_a_loss_is_a_new_one() {
     let server = TestServer::start().await;
     let (client, _events, mut peer, _lamps) = unrenewed(&server).await;
     let ended = peer.receives().await;
@@ -81,7 +81,7 @@ async fn what_is_subscribed_to_after_a_loss_is_another_subscription() {
 
 /// Refused before the renewal's time is over, or after it.
 #[tokio::test]
-async fn a_newer_request_that_fails_takes_the_unrenewed_subscription_along() {
+async fn a_newer_request_that_fails_ends_the_unrenewed_subscription() {
     for late in [false, true] {
         let server = TestServer::start().await;
         let (client, mut events, mut peer, mut lamps) = unrenewed(&server).await;
@@ -99,7 +99,7 @@ async fn a_newer_request_that_fails_takes_the_unrenewed_subscription_along() {
 }
 
 #[tokio::test]
-async fn a_newer_request_that_nobody_answers_does_so_too() {
+async fn a_newer_request_without_an_answer_ends_the_unrenewed_subscription() {
     let server = TestServer::start().await;
     let (client, mut events, _peer, mut lamps) = unrenewed(&server).await;
     let again = soon(client.subscribe(FILTER, QoS::AtLeastOnce)).await;

@@ -27,7 +27,7 @@ fn witness() -> (Observer, Seen) {
 }
 
 #[tokio::test]
-async fn every_packet_is_seen_once_whole_and_in_order() {
+async fn every_packet_is_observed_once_complete_and_in_order() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     let (observer, seen) = witness();
@@ -81,7 +81,7 @@ async fn every_packet_is_seen_once_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_packet_that_is_not_written_whole_is_not_seen() {
+async fn a_packet_that_is_not_completely_written_is_not_observed() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.queue.bytes = 100 << 20;
@@ -128,7 +128,7 @@ async fn an_observer_may_use_the_client() {
 }
 
 #[tokio::test]
-async fn what_an_observer_sees_does_not_print() {
+async fn observed_packets_do_not_print_their_content() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.password = Some(b"s3cret".as_slice().into());

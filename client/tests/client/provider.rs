@@ -60,7 +60,7 @@ async fn the_options_are_what_a_client_connects_with_by_default() {
 }
 
 #[tokio::test]
-async fn it_is_asked_before_every_attempt_and_told_what_happened() {
+async fn a_provider_is_called_before_every_attempt_with_the_last_failure() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     let (provider, asked) = counting();
@@ -116,7 +116,7 @@ async fn it_is_asked_before_every_attempt_and_told_what_happened() {
 
 /// A fatal failure ends the client unless the provider changes something.
 #[tokio::test]
-async fn the_same_credentials_after_a_fatal_refusal_are_the_end() {
+async fn the_same_credentials_after_a_fatal_refusal_are_final() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     let questions = Arc::new(AtomicU32::new(0));
@@ -145,7 +145,7 @@ async fn the_same_credentials_after_a_fatal_refusal_are_the_end() {
 
 /// Refused credentials aren't tried again only because the provider failed in between.
 #[tokio::test]
-async fn an_error_of_the_provider_changes_no_verdict() {
+async fn a_provider_error_does_not_make_a_refusal_retryable() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     let questions = AtomicU32::new(0);
@@ -205,7 +205,7 @@ async fn a_server_reference_leads_to_another_server() {
 }
 
 #[tokio::test]
-async fn an_error_that_may_pass_is_asked_over_and_a_fatal_one_is_the_end() {
+async fn a_temporary_provider_error_is_retried_and_a_fatal_one_is_final() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     let questions = AtomicU32::new(0);
@@ -271,7 +271,7 @@ async fn an_answer_that_does_not_come_is_waited_for_so_long() {
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_an_answer() {
+async fn a_stop_does_not_wait_for_the_provider() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.provider = Provider::new(|_: NextAttempt| std::future::pending());
@@ -303,7 +303,7 @@ async fn a_custom_authorizer_is_a_provider() {
 }
 
 #[tokio::test]
-async fn a_custom_authorizer_that_makes_no_user_name_is_the_end() {
+async fn a_custom_authorizer_without_a_valid_user_name_is_final() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.provider = Provider::new(CustomAuthorizer {

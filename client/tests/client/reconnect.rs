@@ -15,7 +15,7 @@ use crate::server::TestServer;
 use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, story};
 
 #[tokio::test]
-async fn a_lost_connection_is_made_again_and_streams_go_on() {
+async fn a_client_reconnects_and_its_streams_continue() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     let answer = async {
@@ -131,7 +131,7 @@ async fn a_message_of_qos_2_fails_when_the_session_is_lost() {
 /// The message is larger than all buffers up to the server, which gets no whole packet: the message
 /// counts as never sent.
 #[tokio::test]
-async fn a_message_that_did_not_fit_through_is_sent_anew_though_the_session_is_lost() {
+async fn a_partly_written_message_is_sent_again_although_the_session_is_lost() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.queue.bytes = 100 << 20;
@@ -224,7 +224,7 @@ async fn more_than_the_receive_maximum_ends_the_connection_but_not_the_client() 
 }
 
 #[tokio::test]
-async fn a_take_over_is_the_end() {
+async fn a_take_over_is_final() {
     for code in [0x8E] {
         let code = ReasonCode::from_code(code).unwrap();
         let server = TestServer::start().await;
@@ -248,7 +248,7 @@ async fn a_take_over_is_the_end() {
 }
 
 #[tokio::test]
-async fn a_reset_is_told_as_one_and_mended() {
+async fn a_reset_is_reported_and_followed_by_a_reconnection() {
     let server = TestServer::start().await;
     let (client, mut events, peer) = connected(&server).await;
     peer.resets();
@@ -282,7 +282,7 @@ async fn a_server_that_closes_its_half_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn packets_before_the_end_count() {
+async fn packets_before_the_end_of_the_connection_are_handled() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let receipt = client
@@ -296,7 +296,7 @@ async fn packets_before_the_end_count() {
 }
 
 #[tokio::test]
-async fn a_broken_protocol_is_told_to_the_server_and_followed_by_another_connection() {
+async fn a_protocol_error_is_answered_by_disconnect_and_a_reconnection() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     peer.sends_bytes(&[0xC1, 0x00]).await;

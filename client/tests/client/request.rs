@@ -252,7 +252,7 @@ async fn requests_in_flight_are_bounded() {
 }
 
 #[tokio::test]
-async fn the_servers_response_information_says_where_replies_come_to() {
+async fn response_information_of_the_server_is_the_response_topic() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.request_response_information = Some(true);
@@ -346,7 +346,7 @@ async fn a_received_request_makes_its_reply() {
 }
 
 #[tokio::test]
-async fn where_replies_come_to_may_be_the_servers_to_say() {
+async fn a_request_uses_response_information_if_it_was_requested() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.request_response_information = Some(true);
@@ -369,7 +369,7 @@ async fn where_replies_come_to_may_be_the_servers_to_say() {
 
 /// They are acknowledged before, so that nothing else bounds them.
 #[tokio::test]
-async fn replies_that_nobody_takes_count_against_the_memory_budget() {
+async fn unread_replies_count_against_the_memory_budget() {
     const REQUESTS: u16 = 8;
     let server = TestServer::start().await;
     let mut options = options(&server);

@@ -21,7 +21,7 @@ fn lamp(qos: QoS) -> Message<'static> {
 }
 
 #[tokio::test]
-async fn who_publishes_without_end_lets_others_run() {
+async fn an_endless_publisher_yields_to_other_tasks() {
     let server = TestServer::start().await;
     let (client, _, _peer) = connected(&server).await;
     let other = tokio::spawn(async {});
@@ -150,7 +150,7 @@ async fn unsubscribing_from_nothing_is_no_error_and_a_refusal_is() {
 }
 
 #[tokio::test]
-async fn what_makes_no_packet_is_refused_at_once() {
+async fn invalid_requests_are_refused_at_once() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
     assert!(matches!(
@@ -168,7 +168,7 @@ async fn what_makes_no_packet_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_nobody_answers_is_a_timeout_and_a_stream_of_it_is_given_up() {
+async fn an_unanswered_request_times_out_and_its_stream_ends() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.ack_timeout = millis(50);
@@ -186,7 +186,7 @@ async fn a_request_that_nobody_answers_is_a_timeout_and_a_stream_of_it_is_given_
 }
 
 #[tokio::test]
-async fn a_dropped_receipt_takes_nothing_back() {
+async fn a_dropped_receipt_does_not_cancel_the_publish() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
@@ -195,7 +195,7 @@ async fn a_dropped_receipt_takes_nothing_back() {
 }
 
 #[tokio::test]
-async fn a_dropped_subscribe_is_taken_back() {
+async fn a_dropped_subscribe_is_cancelled() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     assert!(
@@ -215,7 +215,7 @@ async fn a_dropped_subscribe_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_step_that_was_not_returned_comes_next_time() {
+async fn an_event_whose_future_was_dropped_is_returned_next() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
     let mut events = client.events();

@@ -75,7 +75,7 @@ fn classes(failure: &Failure) -> (Retry, Retry) {
 }
 
 #[test]
-fn attempts_are_classified_as_the_table_says() {
+fn attempts_are_classified_as_documented() {
     use Retry::{Final, Slow, Transient};
     let resolve = |fault| {
         ConnectError::Transport(TransportError::Resolve {
@@ -202,7 +202,7 @@ fn attempts_are_classified_as_the_table_says() {
 }
 
 #[test]
-fn ends_of_connections_are_classified_as_the_table_says() {
+fn ends_of_connections_are_classified_as_documented() {
     let class = |error| {
         let failure = Failure::Connection(Arc::new(error));
         RetryContext::new(&failure, true).default_retry()
@@ -302,7 +302,7 @@ async fn refusals_of_a_server_in_trouble_are_followed_by_soon_attempts() {
 }
 
 #[tokio::test]
-async fn a_name_that_vanishes_is_looked_for_again() {
+async fn a_host_name_that_disappears_is_resolved_again() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.provider = Provider::new(|attempt: NextAttempt| async move {
@@ -358,7 +358,7 @@ async fn tls_failure(events: &mut Events) -> TlsError {
 
 /// Before the first connection as well: this computer's clock may not be set yet.
 #[tokio::test]
-async fn a_certificate_that_is_out_of_date_for_one_attempt_is_survived() {
+async fn an_attempt_with_an_expired_certificate_is_retried() {
     let authority = Authority::new("Test CA");
     let good = server_config(&authority.issues(&["localhost"]), None);
     for year in [2001, 2101] {

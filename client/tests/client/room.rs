@@ -34,7 +34,7 @@ async fn connected_with_one_place(server: &TestServer) -> (Client, Peer) {
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
-async fn a_full_queue_is_waited_for_so_long() {
+async fn a_full_queue_is_waited_for_until_the_timeout() {
     let server = TestServer::start().await;
     let mut options = one_place(&server);
     options.connect.ack_timeout = millis(50);
@@ -54,7 +54,7 @@ async fn a_full_queue_is_waited_for_so_long() {
 }
 
 #[tokio::test]
-async fn a_publish_that_waits_goes_on_when_there_is_room() {
+async fn a_waiting_publish_continues_when_there_is_space() {
     let server = TestServer::start().await;
     let (client, mut peer) = connected_with_one_place(&server).await;
     let first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
 /// Models the arm of a `select!` whose other arm is a publish.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
-async fn a_publish_that_nobody_polls_holds_up_no_other() {
+async fn a_publish_that_is_not_polled_delays_no_other() {
     let server = TestServer::start().await;
     let (client, mut peer) = connected_with_one_place(&server).await;
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
@@ -150,7 +150,7 @@ fn park<F: Future>(futures: &mut [Pin<Box<F>>]) {
 /// Models futures that a `select!` holds without polling them.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
-async fn many_parked_publishes_hold_up_no_other() {
+async fn many_publishes_that_are_not_polled_delay_no_other() {
     let server = TestServer::start().await;
     let (client, mut peer) = connected_with_one_place(&server).await;
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
@@ -172,7 +172,7 @@ async fn many_parked_publishes_hold_up_no_other() {
 /// The driver makes room by itself when it takes the output.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
-async fn publishes_of_qos_0_that_are_parked_hold_up_no_other() {
+async fn publishes_of_qos_0_that_are_not_polled_delay_no_other() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.queue = QueueLimits {
@@ -270,18 +270,18 @@ async fn waits_behind_large_ones(sent: &[usize]) {
 }
 
 #[tokio::test]
-async fn a_small_publish_needn_t_wait_for_large_ones_that_have_no_room() {
+async fn a_small_publish_does_not_wait_for_large_ones_that_do_not_fit() {
     waits_behind_large_ones(&[500, 450]).await;
 }
 
 /// A few of them are called, and the first takes the room.
 #[tokio::test]
-async fn what_a_large_publish_leaves_is_for_a_small_one() {
+async fn space_that_a_large_publish_leaves_is_used_by_a_small_one() {
     waits_behind_large_ones(&[950]).await;
 }
 
 #[tokio::test]
-async fn who_waits_for_room_learns_at_once_that_the_connection_is_gone() {
+async fn a_publish_that_waits_for_space_fails_when_the_connection_ends() {
     let server = TestServer::start().await;
     let mut options = one_place(&server);
     options.connect.offline = Offline::Reject;

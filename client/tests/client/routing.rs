@@ -56,7 +56,7 @@ async fn connected_without(server: &TestServer) -> (Client, Peer) {
 
 /// [MQTT-3.3.4-3] [MQTT-3.3.4-4]
 #[tokio::test]
-async fn a_message_comes_to_the_streams_that_its_identifiers_name() {
+async fn a_message_is_routed_by_its_subscription_identifiers() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut one = subscribed(&client, &mut peer, 1, "lamp/1").await;
@@ -103,7 +103,7 @@ async fn streams_of_one_filter_share_its_identifier() {
 /// Messages that are in flight for a subscription that has ended aren't delivered to another one,
 /// although its filter matches.
 #[tokio::test]
-async fn a_message_for_an_ended_subscription_comes_to_no_other() {
+async fn a_message_for_an_ended_subscription_is_routed_to_no_other() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let one = subscribed(&client, &mut peer, 1, "lamp/1").await;
@@ -206,7 +206,7 @@ async fn without_identifiers_every_stream_that_matches_gets_each_copy_once() {
 }
 
 #[tokio::test]
-async fn a_repeated_topic_finds_the_streams_that_there_are_by_then() {
+async fn a_repeated_topic_is_routed_to_the_current_streams() {
     let server = TestServer::start().await;
     let (client, mut peer) = connected_without(&server).await;
     let mut one = subscribed(&client, &mut peer, 1, "lamp/1").await;
@@ -231,7 +231,7 @@ async fn a_repeated_topic_finds_the_streams_that_there_are_by_then() {
 
 /// rumqttc_topics_of_the_server [MQTT-4.7.2-1]
 #[tokio::test]
-async fn leading_wildcards_leave_the_servers_own_topics_alone() {
+async fn leading_wildcards_do_not_match_topics_with_a_dollar_sign() {
     let server = TestServer::start().await;
     let (client, mut peer) = connected_without(&server).await;
     let mut all = subscribed(&client, &mut peer, 1, "#").await;
@@ -250,7 +250,7 @@ async fn leading_wildcards_leave_the_servers_own_topics_alone() {
 
 /// [U-3.8.4-1]
 #[tokio::test]
-async fn a_message_before_suback_comes_to_the_new_stream() {
+async fn a_message_before_suback_is_routed_to_the_new_stream() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let answer = async {
@@ -268,7 +268,7 @@ async fn a_message_before_suback_comes_to_the_new_stream() {
 }
 
 #[tokio::test]
-async fn what_matches_no_stream_comes_to_the_catch_all_while_there_is_one() {
+async fn unmatched_messages_are_routed_to_the_unmatched_stream_if_it_exists() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
@@ -297,7 +297,7 @@ async fn what_matches_no_stream_comes_to_the_catch_all_while_there_is_one() {
 }
 
 #[tokio::test]
-async fn a_catch_all_of_a_stopped_client_ends() {
+async fn the_unmatched_stream_of_a_stopped_client_ends() {
     let server = TestServer::start().await;
     let (client, _, _peer) = connected(&server).await;
     let mut rest = client.unmatched(StreamLimits::default()).unwrap();

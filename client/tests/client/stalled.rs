@@ -60,7 +60,7 @@ async fn a_server_that_stops_reading_fills_the_queue_and_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_read_holds_up_the_end_for_a_second() {
+async fn a_server_that_does_not_read_delays_the_end_by_a_second() {
     let server = TestServer::start().await;
     let options = options(&server);
     let (client, mut events, _peer) = connected_as(&server, options).await;
@@ -72,7 +72,7 @@ async fn a_server_that_does_not_read_holds_up_the_end_for_a_second() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_altogether_is_given_up_by_the_keep_alive() {
+async fn a_server_that_stops_answering_is_detected_by_the_keep_alive() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.keep_alive = Duration::from_secs(1);
@@ -90,7 +90,7 @@ async fn a_server_that_stops_altogether_is_given_up_by_the_keep_alive() {
 
 /// Without a keep alive nothing else would find it out.
 #[tokio::test]
-async fn output_that_is_not_taken_for_the_time_of_an_acknowledgement_ends_the_connection() {
+async fn output_that_is_not_written_within_ack_timeout_ends_the_connection() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.ack_timeout = millis(700);
@@ -117,7 +117,7 @@ async fn output_that_is_not_taken_for_the_time_of_an_acknowledgement_ends_the_co
 
 /// The transport takes a little now and then, so that the time for writing never ends.
 #[tokio::test]
-async fn requests_behind_output_that_is_taken_slowly_end_in_time() {
+async fn requests_behind_slowly_written_output_end_within_their_time() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.ack_timeout = Duration::from_secs(1);
@@ -149,7 +149,7 @@ async fn requests_behind_output_that_is_taken_slowly_end_in_time() {
 
 /// The runtime stands still, and the server takes the output meanwhile.
 #[tokio::test]
-async fn output_that_is_taken_during_a_pause_of_the_runtime_is_no_time_out() {
+async fn output_that_is_written_during_a_pause_of_the_runtime_is_no_timeout() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut options = options(&TestServer::start().await);
     options.transport.connect_to = Some(listener.local_addr().unwrap());
@@ -184,7 +184,7 @@ async fn output_that_is_taken_during_a_pause_of_the_runtime_is_no_time_out() {
 }
 
 #[tokio::test]
-async fn a_silent_server_is_asked_whether_it_is_there() {
+async fn a_silent_server_is_pinged() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.keep_alive = Duration::from_secs(1);

@@ -25,7 +25,7 @@ async fn at_once<F: Future>(what: F) -> F::Output {
 
 /// awscrt_stop_without_disconnect
 #[tokio::test]
-async fn disconnect_is_said_before_the_connection_is_closed() {
+async fn disconnect_is_sent_before_the_connection_is_closed() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     let disconnect = async {
@@ -51,7 +51,7 @@ async fn a_client_that_stops_ends_its_session_at_the_server() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_kept_outlives_its_client_at_the_server() {
+async fn a_kept_session_survives_its_client_at_the_server() {
     let server = TestServer::start().await;
     // The session is handed to another client.
     let (client, _, mut peer) = connected(&server).await;
@@ -83,7 +83,7 @@ async fn a_session_that_is_kept_outlives_its_client_at_the_server() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_session_behind_its_connection_says_nothing_of_one() {
+async fn a_client_without_a_session_sends_no_session_expiry_at_disconnect() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.session_expiry_interval = None;
@@ -123,7 +123,7 @@ async fn the_last_handle_that_is_dropped_disconnects() {
 
 /// Nothing of QoS 0 is waited for once it is written.
 #[tokio::test]
-async fn disconnect_right_after_a_publish_takes_it_along() {
+async fn disconnect_right_after_a_publish_sends_it_first() {
     let server = TestServer::start().await;
     let (client, _, peer) = connected(&server).await;
     drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
@@ -157,7 +157,7 @@ async fn disconnect_waits_for_what_was_accepted() {
 }
 
 #[tokio::test]
-async fn disconnect_waits_no_longer_than_it_was_told() {
+async fn disconnect_waits_no_longer_than_its_timeout() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
@@ -174,7 +174,7 @@ async fn disconnect_waits_no_longer_than_it_was_told() {
 }
 
 #[tokio::test]
-async fn the_shortest_time_that_was_asked_for_counts() {
+async fn the_shortest_requested_time_applies() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
@@ -191,7 +191,7 @@ async fn the_shortest_time_that_was_asked_for_counts() {
 }
 
 #[tokio::test]
-async fn what_timed_out_is_not_waited_for() {
+async fn a_stop_does_not_wait_for_requests_that_timed_out() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.ack_timeout = millis(50);
@@ -316,7 +316,7 @@ async fn a_stop_without_a_connection_ends_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn the_last_handle_that_is_dropped_lets_what_was_queued_go() {
+async fn dropping_the_last_handle_sends_queued_messages_first() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
@@ -328,7 +328,7 @@ async fn the_last_handle_that_is_dropped_lets_what_was_queued_go() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_ran_stops_with_a_whole_story() {
+async fn a_client_dropped_before_connecting_reports_every_event() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
     let mut events = client.events();
@@ -364,7 +364,7 @@ async fn nothing_follows_disconnect() {
 }
 
 #[test]
-fn a_runtime_that_is_shut_down_leaves_nobody_waiting() {
+fn a_runtime_shutdown_completes_all_waiting_calls() {
     let runtime = || {
         Builder::new_multi_thread()
             .worker_threads(1)
@@ -416,7 +416,7 @@ impl Subscriber for Chronicler {
 }
 
 #[test]
-fn a_log_may_be_kept_by_the_client_itself_to_its_end() {
+fn a_log_subscriber_may_hold_a_client_while_it_stops() {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();

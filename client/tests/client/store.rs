@@ -91,7 +91,7 @@ fn lamp(qos: QoS) -> Message<'static> {
 }
 
 #[tokio::test]
-async fn nothing_leaves_before_it_is_kept() {
+async fn nothing_is_sent_before_it_is_persisted() {
     let (server, store) = (TestServer::start().await, Memory::default());
     store.with(|kept| kept.is_shut = true);
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
@@ -121,7 +121,7 @@ async fn nothing_leaves_before_it_is_kept() {
 }
 
 #[tokio::test]
-async fn the_next_process_goes_on_where_the_one_before_was() {
+async fn the_next_process_continues_the_session() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut peer = server.welcomes().await;
@@ -307,7 +307,7 @@ async fn records_of_a_message_in_two_streams_are_written_with_the_last_answer() 
 }
 
 #[tokio::test]
-async fn a_second_stream_that_drops_its_acknowledgement_decides_nothing_but_by_the_policy() {
+async fn a_second_stream_that_drops_its_acknowledgement_follows_the_policy() {
     for (on_dropped, code) in [
         (OnDropped::Reject, Some(ReasonCode::UnspecifiedError)),
         (OnDropped::Accept, Some(ReasonCode::Success)),
@@ -388,7 +388,7 @@ async fn a_client_without_a_store_writes_no_records() {
 }
 
 #[tokio::test]
-async fn a_message_that_never_left_is_sent_as_a_first_one() {
+async fn an_unsent_message_is_sent_without_dup() {
     let (nowhere, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&nowhere), store.clone()).unwrap();
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
@@ -406,7 +406,7 @@ async fn a_message_that_never_left_is_sent_as_a_first_one() {
 
 /// The server loses the session before it was ever told of the message.
 #[tokio::test]
-async fn what_waits_for_the_store_when_the_connection_ends_was_never_sent() {
+async fn messages_that_wait_for_the_store_at_the_end_of_a_connection_are_unsent() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut events = client.events();
@@ -463,7 +463,7 @@ async fn a_subscription_that_was_dropped_without_a_connection_ends_with_the_next
 
 /// Requests during the last commit aren't persisted and don't delay the end.
 #[tokio::test]
-async fn who_goes_on_publishing_does_not_hold_up_the_end() {
+async fn publishing_during_a_stop_does_not_delay_the_end() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let peer = server.welcomes().await;
@@ -510,7 +510,7 @@ async fn a_restored_session_goes_on_without_a_store_too() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_stops_the_client_and_nothing_leaves() {
+async fn a_store_that_fails_stops_the_client_and_nothing_is_sent() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut events = client.events();
@@ -539,7 +539,7 @@ async fn a_store_that_fails_stops_the_client_and_nothing_leaves() {
 }
 
 #[tokio::test]
-async fn something_else_is_no_session() {
+async fn records_that_are_no_session_are_refused() {
     let (server, store) = (TestServer::start().await, Memory::default());
     store.with(|kept| drop(kept.entries.insert(b"m1".to_vec(), Vec::new())));
     let refused = Client::start_with_store(options(&server), store).unwrap_err();
@@ -557,7 +557,7 @@ async fn something_else_is_no_session() {
 
 /// The store has five seconds for its last commit.
 #[tokio::test]
-async fn a_store_that_hangs_keeps_no_client_from_stopping() {
+async fn a_store_that_hangs_does_not_prevent_a_stop() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let _peer = server.welcomes().await;

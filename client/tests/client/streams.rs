@@ -67,7 +67,7 @@ async fn a_subscription_is_a_stream() {
 
 /// gneiss_messages_reorder
 #[tokio::test]
-async fn a_message_is_acknowledged_when_it_is_taken() {
+async fn a_message_is_acknowledged_when_it_is_consumed() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
@@ -85,7 +85,7 @@ async fn a_message_is_acknowledged_when_it_is_taken() {
 }
 
 #[tokio::test]
-async fn a_message_that_nobody_takes_is_not_acknowledged() {
+async fn an_unread_message_is_not_acknowledged() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
@@ -103,7 +103,7 @@ async fn a_message_that_nobody_takes_is_not_acknowledged() {
 
 /// [MQTT-4.5.0-2]
 #[tokio::test]
-async fn a_message_for_nobody_is_acknowledged_and_counted() {
+async fn a_message_without_a_stream_is_acknowledged_and_counted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     settles(&mut peer, 9).await;
@@ -128,7 +128,7 @@ async fn every_stream_that_matches_gets_a_message_once() {
 }
 
 #[tokio::test]
-async fn a_dropped_stream_unsubscribes_and_lets_go_of_what_it_held() {
+async fn a_dropped_stream_unsubscribes_and_frees_its_messages() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
@@ -229,7 +229,7 @@ async fn an_unsubscribed_stream_ends_when_it_is_drained() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_not_returned_comes_next_time() {
+async fn a_message_whose_future_was_dropped_is_returned_next() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;

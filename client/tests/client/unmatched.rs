@@ -80,7 +80,7 @@ async fn messages_that_come_before_the_subscription_are_delivered_and_acknowledg
 
 /// The other streams go on.
 #[tokio::test]
-async fn what_nobody_subscribes_to_is_refused_after_its_wait_and_reported() {
+async fn an_unmatched_message_is_refused_after_its_wait_and_reported() {
     let server = TestServer::start().await;
     let mut options = resuming(&server);
     options.connect.unmatched_wait = millis(50);
@@ -107,7 +107,7 @@ async fn what_nobody_subscribes_to_is_refused_after_its_wait_and_reported() {
 }
 
 #[tokio::test]
-async fn what_was_waiting_goes_to_the_stream_of_unmatched_messages() {
+async fn waiting_messages_are_routed_to_the_unmatched_stream() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = resumed(resuming(&server), &server).await;
     peer.sends(&publish("old/1", at_least_once(1))).await;
@@ -118,7 +118,7 @@ async fn what_was_waiting_goes_to_the_stream_of_unmatched_messages() {
 }
 
 #[tokio::test]
-async fn what_the_application_discards_is_acknowledged_and_counted() {
+async fn discarded_messages_are_acknowledged_and_counted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = resumed(resuming(&server), &server).await;
     peer.sends(&publish("old/1", at_least_once(1))).await;
@@ -131,7 +131,7 @@ async fn what_the_application_discards_is_acknowledged_and_counted() {
 }
 
 #[tokio::test]
-async fn a_refused_subscription_gives_its_messages_back() {
+async fn a_refused_subscription_returns_its_messages_to_the_unmatched() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = resumed(resuming(&server), &server).await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
@@ -152,7 +152,7 @@ async fn a_refused_subscription_gives_its_messages_back() {
 
 /// Without subscription identifiers nothing tells such a message from one of an earlier process.
 #[tokio::test]
-async fn what_is_on_its_way_to_a_closed_stream_does_not_wait() {
+async fn messages_for_a_closed_stream_do_not_wait() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = resumed(resuming(&server), &server).await;
     drop(subscribed(&client, &mut peer, 1, "lamp/+").await);

@@ -100,7 +100,7 @@ fn after_a_refusing_pubrec_the_same_identifier_is_another_message() {
 }
 
 #[test]
-fn every_code_that_a_client_can_say_is_said_and_no_other() {
+fn every_reason_code_that_a_client_may_send_is_sent_and_no_other() {
     for code in ReasonCode::ALL.iter().copied() {
         for (ack_type, delivery) in [
             (AckType::PubAck, at_least_once(1)),
@@ -141,7 +141,7 @@ fn a_second_answer_changes_nothing() {
 }
 
 #[test]
-fn of_several_answers_the_gravest_counts() {
+fn the_most_severe_of_several_reason_codes_is_sent() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);
@@ -155,7 +155,7 @@ fn of_several_answers_the_gravest_counts() {
 
 /// manual_pub_ack_disconnect_cancellation
 #[test]
-fn an_answer_is_for_the_servers_repetition_or_for_nobody() {
+fn a_late_acknowledgement_answers_only_the_repetition() {
     let mut client = Client::connected();
     client.receives_all(&[
         publish("a", at_least_once(1)),
@@ -188,7 +188,7 @@ fn an_answer_is_for_the_servers_repetition_or_for_nobody() {
 }
 
 #[test]
-fn what_nobody_will_answer_waits_for_the_next_connection_and_is_delivered_again() {
+fn a_message_given_up_is_delivered_again_on_the_next_connection() {
     for delivery in [at_least_once(1), exactly_once(1)] {
         let mut client = Client::connected();
         client.receives_all(&[publish("a", delivery), publish("b", at_least_once(2))]);
@@ -227,7 +227,7 @@ fn what_is_given_up_after_its_connection_is_delivered_again() {
 }
 
 #[test]
-fn what_one_of_several_gives_up_is_not_acknowledged_by_the_others() {
+fn a_message_given_up_by_one_of_several_streams_is_not_acknowledged() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);

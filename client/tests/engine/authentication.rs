@@ -195,7 +195,7 @@ fn another_method_or_none_breaks_the_exchange() {
 
 /// [MQTT-4.12.0-2]
 #[test]
-fn success_before_connack_is_not_auths_to_say() {
+fn auth_with_success_before_connack_is_a_protocol_error() {
     let mut client = Client::connecting(echo());
     client.receives(&ends_well());
     assert_eq!(early_breach(&mut client), "MQTT-4.12.0-2");
@@ -242,7 +242,7 @@ fn a_refusal_ends_the_exchange_whatever_method_it_names() {
 
 /// [U-4.12-1]
 #[test]
-fn an_authenticator_that_gives_up_ends_the_attempt_without_a_word() {
+fn an_authenticator_that_fails_ends_the_attempt_without_a_packet() {
     let question = auth(ReasonCode::ContinueAuthentication, "ECHO", None);
     let too_long = AuthenticationError::new("the answer is too large to send");
     for (answer, error) in [
@@ -265,7 +265,7 @@ fn an_authenticator_that_gives_up_ends_the_attempt_without_a_word() {
 }
 
 #[test]
-fn a_server_that_is_not_believed_leaves_the_session_as_it_was() {
+fn a_server_that_fails_authentication_leaves_the_session_unchanged() {
     let mut client = authenticated();
     client.publishes("a", QoS::AtLeastOnce);
     client.sends();
@@ -323,7 +323,7 @@ fn every_connection_begins_a_fresh_exchange() {
 }
 
 #[test]
-fn what_cannot_begin_is_found_before_anything_is_sent() {
+fn an_authenticator_that_cannot_begin_sends_nothing() {
     struct Dry;
     impl Authenticator for Dry {
         fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
@@ -431,7 +431,7 @@ fn auth_of_another_method_or_out_of_turn_is_answered_with_0x82() {
 
 /// [MQTT-4.12.1-2]
 #[test]
-fn a_re_authentication_that_fails_here_ends_the_connection_with_a_word() {
+fn a_re_authentication_that_the_client_rejects_ends_with_disconnect() {
     for (answer, error) in [
         (auth(ReasonCode::Success, "ECHO", Some(b"evil")), BAD_END),
         (goes_on(b"flood"), too_large()),
@@ -522,7 +522,7 @@ fn a_re_authentication_has_its_own_time() {
 }
 
 #[test]
-fn a_re_authentication_without_end_may_be_wished_for() {
+fn a_re_authentication_may_have_no_timeout() {
     let mut options = echo();
     options
         .authentication
@@ -565,7 +565,7 @@ fn a_re_authentication_ends_with_its_connection_and_is_not_repeated() {
 
 /// [MQTT-3.1.2-29]
 #[test]
-fn explanations_in_auth_that_nobody_asked_for_are_a_breach() {
+fn problem_information_in_auth_that_was_not_requested_is_a_violation() {
     let mut options = echo();
     options.request_problem_information = Some(false);
     let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));

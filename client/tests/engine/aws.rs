@@ -123,7 +123,7 @@ fn a_connect_that_the_service_would_change_or_refuse_is_not_sent() {
 
 /// AWS IoT Core denies some publishes by closing the connection, every time.
 #[test]
-fn a_message_that_the_service_always_hangs_up_on_is_given_up() {
+fn a_message_fails_after_the_service_closed_the_connection_over_it_each_time() {
     let mut client = aws();
     let denied = client.publishes("forbidden", QoS::AtLeastOnce);
     for _ in 0..3 {
@@ -144,7 +144,7 @@ fn a_message_that_the_service_always_hangs_up_on_is_given_up() {
 
 /// flow_control_iot_core_publish_tps
 #[test]
-fn a_seconds_worth_leaves_at_once_and_the_rest_at_the_pace() {
+fn a_burst_of_one_second_is_sent_at_once_and_the_rest_at_the_rate_limit() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut client = paced();
         for _ in 0..650 {
@@ -162,7 +162,7 @@ fn a_seconds_worth_leaves_at_once_and_the_rest_at_the_pace() {
 }
 
 #[test]
-fn what_waits_for_its_turn_leaves_in_order_and_has_its_outcome() {
+fn rate_limited_messages_are_sent_in_order_and_have_outcomes() {
     let mut client = paced();
     let numbers: Vec<_> = (0..120).map(|number| format!("{number}")).collect();
     for number in &numbers {
@@ -184,7 +184,7 @@ fn what_waits_for_its_turn_leaves_in_order_and_has_its_outcome() {
 
 /// flow_control_iot_core_throughput
 #[test]
-fn bytes_have_a_pace_of_their_own_and_are_counted_as_they_are() {
+fn the_rate_limit_of_bytes_counts_encoded_bytes() {
     let mut client = paced();
     let payload = vec![b'x'; 64 * 1024 - 12];
     for _ in 0..12 {
@@ -203,7 +203,7 @@ fn bytes_have_a_pace_of_their_own_and_are_counted_as_they_are() {
 }
 
 #[test]
-fn a_message_larger_than_a_seconds_worth_leaves_when_nothing_is_owed() {
+fn a_message_larger_than_the_rate_limit_is_sent_when_the_budget_is_full() {
     let mut client = paced();
     let payload = vec![b'x'; 2 * 1024 * 1024];
     client
@@ -217,7 +217,7 @@ fn a_message_larger_than_a_seconds_worth_leaves_when_nothing_is_owed() {
 }
 
 #[test]
-fn received_messages_count_but_silence_nobody() {
+fn received_messages_count_against_the_rate_but_do_not_stop_publishing() {
     let mut client = paced();
     for _ in 0..100 {
         client.receives(&publish("b", at_most_once()));
@@ -259,7 +259,7 @@ fn acknowledgements_and_subscriptions_do_not_wait_for_messages() {
 }
 
 #[test]
-fn what_was_queued_offline_keeps_the_pace_too_and_a_new_connection_has_a_new_second() {
+fn messages_queued_offline_obey_the_rate_limit_of_each_connection() {
     let mut options = options();
     options.pace = Some(PACE);
     let mut client = Client::new(options);

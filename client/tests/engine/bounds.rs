@@ -60,7 +60,7 @@ fn is_full(client: &mut Client) -> bool {
 
 /// [MQTT-3.2.2-5]
 #[test]
-fn messages_of_sessions_that_are_lost_again_and_again_do_not_pile_up() {
+fn messages_of_repeatedly_lost_sessions_do_not_accumulate() {
     let mut client = Client::new(taking(2));
     let mut unconsumed = Vec::new();
     for _ in 0..2 {
@@ -83,7 +83,7 @@ fn messages_of_sessions_that_are_lost_again_and_again_do_not_pile_up() {
 
 /// [MQTT-4.3.3-10] [MQTT-4.4.0-1]
 #[test]
-fn a_server_that_repeats_nothing_is_sent_away_when_it_is_too_much() {
+fn a_server_that_repeats_nothing_is_disconnected_above_the_bound() {
     let mut client = Client::new(taking(2));
     is_sent(&mut client, &connack(), two(1));
     client.loses_connection();
@@ -119,7 +119,7 @@ fn messages_that_are_released_before_their_pubrec_still_count() {
 
 /// [MQTT-4.3.3-4]
 #[test]
-fn messages_that_are_released_instead_of_repeated_do_not_pile_up() {
+fn messages_that_are_released_instead_of_repeated_do_not_accumulate() {
     let mut client = Client::new(taking(2));
     let released = [publish("a", exactly_once(1)), publish("b", exactly_once(2))];
     assert_eq!(is_sent(&mut client, &connack(), released.clone()).len(), 2);
@@ -134,7 +134,7 @@ fn messages_that_are_released_instead_of_repeated_do_not_pile_up() {
 
 /// [MQTT-2.2.1-4]
 #[test]
-fn messages_with_one_identifier_between_them_do_not_pile_up() {
+fn messages_that_share_one_identifier_do_not_accumulate() {
     let mut client = Client::new(taking(2));
     let twice = [
         publish("a", at_least_once(1)),
@@ -158,7 +158,7 @@ fn messages_with_one_identifier_between_them_do_not_pile_up() {
 
 /// [MQTT-3.3.1-1]
 #[test]
-fn new_messages_under_an_identifier_that_is_still_owed_do_not_pile_up() {
+fn new_messages_under_an_unacknowledged_identifier_do_not_accumulate() {
     let mut client = Client::new(taking(1));
     let [message, _] = two(1);
     for round in 0..3 {
@@ -182,7 +182,7 @@ fn new_messages_under_an_identifier_that_is_still_owed_do_not_pile_up() {
 }
 
 #[test]
-fn what_the_application_has_taken_takes_no_room() {
+fn consumed_messages_use_no_memory() {
     let mut client = Client::new(taking(2));
     for round in 0..50 {
         let ids = is_sent(&mut client, &connack(), two(1));
@@ -193,7 +193,7 @@ fn what_the_application_has_taken_takes_no_room() {
 }
 
 #[test]
-fn a_message_for_several_is_untaken_until_all_have_it() {
+fn a_message_for_several_is_unconsumed_until_all_have_it() {
     let mut client = Client::new(taking(2));
     let mut shared = Vec::new();
     for _ in 0..2 {
@@ -211,7 +211,7 @@ fn a_message_for_several_is_untaken_until_all_have_it() {
 }
 
 #[test]
-fn a_session_that_moves_on_leaves_what_the_old_application_has_behind() {
+fn a_moved_session_does_not_count_deliveries_of_the_old_application() {
     let mut client = Client::new(taking(2));
     for _ in 0..2 {
         is_sent(&mut client, &connack(), two(1));
@@ -228,7 +228,7 @@ fn a_session_that_moves_on_leaves_what_the_old_application_has_behind() {
 }
 
 #[test]
-fn events_that_nobody_polls_end_the_reading() {
+fn unpolled_events_stop_the_reading() {
     let mut client = Client::connected();
     client.events();
     let flood = publish("a", at_most_once()).as_bytes().repeat(1000);
@@ -292,7 +292,7 @@ fn a_full_engine_holds_what_its_limits_say() {
 
 /// [MQTT-4.3.3-10]
 #[test]
-fn repetitions_of_a_message_owe_one_pubrec_at_a_time() {
+fn repetitions_of_a_message_have_one_pending_pubrec() {
     let mut client = Client::connected_as(taking(2), &connack());
     client.receives(&publish("a", exactly_once(1)));
     client.takes_all();
@@ -313,7 +313,7 @@ fn repetitions_of_a_message_owe_one_pubrec_at_a_time() {
 
 /// mosquitto_sends_all_at_resumption [MQTT-3.3.4-9]
 #[test]
-fn what_a_resumed_session_brings_may_exceed_the_receive_maximum_up_to_a_bound() {
+fn a_resumed_session_may_exceed_the_receive_maximum_up_to_a_bound() {
     const TOLERATED: u16 = 2 + 16_384;
     let mut client = Client::connected_as(taking(2), &connack());
     client.reconnects(&connack_resumed());
@@ -383,7 +383,7 @@ fn what_a_resumed_session_brings_may_exceed_the_receive_maximum_up_to_a_bound() 
 
 /// [MQTT-3.3.4-9]
 #[test]
-fn what_a_resumed_session_brings_is_bounded_in_bytes() {
+fn messages_of_a_resumed_session_are_bounded_in_bytes() {
     const LARGE: usize = 1 << 20;
     let large = |id| {
         let publish = Publish {
@@ -408,7 +408,7 @@ fn what_a_resumed_session_brings_is_bounded_in_bytes() {
 
 /// [MQTT-3.3.4-9]
 #[test]
-fn a_new_session_brings_no_more_than_the_receive_maximum() {
+fn a_new_session_may_not_exceed_the_receive_maximum() {
     let mut client = Client::connected_as(taking(2), &connack());
     client.reconnects(&connack());
     (1..=3).for_each(|id| client.receives(&publish("a", again(at_least_once(id)))));
@@ -494,7 +494,7 @@ fn without_a_maximum_packet_size_the_memory_budget_limits_packets() {
 }
 
 #[test]
-fn what_is_copied_of_a_servers_texts_is_limited_and_the_rest_is_counted() {
+fn copied_texts_of_a_server_are_limited_and_the_rest_is_counted() {
     let (long, empty) = (
         "ä".repeat(3000),
         UserProperty {
@@ -519,7 +519,7 @@ fn what_is_copied_of_a_servers_texts_is_limited_and_the_rest_is_counted() {
 }
 
 #[test]
-fn outcomes_that_nobody_takes_hold_an_eighth_of_the_memory_budget_in_texts() {
+fn unread_outcomes_hold_texts_of_an_eighth_of_the_memory_budget() {
     let mut options = options();
     options.memory_budget = 8 * 10_000;
     let mut client = Client::connected_as(options, &connack());

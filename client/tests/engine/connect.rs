@@ -55,14 +55,14 @@ fn sample_options() -> ConnectOptions {
 }
 
 #[test]
-fn connect_is_what_the_sample_sends() {
+fn connect_equals_that_of_the_aws_sample() {
     let mut client = Client::new(sample_options());
     client.opens();
     assert_eq!(hex(&client.sends_bytes()), GOLDEN);
 }
 
 #[test]
-fn connect_carries_everything_that_was_asked_for() {
+fn connect_carries_every_option() {
     let mut options = options();
     options.keep_alive = Duration::from_secs(30);
     options.session_expiry_interval = Some(7);
@@ -97,7 +97,7 @@ fn connect_carries_everything_that_was_asked_for() {
 
 /// [MQTT-3.1.2-7] [MQTT-3.1.2-9] [MQTT-3.1.3-10]
 #[test]
-fn connect_carries_a_will_with_everything_that_it_carries_along() {
+fn connect_carries_a_will_with_all_its_properties() {
     let mut will = Will::new("gone", "bye");
     will.qos = QoS::AtLeastOnce;
     will.retain = true;
@@ -161,7 +161,7 @@ fn connect_carries_a_will_with_everything_that_it_carries_along() {
 
 /// [MQTT-3.1.3-11]
 #[test]
-fn a_will_that_cannot_be_said_is_found_before_anything_is_sent() {
+fn an_invalid_will_is_found_before_anything_is_sent() {
     type Break = fn(&mut Will);
     let breaks: [(Break, &str); 6] = [
         (|will| will.topic = "a/#".into(), "the will's topic"),
@@ -194,7 +194,7 @@ fn a_will_that_cannot_be_said_is_found_before_anything_is_sent() {
 }
 
 #[test]
-fn a_number_that_connect_cannot_say_is_refused_by_name() {
+fn a_number_that_does_not_fit_into_connect_is_refused_by_name() {
     type Break = fn(&mut ConnectOptions);
     let breaks: [(Break, &str); 7] = [
         (
@@ -269,7 +269,7 @@ fn a_keep_alive_is_sent_in_whole_seconds_rounded_up() {
 
 /// [MQTT-3.1.0-1] [U-3.1.4-1]
 #[test]
-fn nothing_leaves_before_connack_but_connect() {
+fn only_connect_is_sent_before_connack() {
     let mut client = Client::new(options());
     client.publishes("a", QoS::AtLeastOnce);
     client.opens();
@@ -288,7 +288,7 @@ fn nothing_leaves_before_connack_but_connect() {
 }
 
 #[test]
-fn what_cannot_be_said_in_connect_is_found_before_anything_is_sent() {
+fn options_that_do_not_fit_into_connect_are_found_before_sending() {
     let mut options = options();
     options.client_id = "nul\0".into();
     assert!(matches!(
@@ -308,7 +308,7 @@ fn what_cannot_be_said_in_connect_is_found_before_anything_is_sent() {
 }
 
 #[test]
-fn connack_tells_what_the_server_takes() {
+fn connack_sets_the_limits_of_the_server() {
     let user_properties = [UserProperty::new("k", "v").unwrap()];
     let properties = ConnAckProperties {
         receive_maximum: 7.try_into().ok(),
@@ -337,7 +337,7 @@ fn connack_tells_what_the_server_takes() {
 
 /// [U-3.2.2-2]
 #[test]
-fn what_connack_leaves_out_is_the_default_and_not_the_last_connections_value() {
+fn absent_connack_properties_have_their_default_on_each_connection() {
     let strict = ConnAckProperties {
         receive_maximum: 1.try_into().ok(),
         maximum_qos: Some(QoS::AtMostOnce),
@@ -389,7 +389,7 @@ fn an_assigned_client_identifier_is_kept_for_later_connections() {
 
 /// [MQTT-3.2.2-16]
 #[test]
-fn a_client_without_an_identifier_that_is_given_none_leaves() {
+fn a_missing_assigned_client_identifier_is_a_violation() {
     let mut options = options();
     options.client_id = String::new();
     let mut client = Client::connecting(options);
@@ -399,7 +399,7 @@ fn a_client_without_an_identifier_that_is_given_none_leaves() {
 
 /// [MQTT-3.2.2-7] [U-3.2.2-4]
 #[test]
-fn a_refusal_says_everything_that_the_server_said_and_is_not_answered() {
+fn a_refusal_contains_all_properties_of_connack_and_is_not_answered() {
     let user_properties = [UserProperty::new("k", "v").unwrap()];
     let properties = ConnAckProperties {
         reason_string: Utf8String::new("no such user").ok(),
@@ -428,7 +428,7 @@ fn a_refusal_says_everything_that_the_server_said_and_is_not_answered() {
 
 /// direct_connect_connack_refusal
 #[test]
-fn every_refusal_of_the_standard_is_told_by_its_code() {
+fn every_refusal_of_the_standard_is_reported_with_its_code() {
     for code in ReasonCode::ALL
         .iter()
         .copied()
@@ -444,7 +444,7 @@ fn every_refusal_of_the_standard_is_told_by_its_code() {
 
 /// mqtt5_no_connack_timeout, connack_timeout [U-3.2-1]
 #[test]
-fn connack_that_does_not_come_in_time_ends_the_attempt() {
+fn a_missing_connack_ends_the_attempt_after_its_timeout() {
     let mut options = options();
     options.connack_timeout = Duration::from_secs(20);
     let mut client = Client::connecting(options);
@@ -461,7 +461,7 @@ fn connack_that_does_not_come_in_time_ends_the_attempt() {
 }
 
 #[test]
-fn timeouts_beyond_the_clock_are_never() {
+fn timeouts_beyond_the_range_of_the_clock_never_fire() {
     let mut options = options();
     options.connack_timeout = Duration::MAX;
     options.ack_timeout = Duration::MAX;
@@ -476,7 +476,7 @@ fn timeouts_beyond_the_clock_are_never() {
 
 /// [MQTT-3.2.0-1]
 #[test]
-fn nothing_may_come_before_connack() {
+fn any_packet_before_connack_is_a_violation() {
     for early in [
         publish("a", at_most_once()),
         suback(1, &[ReasonCode::Success]),
@@ -493,7 +493,7 @@ fn nothing_may_come_before_connack() {
 
 /// [MQTT-4.12.0-6]
 #[test]
-fn authentication_that_nobody_asked_for_ends_the_attempt() {
+fn auth_without_an_authentication_method_ends_the_attempt() {
     let mut client = Client::connecting(options());
     client.receives_bytes(&[0xF0, 0x07, 0x18, 0x05, 0x15, 0x00, 0x02, b'm', b'e']);
     assert_breach(&mut client, "MQTT-4.12.0-6");
@@ -562,7 +562,7 @@ fn a_client_that_never_starts_clean_takes_a_session_or_none() {
 }
 
 #[test]
-fn a_transport_that_closes_before_connack_says_so() {
+fn a_transport_that_closes_before_connack_is_reported_as_closed() {
     let mut client = Client::connecting(options());
     assert_eq!(
         client.loses_connection(),

@@ -53,7 +53,7 @@ fn nothing_is_sent_after_disconnect() {
 }
 
 #[test]
-fn disconnect_before_connack_ends_the_attempt_without_a_word() {
+fn disconnect_before_connack_ends_the_attempt_without_a_packet() {
     let mut client = Client::connecting(options());
     client.disconnects();
     assert!(client.sends().is_empty());
@@ -241,7 +241,7 @@ fn a_session_that_ends_with_its_connection_is_not_prolonged() {
 
 /// from_server_disconnect [U-3.14-1] [U-3.2.2-4]
 #[test]
-fn the_servers_disconnect_is_told_in_its_own_words_and_not_answered() {
+fn the_servers_disconnect_is_reported_with_its_properties_and_not_answered() {
     let user_properties = [UserProperty::new("k", "v").unwrap()];
     let properties = DisconnectProperties {
         reason_string: Utf8String::new("come back later").ok(),
@@ -270,7 +270,7 @@ fn the_servers_disconnect_is_told_in_its_own_words_and_not_answered() {
 
 /// rumqttc_disconnect_of_one_byte
 #[test]
-fn every_reason_of_the_standard_is_told_by_its_code() {
+fn every_disconnect_reason_of_the_standard_is_reported_with_its_code() {
     let codes = ReasonCode::ALL.iter().copied();
     for code in codes.filter(|code| code.is_legal_in(PacketType::Disconnect, Sender::Server)) {
         let mut client = Client::connected();
@@ -283,7 +283,7 @@ fn every_reason_of_the_standard_is_told_by_its_code() {
 }
 
 #[test]
-fn a_transport_that_closes_or_breaks_says_how() {
+fn the_end_of_a_transport_is_reported_with_its_cause() {
     for (cause, expected) in [
         (CloseCause::Eof, ConnectionError::Closed),
         (CloseCause::Reset, ConnectionError::Reset),
@@ -298,7 +298,7 @@ fn a_transport_that_closes_or_breaks_says_how() {
 
 /// [MQTT-3.14.4-1]
 #[test]
-fn a_reason_that_came_counts_more_than_how_the_transport_closed() {
+fn a_received_reason_takes_precedence_over_the_transport_error() {
     let mut client = Client::connected();
     client.receives(&disconnect(ReasonCode::SessionTakenOver));
     let ended = client.engine.handle_closed(CloseCause::Reset);

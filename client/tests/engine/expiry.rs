@@ -87,7 +87,7 @@ fn a_message_that_has_waited_too_long_fails_and_is_not_sent() {
 }
 
 #[test]
-fn time_behind_the_servers_receive_maximum_counts_too() {
+fn time_spent_waiting_for_the_receive_maximum_counts() {
     let receive_maximum = 1.try_into().ok();
     let mut client = Client::connected_to(&connack_with(ConnAckProperties {
         receive_maximum,
@@ -104,7 +104,7 @@ fn time_behind_the_servers_receive_maximum_counts_too() {
 }
 
 #[test]
-fn what_is_sent_at_once_keeps_its_interval_even_if_that_is_zero() {
+fn a_message_sent_at_once_keeps_its_expiry_interval_even_if_zero() {
     for seconds in [0, 1, u32::MAX] {
         let mut client = Client::connected();
         publishes(&mut client, expiring("a", seconds));
@@ -180,7 +180,7 @@ fn an_exchange_that_has_reached_pubrec_goes_on_however_late() {
 }
 
 #[test]
-fn expired_messages_make_room() {
+fn expired_messages_free_space_in_the_queue() {
     let mut options = options();
     options.queue.count = 2;
     let mut client = Client::new(options);
@@ -197,7 +197,7 @@ fn expired_messages_make_room() {
 }
 
 #[test]
-fn a_session_that_moves_on_takes_the_time_along() {
+fn a_session_that_is_moved_keeps_the_waiting_time() {
     let mut client = Client::new(options());
     publishes(&mut client, expiring("a", 10));
     client.waits(Duration::from_secs(4));

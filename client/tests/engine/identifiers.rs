@@ -88,7 +88,7 @@ fn a_server_without_identifiers_gets_none_and_they_come_back_with_one_that_has_t
 }
 
 #[test]
-fn what_was_queued_offline_heeds_the_server_that_it_meets() {
+fn requests_queued_offline_obey_the_limits_of_the_server() {
     for (answer, has_identifiers) in [(connack(), true), (without(), false)] {
         let mut client = Client::new(crate::bench::options());
         subscribes_as(&mut client, "a", 9);

@@ -28,7 +28,7 @@ fn qos_0_is_delivered_and_not_acknowledged() {
 
 /// receive_qos1_return_puback [MQTT-4.3.2-4] [MQTT-2.2.1-5]
 #[test]
-fn qos_1_is_acknowledged_when_the_application_has_taken_it() {
+fn qos_1_is_acknowledged_when_the_application_has_consumed_it() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(0x1234)));
     let (_, id) = client.messages().remove(0);
@@ -50,7 +50,7 @@ fn after_puback_the_same_identifier_is_another_message() {
 
 /// [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-4.3.3-12]
 #[test]
-fn qos_2_takes_its_four_steps_as_often_as_the_server_likes() {
+fn qos_2_completes_its_four_packets_with_any_repetitions() {
     let mut client = Client::connected();
     for _ in 0..2 {
         client.receives(&publish("a", exactly_once(1)));
@@ -173,7 +173,7 @@ fn both_directions_have_identifiers_of_their_own() {
 
 /// awscrt_no_own_receive_maximum [MQTT-3.3.4-9] [U-3.3.4-2]
 #[test]
-fn more_than_the_receive_maximum_is_a_breach() {
+fn exceeding_the_receive_maximum_is_a_violation() {
     for second in [
         publish("b", at_least_once(2)),
         publish("b", exactly_once(2)),
@@ -194,7 +194,7 @@ fn more_than_the_receive_maximum_is_a_breach() {
 
 /// [MQTT-3.3.4-9]
 #[test]
-fn a_place_is_free_again_after_puback_and_after_pubcomp() {
+fn the_receive_quota_is_restored_after_puback_and_after_pubcomp() {
     let mut options = options();
     options.receive_maximum = Some(1);
     let mut client = Client::connected_as(options, &connack());
@@ -215,7 +215,7 @@ fn a_place_is_free_again_after_puback_and_after_pubcomp() {
 
 /// The quota is reset with each connection (§4.9), whatever was left of it on the last one.
 #[test]
-fn what_is_left_of_the_last_connection_takes_no_place_on_this_one() {
+fn messages_of_the_last_connection_use_no_receive_quota_on_this_one() {
     let mut options = options();
     options.receive_maximum = Some(1);
     let mut client = Client::connected_as(options, &connack());
@@ -258,7 +258,7 @@ fn a_message_carries_its_properties_and_flags() {
 
 /// [MQTT-4.2-1]
 #[test]
-fn input_split_anywhere_says_the_same() {
+fn input_split_anywhere_has_the_same_result() {
     let conversation = [
         connack(),
         publish("a", at_most_once()),

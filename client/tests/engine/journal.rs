@@ -78,7 +78,7 @@ fn restored(entries: Entries) -> Client {
 }
 
 #[test]
-fn everything_that_a_server_may_know_is_kept() {
+fn everything_that_a_server_may_know_is_persisted() {
     let mut client = restored(entries());
     client.opens();
     client.sends();
@@ -102,7 +102,7 @@ fn everything_that_a_server_may_know_is_kept() {
 /// A connection that ends while its output waits for the store takes nothing with it that never
 /// left.
 #[test]
-fn what_was_staged_and_never_left_is_as_new() {
+fn staged_messages_that_were_not_sent_are_new() {
     for connack in [connack(), connack_resumed()] {
         let mut client = Client::connected();
         client.engine.record_changes();
@@ -141,7 +141,7 @@ fn what_was_staged_and_never_left_is_as_new() {
 
 /// Packets are sent in the order in which they were staged, and no others are sent.
 #[test]
-fn only_what_was_staged_leaves() {
+fn only_staged_requests_are_sent() {
     let mut client = Client::connected();
     client.engine.record_changes();
     client
@@ -164,7 +164,7 @@ fn only_what_was_staged_leaves() {
 
 /// The message may have been sent, so it is repeated from now on.
 #[test]
-fn what_is_kept_as_sent_is_repeated_by_the_next_process() {
+fn messages_persisted_as_sent_are_repeated_by_the_next_process() {
     let mut client = Client::connected();
     client.engine.record_changes();
     client
@@ -180,7 +180,7 @@ fn what_is_kept_as_sent_is_repeated_by_the_next_process() {
 
 /// Time for acknowledgements begins when what they are for has left.
 #[test]
-fn what_waits_for_the_store_does_not_time_out() {
+fn requests_that_wait_for_the_store_do_not_time_out() {
     let mut options = options();
     options.ack_timeout = Duration::from_secs(10);
     let mut client = Client::connected_as(options, &connack());
@@ -204,7 +204,7 @@ fn what_waits_for_the_store_does_not_time_out() {
 
 /// A server that acknowledges what it can't have makes nothing of what is kept.
 #[test]
-fn what_is_acknowledged_before_it_left_can_be_restored() {
+fn requests_acknowledged_before_they_were_sent_can_be_restored() {
     let mut client = Client::connected();
     client.engine.record_changes();
     client
@@ -244,7 +244,7 @@ fn a_subscription_that_was_to_end_ends_in_the_next_process() {
 
 /// The server began another session in between, and its CONNACK was lost.
 #[test]
-fn an_identifier_that_stands_for_another_message_is_not_kept_for_the_first() {
+fn a_reused_identifier_is_not_persisted_for_its_first_message() {
     let mut client = restored(entries());
     client.reconnects(&connack_resumed());
     client.receives(&publish("lamp/2", exactly_once(10)));
@@ -262,7 +262,7 @@ fn an_identifier_that_stands_for_another_message_is_not_kept_for_the_first() {
 
 /// A server that sends PUBREL before it has PUBREC, and then uses the identifier again.
 #[test]
-fn a_message_is_not_kept_as_received_because_an_earlier_one_of_its_identifier_was() {
+fn a_message_is_not_persisted_as_received_for_an_earlier_one_of_its_identifier() {
     for refused in [false, true] {
         let mut client = Client::connected();
         client.engine.record_changes();
@@ -298,7 +298,7 @@ fn a_message_is_not_kept_as_received_because_an_earlier_one_of_its_identifier_wa
 
 /// The connection ends before the application has consumed any of the messages.
 #[test]
-fn what_was_released_before_it_was_taken_is_not_repeated() {
+fn messages_released_before_they_were_consumed_are_not_repeated() {
     let mut client = Client::connected();
     client.receives(&publish("lamp/1", exactly_once(9)));
     let (_, first) = client.messages().remove(0);
@@ -316,7 +316,7 @@ fn what_was_released_before_it_was_taken_is_not_repeated() {
 }
 
 #[test]
-fn nothing_has_to_wait_for_it_that_a_message_is_over() {
+fn the_removal_of_a_message_delays_nothing() {
     let mut client = Client::connected();
     client.engine.record_changes();
     let mut kept = Entries::new();
@@ -340,7 +340,7 @@ fn nothing_has_to_wait_for_it_that_a_message_is_over() {
 }
 
 #[test]
-fn a_session_that_was_kept_is_not_kept_again() {
+fn a_persisted_session_is_not_persisted_again() {
     let mut client = restored(entries());
     keep(&mut client, &mut Entries::new());
     assert!(!client.engine.has_changes());
@@ -358,7 +358,7 @@ fn a_session_that_was_kept_is_not_kept_again() {
 
 /// Messages that begin and end while the store hangs leave no records.
 #[test]
-fn what_was_never_kept_needs_no_removal() {
+fn records_that_were_never_written_need_no_removal() {
     let mut options = options();
     options.offline = Offline::DropOldest;
     options.queue.count = 3;
@@ -380,7 +380,7 @@ fn what_was_never_kept_needs_no_removal() {
 }
 
 #[test]
-fn what_is_over_is_not_kept() {
+fn finished_requests_are_not_persisted() {
     let mut client = Client::connected();
     client.engine.record_changes();
     let mut entries = Entries::new();
@@ -426,7 +426,7 @@ fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>))
 }
 
 #[test]
-fn what_waits_in_the_store_expires_whatever_the_calendar_does() {
+fn messages_in_the_store_expire_whatever_the_wall_clock_does() {
     const DATE: u64 = 1_790_000_000;
     let boot = |seconds| Some((1, seconds));
     // The same machine: ten seconds later, and the calendar somewhere.
@@ -468,7 +468,7 @@ fn what_waits_in_the_store_expires_whatever_the_calendar_does() {
 
 /// Each process begins with the whole time that was stored, if it doesn't store what is left of it.
 #[test]
-fn processes_that_come_and_go_do_not_keep_a_message_alive() {
+fn restarted_processes_do_not_extend_the_expiry_of_a_message() {
     const DATE: u64 = 1_790_000_000;
     let mut client = Client::new(options());
     client.engine.record_changes();
@@ -500,7 +500,7 @@ fn processes_that_come_and_go_do_not_keep_a_message_alive() {
 
 /// Nothing is taken for something else, and nothing panics.
 #[test]
-fn what_was_cut_or_mixed_up_is_refused() {
+fn truncated_or_mixed_records_are_refused() {
     let all = entries();
     let now = Client::new(options()).now();
     let restore = |entries: Entries| Session::restore(entries, at_boot(now));

@@ -46,7 +46,7 @@ fn pings_go_on_as_long_as_they_are_answered() {
 
 /// [MQTT-3.1.2-20]
 #[test]
-fn what_is_received_does_not_postpone_a_ping() {
+fn received_packets_do_not_postpone_a_ping() {
     let mut client = Client::connected_as(keeping_alive(20), &connack());
     let quiet = first_ping(&mut Client::connected_as(keeping_alive(20), &connack()));
     let busy = (1..=20).find(|_| {
@@ -59,7 +59,7 @@ fn what_is_received_does_not_postpone_a_ping() {
 
 /// awscrt_traffic_does_not_postpone_pings, ping_write_pushout
 #[test]
-fn what_is_sent_postpones_a_ping() {
+fn sent_packets_postpone_a_ping() {
     let mut client = Client::connected_as(keeping_alive(20), &connack());
     for _ in 0..60 {
         client.waits(SECOND);
@@ -98,7 +98,7 @@ fn the_servers_keep_alive_counts_smaller_larger_or_zero() {
 
 /// awscrt_says_0x8D, ping_timeout [U-3.1.2-1]
 #[test]
-fn a_ping_without_an_answer_ends_the_connection_without_a_word() {
+fn an_unanswered_ping_ends_the_connection_without_disconnect() {
     let mut options = keeping_alive(60);
     options.ping_timeout = 10 * SECOND;
     let mut client = Client::connected_as(options, &connack());
@@ -140,7 +140,7 @@ fn the_ping_timeout_is_half_the_keep_alive_at_most() {
 
 /// [U-3.13-1]
 #[test]
-fn a_pingresp_that_nobody_asked_for_is_harmless() {
+fn an_unexpected_pingresp_is_ignored() {
     let mut client = Client::connected();
     client.receives(&pingresp());
     assert!(client.engine.is_connected());
@@ -169,7 +169,7 @@ fn large(payload: usize) -> Vec<u8> {
 
 /// 1 MB at 20 kB/s takes 50 s, longer than two keep alives. [MQTT-3.1.2-20]
 #[test]
-fn a_large_message_on_a_slow_line_arrives() {
+fn a_large_message_on_a_slow_network_arrives() {
     let mut client = Client::connected_as(keeping_alive(20), &connack());
     let (mut silence, mut pings) = (Duration::ZERO, 0);
     let bytes = large(1_000_000);

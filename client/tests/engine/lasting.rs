@@ -32,7 +32,7 @@ fn expiring(topic: &str, seconds: u32, delivery: dunlin_client::codec::Delivery)
 
 /// [MQTT-4.1.0-1]
 #[test]
-fn a_session_outlasts_its_expiry_while_the_connection_stands() {
+fn a_session_does_not_expire_while_the_connection_is_open() {
     let mut options = options();
     options.session_expiry_interval = Some(1);
     options.ack_timeout = Duration::MAX;
@@ -66,7 +66,7 @@ fn an_exchange_is_finished_although_its_message_has_expired() {
 
 /// The server's Session Expiry Interval applies, else the requested one, else 0. [U-3.1.2-3]
 #[test]
-fn the_session_expiry_in_force_is_the_servers_or_what_was_asked_for() {
+fn the_servers_session_expiry_takes_precedence_over_the_requested_one() {
     for (asked, said, expected) in [
         (None, None, 0),
         (Some(3600), None, 3600),

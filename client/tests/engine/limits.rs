@@ -81,7 +81,7 @@ fn subscriptions_may_ask_for_more_than_the_maximum_qos() {
 
 /// [MQTT-3.2.2-14]
 #[test]
-fn no_message_is_retained_where_nothing_is() {
+fn no_message_is_sent_with_retain_if_the_server_does_not_support_it() {
     let connack = connack_with(no_retain());
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let message = Message::new("a", "on").qos(qos).retain(true);
@@ -181,7 +181,7 @@ fn limits_are_read_again_at_each_connection() {
 
 /// [U-3.2.2-3]
 #[test]
-fn subscriptions_that_the_server_does_not_have_are_refused_here() {
+fn subscription_types_that_the_server_does_not_support_are_refused() {
     let lacking = |wildcard, shared| {
         connack_with(ConnAckProperties {
             wildcard_subscription_available: Some(wildcard),
@@ -230,7 +230,7 @@ fn no_alias_and_no_subscription_identifier_is_ever_sent() {
 }
 
 #[test]
-fn a_server_without_limits_is_sent_what_there_is() {
+fn a_server_without_limits_is_sent_everything() {
     let mut client = Client::connected_to(&connack());
     client
         .tries_to_publish(Message::new("a", vec![0; 1 << 20]))

@@ -193,7 +193,7 @@ fn a_message_that_has_reached_pubrec_fails_whatever_the_policy() {
 /// operation_processing_reconnect_rejoin_session_fail_all [MQTT-4.4.0-1]
 /// operation_processing_reconnect_rejoin_session_fail_qos0
 #[test]
-fn a_session_that_is_gone_on_with_is_no_matter_of_policy() {
+fn a_resumed_session_does_not_use_the_policy_for_lost_sessions() {
     let all_fail = OnSessionLost {
         qos1: LostMessage::Fail,
         ..OnSessionLost::default()
@@ -215,7 +215,7 @@ fn a_session_that_is_gone_on_with_is_no_matter_of_policy() {
 
 /// [MQTT-4.4.0-1] Only PUBLISH and PUBREL are repeated.
 #[test]
-fn a_subscribe_that_was_not_answered_is_asked_for_anew_on_a_resumed_session() {
+fn an_unanswered_subscribe_is_a_new_request_on_a_resumed_session() {
     let mut client = Client::connected();
     let first = client.subscribes(&["a"]);
     client.reconnects(&connack_resumed());

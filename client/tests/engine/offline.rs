@@ -77,7 +77,7 @@ fn each_policy_takes_what_it_says() {
 /// operation_processing_disconnect_fail_qos0, operation_processing_disconnect_fail_all
 /// operation_processing_disconnect_fail_non_qos1
 #[test]
-fn what_was_accepted_before_the_connection_ended_stays() {
+fn requests_accepted_before_the_connection_ended_stay_queued() {
     let receive_maximum = 1.try_into().ok();
     let one_at_a_time = connack_with(ConnAckProperties {
         receive_maximum,
@@ -140,7 +140,7 @@ fn a_full_queue_drops_by_bytes_too() {
 }
 
 #[test]
-fn what_no_room_would_do_for_costs_nothing() {
+fn a_request_that_can_never_fit_drops_nothing() {
     let mut client = Client::new(offline(Offline::DropOldest, 1000, 1000));
     let first = client.publishes("a", QoS::AtLeastOnce);
     let too_large = Message::new("b", &[0; 1001]).qos(QoS::AtLeastOnce);
@@ -152,7 +152,7 @@ fn what_no_room_would_do_for_costs_nothing() {
 }
 
 #[test]
-fn what_is_on_the_wire_is_never_dropped() {
+fn messages_in_flight_are_never_dropped() {
     let mut client = Client::connected_as(offline(Offline::DropOldest, 2, 1 << 20), &connack());
     let sent = [
         client.publishes("a", QoS::AtLeastOnce),
@@ -190,7 +190,7 @@ fn a_queue_behind_the_servers_receive_maximum_drops_its_oldest_too() {
 }
 
 #[test]
-fn a_subscribe_makes_room_as_well() {
+fn a_subscribe_drops_old_messages_as_well() {
     let mut client = Client::new(offline(Offline::DropOldest, 1, 1 << 20));
     let dropped = client.publishes("a", QoS::AtLeastOnce);
     client.subscribes(&["b"]);

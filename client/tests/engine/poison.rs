@@ -70,7 +70,7 @@ fn a_message_that_ends_three_connections_in_a_row_fails_and_the_next_one_starts_
 
 /// Whichever of them it is, only that one fails.
 #[test]
-fn the_innocent_are_told_apart() {
+fn only_the_message_at_fault_fails() {
     for guilty in 0..8_u16 {
         let mut client = connected();
         let topics: Vec<_> = (0..8_u16).map(|number| format!("t/{number}")).collect();
@@ -174,7 +174,7 @@ fn a_message_that_was_acknowledged_in_between_is_forgotten() {
 }
 
 #[test]
-fn ends_that_the_server_has_no_part_in_do_not_count() {
+fn connection_ends_without_the_server_do_not_count() {
     let mut options = guarded();
     options.keep_alive = std::time::Duration::from_secs(10);
     options.ack_timeout = std::time::Duration::from_secs(3600);
@@ -196,7 +196,7 @@ fn ends_that_the_server_has_no_part_in_do_not_count() {
 }
 
 #[test]
-fn what_was_not_on_the_wire_is_not_suspected() {
+fn messages_that_were_not_in_flight_are_not_suspected() {
     let mut client = connected();
     let unsent = client
         .hands_over(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce))
@@ -216,7 +216,7 @@ fn what_was_not_on_the_wire_is_not_suspected() {
 
 /// Though the server says why it left before it could be known what was written.
 #[test]
-fn what_was_not_written_is_not_suspected() {
+fn messages_that_were_not_written_are_not_suspected() {
     let mut client = connected();
     let unwritten = client.publishes("a", QoS::AtLeastOnce);
     for _ in 0..10 {
@@ -233,7 +233,7 @@ fn what_was_not_written_is_not_suspected() {
 }
 
 #[test]
-fn a_server_that_says_why_counts_as_well() {
+fn a_disconnect_with_a_reason_counts_as_well() {
     let mut client = connected();
     let poison = client.publishes("a", QoS::AtLeastOnce);
     for _ in 0..3 {

@@ -23,7 +23,7 @@ fn published(client: &mut Client, operation: OperationId) -> Published {
 
 /// sub_pub_unsub_qos0 [MQTT-4.3.1-1] [MQTT-2.2.1-2]
 #[test]
-fn qos_0_is_sent_once_and_that_is_all() {
+fn qos_0_is_sent_once_without_an_outcome() {
     let mut client = Client::connected();
     assert_eq!(
         client.tries_to_publish(Message::new("a", "on")),
@@ -35,7 +35,7 @@ fn qos_0_is_sent_once_and_that_is_all() {
 
 /// [MQTT-4.3.2-1] [MQTT-4.3.2-2] [MQTT-4.3.2-3]
 #[test]
-fn qos_1_is_done_when_puback_comes() {
+fn qos_1_completes_with_puback() {
     let mut client = Client::connected();
     let first = client.publishes("a", QoS::AtLeastOnce);
     assert_eq!(client.sends(), [publish("a", at_least_once(1))]);
@@ -53,7 +53,7 @@ fn qos_1_is_done_when_puback_comes() {
 
 /// [MQTT-4.3.3-1] [MQTT-4.3.3-2] [MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5]
 #[test]
-fn qos_2_is_done_when_pubcomp_comes() {
+fn qos_2_completes_with_pubcomp() {
     let mut client = Client::connected();
     let first = client.publishes("a", QoS::ExactlyOnce);
     assert_eq!(client.sends(), [publish("a", exactly_once(1))]);
@@ -174,7 +174,7 @@ fn pubrels_leave_in_the_order_of_the_pubrecs() {
 
 /// gneiss_unknown_ids_end_the_connection
 #[test]
-fn acknowledgements_that_nobody_waits_for_are_harmless() {
+fn unexpected_acknowledgements_are_harmless() {
     let mut client = Client::connected();
     client.receives_all(&[puback(9), pubcomp(9), suback(9, &[ReasonCode::Success])]);
     client.receives(&ack(AckType::PubRec, 9, ReasonCode::NotAuthorized));
@@ -370,7 +370,7 @@ fn the_time_for_an_acknowledgement_starts_on_the_wire() {
 }
 
 #[test]
-fn an_outcome_is_there_once_and_a_forgotten_one_never() {
+fn an_outcome_is_returned_once_and_a_forgotten_one_never() {
     let mut client = Client::connected();
     let first = client.publishes("a", QoS::AtLeastOnce);
     let second = client.publishes("b", QoS::AtLeastOnce);
@@ -388,7 +388,7 @@ fn an_outcome_is_there_once_and_a_forgotten_one_never() {
 
 /// outbound_alias_manual_failure_empty_topic
 #[test]
-fn a_topic_that_is_none_is_refused_before_anything_is_sent() {
+fn an_invalid_topic_is_refused_before_anything_is_sent() {
     let mut client = Client::connected();
     for topic in ["", "a/+", "#", "nul\0"] {
         let refused = client.tries_to_publish(Message::new(topic, "on").qos(QoS::AtLeastOnce));

@@ -27,7 +27,7 @@ fn resumed_taking(messages: u16) -> PacketBuf {
 
 /// offline_operation_submission_then_connect
 #[test]
-fn what_was_asked_for_offline_is_sent_in_order_after_connack() {
+fn requests_made_offline_are_sent_in_order_after_connack() {
     let mut client = Client::new(options());
     let first = client.publishes("a", QoS::AtLeastOnce);
     let second = client.publishes("b", QoS::AtMostOnce);
@@ -78,7 +78,7 @@ fn messages_wait_behind_the_servers_receive_maximum() {
 
 /// rumqttc_refused_pubrec_leaks_the_window [U-4.9-1] [MQTT-3.3.4-7]
 #[test]
-fn a_place_is_free_after_puback_pubcomp_and_a_refusing_pubrec_but_not_after_pubrec() {
+fn send_quota_is_restored_by_puback_pubcomp_and_a_refusing_pubrec_only() {
     let mut client = Client::connected_to(&taking(1));
     client.publishes("a", QoS::ExactlyOnce);
     client.publishes("b", QoS::ExactlyOnce);
@@ -164,7 +164,7 @@ fn repetitions_obey_the_new_receive_maximum_and_go_first() {
 }
 
 #[test]
-fn a_repetition_that_is_acknowledged_before_its_turn_frees_no_place() {
+fn a_repetition_acknowledged_before_it_was_sent_restores_no_send_quota() {
     let mut client = Client::connected();
     let operations: Vec<_> = ["a", "b"]
         .iter()
@@ -185,7 +185,7 @@ fn a_repetition_that_is_acknowledged_before_its_turn_frees_no_place() {
 
 /// Servers count what waits for PUBCOMP, so it is counted here. [MQTT-4.9.0-2]
 #[test]
-fn released_messages_of_a_resumed_session_hold_their_places() {
+fn released_messages_of_a_resumed_session_use_send_quota() {
     let mut client = Client::connected();
     client.publishes("a", QoS::ExactlyOnce);
     client.receives(&pubrec(1));
@@ -203,7 +203,7 @@ fn released_messages_of_a_resumed_session_hold_their_places() {
 
 /// [MQTT-4.9.0-2]
 #[test]
-fn acknowledgements_that_nobody_waits_for_free_no_place() {
+fn unexpected_acknowledgements_restore_no_send_quota() {
     let mut client = Client::connected_to(&taking(1));
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::AtLeastOnce);
@@ -214,7 +214,7 @@ fn acknowledgements_that_nobody_waits_for_free_no_place() {
 
 /// awscrt_timeout_keeps_the_token
 #[test]
-fn a_place_is_returned_once_by_the_late_acknowledgement() {
+fn a_late_acknowledgement_restores_the_send_quota_once() {
     let mut options = options();
     options.ack_timeout = std::time::Duration::from_secs(5);
     let mut client = Client::connected_as(options, &taking(1));
@@ -325,7 +325,7 @@ fn one_request_alone_always_fits() {
 }
 
 #[test]
-fn the_end_fails_everything_that_waits() {
+fn stopping_fails_all_waiting_requests() {
     let mut client = Client::connected_to(&taking(1));
     let operations = [
         client.publishes("a", QoS::AtLeastOnce),

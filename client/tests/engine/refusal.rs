@@ -142,7 +142,7 @@ fn a_refusal_waits_for_the_acknowledgements_before_it() {
 
 /// [MQTT-3.3.4-9]
 #[test]
-fn refused_messages_give_their_place_in_the_receive_maximum_back() {
+fn refused_messages_restore_the_receive_quota() {
     let mut client = Client::connected_as(taking(2), &connack());
     for round in 0..1000 {
         client.receives_bytes(&faulty(at_least_once(1 + round)));

@@ -27,7 +27,7 @@ fn subscribed_to(filter: &str) -> Client {
 }
 
 #[test]
-fn a_renewal_that_a_lost_connection_swallowed_is_made_again() {
+fn a_renewal_lost_with_its_connection_is_sent_again() {
     let mut client = subscribed_to("a");
     client.reconnects(&connack());
     assert_eq!(client.sends(), [resubscribe(2, &["a"])]);
@@ -40,7 +40,7 @@ fn a_renewal_that_a_lost_connection_swallowed_is_made_again() {
 
 /// The stream ends, as that of a refused SUBSCRIBE does, so no reader waits forever.
 #[test]
-fn a_renewal_that_nobody_answers_is_told_of_as_lost_and_ended() {
+fn an_unanswered_renewal_is_reported_as_lost_and_ended() {
     let mut client = subscribed_to("a");
     client.reconnects(&connack());
     client.sends();
@@ -66,7 +66,7 @@ fn a_renewal_that_nobody_answers_is_told_of_as_lost_and_ended() {
 
 /// Nobody asked for this UNSUBSCRIBE: it takes no place that a message has.
 #[test]
-fn giving_a_renewal_up_costs_no_queued_message() {
+fn giving_up_a_renewal_drops_no_queued_message() {
     let mut client = subscribed_to("a");
     client.engine.options_mut().offline = Offline::DropOldest;
     client.engine.options_mut().queue.count = 3;
@@ -105,7 +105,7 @@ fn the_late_refusal_of_a_renewal_that_was_given_up_ends_nothing() {
 }
 
 #[test]
-fn what_was_asked_for_meanwhile_stays_when_the_renewal_is_given_up() {
+fn a_newer_request_stays_when_the_renewal_is_given_up() {
     let mut client = subscribed_to("a");
     client.reconnects(&connack());
     client.waits(Duration::from_secs(5));
@@ -156,7 +156,7 @@ fn a_server_whose_connack_was_lost_is_asked_again() {
 
 /// [U-3.2.2-3]
 #[test]
-fn a_renewal_that_the_server_does_not_take_any_more_is_told_of_as_lost() {
+fn a_renewal_above_the_limits_of_the_server_is_reported_as_lost() {
     let mut client = subscribed_to("a/#");
     client.reconnects(&connack());
     client.sends();

@@ -130,7 +130,7 @@ fn a_connection_carries_one_connect_and_that_first() {
 
 /// A PUBREC or PUBREL for an exchange that nobody knows of is answered in the fewest bytes.
 #[test]
-fn what_is_not_known_is_answered_by_its_code_alone() {
+fn an_unknown_packet_identifier_is_answered_with_its_code_alone() {
     let mut client = Client::connected();
     client.receives_all(&[pubrec(9), pubrel(9)]);
     let not_found = |ack_type| ack(ack_type, 9, ReasonCode::PacketIdentifierNotFound);

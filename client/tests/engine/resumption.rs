@@ -104,7 +104,7 @@ fn a_repeated_pubrel_that_nobody_answers_times_out() {
 
 /// [MQTT-4.4.0-1]
 #[test]
-fn nothing_is_repeated_on_a_connection_that_stands() {
+fn nothing_is_repeated_on_an_open_connection() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::ExactlyOnce);
@@ -115,7 +115,7 @@ fn nothing_is_repeated_on_a_connection_that_stands() {
 
 /// [MQTT-4.4.0-2]
 #[test]
-fn what_was_acknowledged_is_not_repeated_whatever_the_acknowledgement_said() {
+fn acknowledged_messages_are_not_repeated_whatever_the_reason_code() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::ExactlyOnce);
@@ -128,7 +128,7 @@ fn what_was_acknowledged_is_not_repeated_whatever_the_acknowledgement_said() {
 /// discard_session_on_server_clean_start, operation_processing_reconnect_no_session
 /// awscrt_dup_on_a_new_session [MQTT-3.2.2-5] [MQTT-4.4.0-1]
 #[test]
-fn a_lost_session_repeats_nothing_and_publishes_qos_1_anew() {
+fn a_lost_session_repeats_nothing_and_publishes_qos_1_again() {
     let mut client = Client::connected();
     let first = client.publishes("a", QoS::AtLeastOnce);
     let sent = client.publishes("b", QoS::ExactlyOnce);
@@ -169,7 +169,7 @@ fn a_lost_session_repeats_nothing_and_publishes_qos_1_anew() {
 
 /// [MQTT-3.1.2-4]
 #[test]
-fn a_clean_start_gives_the_session_up() {
+fn a_clean_start_discards_the_session() {
     let mut options = options();
     options.clean_start = CleanStart::Always;
     let mut client = Client::connected_as(options, &connack());
@@ -293,7 +293,7 @@ fn a_new_message_under_the_identifier_of_one_that_still_waits_is_delivered() {
 
 /// [MQTT-4.4.0-1]
 #[test]
-fn a_message_that_timed_out_here_is_repeated_for_the_servers_sake() {
+fn a_message_that_timed_out_is_repeated_to_complete_its_exchange() {
     let mut options = options();
     options.ack_timeout = Duration::from_secs(5);
     let mut client = Client::connected_as(options, &connack());
@@ -312,7 +312,7 @@ fn a_message_that_timed_out_here_is_repeated_for_the_servers_sake() {
 
 /// [MQTT-3.3.1-3]
 #[test]
-fn what_never_left_the_output_is_sent_as_new() {
+fn messages_that_stayed_in_the_output_are_sent_as_new() {
     for (connack, next) in [(connack(), 5), (connack_resumed(), 4)] {
         let mut client = Client::connected();
         client.publishes("sent", QoS::AtLeastOnce);
@@ -338,7 +338,7 @@ fn what_never_left_the_output_is_sent_as_new() {
 
 /// A server can't have what isn't whole, and what was whole may be there. [MQTT-3.3.1-1]
 #[test]
-fn what_was_not_written_is_sent_as_new_and_the_rest_is_repeated() {
+fn unwritten_messages_are_sent_as_new_and_the_others_repeated() {
     for unwritten in 0..50 {
         for connack in [connack(), connack_resumed()] {
             let mut client = Client::connected();
@@ -382,7 +382,7 @@ fn what_was_not_written_is_sent_as_new_and_the_rest_is_repeated() {
 }
 
 #[test]
-fn what_timed_out_and_was_never_written_is_over() {
+fn unwritten_messages_that_timed_out_are_finished() {
     let mut options = options();
     options.ack_timeout = Duration::from_secs(5);
     let mut client = Client::connected_as(options, &connack());
@@ -415,7 +415,7 @@ fn requests_outlive_attempts_that_fail() {
 }
 
 #[test]
-fn a_half_packet_of_the_last_connection_is_not_continued_on_this_one() {
+fn a_partial_packet_of_the_last_connection_is_discarded() {
     let mut client = Client::connected();
     client.receives_bytes(&publish("a", at_least_once(1)).as_bytes()[..5]);
     client.reconnects(&connack_resumed());

@@ -38,7 +38,7 @@ fn resumes(client: &mut Client) {
 
 /// [MQTT-3.2.2-4]
 #[test]
-fn a_client_without_a_session_leaves_a_server_that_has_one() {
+fn a_client_without_a_session_disconnects_from_a_server_that_has_one() {
     for clean_start in [CleanStart::First, CleanStart::Always, CleanStart::Never] {
         let mut client = Client::with_session(other_options(clean_start), Session::new());
         assert_eq!(
@@ -57,7 +57,7 @@ fn a_client_without_a_session_leaves_a_server_that_has_one() {
 
 /// [MQTT-3.2.2-4]
 #[test]
-fn a_session_that_is_assumed_empty_is_gone_on_with() {
+fn a_session_that_is_assumed_empty_is_resumed() {
     for clean_start in [CleanStart::First, CleanStart::Never] {
         for answer in [connack(), connack_resumed()] {
             let mut client =
@@ -85,7 +85,7 @@ fn a_pubrel_of_an_earlier_process_is_answered() {
 
 /// [MQTT-4.4.0-1] [MQTT-4.3.3-6] [MQTT-3.3.1-1] [MQTT-2.2.1-3]
 #[test]
-fn another_engine_goes_on_where_the_session_stopped() {
+fn another_engine_continues_a_session() {
     let mut client = Client::connected();
     let first = client.publishes("a", QoS::AtLeastOnce);
     let second = client.publishes("b", QoS::ExactlyOnce);
@@ -112,7 +112,7 @@ fn another_engine_goes_on_where_the_session_stopped() {
 }
 
 #[test]
-fn an_outcome_that_nobody_took_moves_along_and_one_that_nobody_wants_is_forgotten() {
+fn unread_outcomes_move_with_the_session_and_forgotten_ones_do_not() {
     let mut client = Client::connected();
     let taken_later = client.publishes("a", QoS::AtLeastOnce);
     let unwanted = client.publishes("b", QoS::AtLeastOnce);
@@ -125,7 +125,7 @@ fn an_outcome_that_nobody_took_moves_along_and_one_that_nobody_wants_is_forgotte
 
 /// [MQTT-3.3.1-3]
 #[test]
-fn what_had_not_left_the_output_moves_on_as_new() {
+fn unsent_messages_in_the_output_move_with_the_session_as_new() {
     for sends_disconnect in [false, true] {
         let mut client = Client::connected();
         client
@@ -142,7 +142,7 @@ fn what_had_not_left_the_output_moves_on_as_new() {
 
 /// [MQTT-3.2.2-5] [MQTT-3.1.2-4]
 #[test]
-fn subscriptions_move_along_and_are_asked_for_again_when_the_server_has_forgotten() {
+fn subscriptions_move_with_the_session_and_are_renewed_if_the_server_lost_it() {
     let mut client = Client::connected();
     client.subscribes(&["a", "b/#"]);
     client.receives(&suback(
@@ -165,7 +165,7 @@ fn subscriptions_move_along_and_are_asked_for_again_when_the_server_has_forgotte
 
 /// [MQTT-4.3.3-10]
 #[test]
-fn a_message_that_was_taken_is_not_delivered_again_and_one_that_was_not_is() {
+fn only_unconsumed_messages_are_delivered_again_after_a_move() {
     let mut client = Client::connected();
     let deliveries = [
         exactly_once(1),
@@ -214,7 +214,7 @@ fn a_message_that_was_taken_is_not_delivered_again_and_one_that_was_not_is() {
 
 /// [U-4.1-1]
 #[test]
-fn a_session_says_what_is_in_it() {
+fn a_session_reports_its_content() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     client.subscribes(&["b"]);
@@ -240,7 +240,7 @@ fn a_session_says_what_is_in_it() {
 
 /// [MQTT-3.1.3-2] [MQTT-3.1.2-4]
 #[test]
-fn a_session_of_another_client_identifier_is_not_gone_on_with() {
+fn a_session_of_another_client_identifier_is_not_resumed() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     let second = client.publishes("b", QoS::ExactlyOnce);
@@ -260,7 +260,7 @@ fn a_session_of_another_client_identifier_is_not_gone_on_with() {
 
 /// [U-3.1.2-3]
 #[test]
-fn a_session_that_does_not_outlive_its_connection_is_not_gone_on_with() {
+fn a_session_that_ends_with_its_connection_is_not_resumed() {
     let unsaid = ConnectOptions {
         session_expiry_interval: None,
         ..options()
@@ -280,7 +280,7 @@ fn a_session_that_does_not_outlive_its_connection_is_not_gone_on_with() {
 }
 
 #[test]
-fn a_session_that_is_taken_goes_on_without_those_who_wait() {
+fn a_taken_session_keeps_its_requests_but_not_their_receipts() {
     let mut old = Client::connected();
     let done = old.publishes("done", QoS::AtLeastOnce);
     let sent = old.publishes("sent", QoS::AtLeastOnce);
@@ -308,7 +308,7 @@ fn a_session_that_is_taken_goes_on_without_those_who_wait() {
 }
 
 #[test]
-fn a_connection_that_stands_is_left_with_the_session() {
+fn an_open_connection_is_closed_when_its_session_is_taken() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     client.receives(&publish("b", at_least_once(1)));

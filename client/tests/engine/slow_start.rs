@@ -25,7 +25,7 @@ fn acknowledges(client: &mut Client, numbers: impl IntoIterator<Item = u16>) -> 
 }
 
 #[test]
-fn repetitions_and_what_waits_leave_in_windows_that_double() {
+fn repetitions_and_queued_messages_are_sent_in_doubling_windows() {
     let mut client = Client::connected_as(slow(2), &connack());
     for number in 1..=10 {
         client.publishes(&format!("t/{number}"), QoS::AtLeastOnce);
@@ -58,7 +58,7 @@ fn repetitions_and_what_waits_leave_in_windows_that_double() {
 
 /// [MQTT-4.9.0-2]
 #[test]
-fn a_server_that_takes_less_has_the_last_word() {
+fn a_smaller_receive_maximum_of_the_server_applies() {
     let mut client = Client::connected_as(slow(16), &connack());
     for _ in 0..10 {
         client.publishes("a", QoS::AtLeastOnce);
@@ -119,7 +119,7 @@ fn releases_are_repeated_at_once_and_count() {
 }
 
 #[test]
-fn it_is_off_unless_it_is_asked_for() {
+fn slow_start_is_off_by_default() {
     let mut client = Client::connected();
     for _ in 0..100 {
         client.publishes("a", QoS::ExactlyOnce);

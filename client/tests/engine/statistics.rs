@@ -154,7 +154,7 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
 }
 
 #[test]
-fn what_waits_and_what_is_on_the_wire_are_told_apart() {
+fn queued_and_in_flight_requests_are_counted_separately() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     client.loses_connection();
@@ -205,7 +205,7 @@ fn a_request_is_held_until_it_is_answered() {
 }
 
 #[test]
-fn another_engine_counts_anew() {
+fn another_engine_starts_counting_at_zero() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     let client = client.moves_on(options());

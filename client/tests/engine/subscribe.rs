@@ -125,7 +125,7 @@ fn an_answer_of_the_wrong_type_breaks_the_protocol() {
 }
 
 #[test]
-fn suback_that_does_not_come_is_a_timeout_and_may_come_late() {
+fn a_missing_suback_is_a_timeout_and_may_arrive_late() {
     let mut options = options();
     options.ack_timeout = Duration::from_secs(5);
     let mut client = Client::connected_as(options, &connack());
@@ -285,7 +285,7 @@ fn a_subscription_that_the_next_server_does_not_have_is_lost_alone() {
 }
 
 #[test]
-fn what_was_unsubscribed_is_not_asked_for_again() {
+fn unsubscribed_filters_are_not_renewed() {
     let mut client = subscribed_to(&["a", "b"]);
     client.loses_connection();
     client.unsubscribes(&["a"]);
@@ -299,7 +299,7 @@ fn what_was_unsubscribed_is_not_asked_for_again() {
 }
 
 #[test]
-fn what_could_not_be_unsubscribed_is_asked_for_again() {
+fn filters_whose_unsubscribe_was_refused_are_renewed() {
     let mut client = subscribed_to(&["a"]);
     client.loses_connection();
     client.engine.options_mut().offline = Offline::Reject;
@@ -314,7 +314,7 @@ fn what_could_not_be_unsubscribed_is_asked_for_again() {
 }
 
 #[test]
-fn what_was_unsubscribed_before_it_was_granted_is_not_asked_for_again() {
+fn filters_unsubscribed_before_they_were_granted_are_not_renewed() {
     let mut client = Client::connected();
     client.subscribes(&["a"]);
     client.unsubscribes(&["a"]);
@@ -335,7 +335,7 @@ fn what_was_unsubscribed_before_it_was_granted_is_not_asked_for_again() {
 }
 
 #[test]
-fn what_was_subscribed_after_it_was_unsubscribed_is_asked_for_again() {
+fn filters_subscribed_after_an_unsubscribe_are_renewed() {
     let mut client = subscribed_to(&["a"]);
     client.unsubscribes(&["a"]);
     client.subscribes(&["a"]);
@@ -359,7 +359,7 @@ fn an_unanswered_subscribe_is_a_new_request_on_the_next_connection() {
 }
 
 #[test]
-fn a_subscribe_that_timed_out_is_not_repeated_behind_the_applications_back() {
+fn a_subscribe_that_timed_out_is_not_repeated() {
     let mut options = options();
     options.ack_timeout = Duration::from_secs(5);
     let mut client = Client::connected_as(options, &connack());

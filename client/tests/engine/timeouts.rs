@@ -62,7 +62,7 @@ fn the_time_for_an_acknowledgement_adds_up_over_connections() {
 }
 
 #[test]
-fn the_time_for_an_acknowledgement_stands_still_without_a_connection() {
+fn the_time_for_an_acknowledgement_is_suspended_without_a_connection() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
     let id = client.publishes("a", QoS::AtLeastOnce);
     client.waits(secs(59));
@@ -121,7 +121,7 @@ fn a_request_that_was_queued_again_unwritten_keeps_its_time() {
 }
 
 #[test]
-fn a_subscribe_that_is_asked_anew_keeps_its_time() {
+fn a_subscribe_that_is_sent_again_keeps_its_deadline() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
     let id = client.subscribes(&["a"]);
     client.waits(secs(40));
@@ -246,7 +246,7 @@ fn a_message_of_qos_0_that_waits_has_its_time_too() {
 }
 
 #[test]
-fn output_that_the_transport_does_not_take_ends_the_connection_by_name() {
+fn output_that_is_not_written_ends_the_connection_with_write_timeout() {
     let mut client = Client::connected();
     let cause = CloseCause::WriteTimeout { after: secs(60) };
     let ended = client.engine.handle_closed(cause);
@@ -340,7 +340,7 @@ fn a_long_queue_that_moves_fails_nothing() {
 }
 
 #[test]
-fn a_request_in_output_that_the_transport_does_not_take_times_out() {
+fn a_request_in_output_that_is_not_written_times_out() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
     let mut accepted = || match client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce)) {
         Ok(Accepted::Pending(id)) => id,
@@ -363,7 +363,7 @@ fn a_request_in_output_that_the_transport_does_not_take_times_out() {
 }
 
 #[test]
-fn the_pace_alone_fails_no_message() {
+fn the_rate_limit_alone_fails_no_message() {
     let options = ConnectOptions {
         pace: Some(Pace {
             messages: 1,

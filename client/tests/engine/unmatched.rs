@@ -42,7 +42,7 @@ fn refusal(packet_id: u16) -> dunlin_client::codec::PacketBuf {
 }
 
 #[test]
-fn an_unmatched_message_stays_unacknowledged_until_a_stream_takes_it() {
+fn an_unmatched_message_stays_unacknowledged_until_a_stream_consumes_it() {
     let mut client = resumed();
     let id = receives(&mut client, 1);
     assert!(client.engine.keep_unmatched(id));
@@ -198,7 +198,7 @@ fn a_message_that_is_refused_during_an_outage_is_refused_when_the_server_repeats
 }
 
 #[test]
-fn in_a_session_that_began_here_nothing_waits() {
+fn unmatched_messages_of_a_new_session_do_not_wait() {
     let mut client = Client::connected_as(resuming(), &connack());
     let id = receives(&mut client, 1);
     assert!(!client.engine.may_receive_unmatched());
@@ -215,7 +215,7 @@ fn in_a_session_that_began_here_nothing_waits() {
 }
 
 #[test]
-fn without_a_wait_nothing_waits() {
+fn unmatched_messages_do_not_wait_if_the_wait_is_zero() {
     let mut options = resuming();
     options.unmatched_wait = Duration::ZERO;
     let mut client = Client::connected_as(options, &connack_resumed());

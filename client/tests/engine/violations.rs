@@ -65,7 +65,7 @@ fn malformed_packets_are_answered_with_0x81() {
 
 /// awscrt_lax_decoder
 #[test]
-fn what_another_client_lets_pass_is_a_breach() {
+fn packets_that_other_clients_tolerate_are_violations() {
     let breaches: [(&[u8], ReasonCode); 14] = [
         (&[0x30, 0x03, 0, 0, 0], ReasonCode::ProtocolError), // no topic and no alias
         (&[0x30, 0x04, 0, 1, b'#', 0], ReasonCode::ProtocolError), // a wildcard
@@ -120,7 +120,7 @@ fn what_another_client_lets_pass_is_a_breach() {
 }
 
 #[test]
-fn what_only_clients_send_is_answered_with_0x82() {
+fn packets_that_only_clients_send_are_answered_with_0x82() {
     let reversed: [&[u8]; 3] = [
         &[0xC0, 0x00],
         &[0x82, 0x07, 0, 1, 0, 0, 1, 0x61, 0],
@@ -185,7 +185,7 @@ fn alias_0_is_answered_with_0x94() {
 
 /// awscrt_no_own_maximum_packet_size [MQTT-3.1.2-24] [U-3.1.2-4]
 #[test]
-fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_there() {
+fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_complete() {
     let mut options = options();
     options.maximum_packet_size = Some(20);
     let mut client = Client::connected_as(options.clone(), &connack());
@@ -206,7 +206,7 @@ fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_there() {
 
 /// mqtt_protocol_core_packet_id_0_panics [MQTT-2.2.1-4]
 #[test]
-fn packet_identifier_0_is_a_breach_and_not_a_panic() {
+fn packet_identifier_0_is_a_violation() {
     for bytes in [
         &[0x32, 0x06, 0, 1, 0x61, 0, 0, 0][..],
         &[0x40, 2, 0, 0],
@@ -218,7 +218,7 @@ fn packet_identifier_0_is_a_breach_and_not_a_panic() {
 
 /// [MQTT-3.1.2-29] [U-3.1.2-5]
 #[test]
-fn explanations_that_nobody_asked_for_are_answered_with_0x82() {
+fn problem_information_that_was_not_requested_is_answered_with_0x82() {
     let explained: [&[u8]; 5] = [
         &[0x40, 0x08, 0x00, 0x01, 0x00, 0x04, 0x1F, 0x00, 0x01, b'x'],
         &[0x50, 0x08, 0x00, 0x01, 0x00, 0x04, 0x1F, 0x00, 0x01, b'x'],
@@ -243,7 +243,7 @@ fn explanations_that_nobody_asked_for_are_answered_with_0x82() {
 
 /// [MQTT-3.14.2-2]
 #[test]
-fn a_session_expiry_in_the_servers_disconnect_is_a_breach() {
+fn a_session_expiry_in_the_servers_disconnect_is_a_violation() {
     let bytes = [0xE0, 0x07, 0x00, 0x05, 0x11, 0x00, 0x00, 0x00, 0x0A];
     assert_eq!(
         breach(&mut Client::connected(), &bytes).0,
@@ -252,7 +252,7 @@ fn a_session_expiry_in_the_servers_disconnect_is_a_breach() {
 }
 
 #[test]
-fn what_follows_a_breach_is_not_looked_at() {
+fn packets_after_a_violation_are_ignored() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     let mut bytes = publish("before", at_least_once(1)).as_bytes().to_vec();

@@ -34,7 +34,7 @@ fn cause_of(error: &std::io::Error) -> &FileStoreError {
 }
 
 #[test]
-fn what_was_put_is_there_when_the_file_is_opened_again() {
+fn written_records_are_read_when_the_file_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("session");
     let mut store = FileStore::open(&path).unwrap();
@@ -83,7 +83,7 @@ fn a_file_that_is_in_use_is_refused_by_every_path_that_leads_to_it() {
 }
 
 #[test]
-fn what_the_system_refuses_keeps_its_kind_and_names_the_path() {
+fn an_io_error_keeps_its_kind_and_names_the_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no folder").join("session");
     let refused = FileStore::open(&path).unwrap_err();
@@ -147,7 +147,7 @@ fn another_format_version_is_refused_by_name() {
 
 /// A process that was killed while it created or rewrote the file.
 #[test]
-fn what_a_killed_process_left_of_a_new_file_is_harmless_and_removed() {
+fn the_temporary_file_of_a_killed_process_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("session");
     let left = folder.path().join("session.dunlin-new");
@@ -200,7 +200,7 @@ fn a_commit_that_was_interrupted_is_there_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_file_is_written_anew_when_most_of_it_is_out_of_date() {
+fn a_file_is_rewritten_when_most_of_it_is_out_of_date() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("session");
     let mut store = FileStore::open(&path).unwrap();

@@ -38,7 +38,7 @@ fn table() -> Vec<Row> {
 }
 
 #[test]
-fn each_has_a_test_or_a_reason_and_stands_here_once() {
+fn each_scenario_has_a_test_or_a_reason_and_is_listed_once() {
     let table = table();
     for Row {
         name,

@@ -117,7 +117,7 @@ async fn the_host_is_resolved_and_the_port_used() {
 }
 
 #[tokio::test]
-async fn another_address_may_stand_for_the_host_which_keeps_its_name() {
+async fn another_address_may_replace_the_host_which_keeps_its_name() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&[AWS_HOST]), Manners::default()).await;
 
@@ -128,7 +128,7 @@ async fn another_address_may_stand_for_the_host_which_keeps_its_name() {
 }
 
 #[tokio::test]
-async fn tls_1_2_is_spoken_unless_1_3_is_asked_for() {
+async fn tls_1_2_is_accepted_unless_1_3_is_required() {
     let authority = Authority::new("Test CA");
     let manners = Manners {
         versions: &ONLY_1_2,
@@ -197,7 +197,7 @@ async fn an_unknown_authority_is_named_with_the_roots_that_were_tried() {
 }
 
 #[tokio::test]
-async fn an_own_authority_may_stand_beside_those_of_the_web() {
+async fn a_private_authority_may_be_added_to_the_web_roots() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
     let mut tls = trusting(&authority);
@@ -207,7 +207,7 @@ async fn an_own_authority_may_stand_beside_those_of_the_web() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_vouches_for_a_host_of_aws_intercepts() {
+async fn an_unknown_authority_for_a_host_of_aws_is_an_interception() {
     let stranger = Authority::new("Corp Inspection CA");
     let server = Server::start(&stranger.issues(&[AWS_HOST]), Manners::default()).await;
 
@@ -362,7 +362,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
 }
 
 #[tokio::test]
-async fn a_missing_client_certificate_comes_to_light_on_reading() {
+async fn a_missing_client_certificate_is_reported_on_the_first_read() {
     let authority = Authority::new("Test CA");
     let manners = Manners {
         clients_of: Some(Authority::new("Device CA")),
@@ -391,7 +391,7 @@ async fn a_missing_client_certificate_comes_to_light_on_reading() {
 }
 
 #[tokio::test]
-async fn a_refused_port_is_told_with_its_address() {
+async fn a_refused_port_is_reported_with_its_address() {
     let address = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -413,7 +413,7 @@ async fn a_refused_port_is_told_with_its_address() {
 }
 
 #[tokio::test]
-async fn a_listener_that_never_answers_runs_into_the_timeout() {
+async fn a_listener_that_never_answers_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut options = to("localhost", address, Some(&TlsOptions::default()));
@@ -433,7 +433,7 @@ async fn a_listener_that_never_answers_runs_into_the_timeout() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_something_else_or_hangs_up_is_told_apart() {
+async fn another_protocol_and_a_closed_connection_are_distinguished() {
     for (says, expected) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],

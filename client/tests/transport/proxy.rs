@@ -87,7 +87,7 @@ async fn a_tunnel_carries_the_connection_and_the_proxy_resolves_the_host() {
 }
 
 #[tokio::test]
-async fn another_address_is_what_the_proxy_is_asked_for() {
+async fn a_replaced_address_is_requested_from_the_proxy() {
     let (address, served) = proxy(&["HTTP/1.1 200 OK\r\n\r\n"]).await;
     let elsewhere = "[2001:db8::1]:8883".parse().ok();
     open(&TransportOptions {
@@ -104,7 +104,7 @@ async fn another_address_is_what_the_proxy_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_proxy_without_a_tunnel_is_told_with_its_reason() {
+async fn a_refused_tunnel_is_reported_with_its_reason() {
     let refused = ProxyError::Refused {
         status: 407,
         reason: "Proxy Authentication Required".into(),
@@ -123,7 +123,7 @@ async fn a_proxy_without_a_tunnel_is_told_with_its_reason() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_not_read_to_its_end() {
+async fn an_endless_answer_of_a_proxy_is_bounded() {
     let (address, served) = proxy(&["HTTP/1.1 200 OK\r\n"]).await;
     let flood = async {
         let (_, mut stream) = served.await.unwrap();
@@ -149,7 +149,7 @@ async fn an_endless_answer_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_silent_proxy_costs_the_deadline_and_no_more() {
+async fn a_silent_proxy_ends_with_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let options = TransportOptions {
@@ -170,7 +170,7 @@ async fn a_silent_proxy_costs_the_deadline_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_there_is_not_taken_for_the_server() {
+async fn an_unreachable_proxy_is_not_reported_as_the_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

@@ -71,7 +71,7 @@ fn other_forms_of_a_packet_are_read_alike_and_never_written() {
 
 /// The error includes its class: malformed packet or protocol error. [U-1.2-1]
 #[test]
-fn every_breach_is_the_error_that_it_must_be() {
+fn every_invalid_vector_is_its_expected_error() {
     for rejected in rejected() {
         let Rejected {
             shows,

@@ -23,7 +23,7 @@ use any_bytes::encoded;
 proptest! {
     /// A server's Maximum Packet Size counts the whole packet. [MQTT-3.2.2-15]
     #[test]
-    fn what_is_encoded_decodes_equal(owned: owned::Packet) {
+    fn encoded_packets_decode_equal(owned: owned::Packet) {
         let packet = owned.packet();
         let bytes = encoded(&packet);
         prop_assert_eq!(packet.encoded_len(), Ok(bytes.len()));
@@ -32,14 +32,14 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_breaks_no_law(owned: owned::Packet, at: Index, to: u8) {
+    fn changed_bytes_satisfy_every_law(owned: owned::Packet, at: Index, to: u8) {
         let mut bytes = encoded(&owned.packet());
         *at.get_mut(&mut bytes) = to;
         any_bytes::hold(&bytes);
     }
 
     #[test]
-    fn bytes_of_no_packet_break_no_law(first: u8, body in vec(any::<u8>(), 0..40)) {
+    fn arbitrary_bytes_satisfy_every_law(first: u8, body in vec(any::<u8>(), 0..40)) {
         let mut bytes = vec![first, u8::try_from(body.len()).unwrap()];
         bytes.extend(body);
         any_bytes::hold(&bytes);
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn a_buffer_without_room_is_left_as_it_was(owned: owned::Packet, missing: Index) {
+    fn a_buffer_without_space_is_left_unchanged(owned: owned::Packet, missing: Index) {
         let packet = owned.packet();
         let len = packet.encoded_len().unwrap();
         let mut bytes = vec![0xAA; len];

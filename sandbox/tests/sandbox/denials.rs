@@ -18,7 +18,7 @@ async fn denied_by(denial: Denial) -> (TestSandbox, TestClient) {
 }
 
 #[tokio::test]
-async fn a_denied_subscription_may_be_told_by_a_disconnect() {
+async fn a_denied_subscription_may_be_answered_with_disconnect() {
     let (_sandbox, mut client) = denied_by(Denial::Disconnect).await;
     client.send(subscribe(&[subscription(DENIED)])).await;
     let reason = "no statement allows iot:Subscribe on topicfilter/other/topic";
@@ -30,7 +30,7 @@ async fn a_denied_subscription_may_be_told_by_a_disconnect() {
 }
 
 #[tokio::test]
-async fn a_denied_subscription_may_not_be_told_at_all() {
+async fn a_denied_subscription_may_be_left_unanswered() {
     let (sandbox, mut client) = denied_by(Denial::Close).await;
     client.send(subscribe(&[subscription(DENIED)])).await;
     client.is_closed().await;
@@ -40,7 +40,7 @@ async fn a_denied_subscription_may_not_be_told_at_all() {
 }
 
 #[tokio::test]
-async fn a_denied_message_may_be_told_by_a_disconnect() {
+async fn a_denied_message_may_be_answered_with_disconnect() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let (_sandbox, mut client) = denied_by(Denial::Disconnect).await;
         client.send(publish(DENIED, "x", qos)).await;
@@ -53,7 +53,7 @@ async fn a_denied_message_may_be_told_by_a_disconnect() {
 }
 
 #[tokio::test]
-async fn a_denied_message_may_not_be_told_at_all() {
+async fn a_denied_message_may_be_left_unanswered() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let (_sandbox, mut client) = denied_by(Denial::Close).await;
         client.send(publish(DENIED, "x", qos)).await;

@@ -59,7 +59,7 @@ async fn the_connack_announces_what_aws_announces() {
 }
 
 #[tokio::test]
-async fn what_differs_from_the_request_is_said_in_the_connack() {
+async fn the_connack_contains_the_values_that_differ_from_the_request() {
     let sandbox = TestSandbox::start().await;
     for (asked, told) in [
         (0, Some(1200)),
@@ -83,7 +83,7 @@ async fn what_differs_from_the_request_is_said_in_the_connack() {
 }
 
 #[tokio::test]
-async fn a_token_signed_with_the_sandbox_key_is_let_in() {
+async fn a_token_signed_with_the_sandbox_key_is_accepted() {
     let sandbox = TestSandbox::start().await;
     let signature = sandbox.sandbox.sign("hello").unwrap();
     let mut client = TestClient::open(&sandbox.sandbox).await;
@@ -200,7 +200,7 @@ async fn an_id_that_aws_reserves_is_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_that_aws_would_not_take_refuses_the_connection_by_its_fault() {
+async fn an_answer_that_aws_would_reject_refuses_the_connection_with_its_error() {
     let answer = Answer {
         refresh_after_in_seconds: Some(10),
         ..Answer::allow("p", allow("iot:*"))
@@ -228,7 +228,7 @@ async fn enhanced_authentication_is_refused() {
 }
 
 #[tokio::test]
-async fn a_connection_ends_when_the_authorizer_said_so() {
+async fn a_connection_ends_after_the_authorizers_disconnect_interval() {
     let answer = Answer {
         disconnect_after_in_seconds: Some(300),
         ..Answer::allow("p", allow("iot:*"))

@@ -138,7 +138,7 @@ async fn disconnect_comes_with_its_code_at_its_time() {
 }
 
 #[tokio::test]
-async fn reset_is_a_real_reset() {
+async fn the_fault_reset_sends_a_tcp_reset() {
     let (_sandbox, mut client) = connected("reset@200ms").await;
     client.receives_nothing_more().await;
     let error = client.stream.read_u8().await.unwrap_err();
@@ -172,7 +172,7 @@ async fn proxy_refuses_every_tunnel() {
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
-async fn delay_holds_back_everything_and_breaks_nothing() {
+async fn delay_delays_every_packet_and_changes_none() {
     let sandbox = TestSandbox::with_fault("delay=200ms").await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let started = now();

@@ -94,7 +94,7 @@ fn the_topic_of_a_will_is_compared_as_an_arn() {
 }
 
 #[test]
-fn networks_of_aws_count_where_they_are_set() {
+fn conditions_on_vpcs_apply_if_the_keys_are_set() {
     for key in ["aws:SourceVpc", "aws:SourceVpce", "aws:sourceVpce"] {
         let policy = allow(
             json!("iot:*"),
@@ -162,7 +162,7 @@ fn policies_of_things_and_certificates_are_taken_and_allow_nothing() {
 }
 
 #[test]
-fn what_belongs_to_iam_is_refused_with_the_reason() {
+fn condition_keys_of_iam_are_refused_with_the_reason() {
     for (key, reason) in [
         (
             "aws:ResourceTag/owner",

@@ -29,7 +29,7 @@ async fn a_silent_client_is_disconnected_after_one_and_a_half_keep_alives() {
 
 /// MQTT-3.1.4-3
 #[tokio::test]
-async fn a_second_client_with_the_same_id_takes_the_first_ones_place() {
+async fn a_second_client_with_the_same_id_takes_the_session_over() {
     let sandbox = TestSandbox::start_with(|options| SandboxOptions {
         time_scale: 1000,
         ..options
@@ -102,7 +102,7 @@ async fn a_malformed_packet_is_answered_with_its_code() {
 
 /// MQTT-3.1.2-2, MQTT-3.1.2-3, MQTT-3.1.4-1, MQTT-3.2.2-7, MQTT-3.14.0-1
 #[tokio::test]
-async fn what_is_no_connect_is_answered_in_a_connack() {
+async fn a_first_packet_that_is_no_connect_is_answered_with_connack() {
     let sandbox = TestSandbox::start().await;
     for (bytes, expected) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], ReasonCode::MalformedPacket),
@@ -137,7 +137,7 @@ async fn a_packet_may_come_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn packets_that_come_before_the_connack_are_served_after_it() {
+async fn packets_sent_before_the_connack_are_handled_after_it() {
     let sandbox = TestSandbox::start().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut bytes = Vec::new();
@@ -149,7 +149,7 @@ async fn packets_that_come_before_the_connack_are_served_after_it() {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_does_not_read_stops_nobody_else() {
+async fn a_subscriber_that_does_not_read_delays_no_other_client() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut asleep = sandbox.guest("asleep").await;
     asleep.subscribes("t").await;
@@ -162,7 +162,7 @@ async fn a_subscriber_that_does_not_read_stops_nobody_else() {
 }
 
 #[tokio::test]
-async fn one_who_does_not_speak_tls_is_turned_away_and_stops_nobody_else() {
+async fn a_client_without_tls_is_refused_and_delays_no_other_client() {
     let sandbox = TestSandbox::start().await;
     let mut plain = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port()))
         .await

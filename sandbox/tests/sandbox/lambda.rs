@@ -78,7 +78,7 @@ async fn publishes(client: &mut TestClient) -> ReasonCode {
 }
 
 #[tokio::test]
-async fn the_policy_of_a_refresh_takes_the_place_of_the_old_one() {
+async fn the_policy_of_a_refresh_replaces_the_old_one() {
     let everything = ["iot:Connect", "iot:Publish"];
     let mut answers = vec![answer(&everything[..1]); 10];
     answers[0] = answer(&everything);
@@ -105,7 +105,7 @@ async fn the_policy_of_a_refresh_takes_the_place_of_the_old_one() {
 /// The first call is never answered and lasts as long as its client, who frees the Lambda for the
 /// next one by leaving.
 #[tokio::test]
-async fn a_client_that_hangs_up_frees_its_place() {
+async fn a_client_that_closes_its_connection_leaves_the_authorizer_queue() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let lambda = Lambda::Url(
         format!("http://{}", listener.local_addr().unwrap())

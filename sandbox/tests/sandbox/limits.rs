@@ -62,7 +62,7 @@ async fn a_payload_has_128_kilobytes() {
 
 /// U-3.3.1-1
 #[tokio::test]
-async fn there_is_no_qos_2() {
+async fn qos_2_is_not_supported() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = sandbox.guest("c").await;
     client.send(publish("t", "x", QoS::ExactlyOnce)).await;
@@ -219,7 +219,7 @@ async fn a_keep_alive_is_within_30_and_1200_seconds() {
 }
 
 #[tokio::test]
-async fn a_message_is_worth_delivering_for_a_second_to_a_week() {
+async fn a_message_expires_after_one_second_to_one_week() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = sandbox.guest("c").await;
     client.subscribes("t").await;

@@ -109,7 +109,7 @@ async fn a_message_that_the_policy_denies_to_its_receiver_is_not_delivered() {
 }
 
 #[tokio::test]
-async fn no_more_is_unacknowledged_than_the_client_takes() {
+async fn no_more_messages_are_unacknowledged_than_the_clients_receive_maximum() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut connect = connect("c", "", "");
@@ -135,7 +135,7 @@ async fn no_more_is_unacknowledged_than_the_client_takes() {
 
 /// MQTT-3.1.2-24, MQTT-3.1.2-25
 #[tokio::test]
-async fn a_message_larger_than_the_client_takes_is_left_out() {
+async fn a_message_above_the_clients_maximum_packet_size_is_dropped() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut connect = connect("c", "", "");
@@ -178,7 +178,7 @@ async fn a_retained_message_waits_for_subscribers() {
 }
 
 #[tokio::test]
-async fn retaining_needs_a_permission_of_its_own() {
+async fn retaining_needs_its_own_permission() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     let mut message = publish(TOPIC, "x", QoS::AtLeastOnce);
@@ -243,7 +243,7 @@ async fn only_a_normal_disconnect_cancels_the_will() {
 }
 
 #[tokio::test]
-async fn what_the_connack_rules_out_ends_the_connection() {
+async fn features_that_the_connack_excludes_end_the_connection() {
     let alias = {
         let mut message = publish(TOPIC, "x", QoS::AtMostOnce);
         message.properties.topic_alias = TopicAlias::new(9);
@@ -292,7 +292,7 @@ async fn a_topic_beyond_the_limits_of_aws_is_refused() {
 
 /// MQTT-3.8.3-3
 #[tokio::test]
-async fn no_local_spares_the_publisher() {
+async fn no_local_excludes_the_publisher() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = sandbox.guest("c").await;
     let mut own = subscription("t");

@@ -154,7 +154,7 @@ async fn a_subscription_to_the_same_filter_replaces_the_first_one() {
 
 /// MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11, MQTT-3.8.4-4
 #[tokio::test]
-async fn retain_handling_says_when_retained_messages_come() {
+async fn retain_handling_decides_when_retained_messages_are_sent() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;
     retains(&mut client, "t", "kept").await;
@@ -229,7 +229,7 @@ async fn retain_as_published_keeps_the_flag_and_else_it_is_cleared() {
 /// MQTT-3.3.2-4, MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17, MQTT-3.3.2-18, MQTT-3.3.2-20,
 /// MQTT-3.3.1-3, MQTT-3.3.2-3
 #[tokio::test]
-async fn a_message_is_forwarded_with_everything_but_what_is_its_publishers_own() {
+async fn a_message_is_forwarded_with_all_its_end_to_end_properties() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;
     client.subscribes("a/+").await;
@@ -332,7 +332,7 @@ async fn every_alias_up_to_the_maximum_stands_for_its_topic_until_the_connection
 
 /// MQTT-3.1.2-26, MQTT-3.1.2-27, MQTT-3.3.2-11
 #[tokio::test]
-async fn the_server_uses_as_many_aliases_as_the_client_takes() {
+async fn the_server_uses_up_to_the_clients_topic_alias_maximum() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut asking = connect("c", "", "");
     asking.properties.topic_alias_maximum = Some(2);
@@ -365,7 +365,7 @@ async fn the_server_uses_as_many_aliases_as_the_client_takes() {
 /// MQTT-3.10.4-1, MQTT-3.10.4-2, MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6, MQTT-3.11.3-1,
 /// MQTT-3.11.3-2
 #[tokio::test]
-async fn an_unsuback_tells_filter_by_filter_what_there_was() {
+async fn an_unsuback_has_one_code_for_each_filter() {
     for (profile, missing) in [
         (Profile::Mqtt5, ReasonCode::NoSubscriptionExisted),
         (Profile::Aws, ReasonCode::Success),
@@ -420,7 +420,7 @@ async fn a_suback_has_one_code_for_each_filter_in_their_order() {
 }
 
 #[tokio::test]
-async fn text_that_is_none_is_refused_with_its_code() {
+async fn text_that_is_not_utf_8_is_refused_with_its_code() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;
     let mut message = publish("t", "x", QoS::AtLeastOnce);
@@ -439,7 +439,7 @@ async fn text_that_is_none_is_refused_with_its_code() {
 
 /// MQTT-3.3.4-10, MQTT-4.9.0-3, MQTT-4.9.0-1, MQTT-4.9.0-2, MQTT-3.3.4-9
 #[tokio::test]
-async fn a_full_window_holds_messages_back_and_nothing_else() {
+async fn a_full_receive_maximum_delays_messages_only() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut narrow = connect("c", "", "");
     narrow.properties.receive_maximum = 1.try_into().ok();
@@ -486,7 +486,7 @@ async fn a_full_window_holds_messages_back_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_packet_larger_than_aws_takes_is_taken() {
+async fn a_packet_above_the_limit_of_aws_is_accepted() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;
     client.subscribes("t").await;

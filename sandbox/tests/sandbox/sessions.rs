@@ -36,7 +36,7 @@ async fn receives_publish(client: &mut TestClient) -> (Delivery, String) {
 /// MQTT-3.1.2-5, MQTT-3.1.2-6, MQTT-3.1.4-4, MQTT-3.2.2-3, MQTT-4.5.0-1, MQTT-4.6.0-5,
 /// MQTT-4.6.0-6, MQTT-3.1.2-23
 #[tokio::test]
-async fn what_came_while_the_client_was_away_waits_for_it_in_order() {
+async fn messages_for_a_disconnected_client_are_queued_in_order() {
     let sandbox = TestSandbox::mqtt5().await;
     let (mut client, session_present) = sandbox.admits(staying("c")).await;
     assert!(!session_present);
@@ -70,7 +70,7 @@ async fn what_came_while_the_client_was_away_waits_for_it_in_order() {
 
 /// MQTT-3.1.2-4, MQTT-3.2.2-2
 #[tokio::test]
-async fn a_clean_start_ends_the_session_that_was_there() {
+async fn a_clean_start_ends_the_existing_session() {
     let sandbox = TestSandbox::mqtt5().await;
     let (mut client, _) = sandbox.admits(staying("c")).await;
     client.subscribes("t").await;
@@ -97,7 +97,7 @@ async fn a_session_without_expiry_ends_with_its_connection() {
 }
 
 #[tokio::test]
-async fn a_disconnect_may_change_how_long_the_session_lasts() {
+async fn a_disconnect_may_change_the_session_expiry_interval() {
     let sandbox = TestSandbox::mqtt5().await;
     let (mut client, _) = sandbox.admits(staying("c")).await;
     let properties = DisconnectProperties {
@@ -116,7 +116,7 @@ async fn a_disconnect_may_change_how_long_the_session_lasts() {
 
 /// MQTT-3.1.4-3
 #[tokio::test]
-async fn who_takes_a_client_id_over_goes_on_with_its_session() {
+async fn a_client_that_takes_an_id_over_resumes_its_session() {
     let sandbox = TestSandbox::mqtt5().await;
     let (mut first, _) = sandbox.admits(staying("c")).await;
     first.subscribes("t").await;
@@ -133,7 +133,7 @@ async fn who_takes_a_client_id_over_goes_on_with_its_session() {
 
 /// MQTT-4.4.0-1, MQTT-3.3.1-1, MQTT-4.3.2-3, MQTT-4.3.2-1, MQTT-4.3.2-2
 #[tokio::test]
-async fn what_was_not_acknowledged_is_sent_again_with_its_identifier_and_only_after_a_resumption() {
+async fn unacknowledged_messages_are_sent_again_only_after_a_resumption() {
     let sandbox = TestSandbox::mqtt5().await;
     let (mut client, _) = sandbox.admits(staying("c")).await;
     client.subscribes("t").await;
@@ -263,7 +263,7 @@ async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on
 
 /// MQTT-4.3.3-4, MQTT-4.4.0-2, MQTT-4.8.2-6
 #[tokio::test]
-async fn a_message_that_its_receiver_refuses_is_done_with() {
+async fn a_message_that_its_receiver_refuses_is_removed() {
     let sandbox = TestSandbox::mqtt5().await;
     let (mut client, _) = sandbox.admits(staying("c")).await;
     let mut exactly_once = subscription("$share/g/t");
@@ -291,7 +291,7 @@ async fn a_message_that_its_receiver_refuses_is_done_with() {
 
 /// MQTT-4.3.3-13
 #[tokio::test]
-async fn an_unknown_identifier_is_answered_and_no_breach() {
+async fn an_unknown_identifier_is_answered_and_is_no_violation() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;
     client.sends_ack(AckType::PubRec, 7).await;
@@ -328,7 +328,7 @@ async fn an_acknowledgement_of_another_qos_is_a_protocol_error() {
 
 /// MQTT-3.10.4-3
 #[tokio::test]
-async fn what_was_under_way_is_finished_after_an_unsubscribe() {
+async fn messages_in_flight_are_completed_after_an_unsubscribe() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;
     let mut exactly_once = subscription("t");

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::client::TestSandbox;
 
 #[tokio::test]
-async fn no_more_connections_are_held_than_it_was_told() {
+async fn the_limit_of_connections_is_kept() {
     let sandbox = TestSandbox::start_with(|options| SandboxOptions {
         max_connections: 1,
         ..options

@@ -18,7 +18,7 @@ async fn members(sandbox: &TestSandbox, count: usize) -> Vec<TestClient> {
 
 /// MQTT-4.8.2-1, MQTT-4.8.2-2
 #[tokio::test]
-async fn each_message_goes_to_one_member_and_all_have_their_turn() {
+async fn each_message_is_sent_to_one_member_in_turn() {
     let sandbox = TestSandbox::open_house().await;
     let mut members = members(&sandbox, 3).await;
     let mut other = sandbox.guest("other").await;
@@ -63,7 +63,7 @@ async fn a_shared_message_has_the_qos_that_its_member_was_granted() {
 }
 
 #[tokio::test]
-async fn who_has_left_or_unsubscribed_is_given_nothing() {
+async fn members_that_left_or_unsubscribed_receive_nothing() {
     let sandbox = TestSandbox::open_house().await;
     let mut members = members(&sandbox, 3).await;
     let mut left = members.remove(0);
@@ -130,7 +130,7 @@ async fn no_local_is_for_no_shared_subscription() {
 
 /// MQTT-4.8.2-4, MQTT-4.8.2-5
 #[tokio::test]
-async fn a_message_that_a_member_has_not_acknowledged_stays_its_own() {
+async fn an_unacknowledged_message_stays_with_its_member() {
     let sandbox = TestSandbox::mqtt5().await;
     let staying = |client_id| {
         let mut connect = Connect {

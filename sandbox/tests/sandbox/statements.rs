@@ -21,7 +21,7 @@ async fn a_client_id_of_23_letters_and_digits_is_taken_and_is_another_than_its_l
 
 /// MQTT-3.1.4-6, MQTT-3.2.0-1, MQTT-3.2.2-6
 #[tokio::test]
-async fn what_follows_a_refused_connect_is_ignored() {
+async fn packets_after_a_refused_connect_are_ignored() {
     let sandbox = TestSandbox::start().await;
     let mut watcher = sandbox.connected("mqtt5-sample-watcher").await;
     watcher.subscribes("test/topic").await;
@@ -107,7 +107,7 @@ async fn after_a_refusing_pubrec_an_identifier_is_another_message() {
 
 /// U-3.15-1
 #[tokio::test]
-async fn auth_that_nobody_asked_for_is_a_protocol_error() {
+async fn auth_without_an_authentication_method_is_a_protocol_error() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;
     let properties = AuthProperties {

@@ -129,7 +129,7 @@ async fn ready_is_one_json_object_for_scripts() {
 }
 
 #[tokio::test]
-async fn stopping_says_good_bye_to_clients() {
+async fn stopping_sends_disconnect_to_clients() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     let stopping = tokio::spawn(sandbox.sandbox.stop());

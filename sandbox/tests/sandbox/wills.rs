@@ -47,7 +47,7 @@ async fn watched(time_scale: u32) -> (TestSandbox, TestClient) {
 }
 
 #[tokio::test]
-async fn a_client_that_is_taken_over_leaves_its_will_unless_that_was_to_wait() {
+async fn a_take_over_publishes_the_will_unless_it_is_delayed() {
     let (sandbox, mut watcher) = watched(1).await;
     for (seconds, expected) in [(3600, false), (0, true)] {
         let id = format!("c{seconds}");
@@ -72,7 +72,7 @@ async fn a_client_that_is_taken_over_leaves_its_will_unless_that_was_to_wait() {
 
 /// MQTT-3.14.4-3
 #[tokio::test]
-async fn only_a_normal_disconnect_takes_the_will_along() {
+async fn only_a_normal_disconnect_removes_the_will() {
     let (sandbox, mut watcher) = watched(1).await;
     for reason_code in [
         ReasonCode::NORMAL_DISCONNECTION,
@@ -136,7 +136,7 @@ async fn a_will_has_its_properties_and_may_be_retained() {
 }
 
 #[tokio::test]
-async fn on_aws_a_will_does_not_wait() {
+async fn the_profile_aws_ignores_the_will_delay() {
     let sandbox = TestSandbox::open_house().await;
     let mut watcher = sandbox.guest("watcher").await;
     watcher.subscribes(TOPIC).await;

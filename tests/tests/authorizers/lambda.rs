@@ -126,7 +126,7 @@ async fn each_fault_of_a_lambda_is_one_clear_line() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_told_at_the_start_with_the_place_where_it_was_looked_for() {
+async fn a_missing_program_is_reported_at_the_start_with_the_searched_path() {
     let dir = TempDir::new().unwrap();
     let here = dir.path().display();
     write(&dir, "plain.sh", "");
@@ -217,7 +217,7 @@ async fn no_child_stays_after_sigkill() {
 }
 
 #[tokio::test]
-async fn secrets_of_this_shell_stay_there() {
+async fn a_lambda_does_not_inherit_secrets_of_the_shell() {
     let dir = TempDir::new().unwrap();
     let (answer, environment) = (
         write(&dir, "answer.json", ANSWER),
@@ -253,7 +253,7 @@ async fn secrets_of_this_shell_stay_there() {
 }
 
 #[tokio::test]
-async fn what_a_lambda_prints_is_in_the_json_log_whole_and_line_by_line() {
+async fn the_output_of_a_lambda_is_in_the_json_log_complete_and_by_line() {
     let dir = TempDir::new().unwrap();
     let answer = write(&dir, "answer.json", ANSWER);
     let command = format!("sh -c \"printf '%065536d\\nsecond' 0 >&2; cat {answer}\"");

@@ -295,7 +295,7 @@ async fn a_second_answer_to_a_request_is_not_the_answer_to_the_next_one() {
 }
 
 #[tokio::test]
-async fn what_a_node_handler_says_after_its_answer_is_not_the_answer_of_the_next_call() {
+async fn output_of_a_node_handler_after_its_answer_does_not_answer_the_next_call() {
     if !Program::Node.is_installed() {
         return;
     }
@@ -365,7 +365,7 @@ async fn no_process_of_a_handler_stays_after_sigkill() {
 }
 
 #[tokio::test]
-async fn what_a_handler_started_does_not_outlive_its_process() {
+async fn processes_that_a_handler_started_end_with_its_process() {
     if !Program::Python.is_installed() {
         return;
     }
@@ -387,7 +387,7 @@ async fn what_a_handler_started_does_not_outlive_its_process() {
 }
 
 #[tokio::test]
-async fn a_handler_that_crashes_is_told_at_once_whatever_holds_its_output() {
+async fn a_handler_crash_is_reported_at_once_although_its_output_is_still_open() {
     if !Program::Python.is_installed() {
         return;
     }
@@ -407,7 +407,7 @@ async fn a_handler_that_crashes_is_told_at_once_whatever_holds_its_output() {
 }
 
 #[tokio::test]
-async fn a_changed_file_starts_new_processes_and_a_line_says_so() {
+async fn a_changed_file_starts_new_processes_and_is_logged() {
     if !Program::Python.is_installed() {
         return;
     }
@@ -494,7 +494,7 @@ async fn lines_until(log: &mut Lines<BufReader<ChildStdout>>, text: &str) -> Str
 
 /// 20 clients, or 200 with DUNLIN_FULL=1: all get in, by a handful of processes.
 #[tokio::test]
-async fn many_clients_at_once_are_let_in_by_a_python_handler() {
+async fn a_python_handler_accepts_many_clients_at_once() {
     if !Program::Python.is_installed() {
         return;
     }

@@ -67,7 +67,7 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_violation_right_after_connack_is_told_at_once_with_exit_code_10() {
+async fn a_violation_right_after_connack_is_reported_at_once_with_exit_code_10() {
     for verb in ["connect", "pub", "sub", "pubsub"] {
         // A second CONNACK is a protocol error.
         let endpoint = raw(|peer| {
@@ -274,7 +274,7 @@ async fn a_load_whose_subscriptions_are_refused_waits_for_no_messages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_without_tls_is_warned_of() {
+async fn a_password_without_tls_causes_a_warning() {
     let server = || {
         raw(|peer| {
             peer.accept(&CONNACK)

@@ -13,7 +13,7 @@ const SHORT: [&str; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fleet_comes_publishes_and_comes_back_when_its_own_server_does() {
+async fn a_fleet_connects_publishes_and_reconnects_when_its_server_restarts() {
     let run = dunlin(["bench", "fleet", "--json"])
         .words(SHORT)
         .run()
@@ -37,7 +37,7 @@ async fn a_fleet_comes_publishes_and_comes_back_when_its_own_server_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_somebody_elses_server_the_devices_leave_and_come_again() {
+async fn with_an_external_server_the_devices_disconnect_and_reconnect() {
     let served = serve(&[]).await;
     let run = dunlin(["bench", "fleet", "--json"])
         .words(SHORT)
@@ -59,7 +59,7 @@ async fn with_somebody_elses_server_the_devices_leave_and_come_again() {
 /// A limit on the size of files stands for a full disk.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_told_once_with_one_remedy() {
+async fn a_full_disk_is_reported_once_with_one_suggestion() {
     let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" bench fleet --clients=1";
     let run = tokio::process::Command::new(dunlin_tests::system_program("sh"))
         .args(["-c", script])

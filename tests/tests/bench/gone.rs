@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{bench, counts, report, serve};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_the_server_ends_are_told_counted_by_code_and_end_with_8() {
+async fn connections_that_the_server_closes_are_counted_by_code_and_exit_with_8() {
     for verb in ["connect", "sub"] {
         let served = serve(&["disconnect=0x8b@300ms"]).await;
         let run = dunlin([

@@ -83,7 +83,7 @@ fn counts(report: &Value, expected: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_client_hears_its_neighbour_once_and_in_order() {
+async fn pubsub_receives_each_message_once_and_in_order() {
     let served = serve(&[]).await;
     let run = bench(&served, &["pubsub", "--clients=3", "--count=100"])
         .run()
@@ -115,7 +115,7 @@ async fn each_client_hears_its_neighbour_once_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn publishers_count_acknowledgements_and_listeners_what_comes() {
+async fn publishers_count_acknowledgements_and_subscribers_count_messages() {
     let served = serve(&[]).await;
     let listening = bench(
         &served,
@@ -159,7 +159,7 @@ async fn requests_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_missing_is_counted_and_the_exit_code_says_so() {
+async fn missing_messages_are_counted_and_change_the_exit_code() {
     let served = serve(&["no-deliver"]).await;
     let run = bench(&served, &["pubsub", "--count=10"]).run().await;
     run.exits(9);
@@ -210,7 +210,7 @@ async fn a_rate_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_gets_a_table() {
+async fn the_default_output_is_a_table() {
     let served = serve(&[]).await;
     let run = dunlin(["bench", "pubsub", "--count=10"])
         .at(&served.sandbox)
@@ -232,7 +232,7 @@ async fn a_person_gets_a_table() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_run_tells_what_it_has() {
+async fn an_interrupted_run_reports_its_results_so_far() {
     let served = serve(&[]).await;
     let child = bench(&served, &["pubsub", "--rate=100", "--duration=60s"]).spawn();
     sleep(Duration::from_secs(2)).await;
@@ -247,7 +247,7 @@ async fn an_interrupted_run_tells_what_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_server_of_mqtt_5_will_do() {
+async fn the_benchmark_runs_against_any_mqtt_5_server() {
     let Some(broker) = Mosquitto::start().await else {
         return;
     };

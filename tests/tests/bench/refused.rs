@@ -7,7 +7,7 @@ use tokio::process::Command;
 use super::{bench, counts, report, serve};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_is_not_let_in_is_explained() {
+async fn a_refused_client_is_explained() {
     let served = serve(&[]).await;
     let run = dunlin([
         "bench",
@@ -33,7 +33,7 @@ async fn a_client_that_is_not_let_in_is_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_denied_publish_is_told_by_its_code() {
+async fn a_denied_publish_is_reported_with_its_reason_code() {
     let served = serve(&[]).await;
     let run = bench(&served, &["pub", "--count=2", "--topic=forbidden"])
         .run()
@@ -74,7 +74,7 @@ async fn refusals_by_a_limit_name_the_flag_that_keeps_it() {
 }
 
 #[tokio::test]
-async fn aws_is_asked_only_by_those_who_accept_the_bill() {
+async fn a_load_on_aws_needs_a_flag_that_accepts_the_cost() {
     let run = dunlin([
         "bench",
         "pubsub",
@@ -93,7 +93,7 @@ async fn aws_is_asked_only_by_those_who_accept_the_bill() {
 }
 
 #[tokio::test]
-async fn too_few_descriptors_are_told_with_the_number_that_is_needed() {
+async fn too_few_file_descriptors_are_reported_with_the_required_number() {
     let tool = dunlin_tests::tool_path();
     let line = format!(
         "ulimit -n 64; exec {} bench connect --endpoint mqtt://localhost:1 -n 100",
@@ -113,7 +113,7 @@ async fn too_few_descriptors_are_told_with_the_number_that_is_needed() {
 }
 
 #[tokio::test]
-async fn mistakes_are_found_before_anything_is_sent() {
+async fn mistakes_in_flags_are_found_before_anything_is_sent() {
     let usage = async |words: &[&str], part: &str| {
         let run: Finished = dunlin(["bench"]).words(words).run().await;
         run.exits(2);

@@ -20,7 +20,7 @@ use super::{crashes, moment};
 const NUMBERS: usize = 400;
 
 #[tokio::test]
-async fn a_killed_process_loses_nothing_that_was_kept_and_repeats_nothing_of_qos_2() {
+async fn a_killed_process_loses_no_persisted_message_and_repeats_none_of_qos_2() {
     let Some(broker) = Mosquitto::start().await else {
         return;
     };

@@ -302,7 +302,7 @@ async fn listen(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_mistake_in_a_certificate_is_named_with_what_mends_it() {
+async fn each_mistake_in_a_certificate_is_named_with_its_correction() {
     for mistake in Mistake::ALL {
         let server = mistake.serve().await;
         let run = server.sample(mistake).run().await;
@@ -320,7 +320,7 @@ async fn each_mistake_in_a_certificate_is_named_with_what_mends_it() {
 /// The commands that are printed are run in a folder with the files that they name; then the same
 /// client gets beyond the certificate.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_printed_commands_mend_the_certificate() {
+async fn the_printed_commands_correct_the_certificate() {
     if !Program::OpenSsl.is_installed() {
         return;
     }

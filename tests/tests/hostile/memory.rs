@@ -55,7 +55,7 @@ fn a_large_connack_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn of_a_connack_below_the_limit_little_is_copied() {
+fn little_of_a_connack_below_the_limit_is_copied() {
     let server = serve(|_, peer| {
         peer.receive()?;
         peer.send(&large_connack(200_000))?;
@@ -124,7 +124,7 @@ fn disconnect_code(packet: Option<&PacketBuf>) -> Option<ReasonCode> {
 }
 
 #[test]
-fn large_messages_that_nobody_takes_end_the_connection_and_shrink_the_window() {
+fn large_unread_messages_end_the_connection_and_lower_the_receive_maximum() {
     let server = serve(floods_with_large_messages);
     attack("1,024 messages of 1 MiB that nobody takes", SUM, async {
         let client = connect(impatient(options(server.address, "large"))).await;
@@ -154,7 +154,7 @@ fn large_messages_that_nobody_takes_end_the_connection_and_shrink_the_window() {
 }
 
 #[test]
-fn small_messages_do_not_keep_the_buffers_that_they_came_in() {
+fn small_messages_do_not_retain_their_read_buffers() {
     let junk = publish("nobody", Delivery::AtMostOnce, &[b'x'; 60_000]);
     let server = serve(move |_, peer| {
         peer.welcome(false)?;
@@ -214,7 +214,7 @@ fn messages_that_arrive_one_at_a_time_share_a_read_buffer() {
 }
 
 #[test]
-fn events_that_nobody_reads_have_a_bound() {
+fn unread_events_are_bounded() {
     let rounds = if is_full_run() { 1_000 } else { 100 };
     let server = serve(|_, peer| {
         peer.receive()?;
@@ -235,7 +235,7 @@ fn events_that_nobody_reads_have_a_bound() {
 }
 
 #[test]
-fn outcomes_that_nobody_takes_have_a_bound() {
+fn unread_outcomes_are_bounded() {
     let requests = if is_full_run() { 1_000 } else { 300 };
     let server = serve(|_, peer| {
         peer.receive()?;

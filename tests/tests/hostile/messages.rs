@@ -75,7 +75,7 @@ const ROUNDS: u16 = 100;
 
 /// [MQTT-3.3.2-14] [U-4.13.1-1]
 #[test]
-fn faulty_messages_reach_no_stream_and_valid_ones_go_on() {
+fn faulty_messages_reach_no_stream_and_valid_ones_do() {
     let server = serve(|_, peer| mixes(peer));
     attack("faulty messages among valid ones", 1 << 20, async {
         let client = connect(options(server.address, "mixed")).await;
@@ -106,7 +106,7 @@ fn faulty_messages_reach_no_stream_and_valid_ones_go_on() {
 /// Events that nobody takes are bounded in number, and each topic in length: 1,024 events of 1 KiB,
 /// and the reads.
 #[test]
-fn a_flood_of_faulty_messages_costs_no_memory() {
+fn many_faulty_messages_use_no_memory() {
     const FLOOD: usize = 50_000;
     let server = serve(|_, peer| {
         peer.welcome(false)?;
@@ -216,7 +216,7 @@ fn a_faulty_message_that_mosquitto_relays_ends_no_subscriber() {
 
 /// [U-4.13.1-1]
 #[tokio::test]
-async fn the_tool_warns_and_goes_on_and_ends_with_10_if_it_is_strict() {
+async fn the_tool_warns_of_invalid_messages_and_exits_with_10_if_strict() {
     let Some(broker) = Mosquitto::start().await else {
         return;
     };

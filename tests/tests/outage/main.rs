@@ -133,7 +133,7 @@ impl OutageTest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cut_link_loses_and_repeats_nothing() {
+async fn a_cut_network_loses_and_repeats_nothing() {
     let Some(mut test) = OutageTest::new().await else {
         return;
     };

@@ -55,7 +55,7 @@ fn table() -> Vec<Statement> {
 }
 
 #[test]
-fn what_binds_the_codec_or_the_client_has_a_test_or_a_reason() {
+fn every_statement_that_binds_codec_or_client_has_a_test_or_a_reason() {
     for statement in table()
         .iter()
         .filter(|statement| statement.binds("codec") || statement.binds("client"))
@@ -100,7 +100,7 @@ fn every_statement_that_the_code_refers_to_is_in_the_table() {
 }
 
 #[test]
-fn every_statement_is_here_once() {
+fn every_statement_is_in_the_table_once() {
     let table = table();
     let ids: BTreeSet<&str> = table.iter().map(|statement| statement.id).collect();
     assert_eq!(ids.len(), table.len(), "an id stands twice");
@@ -108,7 +108,7 @@ fn every_statement_is_here_once() {
 
 #[test]
 #[ignore = "needs ../shared/spec, which only this project's builders have"]
-fn every_statement_of_the_standard_is_here() {
+fn every_statement_of_the_standard_is_in_the_table() {
     let table = table();
     let ours: BTreeMap<&str, &str> = table
         .iter()
@@ -159,7 +159,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// the vectors that the test uses.
 fn evidence(file: &str, test: &str) -> String {
     let vectors = match test {
-        "every_breach_is_the_error_that_it_must_be" => &["rejected.tsv"][..],
+        "every_invalid_vector_is_its_expected_error" => &["rejected.tsv"][..],
         "other_forms_of_a_packet_are_read_alike_and_never_written" => &["forms.tsv"],
         "every_packet_is_read_from_its_bytes" | "every_packet_is_written_as_its_bytes" => &[
             "connecting.rs",

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_takes_less_has_the_last_word() {
+    fn a_smaller_receive_maximum_of_the_server_applies() {
         for receive_maximum in [1, 15, 16] {
             let mut quota = Quota::new(receive_maximum);
             quota.start_slowly(16);
