@@ -389,9 +389,9 @@ fn a_runtime_shutdown_completes_all_waiting_calls() {
 }
 
 /// Keeps a log by means of the client that it is about.
-struct Chronicler(Mutex<Option<Client>>);
+struct ClientHolder(Mutex<Option<Client>>);
 
-impl Subscriber for Chronicler {
+impl Subscriber for ClientHolder {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
@@ -422,10 +422,10 @@ fn a_log_subscriber_may_hold_a_client_while_it_stops() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let server = TestServer::start().await;
-            let chronicler = Arc::new(Chronicler(Mutex::new(None)));
-            let _guard = tracing::subscriber::set_default(Arc::clone(&chronicler));
+            let holder = Arc::new(ClientHolder(Mutex::new(None)));
+            let _guard = tracing::subscriber::set_default(Arc::clone(&holder));
             let (client, mut events, _peer) = connected(&server).await;
-            *chronicler.0.lock().unwrap() = Some(client.clone());
+            *holder.0.lock().unwrap() = Some(client.clone());
             soon(client.disconnect()).await;
             tell.send(story(&mut events).await).unwrap();
         });

@@ -186,7 +186,7 @@ async fn a_message_costs_one_commit_and_many_at_once_cost_no_more() {
             .unwrap();
     }
     let one_by_one = commits() - before;
-    // With some room for acknowledgements that take longer than they can wait for the next commit.
+    // With some tolerance for acknowledgements that take longer than they can wait for the next commit.
     assert!(
         (MESSAGES..MESSAGES + MESSAGES / 2).contains(&one_by_one),
         "{one_by_one}"

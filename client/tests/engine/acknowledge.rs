@@ -6,7 +6,7 @@ use dunlin_client::codec::{AckType, Delivery, PacketBuf, PacketType, ReasonCode,
 use dunlin_client::engine::DeliveryId;
 use dunlin_client::{QoS, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     ack, again, at_least_once, connack, connack_resumed, exactly_once, id, puback, pubcomp,
     publish, pubrec, pubrel,

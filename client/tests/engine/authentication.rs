@@ -16,7 +16,7 @@ use dunlin_client::{
     ConnectionError, Message, OptionsError, QoS, ReauthenticationError, RequestError, Violation,
 };
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     at_least_once, buf, connack, connack_with, disconnect, pingreq, puback, publish, refusal,
 };

@@ -8,7 +8,7 @@ use dunlin_client::codec::{ConnAckProperties, Packet, ReasonCode, SubscriptionOp
 use dunlin_client::engine::Accepted;
 use dunlin_client::{ConnectError, ConnectOptions, Message, OptionsError, QoS, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{at_least_once, at_most_once, connack, connack_with, puback, publish, suback};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -255,7 +255,11 @@ fn acknowledgements_and_subscriptions_do_not_wait_for_messages() {
     for id in 1..=100 {
         client.receives(&puback(id));
     }
-    assert_eq!(messages(&mut client), 0, "room in the window isn't time");
+    assert_eq!(
+        messages(&mut client),
+        0,
+        "a free Receive Maximum does not lift the rate limit"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use dunlin_client::codec::{
 use dunlin_client::engine::{DeliveryId, Ended, Outcome};
 use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, at_most_once, buf, connack, connack_resumed, connack_with, disconnect,
     exactly_once, id, puback, pubcomp, publish, pubrec, pubrel, suback,

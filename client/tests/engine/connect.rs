@@ -11,7 +11,7 @@ use dunlin_client::{
     CleanStart, ConnectError, ConnectOptions, OptionsError, QoS, ServerReason, Violation, Will,
 };
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{at_most_once, disconnect};
 use crate::packets::{
     buf, connack, connack_resumed, connack_with, pingresp, publish, refusal, suback,

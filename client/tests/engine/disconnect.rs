@@ -9,7 +9,7 @@ use dunlin_client::codec::{
 use dunlin_client::engine::{CloseCause, Ended};
 use dunlin_client::{ConnectError, ConnectionError, DisconnectOptions, Message, OptionsError, QoS};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     at_least_once, at_most_once, buf, connack, connack_with, disconnect, puback, publish, pubrec,
     pubrel,

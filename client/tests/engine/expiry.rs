@@ -7,7 +7,7 @@ use dunlin_client::codec::{ConnAckProperties, Packet, PacketBuf};
 use dunlin_client::engine::{Accepted, OperationId};
 use dunlin_client::{Message, QoS, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{connack, connack_resumed, connack_with, puback, pubrec};
 
 fn expiring(topic: &str, seconds: u32) -> Message<'_> {

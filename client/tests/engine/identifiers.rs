@@ -7,7 +7,7 @@ use dunlin_client::codec::{
     SubscriptionOptions,
 };
 
-use crate::bench::Client;
+use crate::harness::Client;
 use crate::packets::{connack, connack_with, identified, resubscribe, suback, subscribe};
 
 const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
@@ -90,7 +90,7 @@ fn a_server_without_identifiers_gets_none_and_they_come_back_with_one_that_has_t
 #[test]
 fn requests_queued_offline_obey_the_limits_of_the_server() {
     for (answer, has_identifiers) in [(connack(), true), (without(), false)] {
-        let mut client = Client::new(crate::bench::options());
+        let mut client = Client::new(crate::harness::options());
         subscribes_as(&mut client, "a", 9);
         client.opens();
         client.sends();

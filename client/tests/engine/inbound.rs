@@ -5,7 +5,7 @@ use dunlin_client::codec::{
     AckType, Packet, PayloadFormat, Publish, PublishProperties, ReasonCode, TopicName,
 };
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     ack, again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect,
     exactly_once, puback, pubcomp, publish, pubrec, pubrel,

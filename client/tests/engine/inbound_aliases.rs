@@ -8,7 +8,7 @@ use dunlin_client::codec::{
 };
 use dunlin_client::engine::Ended;
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once,
     puback, pubrec,

@@ -7,7 +7,7 @@ use dunlin_client::codec::ReasonCode;
 use dunlin_client::engine::{Accepted, Change, ClockReading, Session, SinceBoot};
 use dunlin_client::{Message, Offline, QoS, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
     pubrel, suback, unsubscribe,

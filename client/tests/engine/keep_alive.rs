@@ -6,7 +6,7 @@ use dunlin_client::codec::{ConnAckProperties, Packet, Publish, TopicName};
 use dunlin_client::engine::Ended;
 use dunlin_client::{ConnectOptions, ConnectionError, Message};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{at_most_once, buf, connack, connack_with, pingreq, pingresp, publish};
 
 const SECOND: Duration = Duration::from_secs(1);

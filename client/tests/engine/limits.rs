@@ -4,7 +4,7 @@ use dunlin_client::codec::{ConnAckProperties, PacketBuf, SubscriptionOptions};
 use dunlin_client::engine::Accepted;
 use dunlin_client::{Message, QoS, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, at_most_once, connack, connack_resumed, connack_resumed_with,
     connack_with, puback, publish,
@@ -203,7 +203,7 @@ fn subscription_types_that_the_server_does_not_support_are_refused() {
     );
     assert!(client.engine.subscribe(&[("a/+", options)]).is_ok());
 
-    let mut client = Client::new(crate::bench::options());
+    let mut client = Client::new(crate::harness::options());
     let queued = client.subscribes(&["a/#"]);
     client.opens();
     client.sends();

@@ -6,7 +6,7 @@ use dunlin_client::{
     ConnectOptions, LostMessage, LostRequest, Message, OnSessionLost, QoS, RequestError,
 };
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
     pubrel, suback, subscribe, unsuback, unsubscribe,

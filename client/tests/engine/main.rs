@@ -8,7 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
-mod bench;
+mod harness;
 
 mod acknowledge;
 mod authentication;
@@ -22,10 +22,10 @@ mod inbound;
 mod inbound_aliases;
 mod journal;
 mod keep_alive;
-mod lasting;
 mod limits;
 mod loss;
 mod memory_budget;
+mod never_sent;
 mod offline;
 mod outbound_aliases;
 mod poison;
@@ -33,9 +33,9 @@ mod publish;
 mod queue;
 mod refusal;
 mod renewal;
-mod restraint;
 mod resumption;
 mod session;
+mod session_lifetime;
 mod slow_start;
 mod statistics;
 mod subscribe;

@@ -7,7 +7,7 @@ use dunlin_client::codec::{Packet, PacketBuf, ReasonCode};
 use dunlin_client::engine::Ended;
 use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, publish,
     pubrec,

@@ -4,7 +4,7 @@ use dunlin_client::codec::{ConnAckProperties, PacketBuf, SubscriptionOptions};
 use dunlin_client::engine::Accepted;
 use dunlin_client::{ConnectOptions, Message, Offline, QoS, QueueLimits, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{at_least_once, connack, connack_with, puback, publish, subscribe};
 
 fn offline(offline: Offline, count: usize, bytes: usize) -> ConnectOptions {

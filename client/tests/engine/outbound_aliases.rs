@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use dunlin_client::codec::{ConnAckProperties, Packet, PacketBuf, TopicAlias};
 use dunlin_client::{ConnectOptions, Message, OutboundAliases, QoS, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{connack_resumed_with, connack_with, puback};
 
 const LRU: OutboundAliases = OutboundAliases::Lru { maximum: 2 };

@@ -5,7 +5,7 @@ use dunlin_client::codec::{Packet, PacketBuf, ReasonCode};
 use dunlin_client::engine::{CloseCause, OperationId};
 use dunlin_client::{CleanStart, ConnectOptions, LostMessage, OnSessionLost, QoS, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, pubcomp,
     publish, pubrec, pubrel,

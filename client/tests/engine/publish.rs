@@ -8,7 +8,7 @@ use dunlin_client::codec::{
 use dunlin_client::engine::{Accepted, Ended, OperationId, Outcome, Published};
 use dunlin_client::{ConnectionError, Message, MessageProperties, QoS, RequestError, Violation};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     ack, at_least_once, at_most_once, buf, connack, exactly_once, id, puback, pubcomp, publish,
     pubrec, pubrel, suback, subscribe, unsuback,

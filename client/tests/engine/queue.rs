@@ -4,7 +4,7 @@ use dunlin_client::codec::{AckType, ConnAckProperties, PacketBuf, ReasonCode};
 use dunlin_client::engine::{Accepted, Outcome};
 use dunlin_client::{Message, QoS, QueueLimits, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     ack, at_least_once, at_most_once, connack, connack_resumed_with, connack_with, exactly_once,
     puback, pubcomp, publish, pubrec, pubrel, suback, subscribe, unsubscribe,

@@ -10,7 +10,7 @@ use dunlin_client::{
     ConnectOptions, ConnectionError, InvalidMessages, QoS, RefusedMessage, Violation,
 };
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     ack, again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect,
     exactly_once, puback, pubcomp, publish, pubrec, pubrel,

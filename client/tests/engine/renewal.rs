@@ -8,7 +8,7 @@ use dunlin_client::codec::{
 };
 use dunlin_client::{Offline, QoS, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     buf, connack, connack_resumed, connack_resumed_with, connack_with, puback, refusal,
     resubscribe, suback, unsuback, unsubscribe,

@@ -6,7 +6,7 @@ use dunlin_client::codec::{AckType, Packet, ReasonCode};
 use dunlin_client::engine::{Accepted, CloseCause, Outcome};
 use dunlin_client::{CleanStart, Message, QoS, RequestError};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish,
     pubrec, pubrel,

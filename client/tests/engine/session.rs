@@ -7,7 +7,7 @@ use dunlin_client::{
     StopCause, Violation,
 };
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, connack, connack_resumed, connack_with, exactly_once, puback, pubcomp,
     publish, pubrec, pubrel, resubscribe, suback,

@@ -4,7 +4,7 @@ use dunlin_client::codec::{ConnAckProperties, PacketBuf};
 use dunlin_client::engine::Session;
 use dunlin_client::{ConnectOptions, QoS};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, connack, connack_resumed, connack_resumed_with, exactly_once, puback,
     pubcomp, publish, pubrec,

@@ -6,7 +6,7 @@ use dunlin_client::codec::{AckType, ReasonCode};
 use dunlin_client::engine::{ByQoS, Statistics};
 use dunlin_client::{ConnectOptions, Message, Offline, QoS, QueueLimits};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     ack, at_least_once, at_most_once, connack, connack_resumed, exactly_once, puback, pubcomp,
     publish, pubrec, pubrel, suback, subscribe, unsuback, unsubscribe,

@@ -10,7 +10,7 @@ use dunlin_client::codec::{
 use dunlin_client::engine::{Ended, OperationId, Outcome};
 use dunlin_client::{ConnectionError, Offline, QoS, RequestError, Violation};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     at_least_once, connack, connack_resumed, connack_with, disconnect, puback, publish,
     resubscribe, suback, subscribe, unsuback, unsubscribe,

@@ -8,7 +8,7 @@ use dunlin_client::{
     ConnectOptions, ConnectionError, LostMessage, Message, QoS, RequestError, RequestTimeouts,
 };
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     at_least_once, connack, connack_resumed, connack_resumed_with, connack_with, puback, publish,
     pubrec, suback, unsuback, unsubscribe,

@@ -7,7 +7,7 @@ use dunlin_client::codec::{AckType, ReasonCode};
 use dunlin_client::engine::{DeliveryId, EngineEvent};
 use dunlin_client::{CleanStart, ConnectOptions};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, publish, pubrec,
 };

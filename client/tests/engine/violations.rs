@@ -4,7 +4,7 @@ use dunlin_client::codec::{DecodeErrorKind, PacketType, ReasonCode};
 use dunlin_client::engine::Ended;
 use dunlin_client::{ConnectError, ConnectionError, InvalidMessages, QoS, Violation};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{at_least_once, connack, connack_resumed, disconnect, puback, publish};
 
 /// Reason Code of the DISCONNECT that answers these bytes, and the violation that they are.

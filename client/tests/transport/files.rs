@@ -8,7 +8,7 @@ use dunlin_client::transport::{
 use tempfile::TempDir;
 
 use crate::authority::{Authority, Identity};
-use crate::server::{Manners, Server};
+use crate::server::{Behaviour, Server};
 use crate::{opens, to, trusting};
 
 /// A folder of its own for each test.
@@ -35,7 +35,7 @@ async fn a_ca_file_and_a_client_certificate_are_read_from_pem() {
     let files = Files::new();
     let authority = Authority::new("Test CA");
     let device = authority.issues(&["lamp-7"]);
-    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+    let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
     let ca = files.write(
         "ca.pem",
         &format!(

@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::{self, SupportedProtocolVersion};
 
-use crate::server::{Manners, Server};
+use crate::server::{Behaviour, Server};
 use dunlin_test_support::authority::{self, Authority};
 
 static ONLY_1_2: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS12];
@@ -78,7 +78,7 @@ async fn greeting(transport: &mut Transport) -> String {
 )]
 async fn a_server_of_a_trusted_authority_is_connected_to() {
     let authority = Authority::new("Test CA");
-    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+    let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
 
     let (mut transport, info) = opens(&to(
         "localhost",
@@ -102,7 +102,7 @@ async fn a_server_of_a_trusted_authority_is_connected_to() {
 #[tokio::test]
 async fn the_host_is_resolved_and_the_port_used() {
     let authority = Authority::new("Test CA");
-    let server = Server::start(&authority.issues(&["127.0.0.1"]), Manners::default()).await;
+    let server = Server::start(&authority.issues(&["127.0.0.1"]), Behaviour::default()).await;
     let mut options = to("127.0.0.1", server.address, Some(&trusting(&authority)));
     options.connect_to = None;
     options.port = server.address.port();
@@ -119,7 +119,7 @@ async fn the_host_is_resolved_and_the_port_used() {
 #[tokio::test]
 async fn another_address_may_replace_the_host_which_keeps_its_name() {
     let authority = Authority::new("Test CA");
-    let server = Server::start(&authority.issues(&[AWS_HOST]), Manners::default()).await;
+    let server = Server::start(&authority.issues(&[AWS_HOST]), Behaviour::default()).await;
 
     let (mut transport, _) =
         opens(&to(AWS_HOST, server.address, Some(&trusting(&authority)))).await;
@@ -130,11 +130,11 @@ async fn another_address_may_replace_the_host_which_keeps_its_name() {
 #[tokio::test]
 async fn tls_1_2_is_accepted_unless_1_3_is_required() {
     let authority = Authority::new("Test CA");
-    let manners = Manners {
+    let behaviour = Behaviour {
         versions: &ONLY_1_2,
-        ..Manners::default()
+        ..Behaviour::default()
     };
-    let server = Server::start(&authority.issues(&["localhost"]), manners).await;
+    let server = Server::start(&authority.issues(&["localhost"]), behaviour).await;
     let mut tls = trusting(&authority);
 
     let (_transport, info) = opens(&to("localhost", server.address, Some(&tls))).await;
@@ -153,7 +153,7 @@ async fn tls_1_2_is_accepted_unless_1_3_is_required() {
 #[tokio::test]
 async fn a_second_attempt_resumes_the_session() {
     let authority = Authority::new("Test CA");
-    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+    let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
     let options = to("localhost", server.address, Some(&trusting(&authority)));
 
     let (mut transport, first) = opens(&options).await;
@@ -170,7 +170,7 @@ async fn a_second_attempt_resumes_the_session() {
 #[tokio::test]
 async fn an_unknown_authority_is_named_with_the_roots_that_were_tried() {
     let authority = Authority::new("Test CA");
-    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+    let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
     let mut tls = trusting(&Authority::new("Another CA"));
 
     for (roots, web, own) in [
@@ -199,7 +199,7 @@ async fn an_unknown_authority_is_named_with_the_roots_that_were_tried() {
 #[tokio::test]
 async fn a_private_authority_may_be_added_to_the_web_roots() {
     let authority = Authority::new("Test CA");
-    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+    let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
     let mut tls = trusting(&authority);
     tls.roots = Roots::WebPkiAnd(CaBundle::from_der([authority.certificate()]).unwrap());
 
@@ -209,7 +209,7 @@ async fn a_private_authority_may_be_added_to_the_web_roots() {
 #[tokio::test]
 async fn an_unknown_authority_for_a_host_of_aws_is_an_interception() {
     let stranger = Authority::new("Corp Inspection CA");
-    let server = Server::start(&stranger.issues(&[AWS_HOST]), Manners::default()).await;
+    let server = Server::start(&stranger.issues(&[AWS_HOST]), Behaviour::default()).await;
 
     let error = tls_failure(&to(AWS_HOST, server.address, Some(&TlsOptions::default()))).await;
 
@@ -222,7 +222,7 @@ async fn a_certificate_for_another_host_shows_its_names() {
     let authority = Authority::new("Test CA");
     let server = Server::start(
         &authority.issues(&["lamp.example", "10.0.0.1"]),
-        Manners::default(),
+        Behaviour::default(),
     )
     .await;
 
@@ -252,7 +252,7 @@ async fn an_expired_certificate_shows_its_dates_and_the_clocks() {
     let authority = Authority::new("Test CA");
     let server = Server::start(
         &authority.issues_for_year(&["localhost"], 2001),
-        Manners::default(),
+        Behaviour::default(),
     )
     .await;
 
@@ -281,7 +281,7 @@ async fn a_certificate_of_the_future_shows_its_dates_and_the_clocks() {
     let authority = Authority::new("Test CA");
     let server = Server::start(
         &authority.issues_for_year(&["localhost"], 2999),
-        Manners::default(),
+        Behaviour::default(),
     )
     .await;
 
@@ -307,11 +307,11 @@ async fn a_certificate_of_the_future_shows_its_dates_and_the_clocks() {
 #[tokio::test]
 async fn a_server_that_refuses_our_alpn_says_so() {
     let authority = Authority::new("Test CA");
-    let manners = Manners {
+    let behaviour = Behaviour {
         alpn: vec!["x-amzn-mqtt-ca"],
-        ..Manners::default()
+        ..Behaviour::default()
     };
-    let server = Server::start(&authority.issues(&["localhost"]), manners).await;
+    let server = Server::start(&authority.issues(&["localhost"]), behaviour).await;
 
     let error = tls_failure(&to(
         "localhost",
@@ -326,11 +326,11 @@ async fn a_server_that_refuses_our_alpn_says_so() {
 #[tokio::test]
 async fn a_server_that_ignores_alpn_is_connected_to() {
     let authority = Authority::new("Test CA");
-    let manners = Manners {
+    let behaviour = Behaviour {
         alpn: Vec::new(),
-        ..Manners::default()
+        ..Behaviour::default()
     };
-    let server = Server::start(&authority.issues(&["localhost"]), manners).await;
+    let server = Server::start(&authority.issues(&["localhost"]), behaviour).await;
 
     let (_transport, info) = opens(&to(
         "localhost",
@@ -350,11 +350,11 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     let devices = Authority::new("Device CA");
     let mut tls = trusting(&authority);
     tls.client_certificate = Some(client_certificate(&devices.issues(&["lamp-7"])));
-    let manners = Manners {
+    let behaviour = Behaviour {
         clients_of: Some(devices),
-        ..Manners::default()
+        ..Behaviour::default()
     };
-    let server = Server::start(&identity, manners).await;
+    let server = Server::start(&identity, behaviour).await;
 
     let (mut transport, _) = opens(&to("localhost", server.address, Some(&tls))).await;
 
@@ -364,11 +364,11 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
 #[tokio::test]
 async fn a_missing_client_certificate_is_reported_on_the_first_read() {
     let authority = Authority::new("Test CA");
-    let manners = Manners {
+    let behaviour = Behaviour {
         clients_of: Some(Authority::new("Device CA")),
-        ..Manners::default()
+        ..Behaviour::default()
     };
-    let server = Server::start(&authority.issues(&["localhost"]), manners).await;
+    let server = Server::start(&authority.issues(&["localhost"]), behaviour).await;
 
     // TLS 1.3: the client is through before the server has judged it.
     let (mut transport, _) = opens(&to(

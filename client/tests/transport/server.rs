@@ -14,14 +14,14 @@ use tokio_rustls::rustls::{self, ServerConfig, SupportedProtocolVersion};
 use crate::authority::{Authority, Identity};
 
 /// Behaviour of the server.
-pub(crate) struct Manners {
+pub(crate) struct Behaviour {
     pub(crate) alpn: Vec<&'static str>,
     pub(crate) versions: &'static [&'static SupportedProtocolVersion],
     /// Authority that must have issued the client's certificate; `None` requests no certificate.
     pub(crate) clients_of: Option<Authority>,
 }
 
-impl Default for Manners {
+impl Default for Behaviour {
     fn default() -> Self {
         Self {
             alpn: vec!["mqtt"],
@@ -38,10 +38,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(identity: &Identity, manners: Manners) -> Self {
+    pub(crate) async fn start(identity: &Identity, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config(identity, manners)));
+        let acceptor = TlsAcceptor::from(Arc::new(config(identity, behaviour)));
         let task = tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 // A client that doesn't get through is the client's test.
@@ -69,11 +69,11 @@ async fn greet(acceptor: &TlsAcceptor, tcp: TcpStream) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
-fn config(identity: &Identity, manners: Manners) -> ServerConfig {
+fn config(identity: &Identity, behaviour: Behaviour) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(manners.versions)
+        .with_protocol_versions(behaviour.versions)
         .unwrap();
-    let builder = match manners.clients_of {
+    let builder = match behaviour.clients_of {
         None => builder.with_no_client_auth(),
         Some(authority) => builder.with_client_cert_verifier(
             WebPkiClientVerifier::builder_with_provider(authority.store(), provider())
@@ -84,7 +84,7 @@ fn config(identity: &Identity, manners: Manners) -> ServerConfig {
     let mut config = builder
         .with_single_cert(identity.chain(), identity.key())
         .unwrap();
-    config.alpn_protocols = manners
+    config.alpn_protocols = behaviour
         .alpn
         .iter()
         .map(|name| name.as_bytes().to_vec())

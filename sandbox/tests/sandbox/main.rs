@@ -10,8 +10,8 @@
 mod aws_answers;
 mod capacity;
 mod client;
+mod connect;
 mod denials;
-mod door;
 mod faults;
 mod guide_policies;
 mod guide_policy_table;

@@ -18,13 +18,13 @@ use dunlin_tests::simulate::checks::{Violation, Wire};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use crate::books::{BOTH, Books, number_of};
+use crate::ledger::{BOTH, Ledger, number_of};
 
 pub(crate) struct Device {
     client: Client,
     options: ClientOptions,
     /// Messages that arrive here.
-    inbox: Books,
+    inbox: Ledger,
     /// Tasks that wait for receipts.
     work: JoinSet<()>,
     witness: Arc<Witness>,
@@ -36,7 +36,7 @@ struct Witness {
     resumed: AtomicUsize,
     wire: Mutex<(Wire, Option<Violation>)>,
     exchanges: Mutex<Exchanges>,
-    inbox: Books,
+    inbox: Ledger,
 }
 
 /// Received messages of QoS 2: what each identifier stood for last, and those that the broker has
@@ -53,7 +53,7 @@ impl Device {
         address: SocketAddr,
         client_id: &str,
         filter: &str,
-        inbox: &Books,
+        inbox: &Ledger,
     ) -> Self {
         let witness = Arc::new(Witness {
             connections: AtomicUsize::new(0),
@@ -74,10 +74,10 @@ impl Device {
             .subscribe(filter, QoS::ExactlyOnce)
             .await
             .expect("granted");
-        let books = inbox.clone();
+        let ledger = inbox.clone();
         tokio::spawn(async move {
             while let Some(message) = subscription.next().await {
-                books.arrived(&message);
+                ledger.arrived(&message);
             }
         });
         Self {
@@ -99,23 +99,23 @@ impl Device {
     pub(crate) async fn publish(
         &mut self,
         topic: &str,
-        books: &Books,
+        ledger: &Ledger,
         count: usize,
         patience: Duration,
     ) -> bool {
         let deadline = Instant::now() + patience;
         for _ in 0..count {
             for qos in BOTH {
-                let number = books.enter(qos);
+                let number = ledger.enter(qos);
                 let (topic, payload) = (format!("{topic}/{}", qos.level()), number.to_string());
                 let publish = self.client.publish(Message::new(&topic, &payload).qos(qos));
                 let Ok(receipt) = timeout_at(deadline, publish).await else {
-                    books.withdraw(qos);
+                    ledger.withdraw(qos);
                     return false;
                 };
-                let (receipt, books) = (receipt.expect("accepted"), books.clone());
+                let (receipt, ledger) = (receipt.expect("accepted"), ledger.clone());
                 self.work
-                    .spawn(async move { books.ended(qos, number, receipt.await) });
+                    .spawn(async move { ledger.ended(qos, number, receipt.await) });
             }
         }
         true
@@ -134,10 +134,10 @@ impl Device {
             .unmatched(StreamLimits::default())
             .expect("the first");
         watch(&self.client, &self.witness);
-        let books = self.inbox.clone();
+        let ledger = self.inbox.clone();
         tokio::spawn(async move {
             while let Some(message) = unmatched.next().await {
-                books.arrived(&message);
+                ledger.arrived(&message);
             }
         });
     }

@@ -9,15 +9,15 @@
     reason = "a test fails by panicking"
 )]
 
-mod books;
 mod device;
+mod ledger;
 
 use std::time::Duration;
 
 use dunlin_tests::{Cutter, Mosquitto};
 
-use crate::books::Books;
 use crate::device::Device;
+use crate::ledger::Ledger;
 
 /// Outages in a test.
 const CYCLES: usize = 20;
@@ -32,8 +32,8 @@ struct OutageTest {
     wire: Cutter,
     device: Device,
     other: Device,
-    up: Books,
-    down: Books,
+    up: Ledger,
+    down: Ledger,
     /// True if the broker may forget messages that it has acknowledged.
     losses_are_the_brokers: bool,
 }
@@ -42,7 +42,7 @@ impl OutageTest {
     async fn new() -> Option<Self> {
         let broker = Mosquitto::start_persistent().await?;
         let wire = Cutter::to(broker.address()).await;
-        let (up, down) = (Books::default(), Books::default());
+        let (up, down) = (Ledger::default(), Ledger::default());
         let device = Device::start(&broker, wire.address(), "device", "down/+", &down).await;
         let other = Device::start(&broker, broker.address(), "other", "up/+", &up).await;
         Some(Self {
@@ -115,16 +115,16 @@ impl OutageTest {
         other.stop().await;
         device.finish_publishing().await;
         other.finish_publishing().await;
-        for (direction, books) in [("device to broker", &up), ("broker to device", &down)] {
-            println!("{name}, {direction}: {books}");
+        for (direction, ledger) in [("device to broker", &up), ("broker to device", &down)] {
+            println!("{name}, {direction}: {ledger}");
         }
         println!(
             "{name}: {} connections of the device, {} of them resumed",
             device.connections(),
             device.resumed()
         );
-        for books in [&up, &down] {
-            books.check(losses_are_the_brokers);
+        for ledger in [&up, &down] {
+            ledger.check(losses_are_the_brokers);
         }
         device.check_wire();
         other.check_wire();

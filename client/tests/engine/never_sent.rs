@@ -8,7 +8,7 @@ use dunlin_client::codec::{
 };
 use dunlin_client::{Authentication, AuthenticationError, Authenticator, QoS, secret::Secret};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     ack, at_least_once, buf, connack_with, exactly_once, id, pubcomp, publish, pubrec, pubrel,
     suback, unsuback,

@@ -1,4 +1,4 @@
-//! `Client`: an engine, the bytes on its wire and a clock that moves when it is told to.
+//! `Client`: an engine, the bytes of its connection and a virtual clock.
 
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};

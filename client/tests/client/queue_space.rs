@@ -1,4 +1,4 @@
-//! A full queue: who publishes waits for room, and is woken when there is some.
+//! A full queue: publishes wait for space, and are woken when some is free.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -69,7 +69,7 @@ async fn a_waiting_publish_continues_when_there_is_space() {
     peer.expects(publish("lamp/7", at_least_once(2))).await;
 }
 
-/// Each acknowledgement makes room for one of them: it wakes a few, not all.
+/// Each acknowledgement frees space for one of them and wakes a few, not all.
 #[tokio::test]
 async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
     const WAITING: u16 = 1000;
@@ -169,7 +169,7 @@ async fn many_publishes_that_are_not_polled_delay_no_other() {
     assert!(began.elapsed() < Duration::from_secs(2), "nobody woke it");
 }
 
-/// The driver makes room by itself when it takes the output.
+/// The driver frees space when it writes the output.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn publishes_of_qos_0_that_are_not_polled_delay_no_other() {
@@ -192,7 +192,7 @@ async fn publishes_of_qos_0_that_are_not_polled_delay_no_other() {
     assert!(began.elapsed() < millis(500), "nobody woke it");
 }
 
-/// There is room, though not for this one: that is no reason to look again and again.
+/// Some space is free, but not enough: the publish must not poll in a loop.
 #[tokio::test]
 async fn a_large_publish_waits_without_spinning() {
     let server = TestServer::start().await;
@@ -221,7 +221,7 @@ async fn a_large_publish_waits_without_spinning() {
 
 const SMALL: &str = "small";
 
-/// Connected, with `sent` in the queue, 1,000 bytes of room, eight large messages waiting and
+/// Connected, with `sent` in the queue, 1,000 bytes of free space, eight large messages waiting and
 /// behind them a small one; the acknowledgement of the last of `sent` then comes. Returns when the
 /// small one is in.
 async fn waits_behind_large_ones(sent: &[usize]) {
@@ -274,7 +274,7 @@ async fn a_small_publish_does_not_wait_for_large_ones_that_do_not_fit() {
     waits_behind_large_ones(&[500, 450]).await;
 }
 
-/// A few of them are called, and the first takes the room.
+/// A few of them are woken, and the first uses the space.
 #[tokio::test]
 async fn space_that_a_large_publish_leaves_is_used_by_a_small_one() {
     waits_behind_large_ones(&[950]).await;

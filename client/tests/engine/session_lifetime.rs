@@ -9,7 +9,7 @@ use dunlin_client::codec::{
 use dunlin_client::engine::Ended;
 use dunlin_client::{ConnectionError, QoS};
 
-use crate::bench::{Client, options};
+use crate::harness::{Client, options};
 use crate::packets::{
     again, at_least_once, buf, connack, connack_resumed, connack_with, disconnect, exactly_once,
     pingreq, puback, pubcomp, publish, pubrec, pubrel,

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use dunlin_client::engine::Published;
 use dunlin_client::{QoS, ReceivedMessage, RequestError};
 
-/// The books of one direction; clones are the same books.
+/// The ledger of one direction; clones are the same ledger.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Books(Arc<Mutex<[Vec<Entry>; 2]>>);
+pub(crate) struct Ledger(Arc<Mutex<[Vec<Entry>; 2]>>);
 
 /// A message of QoS 1 or 2.
 #[derive(Debug, Clone, Default)]
@@ -34,11 +34,11 @@ enum Outcome {
 /// The QoS that is checked.
 pub(crate) const BOTH: [QoS; 2] = [QoS::AtLeastOnce, QoS::ExactlyOnce];
 
-impl Books {
+impl Ledger {
     /// The number of the next message, which is accepted.
     pub(crate) fn enter(&self, qos: QoS) -> usize {
-        let mut books = self.lock();
-        let entries = &mut books[page(qos)];
+        let mut ledger = self.lock();
+        let entries = &mut ledger[page(qos)];
         entries.push(Entry::default());
         entries.len() - 1
     }
@@ -109,7 +109,7 @@ impl Books {
     }
 }
 
-impl fmt::Display for Books {
+impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (qos, entries) in BOTH.into_iter().zip(self.lock().iter()) {
             let count = |holds: &dyn Fn(&Entry) -> bool| {

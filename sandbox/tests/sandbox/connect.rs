@@ -1,4 +1,4 @@
-//! CONNECT: clients that are let in, and the answers to the others.
+//! CONNECT: accepted clients, and the answers to refused ones.
 
 use dunlin_codec::{ConnAckProperties, Packet, QoS, ReasonCode, Utf8String};
 use dunlin_sandbox::{Answer, SandboxOptions};
