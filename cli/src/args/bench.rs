@@ -68,6 +68,10 @@ pub(crate) struct ConnectArgs {
 }
 
 #[derive(Args)]
+#[command(mut_arg("timeout", |flag| flag.help(
+    "Longest wait for each connection and each answer; sub without --duration ends after this \
+     time without a message"
+)))]
 pub(crate) struct TrafficArgs {
     #[command(flatten)]
     pub(crate) target: LoadTargetArgs,
@@ -95,6 +99,7 @@ pub(crate) struct FleetArgs {
 
 /// Server, credentials, number of clients, and output.
 #[derive(Args)]
+#[command(mut_arg("timeout", |flag| flag.help("Longest wait for each connection and each answer")))]
 pub(crate) struct LoadTargetArgs {
     #[command(flatten)]
     pub(crate) endpoint: EndpointArgs,
@@ -133,7 +138,7 @@ pub(crate) struct LoadTargetArgs {
 #[derive(Args)]
 #[command(next_help_heading = LOAD)]
 pub(crate) struct LoadArgs {
-    /// Messages, of all clients together [default: 10000, without --duration]
+    /// Messages of all clients together; sub: of each client [default: 10000, without --duration]
     #[arg(long, value_name = "N", value_parser = value::messages)]
     pub(crate) count: Option<u64>,
     /// End after this time, however much was sent

@@ -210,6 +210,28 @@ pub(super) fn not_received(missing: u64, expected: u64) -> Diagnosis {
     }
 }
 
+/// Explains a `sub` that received no message in the time that it `waited`.
+pub(super) fn nothing_received(expected: u64, waited: Duration) -> Diagnosis {
+    Diagnosis {
+        likely: vec!["nobody publishes to the topic, or the policy lacks iot:Receive".into()],
+        try_: vec![
+            Try::advice(
+                "dunlin bench pub in another terminal, with the same --endpoint and --topic",
+            ),
+            Try::advice(
+                "a longer --timeout, the time without a message; or --duration, to listen for a time",
+            ),
+        ],
+        ..Diagnosis::new(
+            Id::NotReceived,
+            format!(
+                "none of {expected} messages was received within {}",
+                duration(waited)
+            ),
+        )
+    }
+}
+
 /// Explains a request without a response.
 fn no_response(after: Duration) -> Diagnosis {
     Diagnosis {

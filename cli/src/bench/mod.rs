@@ -24,6 +24,7 @@ mod table;
 mod target;
 mod traffic;
 mod usage;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -210,5 +210,8 @@ fn shortfall(
         .filter(|_| load.kind == Some(LoadKind::Sub))
         .map(|count| count * counters.connected.get())?;
     let received = counters.received.get();
-    (received < expected).then(|| advice::not_received(expected - received, expected))
+    (received < expected).then(|| match received {
+        0 => advice::nothing_received(expected, ended.elapsed.sending),
+        _ => advice::not_received(expected - received, expected),
+    })
 }

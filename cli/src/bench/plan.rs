@@ -33,6 +33,8 @@ pub(super) struct TrafficPlan {
     pub(super) in_flight: u16,
     /// Longest wait without progress for the last messages.
     pub(super) drain: Duration,
+    /// Time without a message after which `sub` ends, unless it has a duration: `--timeout`.
+    pub(super) silence: Duration,
 }
 
 const DEFAULT_COUNT: u64 = 10_000;
@@ -50,6 +52,7 @@ impl TrafficPlan {
         console: Console,
     ) -> Result<Self, Diagnosis> {
         let TrafficArgs { target, load } = typed;
+        let silence = target.reliability.timeout;
         let mut faults = Faults::default();
         check(kind, &load, &mut faults);
         let mut target = LoadTarget::new(target, faults, sources, console)?;
@@ -78,6 +81,7 @@ impl TrafficPlan {
                 .in_flight
                 .unwrap_or(if kind == LoadKind::Request { 1 } else { 100 }),
             drain: load.drain,
+            silence,
         };
         plan.target.check(plan.connections(), plan.messages())?;
         Ok(plan)

@@ -20,6 +20,7 @@ use super::pool::{ClientPool, Reporter, spaced};
 use super::progress::Progress;
 use super::report::Load;
 use super::stamp::{Clock, Stamp};
+use super::waiting::all_received;
 use crate::diagnosis::Operation;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -148,7 +149,8 @@ pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Fai
 }
 
 /// Waits until everything is sent, or for receivers until the number of messages has come, and not
-/// longer than the duration of the plan.
+/// longer than the duration of the plan. Receivers without a duration give up after the time of
+/// `--timeout` without a message.
 async fn finished(run: &TrafficRun, publishers: &mut JoinSet<()>, has_no_receiver: bool) {
     let TrafficRun { plan, .. } = run;
     if plan.kind.publishes() {
@@ -160,20 +162,9 @@ async fn finished(run: &TrafficRun, publishers: &mut JoinSet<()>, has_no_receive
         }
         return;
     }
-    if has_no_receiver {
-        return;
-    }
-    // Each connected client receives the number of messages that was asked for.
-    let counters = run.counters();
-    let enough = async {
-        let expected = plan.count.map(|count| count * counters.connected.get());
-        while expected.is_none_or(|expected| counters.received.get() < expected) {
-            sleep(POLL).await;
-        }
-    };
-    match plan.duration {
-        Some(duration) => drop(timeout(duration, enough).await),
-        None => enough.await,
+    // Where each subscription failed, no message can come.
+    if !has_no_receiver {
+        all_received(run).await;
     }
 }
 

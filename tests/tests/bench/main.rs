@@ -17,6 +17,7 @@ mod gone;
 mod merge;
 mod raw;
 mod refused;
+mod silence;
 
 use std::time::Duration;
 
