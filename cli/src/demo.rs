@@ -95,6 +95,7 @@ fn command_line(sandbox: &Sandbox, script: Script, flags: &[&str]) -> Vec<OsStri
     } else {
         "unsigned"
     };
+    // Port and CA as flags: another terminal can't find this sandbox, whose folder is temporary.
     let port = sandbox.port().to_string();
     let mut line: Vec<OsString> = [
         "dunlin",

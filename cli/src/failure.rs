@@ -19,6 +19,7 @@ impl Failure {
     pub(crate) fn into_diagnosis(self) -> Option<Diagnosis> {
         match self {
             Self::Diagnosed(diagnosis) => Some(*diagnosis),
+            // `dunlin .. | head` has got what it wanted.
             Self::Local(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
             Self::Local(error) => Some(local(&error)),
         }
@@ -27,6 +28,7 @@ impl Failure {
 
 /// Explains an error of standard input, standard output or a file.
 pub(crate) fn local(error: &io::Error) -> Diagnosis {
+    // Advice where there is one: other errors name their cause themselves.
     let is_full = matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded

@@ -15,6 +15,7 @@ pub(crate) fn init(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
+    // A filter that can't be parsed counts as none.
     let asked = std::env::var("DUNLIN_LOG")
         .ok()
         .filter(|filter| !filter.is_empty())
@@ -22,6 +23,7 @@ pub(crate) fn init(verbose: u8) {
     if asked.is_none() && level == LevelFilter::OFF {
         return;
     }
+    // Only our own crates: events of TLS and of the runtime would bury them.
     let ours = ["dunlin", "dunlin_client", "dunlin_sandbox"].map(|target| (target, level));
     let filter = asked.unwrap_or_else(|| Targets::new().with_targets(ours));
     let lines = tracing_subscriber::fmt::layer()

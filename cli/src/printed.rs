@@ -49,6 +49,7 @@ pub(crate) fn check_command(text: &str) {
     );
     #[cfg(unix)]
     assert_shell_parses(text);
+    // Each command of a pipeline, of a list or of a substitution.
     for part in text.split(['|', ';', '&', '(']) {
         let part = part.split(" #").next().unwrap_or_default().trim();
         if let Some(line) = part.strip_prefix("dunlin") {
@@ -74,6 +75,7 @@ fn check_words(line: &str) {
     let mut verb = command();
     let mut is_verb = true;
     for word in line.split_whitespace() {
+        // Verbs come first; after the first other word a word is a value, whatever its name.
         match verb.find_subcommand(word).filter(|_| is_verb) {
             Some(found) => verb = found.clone(),
             None => is_verb = false,
@@ -84,7 +86,7 @@ fn check_words(line: &str) {
     }
 }
 
-/// Whether the verb has this flag; `--flag=VALUE` and clap's own flags count.
+/// True if the verb has this flag; `--flag=VALUE` and clap's own flags count.
 fn has_flag(verb: &Command, word: &str) -> bool {
     let name = word.split('=').next().unwrap_or(word);
     let Some(long) = name.strip_prefix("--") else {
@@ -188,6 +190,7 @@ fn escaped_literal(rest: &str) -> (usize, Option<String>) {
 /// The literal as it is printed, with `value` in place of each placeholder of `format!`.
 fn filled(literal: &str, value: &str) -> String {
     let mut text = String::new();
+    // Escaped braces would look like placeholders, so they are replaced first.
     let mut rest = literal.replace("{{", "\u{1}").replace("}}", "\u{2}");
     while let Some((before, after)) = rest.split_once('{') {
         text.push_str(before);

@@ -21,6 +21,7 @@ use crate::diagnosis::{Diagnosis, Try, shell};
 /// `E-USAGE` if the file can't be read or holds another kind of key.
 pub(crate) fn sign(flag: &str, pem: &Path, token: &str) -> Result<Secret<String>, Diagnosis> {
     let bytes = read(flag, pem)?;
+    // Anything but an RSA key gets the name of what it is, and the command that helps.
     let key = private_key(&bytes).ok_or_else(|| Diagnosis {
         saw: Some(format!(
             "{} holds {}",
@@ -32,6 +33,7 @@ pub(crate) fn sign(flag: &str, pem: &Path, token: &str) -> Result<Secret<String>
             "{flag} needs an RSA private key of 2048 bits or more, unencrypted, in PEM"
         ))
     })?;
+    // An RSA signature is as long as the modulus.
     let mut signature = vec![0; key.public_modulus_len()];
     key.sign(
         &RSA_PKCS1_SHA256,
@@ -57,12 +59,14 @@ pub(crate) fn verify(
     let key = read(flag, pem)?;
     let public = SubjectPublicKeyInfoDer::from_pem_slice(&key).ok();
     let public = public
+        // A shorter key would parse, and AWS IoT refuses it.
         .filter(|der| der.len() >= SHORTEST_PUBLIC && PublicKey::from_der(der).is_ok())
         .ok_or_else(|| Diagnosis {
             saw: Some(format!("{} holds {}", pem.display(), Kind::of(&key).text())),
             try_: vec![Try::command(Kind::of(&key).public_from(pem))],
             ..Diagnosis::usage(format!("{flag} needs an RSA public key in PEM"))
         })?;
+    // Not base64 is a signature that doesn't match; its damage is explained elsewhere.
     let Ok(signature) = BASE64_STANDARD.decode(signature) else {
         return Ok(false);
     };
@@ -105,6 +109,8 @@ enum Kind {
 impl Kind {
     fn of(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
+        // The labels of PEM (RFC 7468), the more specific ones first: the label of a request begins
+        // like that of a certificate, and an encrypted PKCS #1 key has that of a plain one.
         let has = |words: &str| text.contains(words);
         if bytes.first() == Some(&0x30) {
             Self::Der
@@ -133,6 +139,7 @@ impl Kind {
 
     fn of_public(bytes: &[u8]) -> Self {
         match SubjectPublicKeyInfoDer::from_pem_slice(bytes) {
+            // By object identifier: the label "PUBLIC KEY" says nothing about the algorithm.
             Ok(der) if contains(&der, EC) => Self::EcKey,
             Ok(der) if contains(&der, PSS) => Self::PssKey,
             Ok(der) if !contains(&der, RSA) => Self::OtherKey,
@@ -143,6 +150,7 @@ impl Kind {
 
     fn of_private(bytes: &[u8]) -> Self {
         match PrivateKeyDer::from_pem_slice(bytes) {
+            // PSS before RSA: both are RSA keys, and a PSS key makes no RS256 signature.
             Ok(PrivateKeyDer::Pkcs8(der)) if contains(der.secret_pkcs8_der(), PSS) => Self::PssKey,
             Ok(PrivateKeyDer::Pkcs8(der)) if contains(der.secret_pkcs8_der(), EC) => Self::EcKey,
             Ok(PrivateKeyDer::Pkcs8(der)) if !contains(der.secret_pkcs8_der(), RSA) => {
@@ -190,6 +198,7 @@ impl Kind {
             | Self::OpenSshPublic
             | Self::Certificate
             | Self::Request => {
+                // A private key can't be computed from any of these.
                 return Try::advice("the file with the private key that belongs to it");
             }
             _ => "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out private.pem"

@@ -31,6 +31,7 @@ impl StopSignal {
         tokio::spawn(async move {
             let first = signals.next().await;
             let at = Instant::now();
+            // Kept even if nobody waits yet; `received` then returns at once.
             sender.send_replace(Some(first));
             loop {
                 let again = signals.next().await;
@@ -108,6 +109,7 @@ fn ignores_hang_up() -> bool {
 #[cfg(unix)]
 fn ignores(status: &str, signal: u32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Bit 0 of the mask is signal 1.
     let mask = mask
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0);

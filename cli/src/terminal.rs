@@ -36,6 +36,7 @@ impl Console {
     pub(crate) fn warning(self, text: impl Display) {
         if !self.quiet {
             let text = fitted(&format!("warning: {}", escaped_lines(&text.to_string())));
+            // Wrapped before it is coloured: the escape sequences would count as columns.
             let marked = text.replacen("warning", &format!("{WARNING}warning{WARNING:#}"), 1);
             line(&marked);
         }

@@ -51,6 +51,7 @@ fn run_sample(
     sources: &Sources,
     console: Console,
 ) -> Result<Exit, Failure> {
+    // Checked before a runtime starts: mistakes need no threads.
     let config = SampleConfig::new(typed, script, sources, console)?;
     block_on(async {
         let stop = StopSignal::install()?;

@@ -7,6 +7,7 @@ use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 ///
 /// A word that is wider than a line, such as a path, is never broken, because it may be copied.
 pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
+    // Words of commands and paths must survive: nothing is hyphenated or broken.
     let options = Options::new(width)
         .subsequent_indent(indent)
         .break_words(false)

@@ -204,6 +204,7 @@ impl ActionArg {
         match self {
             Self::Connect => &[Action::Connect],
             Self::Publish => &[Action::Publish],
+            // AWS requires both actions for a PUBLISH with the Retain flag.
             Self::RetainPublish => &[Action::Publish, Action::RetainPublish],
             Self::Subscribe => &[Action::Subscribe],
             Self::Receive => &[Action::Receive],
@@ -213,6 +214,7 @@ impl ActionArg {
 
 /// Parses a date of RFC 3339, or seconds since 1970.
 fn point_in_time(text: &str) -> Result<SystemTime, String> {
+    // A number is seconds since 1970 before it is tried as a date.
     let seconds = text
         .parse()
         .ok()

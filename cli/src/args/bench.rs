@@ -43,6 +43,7 @@ impl BenchVerb {
                 Some(&typed.target.output)
             }
             Self::Fleet(typed) => Some(&typed.target.output),
+            // Merging connects to nothing and has nothing to log.
             Self::Merge(_) => None,
         }
     }

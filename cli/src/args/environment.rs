@@ -14,6 +14,7 @@ pub(super) fn hide_values(command: Command) -> Command {
             let Some(variable) = arg.get_env().map(ToOwned::to_owned) else {
                 return arg;
             };
+            // The long help is the short one where a flag has no other.
             let text = arg
                 .get_long_help()
                 .or_else(|| arg.get_help())

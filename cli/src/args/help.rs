@@ -67,8 +67,10 @@ pub(crate) fn complete(command: Command) -> Command {
                 .override_usage(USAGE_SIGNED)
                 .after_help(REQUIRED_SIGNED)
         })
+        // `dunlin help VERB` is turned into a flag before parsing.
         .disable_help_subcommand(true)
         .override_usage(USAGE)
+        // The short page has the examples; everything else is on the long page only.
         .after_help(EXAMPLES)
         .after_long_help(format!(
             "{EXAMPLES}\n\n{DEVIATIONS}\n\n{SECRETS}\n\n{}",
@@ -80,6 +82,7 @@ pub(crate) fn complete(command: Command) -> Command {
 fn without_signing(unsigned: Command) -> Command {
     unsigned.mut_args(|arg| {
         let id = arg.get_id().as_str();
+        // A signature is refused by this verb. A token alone is rare, so the long page names it.
         let (signs, is_token) = (OF_SIGNING.contains(&id), OF_TOKEN.contains(&id));
         if signs {
             arg.hide(true)
@@ -95,6 +98,7 @@ fn without_signing(unsigned: Command) -> Command {
 fn exit_codes() -> String {
     let mut text = String::from("Exit codes:\n");
     for (exit, meaning) in Exit::TABLE {
+        // Read from the catalogue of errors, so that the page can't differ from the exit codes.
         let ids: Vec<&str> = Id::ALL
             .iter()
             .filter(|id| id.exit() == exit)

@@ -7,11 +7,13 @@ use clap::error::{ContextKind, ContextValue};
 
 /// Replaces `dunlin help VERB` and `dunlin version` by the flags that do the same.
 pub(super) fn verbs_as_flags(mut line: Vec<OsString>) -> Vec<OsString> {
+    // Only the first word can be a verb: a topic or a message may be called "help", too.
     match line.get(1).and_then(|word| word.to_str()) {
         Some("help") => {
             line.remove(1);
             line.push("--help".into());
         }
+        // Words after it would be ignored, so that command line is left to clap, which refuses it.
         Some("version") if line.len() == 2 => {
             line.remove(1);
             line.push("--version".into());
@@ -25,6 +27,7 @@ pub(super) fn verbs_as_flags(mut line: Vec<OsString>) -> Vec<OsString> {
 /// if there is nothing to say.
 pub(super) fn before_parsing(line: &[OsString]) -> Option<String> {
     line.windows(2).find_map(|words| {
+        // A word that is not UTF-8 is no flag, and clap explains it.
         let (flag, value) = (words.first()?.to_str()?, words.get(1)?.to_str()?);
         // A secret that begins with "-" would be read, and printed, as flags.
         if is_for_secret(flag) && value.len() > 1 && value.starts_with('-') {
@@ -48,12 +51,14 @@ pub(super) fn before_parsing(line: &[OsString]) -> Option<String> {
 
 /// Hint in place of clap's error; `None` if clap's own text is fine.
 pub(super) fn of(error: &clap::Error, line: &[OsString]) -> Option<String> {
+    // The word that clap does not know: a flag, or a verb.
     let invalid = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
         .into_iter()
         .find_map(|kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.as_str()),
             _ => None,
         })?;
+    // Words that are not UTF-8 keep their place, so that indexes stay those of the line.
     let words: Vec<&str> = line
         .iter()
         .map(|word| word.to_str().unwrap_or_default())
@@ -65,6 +70,7 @@ pub(super) fn of(error: &clap::Error, line: &[OsString]) -> Option<String> {
             .is_some_and(|rest| rest.is_empty() || (invalid.starts_with('-') && is_attached(rest)))
     })?;
     let before = at.checked_sub(1).and_then(|at| words.get(at));
+    // Secrets first: their hints repeat no word, and later hints may.
     rest_of_secret(&words, at)
         .or_else(|| token_like_a_flag(error, &words, invalid))
         .or_else(|| negative_value(words.get(at)?, before))
@@ -73,6 +79,8 @@ pub(super) fn of(error: &clap::Error, line: &[OsString]) -> Option<String> {
 
 /// A word after the value of a secret is the rest of a secret with a blank, and isn't printed.
 fn rest_of_secret(words: &[&str], at: usize) -> Option<String> {
+    // Either `--flag=VALUE rest`, where the flag is one word before, or `--flag VALUE rest`, where
+    // it is two words before.
     let attached = at
         .checked_sub(1)
         .and_then(|at| words.get(at)?.split_once('='));
@@ -88,6 +96,7 @@ fn rest_of_secret(words: &[&str], at: usize) -> Option<String> {
 
 /// An unknown flag of `auth sign` and `auth verify` may be a token, which isn't printed.
 fn token_like_a_flag(error: &clap::Error, words: &[&str], invalid: &str) -> Option<String> {
+    // Only these verbs take a token as a word without a flag.
     let takes_token = matches!(words.get(1..3), Some(["auth", "sign" | "verify"]));
     // With a similar flag it is a slip of the keyboard, unless it is only similar to --token.
     let is_slip = matches!(
@@ -101,6 +110,7 @@ fn token_like_a_flag(error: &clap::Error, words: &[&str], invalid: &str) -> Opti
 
 /// A number below zero after a flag.
 fn negative_value(word: &str, before: Option<&&str>) -> Option<String> {
+    // A short flag such as -p8883 has a letter behind the dash and is no number.
     let is_number = word
         .strip_prefix('-')
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'));
@@ -110,6 +120,7 @@ fn negative_value(word: &str, before: Option<&&str>) -> Option<String> {
 
 /// A flag of mosquitto's tools.
 fn of_mosquitto(invalid: &str) -> Option<String> {
+    // A counterpart is named first; a flag without one is told why there is none.
     let ours = OF_MOSQUITTO.iter().find(|(theirs, _)| *theirs == invalid);
     let missing = NOT_HERE.iter().find(|(theirs, _)| *theirs == invalid);
     ours.map(|(_, ours)| {
@@ -122,6 +133,7 @@ fn of_mosquitto(invalid: &str) -> Option<String> {
 
 /// True if the value of `flag` is a secret, in either spelling of the flag.
 fn is_for_secret(flag: &str) -> bool {
+    // Python spells its flags with underscores; both spellings are accepted everywhere.
     let name = flag
         .strip_prefix("--")
         .unwrap_or_default()

@@ -115,6 +115,8 @@ impl Sources {
         let matches = self
             .matches
             .subcommand()
+            // Values belong to the innermost verb: `auth sign` is two verbs deep, the sample
+            // without a verb none.
             .map_or(&self.matches, |(_, verb)| {
                 verb.subcommand().map_or(verb, |(_, inner)| inner)
             });
@@ -132,11 +134,13 @@ impl Sources {
 /// # Errors
 /// clap's error, which also stands for a request for help or for the version.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, clap::Error> {
+    // Rewrite verbs that are flags, and refuse what clap would misread.
     let line = hints::verbs_as_flags(line.into_iter().collect());
     let mut command = command();
     if let Some(hint) = hints::before_parsing(&line) {
         return Err(command.error(clap::error::ErrorKind::InvalidValue, hint));
     }
+    // An error keeps its kind and gets our hint where there is one.
     let matches = command.try_get_matches_from_mut(&line).map_err(|error| {
         match hints::of(&error, &line) {
             Some(hint) => command.error(error.kind(), hint),
@@ -155,6 +159,7 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, c
 /// error. User names and passwords in URLs of `line` are left out.
 pub(crate) fn answer(error: &clap::Error, line: impl IntoIterator<Item = OsString>) -> Exit {
     if !error.use_stderr() {
+        // Help and version were asked for: they go to standard output, with exit code 0.
         return match error.print() {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 // The help was asked for and can't be written.
@@ -166,6 +171,7 @@ pub(crate) fn answer(error: &clap::Error, line: impl IntoIterator<Item = OsStrin
         };
     }
     let mut text = error.render().ansi().to_string();
+    // clap repeats words of the command line, and a URL may hold a password.
     for word in line {
         if let Some(userinfo) = word.to_str().and_then(userinfo) {
             text = text.replace(userinfo, "...@");
@@ -182,8 +188,10 @@ pub(crate) fn answer(error: &clap::Error, line: impl IntoIterator<Item = OsStrin
 /// Complete tree of verbs, with both spellings of each flag and all help pages.
 pub(crate) fn command() -> clap::Command {
     let command = <CommandLine as clap::CommandFactory>::command()
+        // Without a verb the sample runs, so its flags stand beside the verbs and exclude them.
         .args_conflicts_with_subcommands(true)
         .subcommand_negates_reqs(true)
+        // Prefixes are accepted as argparse does, which the Python scripts use.
         .infer_long_args(true)
         .arg_required_else_help(true);
     help::complete(environment::hide_values(spelling::both(command)))

@@ -174,6 +174,7 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
 
 fn lambda_timeout(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    // The limits are the sandbox's own, which also hold in the config file.
     let is_valid = LambdaLimits::TIMEOUTS.contains(&time);
     if is_valid {
         Ok(time)
@@ -183,6 +184,7 @@ fn lambda_timeout(text: &str) -> Result<Duration, String> {
 }
 
 fn faults() -> String {
+    // Listed by the sandbox itself, so that the help names every fault that it knows.
     let spellings: Vec<&str> = Fault::spellings().collect();
     format!(
         "Misbehave on purpose; may be given more than once. T is a time such as 500ms.\n\n{}",

@@ -59,6 +59,7 @@ fn every_flag_of_every_verb_has_both_spellings() {
 #[test]
 fn the_flags_of_the_sample_are_taken_in_both_spellings_with_every_verb_that_plays_it() {
     for (flag, value) in OF_THE_SAMPLE {
+        // Both ways to attach a value, with each verb that runs the sample.
         for verb in [&[][..], &["sample"], &["unsigned"], &["signed"]] {
             for flag in [format!("--{flag}"), format!("--{}", flag.replace('_', "-"))] {
                 for words in [vec![flag.as_str(), value], vec![&format!("{flag}={value}")]] {
@@ -88,6 +89,7 @@ fn a_prefix_is_enough_where_it_is_unambiguous_as_in_argparse() {
     assert_eq!(typed.authorizer.auth_username.as_deref(), Some("u"));
     assert_eq!(typed.authorizer.authorizer_name.as_deref(), Some("A"));
     assert_eq!(typed.message.topic, "t");
+    // Two flags here begin so: argparse has one, and the help names the difference.
     assert!(parse_words(&["--auth_p", "p"]).is_err());
 }
 
@@ -131,6 +133,7 @@ fn no_page_of_help_shows_the_value_of_a_variable() {
                 verb.get_name(),
                 flag.get_id()
             );
+            // The long page names the variable, so that it can be found.
             let variable = flag.get_env().unwrap().to_string_lossy();
             assert!(
                 flag.get_long_help()

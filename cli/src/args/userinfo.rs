@@ -15,8 +15,10 @@ pub(crate) fn userinfo(word: &str) -> Option<&str> {
         Some((_, rest)) => (true, rest),
         None => (false, value),
     };
+    // The last `@`: one in a password would end the search too early.
     let end = rest.rfind('@')?;
     let userinfo = rest.get(..=end)?;
+    // Without a scheme, `me@example.com` may be a client id or a topic, and holds no password.
     (is_url || userinfo.contains(':')).then_some(userinfo)
 }
 

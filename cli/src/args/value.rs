@@ -35,6 +35,8 @@ pub(crate) enum Encode {
 
 /// Duration of 0 to one year, as `30s`, `1500ms` or `1m 30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
+    // A bare number is seconds, as in the Python scripts; `inf` and `NaN` parse as numbers and are
+    // out of range.
     let duration = match text.parse() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| OUT_OF_RANGE),
         Err(_) => {
@@ -52,6 +54,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
 /// Duration above zero.
 pub(crate) fn timeout(text: &str) -> Result<Duration, &'static str> {
     match duration(text)? {
+        // A wait of no time could never succeed. A pause of no time is fine: see `duration`.
         Duration::ZERO => Err("it would be over before it began"),
         timeout => Ok(timeout),
     }
@@ -61,6 +64,7 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, &'static str> {
 pub(crate) fn rate(text: &str) -> Result<f64, &'static str> {
     text.parse()
         .ok()
+        // The comparison refuses NaN as well.
         .filter(|rate| (0.001..=10_000_000.0).contains(rate))
         .ok_or("a number from 0.001 to 10000000 is needed")
 }
@@ -91,6 +95,7 @@ impl FromStr for Alpn {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "none" => Ok(Self::None),
+            // The length of a protocol name is one byte (RFC 7301, section 3.1).
             name if (1..=255).contains(&name.len()) => Ok(Self::Name(name.to_owned())),
             _ => Err("a protocol name has 1 to 255 bytes"),
         }

@@ -31,6 +31,7 @@ pub(super) fn find(
     let Some(signature) = &token.signature else {
         return Ok(None);
     };
+    // Token and signature can each have one kind of damage: 9 times 8 pairs at most.
     let mut pairs: Vec<_> = mended(token.value.expose(), TOKEN)
         .flat_map(|token| {
             mended(signature.expose(), SIGNATURE).map(move |signature| (token.clone(), signature))
@@ -59,6 +60,7 @@ fn mended<'t>(
     kinds: &'static [Damage],
 ) -> impl Iterator<Item = (Option<&'static Damage>, String)> + use<'t> {
     let without = kinds.iter().filter_map(move |damage| {
+        // Mending that changes nothing would repeat the pair that failed already.
         let mended = (damage.mend)(text)?;
         (mended != text).then_some((Some(damage), mended))
     });
@@ -180,6 +182,7 @@ fn standard(signature: &str) -> String {
 
 /// base64 of hexadecimal digits, behind the label that openssl prints or alone.
 fn from_hex(signature: &str) -> Option<String> {
+    // openssl prints "RSA-SHA2-256(stdin)= " before the digits.
     let digits = signature.rsplit(' ').next()?.trim();
     let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
         return None;

@@ -91,6 +91,7 @@ impl Documents {
             pointer: String::new(),
             is_text: false,
         };
+        // The other files are still read: one run finds all mistakes.
         if let Err(error) = &parsed {
             let what = json_problem(&file.text, error);
             let location = Location {
@@ -152,6 +153,7 @@ impl Documents {
     }
 
     fn add_answer(&mut self, value: Value, source: &DocumentSource) {
+        // The fields of the answer first, then its documents.
         let faults = match Answer::from_value(value) {
             // No document of such an answer counts.
             Ok(answer) if !answer.is_authenticated => vec![AnswerFault::NotAuthenticated],
@@ -184,6 +186,7 @@ impl Documents {
 
     fn locate(&self, source: &DocumentSource, pointer: &str) -> Option<Location> {
         let file = self.files.get(source.file)?;
+        // A place inside a string has escapes before it, so the string itself is named.
         let pointer = if source.is_text {
             source.pointer.clone()
         } else {
@@ -221,6 +224,7 @@ fn json_problem(text: &str, error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "it ends early".into();
     }
+    // The place is shown in front of the message, so it is cut off here.
     let text = error.to_string();
     text.rsplit_once(" at line ")
         .map_or(text.as_str(), |(reason, _)| reason)

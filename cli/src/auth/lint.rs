@@ -57,6 +57,7 @@ pub(super) fn lint(typed: &LintArgs) -> Result<Exit, Failure> {
         };
         writeln!(out, "{text}")?;
     }
+    // People are told that nothing was found; for programs that is an empty output.
     match (mistakes.is_empty(), typed.json) {
         (true, false) => writeln!(
             out,

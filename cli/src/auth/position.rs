@@ -22,6 +22,7 @@ impl Position {
             raw: root,
             start: offset(text, root),
         };
+        // RFC 6901, section 4: "~1" before "~0", or "~01" would become "/".
         for token in pointer.split('/').skip(1) {
             let name = token.replace("~1", "/").replace("~0", "~");
             match place.child(text, &name) {
@@ -55,6 +56,7 @@ impl<'a> JsonValue<'a> {
     fn child(&self, text: &str, name: &str) -> Option<Self> {
         let json = self.raw.get();
         if json.starts_with('[') {
+            // Raw values borrow from the text, so their addresses give their offsets.
             let items: Vec<&'a RawValue> = serde_json::from_str(json).ok()?;
             let raw = *items.get(name.parse::<usize>().ok()?)?;
             return Some(Self {

@@ -20,6 +20,7 @@ pub(super) fn sign(typed: SignArgs, sources: &Sources, console: Console) -> Resu
     let mut secrets = Secrets::new(sources, console);
     let token = super::token(typed.token, "to sign", &mut secrets)?;
     secrets.warn();
+    // Exactly one of --key and --sandbox was given.
     let signature = match typed.key {
         Some(key) => rs256::sign("--key", &key, token.expose())?.expose().clone(),
         None => StateDir::resolve(typed.state_dir)
@@ -28,6 +29,7 @@ pub(super) fn sign(typed: SignArgs, sources: &Sources, console: Console) -> Resu
             .and_then(|pki| pki.sign_token(token.expose()))
             .map_err(|error| folder::state_dir("the sandbox's keys can't be used", error))?,
     };
+    // The signature covers each byte; `echo` adds a newline that the token in CONNECT will lack.
     if token.expose().ends_with('\n') {
         console.warning("the token ends in a newline, which is signed with it");
     }

@@ -34,12 +34,14 @@ pub(super) fn verify(
     let signature = signature
         .ok_or_else(|| Diagnosis::usage("missing: --auth-signature or --auth-signature-file"))?;
     secrets.warn();
+    // A signature covers the token only; its key name takes no part.
     let token = AuthorizerToken {
         key_name: String::new(),
         value,
         signature: Some(signature),
     };
     if let Err(diagnosis) = check_signature(&token, Some(&typed.auth_public_key)) {
+        // Look for the usual damage that would explain the mismatch.
         let damage = damage::find(&token, &typed.auth_public_key)?;
         return Err(match damage {
             Some(damage) => Diagnosis {

@@ -46,6 +46,7 @@ impl Arrivals {
         if stamp.sequence.saturating_sub(sender.next) > FARTHEST {
             return false;
         }
+        // One bit a number: a million messages of a sender take 125 kB.
         let (word, bit) = (stamp.sequence as usize / 64, 1_u64 << (stamp.sequence % 64));
         if sender.seen.len() <= word {
             sender.seen.resize(word + 1, 0);
@@ -59,6 +60,7 @@ impl Arrivals {
         }
         *seen |= bit;
         sender.distinct += 1;
+        // A message behind a gap is not counted as late; the one that fills the gap is.
         if stamp.sequence < sender.next {
             self.out_of_order += 1;
         } else {
@@ -80,6 +82,8 @@ impl Arrivals {
             distinct,
             duplicated,
             out_of_order,
+            // A message that is missing at the end leaves no gap; the sender's count tells about
+            // it.
             missing: highest - distinct,
         }
     }

@@ -91,6 +91,7 @@ impl Counters {
     pub(super) fn request_failed(&self, error: &RequestError, explain: impl FnOnce() -> Diagnosis) {
         let name = match error {
             RequestError::Stopped(_) => return,
+            // PUBACK and PUBREC refuse a message; SUBACK and UNSUBACK refuse no message.
             RequestError::Refused(reason) => {
                 let is_message =
                     matches!(reason.packet_type, PacketType::PubAck | PacketType::PubRec);

@@ -30,6 +30,7 @@ mod limited {
         if limit.current.is_none_or(|current| current >= needed) {
             return Ok(());
         }
+        // A process may raise its soft limit up to the hard one without special rights.
         let most = limit.maximum.unwrap_or(u64::MAX);
         if most >= needed {
             limit.current = Some(needed);

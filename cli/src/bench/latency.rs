@@ -34,6 +34,7 @@ const DIGITS: u8 = 3;
 impl Latency {
     /// Counts one duration.
     pub(super) fn record(&self, duration: Duration) {
+        // The histogram has no bucket for 0.
         let micros = u64::try_from(duration.as_micros()).unwrap_or(LONGEST_US);
         self.lock().saturating_record(micros.clamp(1, LONGEST_US));
     }

@@ -128,6 +128,7 @@ impl Snapshot {
         // Rates since the last update, which may be late.
         let seconds = self.at.elapsed().as_secs_f64();
         self.at = Instant::now();
+        // Each call moves its count on, so the next rate is that of the next period.
         let rate = |now: u64, before: &mut u64| {
             let more = now - *before;
             *before = now;

@@ -118,10 +118,12 @@ impl Load {
     pub(super) fn of(plan: &TrafficPlan) -> Self {
         Self {
             kind: Some(plan.kind),
+            // With the responder of `request`, which is a connection as well.
             clients: plan.connections(),
             connect_rate: plan.target.connect_rate,
             count: plan.count,
             duration_s: plan.duration.map(|duration| duration.as_secs_f64()),
+            // 0 stands for "no limit" in the plan, and null in the report.
             rate: Some(plan.rate).filter(|rate| *rate > 0.0),
             size: Some(plan.size),
             qos: Some(plan.qos.level()),
@@ -175,6 +177,7 @@ impl Histograms {
 
     /// Histograms of all runs together, and their quantiles in the order of the fields.
     pub(super) fn merge(all: &[&Self]) -> (Self, [Option<Quantiles>; 3]) {
+        // Quantiles of quantiles would be wrong, so the durations themselves are added.
         let merge = |buckets: fn(&Self) -> &Buckets| {
             let latency = Latency::default();
             for histograms in all {

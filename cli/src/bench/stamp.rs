@@ -41,6 +41,7 @@ impl Stamp {
     /// Reads the stamp of a payload; `None` if a load test didn't send it.
     pub(super) fn read(payload: &[u8]) -> Option<Self> {
         let (head, _) = payload.split_first_chunk::<LEN>()?;
+        // Four fields of four bytes, then eight bytes of time.
         let ([magic, run, sender, sequence, _, _], _) = head.as_chunks::<4>() else {
             return None;
         };
@@ -66,6 +67,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn start() -> Self {
+        // Read once: a step of the computer's clock must not change latencies.
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();

@@ -80,6 +80,7 @@ impl LoadTarget {
     /// time of one attempt: a server that is not there is no reason to run for longer than
     /// `--duration`.
     pub(super) fn limit_connecting(&mut self, load: Duration) {
+        // Shorter than one attempt, the limit would blame a server that is only slow.
         let attempt = self.options.transport.timeout;
         self.options.connect_within = self.options.connect_within.min(load.max(attempt));
     }

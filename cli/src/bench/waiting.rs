@@ -17,6 +17,7 @@ use crate::diagnosis::{duration, quoted};
 pub(super) async fn all_received(run: &TrafficRun) {
     let (plan, counters) = (&run.plan, run.counters());
     let begun = Instant::now();
+    // All clients have connected or given up by now, so the number is final.
     let expected = plan.count.map(|count| count * counters.connected.get());
     let (mut received, mut last, mut is_noted) = (counters.received.get(), begun, false);
     while expected.is_none_or(|expected| received < expected) {

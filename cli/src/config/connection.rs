@@ -22,6 +22,7 @@ pub(super) fn keep_alive(
     is_aws: bool,
     console: Console,
 ) -> Result<Duration, Diagnosis> {
+    // §3.1.2.10: the Keep Alive is a Two Byte Integer in seconds.
     let seconds = u16::try_from(typed.as_secs())
         .ok()
         .filter(|_| typed.subsec_nanos() == 0);
@@ -93,6 +94,7 @@ fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
 /// Error for a CA file: a certificate in DER, which begins with a SEQUENCE, gets the command that
 /// converts it.
 fn unusable_ca(path: &Path, error: &TlsOptionsError) -> Diagnosis {
+    // A certificate is longer than 127 bytes, so its length has the long form: 0x80 and above.
     let is_der = std::fs::File::open(path).is_ok_and(|mut file| {
         let mut start = [0; 2];
         std::io::Read::read_exact(&mut file, &mut start).is_ok()

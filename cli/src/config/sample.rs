@@ -52,6 +52,7 @@ impl SampleConfig {
         let mut faults = Faults::default();
         let proxy = typed.endpoint.proxy.take();
         let endpoint_is_given = typed.endpoint.endpoint.is_some();
+        // Every check runs, so that one run tells all mistakes of the command line.
         let checked = script.check(&mut typed, sources);
         let server = endpoint_is_given
             .then(|| faults.collect(Server::new(typed.endpoint, EndpointForm::Host)))
@@ -75,6 +76,8 @@ impl SampleConfig {
             is_sample: true,
             reliability: typed.reliability,
         };
+        // The default of --timeout is long for an answer and too long for a message that the policy
+        // keeps back.
         let receive_timeout = if sources.on_command_line("timeout") {
             target.reliability.timeout
         } else {
@@ -85,6 +88,7 @@ impl SampleConfig {
             mut client,
             context,
         } = Target::new(target, server, sources, console)?;
+        // CONNECT must have the bytes of the Python scripts.
         send_no_property(&mut client.connect);
         client.connect.poison_guard = aws::POISON_GUARD;
         Ok(Self {

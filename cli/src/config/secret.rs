@@ -51,6 +51,8 @@ impl<'a> Secrets<'a> {
     ) -> Result<Option<Secret<Vec<u8>>>, Diagnosis> {
         let flag = format!("--{}", typed.id.replace('_', "-"));
         let on_command_line = self.sources.on_command_line(typed.id);
+        // Precedence: the flag, then its file, then the environment. clap merges flag and
+        // environment in one value, so the source decides.
         let value = match typed.file {
             Some(file) if !on_command_line => Some(self.read(&format!("{flag}-file"), &file)?),
             _ => typed.value.map(|value| Secret::from(value.into_bytes())),
@@ -99,6 +101,7 @@ impl<'a> Secrets<'a> {
 
     /// Reads the file of a flag, or standard input for `-`.
     fn read(&mut self, flag: &str, path: &Path) -> Result<Secret<Vec<u8>>, Diagnosis> {
+        // Standard input has one end, so a second flag would read nothing.
         let read = if path == Path::new("-") {
             if let Some(other) = self.stdin.replace(flag.to_owned()) {
                 return Err(Diagnosis::usage(format!(
@@ -137,6 +140,7 @@ fn read_without_line_end(reader: impl Read) -> io::Result<Secret<Vec<u8>>> {
             "more than MQTT can carry",
         ));
     }
+    // One line end only: more of them may belong to the secret.
     let without = bytes
         .strip_suffix(b"\n")
         .map(|rest| rest.strip_suffix(b"\r").unwrap_or(rest));

@@ -44,6 +44,7 @@ impl Server {
     /// [`Id::Endpoint`] for an endpoint that can't be used; [`Id::Refused`] if no sandbox is
     /// running; [`Id::Usage`] for the other flags. No user name or password is repeated.
     pub(crate) fn new(typed: EndpointArgs, form: EndpointForm) -> Result<Self, Diagnosis> {
+        // A password in the URL must not reach any message, so this is checked before all else.
         let endpoint = typed.endpoint.unwrap_or_default();
         if let Some(userinfo) = userinfo(&endpoint) {
             return Err(has_userinfo(&endpoint.replace(userinfo, ""), form));
@@ -69,6 +70,7 @@ impl Server {
         } else {
             Self::named(checked, port.unwrap_or(default_port), is_tls)
         };
+        // After the port is known: an address without a port uses that of the endpoint.
         server.connect_to = typed
             .connect_to
             .map(|text| address(&text, server.port))
@@ -79,6 +81,7 @@ impl Server {
     /// True for a server on this computer: a sandbox that was found by itself, or a loopback
     /// address.
     pub(super) fn is_local(&self) -> bool {
+        // A trailing dot marks a full name and does not change the host.
         let host = self.host.trim_end_matches('.').to_ascii_lowercase();
         let address = self
             .connect_to
@@ -91,6 +94,7 @@ impl Server {
 
     /// Server by its name or address.
     fn named(checked: Endpoint, port: u16, is_tls: bool) -> Self {
+        // An endpoint without "-ats" has a certificate that many systems don't trust.
         let suggested_endpoint = match checked.advice {
             Some(EndpointAdvice::NotAts { instead }) => Some(instead),
             _ => None,
@@ -107,6 +111,7 @@ impl Server {
 
     /// Running sandbox of this computer; among several the one that listens on `port`.
     fn sandbox(state_dir: Option<PathBuf>, port: Option<u16>) -> Result<Self, Diagnosis> {
+        // Each running sandbox has a file in this folder.
         let running = StateDir::resolve(state_dir)
             .and_then(|dir| dir.running())
             .map_err(|error| folder::state_dir("can't look for running sandboxes", error))?;
@@ -123,6 +128,7 @@ impl Server {
                 suggested_endpoint: None,
             }),
             (None, _) => Err(none_running(&running)),
+            // Among several only the user can choose.
             (Some(_), Some(_)) => Err(many_running(&running)),
         }
     }
@@ -144,6 +150,7 @@ fn one_of(inner: Option<u16>, outer: Option<u16>) -> Result<Option<u16>, Diagnos
 
 /// Address of `--connect-to`, with `port` where it names none.
 fn address(text: &str, port: u16) -> Result<SocketAddr, Diagnosis> {
+    // An IPv6 address in brackets may come without a port.
     let bare = text
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))

@@ -20,6 +20,7 @@ pub(super) struct Field {
 /// Fields of the packet in `bytes`, which they cover without a gap. The last is [`NOT_PARSED`] if
 /// the packet is cut off or can't be read to its end.
 pub(super) fn of_packet(bytes: &[u8]) -> Vec<Field> {
+    // The codec finds the fields even of a broken packet, up to the fault.
     let spans = field_spans(bytes);
     let end = spans.last().map_or(0, |span| span.end);
     let mut fields: Vec<Field> = spans.iter().map(|span| Field::new(span, bytes)).collect();
@@ -56,6 +57,8 @@ fn may_hold_secrets(bytes: &[u8]) -> bool {
 impl Field {
     fn new(span: &FieldSpan, packet: &[u8]) -> Self {
         let bytes = packet.get(span.start..span.end).unwrap_or_default();
+        // A field that is cut off has fewer bytes than its type needs; each meaning copes with
+        // that.
         let (meaning, secret) = meaning(span.field, bytes);
         Self {
             at: span.start,
@@ -69,6 +72,7 @@ impl Field {
     /// Bytes of text or binary data without the length before them and, in a property, the
     /// identifier.
     pub(super) fn content<'a>(&self, packet: &'a [u8]) -> &'a [u8] {
+        // A property begins with its identifier, one byte in all properties of MQTT 5.
         let prefix = if property(self.name).is_some() { 3 } else { 2 };
         packet
             .get(self.at + prefix..self.at + self.len)
@@ -93,6 +97,7 @@ fn meaning(name: &str, bytes: &[u8]) -> (String, usize) {
         "protocol_name" | "client_id" | "topic" | "topic_filter" | "will_topic" => text(content),
         "payload" => shown(bytes),
         "will_payload" => shown(content),
+        // A custom authorizer's token may be in the query of the User Name.
         "username" => return user_name(content),
         "password" => return (redacted(content), content.len()),
         _ => return property_meaning(name, bytes),
@@ -110,11 +115,13 @@ fn property_meaning(name: &str, bytes: &[u8]) -> (String, usize) {
         }
         Some(DataType::VariableByteInteger) => variable_byte_integer(value),
         Some(DataType::Utf8EncodedString) => text(content),
+        // §3.1.2.11.10: this may be a credential, unlike Correlation Data.
         Some(DataType::BinaryData) if name == "authentication_data" => {
             return (redacted(content), content.len());
         }
         Some(DataType::BinaryData) => shown(content),
         Some(DataType::Utf8StringPair) => {
+            // Two strings, each behind a length of two bytes; a cut one is shown as far as it goes.
             let len = usize::try_from(number(value.get(..2).unwrap_or_default())).unwrap_or(0);
             let (name, value) = content.split_at_checked(len).unwrap_or((content, &[]));
             format!(
@@ -162,6 +169,7 @@ fn packet_type(first: u32) -> String {
     let packet_type = PacketType::ALL
         .into_iter()
         .find(|each| *each as u32 == first >> 4);
+    // §2.1.3: only in PUBLISH do the lower four bits have a meaning of their own.
     let flags = match packet_type {
         Some(PacketType::Publish) => publish_flags(first),
         _ if first & 0x0f == 0 => String::new(),
@@ -181,6 +189,7 @@ fn subscription_options(byte: u32) -> String {
         qos(byte),
         flag(byte, 0x04, "no local"),
         flag(byte, 0x08, "retain as published"),
+        // §3.8.3.1: bits 4 and 5.
         format!("retain handling {}", byte >> 4 & 0b11),
         flag(byte, 0xc0, "reserved bits"),
     ])
@@ -191,6 +200,7 @@ fn connect_flags(flags: u32) -> String {
         flag(flags, 0x80, "user name"),
         flag(flags, 0x40, "password"),
         flag(flags, 0x20, "will retain"),
+        // §3.1.2.6: without the Will Flag the bits of the Will QoS have no meaning.
         if flags & 0x04 != 0 {
             format!("will {}", qos(flags >> 3))
         } else {
@@ -269,6 +279,7 @@ mod tests {
     fn fields_lie_side_by_side_however_the_packet_is_cut_or_broken() {
         let bytes = hex::decode(CONNECT.as_bytes()).unwrap();
         for len in 0..=bytes.len() {
+            // Break each byte in turn, in values that hit flags, lengths and identifiers.
             for at in 0..len {
                 for byte in [0x00, 0x30, 0x7f, 0x82, 0xff] {
                     let mut bytes = bytes[..len].to_vec();

@@ -22,6 +22,7 @@ pub(super) fn bytes(typed: &DecodeArgs) -> Result<Vec<u8>, Failure> {
     }
     let mut read = Vec::new();
     open(typed.file.as_deref())?.read_to_end(&mut read)?;
+    // A capture file would decode to nonsense, so its header is refused by name.
     if typed.raw {
         copied::reject_capture(&read).map_err(Diagnosis::usage)?;
         Ok(read)

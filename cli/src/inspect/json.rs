@@ -36,6 +36,7 @@ struct Bad<'f> {
 pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<()> {
     match verdict {
         Ok(packet) => {
+            // Encoded again, so that programs can compare the bytes with the input.
             let mut encoded = Vec::new();
             packet.encode(&mut encoded).map_err(io::Error::other)?;
             let good = Good {

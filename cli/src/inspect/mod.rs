@@ -53,6 +53,7 @@ fn stream(
     let mut first = true;
     while !rest.is_empty() {
         let (verdict, len) = verdict::of_front(rest, options);
+        // The length is at most that of the rest, so the split always succeeds.
         let (front, behind) = rest.split_at_checked(len).unwrap_or((rest, &[]));
         if typed.json {
             json::write(&verdict, out)?;
@@ -68,6 +69,7 @@ fn stream(
                 }
             )?;
         }
+        // After a fault nobody knows where the next packet begins.
         if verdict.is_err() {
             return Ok(Exit::Protocol);
         }

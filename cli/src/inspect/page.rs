@@ -17,6 +17,7 @@ pub(super) struct Page<'p, 'a> {
 
 impl Display for Page<'_, '_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // A summary first: the packet as one line, or the fault.
         let fault = match self.verdict {
             Ok(packet) => {
                 writeln!(f, "{packet}")?;
@@ -30,6 +31,7 @@ impl Display for Page<'_, '_> {
                     .map(|offset| (offset, fault))
             }
         };
+        // Then each field with its bytes.
         for field in fields::of_packet(self.bytes) {
             self.field(&field, fault, f)?;
         }

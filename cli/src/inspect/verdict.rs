@@ -27,6 +27,8 @@ pub(super) fn of_front<'a>(bytes: &'a [u8], options: &DecodeOptions) -> (Verdict
         Ok(Some((packet, len))) => (Ok(packet), len),
         Ok(None) => (Err(Fault::incomplete(bytes)), bytes.len()),
         Err(error) => {
+            // A broken packet ends where its header says, if that can be read; the rest is not
+            // searched for another packet.
             let header = FixedHeader::peek(bytes, u32::MAX).ok().flatten();
             let len = header.map_or(bytes.len(), |header| header.packet_len().min(bytes.len()));
             (Err(Fault::of(error, bytes)), len)
@@ -62,6 +64,7 @@ impl Fault {
         } else {
             incomplete(bytes)
         };
+        // The byte at fault is the first one that is missing.
         let offset = u32::try_from(bytes.len()).ok();
         Self {
             kind: "incomplete",

@@ -145,6 +145,7 @@ impl<'a> Line<'a> {
     }
 
     fn at(time: std::time::SystemTime, told: Told<'a>, decision: Option<&'a Decision>) -> Self {
+        // UTC, in milliseconds.
         let ts = humantime::format_rfc3339_millis(time).to_string();
         Self {
             v: 1,
@@ -175,6 +176,7 @@ impl<'a> Told<'a> {
                 client_id,
                 authorizer: authorizer.as_deref(),
                 verdict: Verdict::of_policy(outcome),
+                // Whole milliseconds: the time of a Lambda, not of a packet.
                 ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             },
             Event::Subscribe {
@@ -198,6 +200,8 @@ impl<'a> Told<'a> {
                 topic,
                 outcome,
             } => {
+                // The log has one event for both: a will is a PUBLISH of the server for a client
+                // that is gone, so programs get a name of its own for it.
                 let verdict = Verdict::of_publish(outcome);
                 if *is_will {
                     Self::Will {
@@ -235,6 +239,8 @@ impl<'a> Told<'a> {
             },
             Event::Limited { client_id, limit } => Self::Limited { client_id, limit },
             Event::Disconnect { client_id, reason } => Self::Disconnect { client_id, reason },
+            // `Event` is non-exhaustive: a newer sandbox may log events that this format does not
+            // name.
             _ => Self::Other,
         }
     }
@@ -242,6 +248,7 @@ impl<'a> Told<'a> {
 
 impl<'a> Verdict<'a> {
     fn of<T>(outcome: &'a Outcome<T>) -> Self {
+        // Fields that an outcome doesn't have stay away from the object instead of being null.
         let allowed = Self {
             allowed: true,
             code: None,
@@ -257,6 +264,7 @@ impl<'a> Verdict<'a> {
                 reason,
                 ..
             } => {
+                // `None` if no packet told the client a reason code, such as after a close.
                 let code = reason_code.map(|code| code.code());
                 Self {
                     allowed: false,

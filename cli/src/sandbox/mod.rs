@@ -26,20 +26,24 @@ use crate::terminal::Console;
 /// Serves until a signal, or the end of standard input where that was asked for. Stopping is what a
 /// server is asked to do in the end, so the exit code is 0.
 pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Failure> {
+    // Handlers first: a signal while the sandbox starts must end it cleanly, too.
     let mut stop = StopSignal::install()?;
     let (lines, printer) = Printer::new(typed.json, typed.explain_decisions);
     let sandbox = start(&typed, lines, console).await?;
+    // Written once the ports are open, because a script connects as soon as it exists.
     let ready_file = typed
         .ready_file
         .as_deref()
         .map(|path| ReadyFile::write(path, sandbox.ready()));
     let _ready_file = ready_file.transpose()?;
     announce(&typed, sandbox.ready())?;
+    // The banner comes first; lines of early connections wait in the queue.
     let printed = printer.start();
     tokio::select! {
         _ = stop.received() => {}
         () = end_of_input(), if typed.until_eof => {}
     }
+    // Close the connections, then print the lines about that.
     sandbox.stop().await;
     printed.wait().await;
     Ok(Exit::Done)
@@ -47,6 +51,7 @@ pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Fa
 
 async fn start(typed: &SandboxArgs, lines: Lines, console: Console) -> Result<Sandbox, Diagnosis> {
     let mut options = described::options(typed)?;
+    // Before anything listens.
     if let Some(address) = typed.listen {
         confirm_exposure(address, options.anonymous, typed.yes, console)?;
     }

@@ -46,6 +46,8 @@ impl Lines {
     /// connections; how many it lost is printed in their place.
     pub(super) fn write(&self, line: &LogLine) {
         let size = size(line);
+        // Two limits: bytes here, and lines by the channel. Relaxed is enough, because a few lines
+        // more or less don't matter.
         if self.bytes.load(Ordering::Relaxed) + size > BYTES_IN_FLIGHT {
             *lock(&self.left_out) += 1;
             return;
@@ -92,6 +94,7 @@ impl Printer {
                     (false, false) => format!("{line:#}"),
                 });
             }
+            // Lines may have been left out after the last one that was taken.
             self.print_left_out(*lock(&self.left_out));
             let _ = printed.send(());
         });
@@ -113,6 +116,7 @@ impl Printer {
 /// Sends an item with the number of those before it that found the channel full. Returns whether it
 /// was sent.
 fn send<T>(sender: &Sender<(usize, T)>, left_out: &Mutex<usize>, item: T) -> bool {
+    // The lock covers sending and counting, so that a count belongs to the item after the gap.
     let mut left_out = lock(left_out);
     let is_sent = sender.try_send((*left_out, item)).is_ok();
     *left_out = if is_sent { 0 } else { *left_out + 1 };

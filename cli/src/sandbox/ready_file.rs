@@ -25,12 +25,14 @@ impl ReadyFile {
 
 impl Drop for ReadyFile {
     fn drop(&mut self) {
+        // The user may have removed it.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
 /// Whole or not at all: whoever waits for the file reads it as soon as it is there.
 fn write(path: &Path, ready: &Ready) -> io::Result<()> {
+    // A rename is atomic only within one file system, so the temporary file is in the same folder.
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())

@@ -13,18 +13,23 @@ use crate::wrap::wrap;
 /// commands need as well.
 pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
     let Ready { endpoint, port, .. } = ready;
+    // Paths may hold bytes that a terminal would obey.
     let (ca, key) = (
         Escaped(ready.ca.display()),
         Escaped(ready.signing_key.display()),
     );
+    // Commands in another terminal find the sandbox by this folder, so each of them needs the flag.
     let state = state_dir.map_or(String::new(), |dir| {
         format!(" --state-dir {}", shell(&dir.to_string_lossy()))
     });
+    // The command for the signature is long already, so the flag gets a line of its own.
     let folded = if state.is_empty() {
         String::new()
     } else {
         format!(" \\\n     {state}")
     };
+    // The demo's authorizers have lines of their own; the list below shows those that were
+    // configured.
     let demos = if ready.demo { DEMOS } else { 0 };
     let authorizers: String = ready
         .authorizers
@@ -32,6 +37,8 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
         .skip(demos)
         .map(authorizer)
         .collect();
+    // Commands that run as they stand where the demo is there; otherwise the first active
+    // authorizer with placeholders for its credentials.
     let (demo, try_) = if ready.demo {
         let demo = format!(
             "{LIST}DemoUnsigned (user \"demo\", password \"demo\")\n\
@@ -58,6 +65,7 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
             ),
         )
     };
+    // Optional lines; each one ends with its own line break.
     let plain = ready.plain_port.map_or_else(String::new, |port| {
         format!("without TLS    mqtt://{endpoint}:{port}  (loopback only)\n")
     });
@@ -67,6 +75,7 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
         .iter()
         .map(|address| SocketAddr::from((*address, *port)).to_string())
         .collect();
+    // One address that others can reach is enough to say so.
     let is_loopback = ready.addresses.iter().all(IpAddr::is_loopback);
     let reach = if is_loopback {
         "loopback only"
@@ -84,6 +93,7 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
         |scope| format!("region and account must be {scope}"),
     );
     let listed = format!("{demo}{authorizers}");
+    // The heading stays even without authorizers.
     let listed = if listed.is_empty() {
         "               none\n"
     } else {
@@ -104,6 +114,7 @@ try in another terminal:
 
 /// One that was configured, and below it the command, handler or URL that decides.
 fn authorizer(authorizer: &ReadyAuthorizer) -> String {
+    // Only what differs from the usual: active, not the default, unsigned.
     let mut notes = Vec::new();
     notes.extend((!authorizer.active).then(|| "inactive".to_owned()));
     notes.extend(authorizer.default.then(|| "the default".to_owned()));

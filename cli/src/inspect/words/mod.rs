@@ -84,6 +84,7 @@ fn capitalised(word: &str) -> String {
     if word == "qos" {
         return "QoS".to_owned();
     }
+    // The standard writes the words of a field's name with capitals.
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
@@ -225,6 +226,7 @@ impl<'e> Reason<'e> {
             "U-3.8.3-1" => "have a QoS of 3 or a Retain Handling of 3",
             "U-3.9.3-1" => "has no Reason Code; there is one for each Topic Filter",
             _ if self.error.field == "flags" => {
+                // [MQTT-2.1.3-1] The fixed header's flags, in binary as the standard shows them.
                 let flags = self.bytes.first().map_or(0, |first| first & 0x0f);
                 let right = if self.error.statement == Some("MQTT-2.1.3-1")
                     || packet == "DISCONNECT"
@@ -245,6 +247,8 @@ impl<'e> Reason<'e> {
     /// A reason code that the packet doesn't have at all, or not from this sender.
     fn reason_code(&self) -> String {
         let byte = self.byte(self.error.offset);
+        // A known code can be wrong for the packet type or for the sender; the error's kind tells
+        // which.
         let code = usize::try_from(self.error.offset)
             .ok()
             .and_then(|at| self.bytes.get(at))
@@ -264,6 +268,7 @@ impl<'e> Reason<'e> {
     /// Reason of a property that is there twice, lacks another one or has a wrong value.
     fn broken_property(&self) -> String {
         let (field, offset) = (self.error.field, self.error.offset);
+        // A repetition is told by a field of the same name in front of the fault.
         let earlier = |name: &str| {
             self.fields
                 .iter()
@@ -296,6 +301,7 @@ impl<'e> Reason<'e> {
     }
 
     fn byte(&self, offset: u32) -> String {
+        // The fault may be behind the last byte, where the packet is cut off.
         let byte = usize::try_from(offset)
             .ok()
             .and_then(|at| self.bytes.get(at));
