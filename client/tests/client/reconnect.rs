@@ -299,7 +299,7 @@ async fn packets_before_the_end_of_the_connection_are_handled() {
 async fn a_protocol_error_is_answered_by_disconnect_and_a_reconnection() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
-    peer.sends_bytes(&[0xC1, 0x00]).await;
+    peer.sends_bytes(&[0xD1, 0x00]).await;
     peer.expects(disconnect(ReasonCode::MalformedPacket)).await;
     peer.ends().await;
     let _peer = server.welcomes().await;

@@ -39,7 +39,7 @@ fn decode_error(violation: Violation) -> DecodeErrorKind {
 fn malformed_packets_are_answered_with_0x81() {
     let malformed: [&[u8]; 9] = [
         &[0x36, 0x06, 0x00, 0x01, 0x61, 0x00, 0x01, 0x00], // QoS 3 [MQTT-3.3.1-4]
-        &[0xC1, 0x00],                                     // reserved flags [MQTT-2.1.3-1]
+        &[0xD1, 0x00],                                     // reserved flags [MQTT-2.1.3-1]
         &[0x60, 0x02, 0x00, 0x01],                         // PUBREL's flags [MQTT-3.6.1-1]
         &[0xE1, 0x00],                                     // DISCONNECT's flags [MQTT-3.14.1-1]
         &[0x00, 0x00],                                     // no such packet
@@ -256,7 +256,7 @@ fn packets_after_a_violation_are_ignored() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     let mut bytes = publish("before", at_least_once(1)).as_bytes().to_vec();
-    bytes.extend_from_slice(&[0xC1, 0x00]);
+    bytes.extend_from_slice(&[0xD1, 0x00]);
     bytes.extend_from_slice(publish("after", at_least_once(2)).as_bytes());
     bytes.extend_from_slice(puback(1).as_bytes());
     breach(&mut client, &bytes);
@@ -268,7 +268,7 @@ fn packets_after_a_violation_are_ignored() {
 fn a_client_recovers_from_a_server_that_broke_the_protocol() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
-    breach(&mut client, &[0xC1, 0x00]);
+    breach(&mut client, &[0xD1, 0x00]);
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
