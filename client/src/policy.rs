@@ -34,7 +34,8 @@ pub struct RequestTimeouts {
 pub struct QueueLimits {
     /// Maximum number of requests. Default: 10,000.
     pub count: usize,
-    /// Maximum size of their packets in bytes. Default: 16 MiB.
+    /// Maximum size of their packets in bytes. Default: 16 MiB. `Client::publish` at QoS 0 waits
+    /// earlier, at 256 KiB of unwritten output.
     pub bytes: usize,
 }
 

@@ -31,6 +31,10 @@ impl Client {
     /// becomes free, the publishers that have waited longest are woken first, unless their messages
     /// don't fit.
     ///
+    /// At QoS 0 it also waits, for the same time at most, while more than 256 KiB of output are
+    /// unwritten, and is woken when there are 128 KiB or less: so a publisher that is faster than
+    /// the server doesn't fill the queue. A message may be larger than that.
+    ///
     /// After every 512 messages or 32 KiB of output the future yields once, so that a loop that
     /// publishes without waiting lets the client write.
     ///
@@ -59,7 +63,7 @@ impl Client {
         } else if self.shared().should_yield() {
             tokio::task::yield_now().await;
         }
-        match self.shared().publish(&message) {
+        match self.shared().publish_below_mark(&message) {
             Err(RequestError::QueueFull { .. }) => self.publish_when_space_is_free(message).await,
             accepted => Ok(Receipt::new(self.shared(), accepted?)),
         }
@@ -76,7 +80,7 @@ impl Client {
         };
         let accepted = poll_fn(|cx| {
             self.shared()
-                .lock_and_notify(|state| match state.publish(&message).0 {
+                .lock_and_notify(|state| match state.publish_below_mark(&message).0 {
                     Err(RequestError::QueueFull { .. }) => {
                         state.wait_for_space(waiting.id, &message, cx);
                         Poll::Pending

@@ -51,7 +51,28 @@ impl Shared {
     /// [`RequestError::QueueFull`], [`RequestError::Stopped`], and those of a message that can't be
     /// sent.
     pub(crate) fn publish(&self, message: &Message<'_>) -> Result<Accepted, RequestError> {
-        let (accepted, should_yield) = self.lock_and_notify(|state| state.publish(message));
+        self.publish_by(message, ClientState::publish)
+    }
+
+    /// Like [`publish`](Self::publish), for a publisher that waits after
+    /// [`RequestError::QueueFull`]: at QoS 0 also while much output is unwritten.
+    ///
+    /// # Errors
+    /// Like [`publish`](Self::publish).
+    pub(crate) fn publish_below_mark(
+        &self,
+        message: &Message<'_>,
+    ) -> Result<Accepted, RequestError> {
+        self.publish_by(message, ClientState::publish_below_mark)
+    }
+
+    #[inline]
+    fn publish_by(
+        &self,
+        message: &Message<'_>,
+        publish: impl FnOnce(&mut ClientState, &Message<'_>) -> (Result<Accepted, RequestError>, bool),
+    ) -> Result<Accepted, RequestError> {
+        let (accepted, should_yield) = self.lock_and_notify(|state| publish(state, message));
         if should_yield {
             self.should_yield.store(true, Ordering::Relaxed);
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use crate::QoS;
 use crate::engine::{Accepted, CloseCause, Ended, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError};
 use crate::event::{Event, RefusedRequest};
@@ -22,7 +23,7 @@ use crate::runtime::observer::Observer;
 use crate::runtime::pending_replies::PendingReplies;
 use crate::runtime::router::Router;
 use crate::runtime::store_progress::StoreProgress;
-use crate::runtime::wait_queue::{WaitQueue, WaiterId};
+use crate::runtime::wait_queue::{Need, OUTPUT_MARK, WaitQueue, WaiterId};
 use crate::runtime::wakers::{move_wakers, register};
 use crate::runtime::yield_counter::YieldCounter;
 
@@ -52,7 +53,7 @@ pub(crate) struct ClientState {
     events: EventQueue,
     /// Events that [`deliver`](Self::deliver) returns next.
     pending_events: Vec<Event>,
-    /// Publishers that wait for space in the engine's queue.
+    /// Publishers that wait for space in the engine's queue, or at QoS 0 for less output.
     pub(crate) wait_queue: WaitQueue,
     yield_counter: YieldCounter,
     driver: Option<Waker>,
@@ -146,6 +147,23 @@ impl ClientState {
         (accepted, self.yield_counter.add(bytes))
     }
 
+    /// Like [`publish`](Self::publish), for a publisher that can wait: at QoS 0 it has to, as if the
+    /// queue were full, while more than [`OUTPUT_MARK`] bytes of output are unwritten.
+    pub(crate) fn publish_below_mark(
+        &mut self,
+        message: &Message<'_>,
+    ) -> (Result<Accepted, RequestError>, bool) {
+        // The output that the connection writes has left the engine: there is as much again.
+        if message.qos == QoS::AtMostOnce
+            && self.engine.output_len() > OUTPUT_MARK
+            && self.lifecycle.is_running()
+        {
+            let (count, bytes) = self.engine.load();
+            return (Err(RequestError::QueueFull { count, bytes }), false);
+        }
+        self.publish(message)
+    }
+
     /// Removes a publisher from the wait queue: the next one may have waited for just that.
     pub(crate) fn leave_wait_queue(&mut self, id: WaiterId) {
         self.wait_queue.leave(id);
@@ -155,7 +173,7 @@ impl ClientState {
     /// Lets a publisher wait for space. If it was woken and came too late, the space may still be
     /// enough for others.
     pub(crate) fn wait_for_space(&mut self, id: WaiterId, message: &Message<'_>, cx: &Context<'_>) {
-        self.wait_queue.wait(id, message.load(), cx);
+        self.wait_queue.wait(id, Need::of(message), cx);
         self.wake_publishers();
     }
 

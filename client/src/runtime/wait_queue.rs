@@ -5,7 +5,9 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use crate::QoS;
 use crate::engine::Engine;
+use crate::message::Message;
 
 /// Number of publishers that are woken at a time: a single one would often find that a publisher
 /// that didn't wait was faster.
@@ -23,6 +25,13 @@ const POSTPONE: Duration = Duration::from_millis(50);
 const AMPLE_SHARE: usize = 4;
 const AMPLE_MESSAGES: usize = 64;
 const AMPLE_BYTES: usize = 64 * 1024;
+
+/// Size of the unwritten output, in bytes, above which publishers at QoS 0 wait. They are woken once
+/// it is at most half of that.
+///
+/// Messages at QoS 0 aren't slowed down by acknowledgements: a publisher that is faster than the
+/// server would fill the whole queue, and the client would hold all of it in memory.
+pub(crate) const OUTPUT_MARK: usize = 256 * 1024;
 
 /// Publishers that wait for space, in the order in which they came.
 ///
@@ -45,9 +54,26 @@ pub(crate) struct WaiterId(u64);
 /// A publisher that waits to be woken.
 #[derive(Debug)]
 struct Waiter {
-    /// Bytes that its message takes.
-    bytes: usize,
+    need: Need,
     waker: Waker,
+}
+
+/// Space that the message of a waiting publisher needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    /// Bytes that the message takes.
+    bytes: usize,
+    /// True if the unwritten output has to be small as well: for QoS 0.
+    small_output: bool,
+}
+
+impl Need {
+    pub(crate) fn of(message: &Message<'_>) -> Self {
+        Self {
+            bytes: message.load(),
+            small_output: message.qos == QoS::AtMostOnce,
+        }
+    }
 }
 
 /// State of the free space, as far as waiting publishers are concerned.
@@ -64,16 +90,16 @@ enum Admission {
 
 /// Free space in the queue of requests.
 pub(crate) trait Space {
-    /// True if a message of this many bytes fits.
-    fn fits(&self, bytes: usize) -> bool;
+    /// True if a message fits that needs this much.
+    fn fits(&self, need: Need) -> bool;
 
     /// True if so much is free that waking publishers is worth it.
     fn is_ample(&self) -> bool;
 }
 
 impl Space for Engine {
-    fn fits(&self, bytes: usize) -> bool {
-        self.has_space(bytes)
+    fn fits(&self, need: Need) -> bool {
+        self.has_space(need.bytes) && (!need.small_output || self.output_len() <= OUTPUT_MARK / 2)
     }
 
     fn is_ample(&self) -> bool {
@@ -92,14 +118,14 @@ impl WaitQueue {
         self.last_id
     }
 
-    /// Registers the task of a publisher that found no space for a message of this many bytes.
-    pub(crate) fn wait(&mut self, id: WaiterId, bytes: usize, cx: &Context<'_>) {
+    /// Registers the task of a publisher that found no space for its message.
+    pub(crate) fn wait(&mut self, id: WaiterId, need: Need, cx: &Context<'_>) {
         self.woken.remove(&id);
         self.admission = Admission::Closed;
         self.waiting.insert(
             id,
             Waiter {
-                bytes,
+                need,
                 waker: cx.waker().clone(),
             },
         );
@@ -125,7 +151,7 @@ impl WaitQueue {
         for _ in 0..WAKE_BATCH {
             let mut rest = self.waiting.range((after, Unbounded));
             let Some(id) = rest
-                .find(|(_, waiter)| space.fits(waiter.bytes))
+                .find(|(_, waiter)| space.fits(waiter.need))
                 .map(|(id, _)| *id)
             else {
                 return;
@@ -144,7 +170,7 @@ impl WaitQueue {
         }
         match self.admission {
             Admission::Postponed(until) if until <= now() => self.admission = Admission::Open,
-            Admission::Closed if self.waiting.values().any(|each| space.fits(each.bytes)) => {
+            Admission::Closed if self.waiting.values().any(|each| space.fits(each.need)) => {
                 self.admission = Admission::Postponed(now() + POSTPONE);
             }
             Admission::Closed | Admission::Postponed(_) | Admission::Open => {}
@@ -192,8 +218,8 @@ mod tests {
     struct Free(usize, usize);
 
     impl Space for Free {
-        fn fits(&self, bytes: usize) -> bool {
-            bytes <= self.0
+        fn fits(&self, need: Need) -> bool {
+            need.bytes <= self.0
         }
 
         fn is_ample(&self) -> bool {
@@ -212,7 +238,11 @@ mod tests {
         let mut queue = WaitQueue::default();
         for _ in 0..publishers {
             let id = queue.enter();
-            queue.wait(id, 1, &Context::from_waker(&waker));
+            let need = Need {
+                bytes: 1,
+                small_output: false,
+            };
+            queue.wait(id, need, &Context::from_waker(&waker));
         }
         queue
     }

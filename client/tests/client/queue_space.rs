@@ -295,37 +295,88 @@ async fn a_publish_that_waits_for_space_fails_when_the_connection_ends() {
     assert_eq!(waited.unwrap_err(), RequestError::Offline);
 }
 
-/// Polls of a loop that publishes `messages` messages of 1 KiB at QoS 0.
-async fn polls_to_publish(client: &Client, messages: usize) -> usize {
+/// Size of one of the messages of [`publish_until_it_waits`] on the wire.
+const MESSAGE_LEN: usize = 1036;
+
+/// Unwritten output, in bytes, above which a publisher at QoS 0 waits.
+const OUTPUT_MARK: usize = 256 << 10;
+
+/// Publishes messages of 1 KiB at QoS 0 until one waits for 100 ms. Returns how many were accepted,
+/// and how often the publisher was polled.
+async fn publish_until_it_waits(client: &Client) -> (usize, usize) {
     let payload = vec![0; 1024];
-    let mut polls = 0;
-    let mut publishes = pin!(async {
-        for _ in 0..messages {
-            drop(
-                client
-                    .publish(Message::new("lamp/7", &payload))
-                    .await
-                    .unwrap(),
-            );
+    let (mut accepted, mut polls) = (0, 0);
+    loop {
+        let mut publish = pin!(client.publish(Message::new("lamp/7", &payload)));
+        let publish = poll_fn(|cx| {
+            polls += 1;
+            publish.as_mut().poll(cx)
+        });
+        match tokio::time::timeout(millis(100), publish).await {
+            Ok(receipt) => drop(receipt.unwrap()),
+            Err(_) => return (accepted, polls),
         }
-    });
-    poll_fn(|cx| {
-        polls += 1;
-        publishes.as_mut().poll(cx)
-    })
-    .await;
-    polls
+        accepted += 1;
+    }
 }
 
-/// The output stays above 32 KiB all the time, and still most messages follow each other at once.
+/// The output grows from 32 KiB to 256 KiB at the end, and still most messages follow each other at
+/// once.
 #[tokio::test]
 async fn a_publisher_yields_once_per_32_kib_to_a_server_that_does_not_read() {
-    const MESSAGES: usize = 20_000;
     let server = TestServer::start().await;
-    let mut options = options(&server);
-    options.connect.queue.bytes = 64 << 20;
-    let (client, _, _peer) = connected_as(&server, options).await;
-    let polls = soon(polls_to_publish(&client, MESSAGES)).await;
-    let yields = MESSAGES * 1035 / (32 << 10);
-    assert!((yields / 2..yields + 50).contains(&polls), "{polls}");
+    let (client, _, _peer) = connected_as(&server, options(&server)).await;
+    let (accepted, polls) = soon(publish_until_it_waits(&client)).await;
+    let yields = accepted * MESSAGE_LEN / (32 << 10);
+    // Each message was polled once at least, and once more after each yield.
+    let more = polls - accepted;
+    assert!((yields / 2..yields + 50).contains(&more), "{more}");
+}
+
+/// Memory stays small: the queue would hold 16 MiB.
+#[tokio::test]
+async fn a_publisher_at_qos_0_waits_while_256_kib_are_unwritten_and_goes_on_below() {
+    let server = TestServer::start().await;
+    let (client, _, peer) = connected_as(&server, options(&server)).await;
+    let before = client.statistics().bytes_sent;
+    let (accepted, _) = soon(publish_until_it_waits(&client)).await;
+    let taken = usize::try_from(client.statistics().bytes_sent - before).unwrap();
+    let unwritten = accepted * MESSAGE_LEN - taken;
+    let expected = OUTPUT_MARK + 1..=OUTPUT_MARK + MESSAGE_LEN;
+    assert!(expected.contains(&unwritten), "{unwritten}");
+
+    // The limits of the queue are what they are, for others.
+    drop(client.try_publish(lamp(QoS::AtMostOnce)).unwrap());
+    let publish = client.publish(lamp(QoS::AtLeastOnce));
+    let receipt = soon(publish).await.unwrap();
+    let waiting = client.publish(lamp(QoS::AtMostOnce));
+    let mut waiting = pin!(waiting);
+    assert!(
+        tokio::time::timeout(millis(50), waiting.as_mut())
+            .await
+            .is_err()
+    );
+
+    // The server reads, and the publisher goes on.
+    let reading = tokio::spawn(peer.acknowledges_until_the_end());
+    drop(soon(waiting).await.unwrap());
+    soon(receipt).await.unwrap();
+    soon(client.disconnect()).await;
+    let packets = soon(reading).await.unwrap();
+    assert_eq!(packets.len(), accepted + 4, "and DISCONNECT");
+}
+
+/// One that is larger than 256 KiB finds the output empty.
+#[tokio::test]
+async fn large_messages_at_qos_0_are_published_one_after_another() {
+    let server = TestServer::start().await;
+    let (client, _, peer) = connected_as(&server, options(&server)).await;
+    let reading = tokio::spawn(peer.acknowledges_until_the_end());
+    let payload = vec![0; 3 * OUTPUT_MARK];
+    for _ in 0..5 {
+        let publish = client.publish(Message::new("lamp/7", &payload));
+        drop(soon(publish).await.unwrap());
+    }
+    soon(client.disconnect()).await;
+    assert_eq!(soon(reading).await.unwrap().len(), 6, "and DISCONNECT");
 }
