@@ -93,7 +93,7 @@ fuzz_target!(|script: Script| {
         }
         match step {
             Step::Lose => {
-                server.lose(client.number);
+                server.lose_connection(client.number);
                 *client = Client::new(server.connect());
             }
             Step::Read => client.hears(&mut server),

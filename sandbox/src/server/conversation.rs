@@ -101,7 +101,7 @@ impl Conversation {
     }
 
     /// Closes the socket of a client.
-    pub fn count_loss(&mut self, client: usize) {
+    pub fn lose_connection(&mut self, client: usize) {
         let Some(client) = self
             .clients
             .get_mut(client)
