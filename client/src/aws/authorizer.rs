@@ -64,6 +64,8 @@ impl AuthorizerToken {
         value: Option<Secret<String>>,
         signature: Option<Secret<String>>,
     ) -> Result<Option<Self>, AuthorizerError> {
+        // A token is a key name and a value; the signature is optional, because an authorizer may
+        // have signing disabled.
         match (key_name, value, signature) {
             (None, None, None) => Ok(None),
             (Some(key_name), Some(value), signature) => Ok(Some(Self {
@@ -72,6 +74,7 @@ impl AuthorizerToken {
                 signature,
             })),
             (key_name, value, signature) => {
+                // The error names a part that was given, and each part that has to come with it.
                 let given = match (&key_name, &signature) {
                     (_, Some(_)) => Field::Signature,
                     (Some(_), None) => Field::TokenKeyName,
@@ -109,6 +112,8 @@ impl CustomAuthorizer {
 
     /// Parameters in the order in which they are sent.
     pub(super) fn parameters(&self) -> Vec<Parameter<'_>> {
+        // The signature comes before the token, as in the documentation of `user_name`. A signature
+        // without a token can't be expressed.
         let mut parameters = Vec::with_capacity(3);
         if let Some(name) = &self.authorizer_name {
             parameters.push(Parameter::new(Field::AuthorizerName, NAME_PARAMETER, name));

@@ -76,6 +76,7 @@ impl Unescaped {
 pub(super) fn unescaped(text: &str) -> impl Iterator<Item = Unescaped> + Clone {
     let mut rest = text.as_bytes();
     std::iter::from_fn(move || {
+        // A `%` without two hexadecimal digits is a plain byte, as for the service.
         if let [b'%', high, low, tail @ ..] = rest
             && let (Some(high), Some(low)) = (hex_value(*high), hex_value(*low))
         {

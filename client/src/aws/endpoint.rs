@@ -111,6 +111,8 @@ pub fn check_endpoint(text: &str) -> Result<Endpoint, EndpointFault> {
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(EndpointFault::Whitespace);
     }
+    // Mistakes of copying, each with the text that was meant. The scheme comes before the path,
+    // because a URL has both.
     if let Some((scheme, rest)) = text.split_once("://") {
         let (authority, _) = split_path(rest);
         return Err(EndpointFault::Scheme {
@@ -124,10 +126,12 @@ pub fn check_endpoint(text: &str) -> Result<Endpoint, EndpointFault> {
             instead: authority.to_owned(),
         });
     }
+    // Then the form of host and port, for any server.
     let (host, port) = split_port(text)?;
     if !is_host(host) {
         return Err(EndpointFault::NotAHost);
     }
+    // Last, rules for hosts of AWS IoT: other services of the account have similar names.
     let advice = AwsHost::parse(host).map_or(Ok(None), |host| judge(&host))?;
     Ok(Endpoint {
         host: host.to_owned(),
@@ -137,6 +141,8 @@ pub fn check_endpoint(text: &str) -> Result<Endpoint, EndpointFault> {
 }
 
 fn judge(host: &AwsHost) -> Result<Option<EndpointAdvice>, EndpointFault> {
+    // The account's prefix isn't part of the other endpoint's name, so the advice has a placeholder
+    // for it.
     if let Some(service) = host.other_service() {
         return Err(EndpointFault::WrongService {
             service,
@@ -160,6 +166,7 @@ fn split_path(text: &str) -> (&str, Option<&str>) {
 }
 
 fn split_port(text: &str) -> Result<(&str, Option<u16>), EndpointFault> {
+    // IPv6 in brackets, with or without a port.
     if let Some(bracketed) = text.strip_prefix('[') {
         let (address, rest) = bracketed.split_once(']').ok_or(EndpointFault::NotAHost)?;
         if address.parse::<Ipv6Addr>().is_err() {
@@ -171,9 +178,11 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), EndpointFault> {
             None => Err(EndpointFault::NotAHost),
         };
     }
+    // IPv6 without brackets can't have a port: all its colons are of the address.
     if text.parse::<Ipv6Addr>().is_ok() {
         return Ok((text, None));
     }
+    // A name or an IPv4 address has no colon but the one before the port.
     match text.split_once(':') {
         Some((_, port)) if port.contains(':') => Err(EndpointFault::NotAHost),
         Some((host, port)) => Ok((host, Some(parse_port(port)?))),
@@ -199,6 +208,8 @@ fn is_host(host: &str) -> bool {
     if host.parse::<Ipv6Addr>().is_ok() {
         return true;
     }
+    // Limits of DNS (RFC 1035, section 2.3.4), and `_`, which some private names have. The dot at
+    // the end marks a complete name.
     let name = host.strip_suffix('.').unwrap_or(host);
     (1..=253).contains(&name.len()) && name.split('.').all(is_label)
 }

@@ -45,6 +45,8 @@ pub(super) struct AwsHost {
 
 impl AwsHost {
     pub(super) fn parse(host: &str) -> Option<Self> {
+        // Read from the right: domain, region, `iot`, and before it what differs from endpoint to
+        // endpoint.
         let host = normalized(host);
         let (rest, domain) = split_aws_domain(&host)?;
         let mut labels: Vec<String> = rest.split('.').map(str::to_owned).collect();
@@ -63,6 +65,8 @@ impl AwsHost {
     /// Service of the host; `None` for a data endpoint and for a host of another form.
     pub(super) fn other_service(&self) -> Option<AwsService> {
         let labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
+        // Without a label before `iot` it is the control plane. `<prefix>-ats` alone is a data
+        // endpoint, and so is anything unknown.
         match *labels.as_slice() {
             [] => Some(AwsService::ControlPlane),
             [.., "credentials"] => Some(AwsService::Credentials),

@@ -9,6 +9,7 @@ use crate::limits::{Field, LimitError, MAX_CLIENT_ID};
 /// # Errors
 /// [`LimitError::Length`].
 pub fn check_password(password: &[u8]) -> Result<(), LimitError> {
+    // The model counts characters: continuation bytes of UTF-8 are left out.
     check_length(Field::Password, password.len())
 }
 
@@ -19,6 +20,8 @@ impl CustomAuthorizer {
     /// # Errors
     /// [`LimitError::Length`], [`LimitError::Characters`].
     pub fn check_limits(&self) -> Result<(), LimitError> {
+        // The key name is a value of the application's, too. Names that this crate sets itself need
+        // no check.
         for parameter in self.parameters() {
             if parameter.field == Field::TokenValue {
                 self.check_value(Field::TokenKeyName, parameter.name)?;
@@ -30,6 +33,8 @@ impl CustomAuthorizer {
 
     fn check_value(&self, field: Field, value: &str) -> Result<(), LimitError> {
         match self.encoding {
+            // The limits are those of the decoded value. With `Always` a `%` is text; otherwise it
+            // may begin an escape, which stands for one byte.
             Encoding::Always => check_bytes(field, value.bytes()),
             Encoding::Auto | Encoding::Never => {
                 check_bytes(field, unescaped(value).map(Unescaped::byte))

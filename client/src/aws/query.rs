@@ -55,11 +55,15 @@ impl Query {
         parameters: &[Parameter<'_>],
         encoding: Encoding,
     ) -> Result<Self, AuthorizerError> {
+        // With two of them it is unclear where the query begins: software of AWS looks for the last
+        // one.
         if username.matches('?').count() > 1 {
             return Err(AuthorizerError::SecondQuestionMark {
                 field: Field::UserName,
             });
         }
+        // Reserve for the longest encoding: memory that grew would leave a copy of the token
+        // behind, which nobody zeroes.
         let parameters_len: usize = parameters.iter().map(Parameter::encoded_len).sum();
         let mut text = String::with_capacity(username.len() + parameters_len + METRICS.len() + 1);
         text.push_str(username);
@@ -122,11 +126,16 @@ impl Query {
             }
             Encoding::Never => Ok(None),
             Encoding::Auto => {
+                // Base64 has no `%`, so any `%` in a signature is an encoding. In other values it
+                // may be text, and only `%` with two digits counts.
                 let is_encoded = if is_signature {
                     text.contains('%')
                 } else {
                     encoding::has_escape(text)
                 };
+                // A value that is encoded already stays as it is, unless a raw delimiter shows that
+                // only a part of it is. A signature is encoded as the AWS SDK for Python does;
+                // other values only where a delimiter would end them.
                 match (is_encoded, is_signature) {
                     (true, _) if text.bytes().any(encoding::is_delimiter) => {
                         Err(AuthorizerError::HalfEncoded { field })

@@ -63,6 +63,7 @@ pub enum SignatureFault {
 /// assert_eq!(check_signature(digest), Err(SignatureFault::Digest));
 /// ```
 pub fn check_signature(signature: &str) -> Result<(), SignatureFault> {
+    // Users paste the parameter as it stands in the user name.
     let bare = signature
         .strip_prefix(SIGNATURE_PARAMETER)
         .and_then(|rest| rest.strip_prefix('='));
@@ -70,6 +71,8 @@ pub fn check_signature(signature: &str) -> Result<(), SignatureFault> {
     let bytes = || unescaped(signature).map(Unescaped::byte);
     let has = |of: fn(u8) -> bool| bytes().any(of);
 
+    // The checks go from the most telling cause to the most general one: each later one would be
+    // true for an earlier fault, too.
     if signature.is_empty() {
         return Err(SignatureFault::Empty);
     }
@@ -79,6 +82,7 @@ pub fn check_signature(signature: &str) -> Result<(), SignatureFault> {
     if has(|byte| byte.is_ascii_whitespace()) {
         return Err(SignatureFault::Whitespace);
     }
+    // An escape that decodes to `%` is `%25`, which only a second encoding makes.
     if unescaped(signature).any(|item| item == Unescaped::Escape(b'%')) {
         return Err(SignatureFault::DoublyEncoded);
     }
@@ -90,6 +94,7 @@ pub fn check_signature(signature: &str) -> Result<(), SignatureFault> {
 
 /// Without decoding it: the length is arithmetic, and no copy of a secret is made.
 fn check_base64(bytes: impl Iterator<Item = u8> + Clone) -> Result<(), SignatureFault> {
+    // Base64 is digits, then up to two `=`; nothing may follow the first `=` but another one.
     let digits = || bytes.clone().take_while(|byte| *byte != b'=');
     let digit_count = digits().count();
     let padding = || bytes.clone().skip(digit_count);
@@ -101,12 +106,16 @@ fn check_base64(bytes: impl Iterator<Item = u8> + Clone) -> Result<(), Signature
     if digits().any(|byte| byte == b'-' || byte == b'_') {
         return Err(SignatureFault::Base64Url);
     }
+    // Hexadecimal digits are a part of base64's alphabet. Text of at least 64 that uses no others
+    // is hexadecimal, with all but certainty.
     if padding_count == 0
         && digit_count >= HEXADECIMAL_MIN
         && digits().all(|byte| byte.is_ascii_hexdigit())
     {
         return Err(SignatureFault::Hexadecimal);
     }
+    // Four digits are three bytes. A last group of two or three digits is filled up with `=`; one
+    // digit is impossible.
     match (digit_count % 4, padding_count) {
         (0, 0) | (2, 2) | (3, 1) => check_length(digit_count * 3 / 4),
         (2 | 3, 0) | (2, 1) => Err(SignatureFault::MissingPadding),

@@ -114,6 +114,13 @@ pub struct Opened {
 ///
 /// Cancel safe: a dropped future leaves no socket behind. (A name that the system is still
 /// resolving occupies one of tokio's blocking threads until it answers.)
+///
+/// # Errors
+/// [`TransportError::Resolve`] if the host name has no address, [`TransportError::Refused`] and
+/// [`TransportError::Unreachable`] if no address accepts a TCP connection,
+/// [`TransportError::Proxy`] if the proxy opens no tunnel, [`TransportError::Tls`] if the TLS
+/// handshake fails, [`TransportError::TimedOut`] if `options.timeout` ends before all stages are
+/// done.
 #[expect(
     clippy::disallowed_methods,
     reason = "measures how long opening a transport takes"
@@ -122,6 +129,8 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     let deadline = Deadline::after(options.timeout);
     let host = without_brackets(&options.host);
 
+    // Stage 1: resolve the host name. A given address skips the resolver, and with a proxy the
+    // proxy resolves the name: the local network may have no DNS for it.
     let began = Instant::now();
     let addresses = match (options.connect_to, &options.proxy) {
         (Some(address), _) => vec![address],
@@ -129,6 +138,8 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
         (None, None) => resolve::resolve(host, options.port, deadline).await?,
     };
     let resolved = Instant::now();
+    // Stage 2: TCP to the first address that accepts it, or a tunnel through the proxy. The proxy
+    // gets `connect_to` in place of the name, so that both options can be combined.
     let (tcp, peer) = match &options.proxy {
         Some(proxy) => {
             let to = options
@@ -140,6 +151,8 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
         None => tcp::connect(addresses, deadline).await?,
     };
     let connected = Instant::now();
+    // Stage 3: TLS. SNI and the certificate are for `host`, also where `connect_to` or a proxy led
+    // to another address.
     let (transport, tls) = match &options.tls {
         None => (Transport::plain(tcp), None),
         Some(connector) => {
@@ -160,6 +173,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
 
 /// An IPv6 address as it is without the brackets that URLs put around it; anything else as it is.
 fn without_brackets(host: &str) -> &str {
+    // Brackets around anything but an IPv6 address are left for the resolver to refuse.
     let inner = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));

@@ -48,23 +48,32 @@ impl Proxy {
     }
 
     /// Opens a tunnel to `host`; returns it with the proxy's address.
+    ///
+    /// # Errors
+    /// [`TransportError::Proxy`] if the proxy can't be reached or opens no tunnel,
+    /// [`TransportError::TimedOut`] in the stage [`Stage::Proxy`] if it doesn't answer in time.
     pub(super) async fn connect(
         &self,
         host: &str,
         port: u16,
         deadline: Deadline,
     ) -> Result<(TcpStream, SocketAddr), TransportError> {
+        // All failures name the proxy, also those of its own name and address: otherwise the user
+        // would look for the fault at the MQTT server.
         let failed = |error| TransportError::Proxy {
             proxy: self.to_string(),
             error,
         };
         let unreachable = |error| failed(ProxyError::Unreachable(Box::new(error)));
+        // Connect to the proxy itself.
         let addresses = resolve::resolve(without_brackets(&self.host), self.port, deadline)
             .await
             .map_err(unreachable)?;
         let (mut tcp, peer) = tcp::connect(addresses, deadline)
             .await
             .map_err(unreachable)?;
+        // Then ask it for the tunnel. From its 2xx answer on, the socket carries the server's
+        // bytes.
         match deadline.run(self.ask(&mut tcp, host, port)).await {
             Some(Ok(())) => Ok((tcp, peer)),
             Some(Err(error)) => Err(failed(error)),
@@ -77,6 +86,8 @@ impl Proxy {
         tcp.write_all(self.request(host, port).as_bytes())
             .await
             .map_err(io)?;
+        // Read until the head is complete. The answer may come in any number of pieces, and its
+        // size is bounded, because the peer may be something else than a proxy.
         let mut answer = Vec::new();
         loop {
             match judge(&answer) {
@@ -84,6 +95,7 @@ impl Proxy {
                 None if answer.len() > LONGEST_HEAD => return Err(ProxyError::NotHttp),
                 None => {}
             }
+            // A connection that ends without an answer differs from one that ends within an answer.
             match tcp.read_buf(&mut answer).await.map_err(io)? {
                 0 if answer.is_empty() => return Err(ProxyError::Closed),
                 0 => return Err(ProxyError::NotHttp),
@@ -93,6 +105,8 @@ impl Proxy {
     }
 
     fn request(&self, host: &str, port: u16) -> Zeroizing<String> {
+        // The request target of CONNECT is host and port, and Host repeats it (RFC 9110, section
+        // 9.3.6). Every copy of the credentials is zeroed after use.
         let authority = authority(host, port);
         let mut request = Zeroizing::new(format!(
             "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
@@ -118,6 +132,7 @@ impl fmt::Display for Proxy {
 
 /// Status and reason of an answer; `None` as long as its head isn't complete.
 fn judge(answer: &[u8]) -> Option<Result<(), ProxyError>> {
+    // Only status and reason matter; the headers are parsed to find their end.
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let head = match response.parse(answer) {
@@ -130,6 +145,7 @@ fn judge(answer: &[u8]) -> Option<Result<(), ProxyError>> {
         Some(200..=299) if head == answer.len() => Ok(()),
         Some(200..=299) | None => Err(ProxyError::NotHttp),
         Some(status) => {
+            // The text is the proxy's: it is cut, and escaped for terminals and logs.
             let reason: String = response
                 .reason
                 .unwrap_or_default()

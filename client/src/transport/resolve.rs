@@ -7,6 +7,10 @@ use super::deadline::Deadline;
 use crate::error::{ResolveFault, Stage, TransportError};
 
 /// In the order that the system prefers; at least one.
+///
+/// # Errors
+/// [`TransportError::Resolve`] if the name has no address, [`TransportError::TimedOut`] in the
+/// stage [`Stage::Resolve`].
 pub(super) async fn resolve(
     host: &str,
     port: u16,
@@ -15,6 +19,8 @@ pub(super) async fn resolve(
     let Some(answer) = deadline.run(tokio::net::lookup_host((host, port))).await else {
         return Err(deadline.passed(Stage::Resolve, Vec::new()));
     };
+    // An answer without addresses is a failure as well; `judge` decides that apart from I/O, so
+    // that tests need no resolver.
     let answer = answer.map(|addresses| addresses.collect::<Vec<_>>());
     judge(host, port, answer).map_err(|fault| TransportError::Resolve {
         host: host.to_owned(),
@@ -52,6 +58,7 @@ fn is_localhost(host: &str) -> bool {
 /// C locale since nobody calls `setlocale`. So the text is what there is to go by; on Windows it is
 /// a number.
 fn classify(error: &io::Error) -> ResolveFault {
+    // Winsock's numbers are stable, whereas its texts are in the user's language.
     if cfg!(windows) {
         match error.raw_os_error() {
             Some(WSAHOST_NOT_FOUND | WSANO_DATA) => return ResolveFault::NotFound,
@@ -59,6 +66,7 @@ fn classify(error: &io::Error) -> ResolveFault {
             _ => {}
         }
     }
+    // Elsewhere the text decides. An unknown text is passed on to the user as it is.
     let detail = error.to_string();
     let says = |texts: &[&str]| texts.iter().any(|text| detail.contains(text));
     if says(&NOT_FOUND) {

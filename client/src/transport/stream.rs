@@ -36,10 +36,14 @@ impl Transport {
     /// True if the system has bytes for this socket, or knows of its end. The runtime may hear of
     /// it later.
     pub(crate) fn has_unread(&self) -> bool {
+        // The socket itself is asked, below TLS: encrypted bytes count as unread, whatever they
+        // hold.
         let stream = match &self.0 {
             Stream::Plain(stream) => stream,
             Stream::Tls(stream) => &stream.get_ref().0.stream,
         };
+        // An error (`WouldBlock`) means that nothing is there. `Ok(0)` is the end of the stream,
+        // which is worth a read, too.
         SockRef::from(stream)
             .peek(&mut [MaybeUninit::uninit()])
             .is_ok()
@@ -132,6 +136,7 @@ impl RecordedStream {
 
     #[cold]
     fn keep(&mut self, read: &[u8]) {
+        // `zip` ends with the shorter one, so bytes beyond the sixteenth are left out.
         for (slot, byte) in self.first.iter_mut().skip(self.len).zip(read) {
             *slot = *byte;
             self.len += 1;
@@ -145,6 +150,8 @@ impl AsyncRead for RecordedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // The caller's buffer may hold bytes of earlier reads; only what this read adds is
+        // recorded.
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
         if self.len < Self::KEPT {

@@ -17,10 +17,17 @@ use crate::error::{FailedAttempt, IoFault, Stage, TransportError};
 /// The first connection that opens. Every address gets its attempt, the next one as soon as the
 /// last has failed or kept us waiting for a quarter of a second: a dead IPv6 route costs that much
 /// and not the deadline.
+///
+/// # Errors
+/// [`TransportError::Refused`] if an address refused the connection and none accepted it,
+/// [`TransportError::Unreachable`] if all failed in other ways, [`TransportError::TimedOut`] in the
+/// stage [`Stage::Tcp`], with the addresses that hadn't failed yet.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
     deadline: Deadline,
 ) -> Result<(TcpStream, SocketAddr), TransportError> {
+    // The race stays outside of the future that the deadline drops: its attempts are needed for the
+    // error.
     let mut race = Race::new(alternating(addresses));
     match deadline.run(race.winner()).await {
         Some(Some(winner)) => Ok(winner),
@@ -53,6 +60,8 @@ impl Race {
     /// `None` when no address is left.
     async fn winner(&mut self) -> Option<(TcpStream, SocketAddr)> {
         loop {
+            // Start one more attempt per round; the earlier ones go on beside it. The race is lost
+            // when nothing is left to start and nothing runs.
             match self.waiting.pop_front() {
                 Some(address) => self.running.push(Attempt {
                     address,
@@ -61,11 +70,14 @@ impl Race {
                 None if self.running.is_empty() => return None,
                 None => {}
             }
+            // No address waits for its turn any more, so only the deadline limits the rest.
             let patience = if self.waiting.is_empty() {
                 Duration::MAX
             } else {
                 ATTEMPT_DELAY
             };
+            // Wait for the outcome of any attempt. A failure starts the next address at once, the
+            // delay starts it while this one is still connecting (RFC 8305, section 5).
             match timeout(patience, self.next_outcome()).await {
                 Ok((address, Ok(stream))) => return Some((stream, address)),
                 Ok((address, Err(error))) => {
@@ -81,9 +93,13 @@ impl Race {
 
     async fn next_outcome(&mut self) -> (SocketAddr, io::Result<TcpStream>) {
         poll_fn(|context| {
+            // Every pending attempt is polled at each wake-up. They are as many as the name has
+            // addresses, so few that one waker for all of them is enough.
             for (index, Attempt { address, stream }) in self.running.iter_mut().enumerate() {
                 if let Poll::Ready(outcome) = stream.as_mut().poll(context) {
                     let outcome = (*address, outcome);
+                    // A completed future must not be polled again. The order of the others has no
+                    // meaning.
                     drop(self.running.swap_remove(index));
                     return Poll::Ready(outcome);
                 }
@@ -125,6 +141,7 @@ async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
 /// The families by turns, so that a family without a route holds up one attempt and not all of its
 /// addresses (§4).
 fn alternating(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    // The resolver's first address decides which family begins; within a family its order is kept.
     let preferred = addresses.first().map(SocketAddr::is_ipv6);
     let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses
         .into_iter()

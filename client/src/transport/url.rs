@@ -51,6 +51,7 @@ impl TransportOptions {
     /// # Errors
     /// [`UrlError`] says which part of the URL is wrong.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
+        // The scheme decides between TCP and TLS, and so about the default port.
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
         let is_tls = match scheme.to_ascii_lowercase().as_str() {
             "mqtt" => false,
@@ -61,6 +62,7 @@ impl TransportOptions {
         // A single slash says no more than none.
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        // Credentials first: a password that contains `/` would otherwise be reported as a path.
         if authority.contains('@') {
             return Err(UrlError::Credentials);
         }
@@ -68,6 +70,7 @@ impl TransportOptions {
             return Err(UrlError::Path);
         }
 
+        // Port 0 is a valid `u16`, but no port to connect to.
         let (host, port) = split_port(authority)?;
         let port = match port {
             Some(digits) => digits
@@ -78,6 +81,7 @@ impl TransportOptions {
             None if is_tls => 8883,
             None => 1883,
         };
+        // The roots of the web are loaded here, so this step may fail as well.
         let tls = if is_tls {
             Some(Arc::new(TlsConnector::new(&TlsOptions::default())?))
         } else {
@@ -101,6 +105,8 @@ impl FromStr for TransportOptions {
 
 /// The host, brackets included, and the digits of the port.
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
+    // Find the end of the host. An IPv6 address has colons of its own and ends at its bracket;
+    // every other host ends at the first colon.
     let after_host = match authority.find(']') {
         Some(bracket) if authority.starts_with('[') => bracket + 1,
         Some(_) => return Err(UrlError::Host),
@@ -109,6 +115,8 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
     let (host, port) = authority
         .split_at_checked(after_host)
         .ok_or(UrlError::Host)?;
+    // Refuse a missing host, brackets around anything but an IPv6 address, and IPv6 without
+    // brackets, where the port couldn't be told from the last group.
     let is_address = |host: &str| without_brackets(host).parse::<std::net::Ipv6Addr>().is_ok();
     if host.is_empty()
         || host.starts_with('[') && !is_address(host)
@@ -116,6 +124,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
     {
         return Err(UrlError::Host);
     }
+    // The rest is empty, or a colon with the port's digits.
     match port.strip_prefix(':') {
         None if port.is_empty() => Ok((host, None)),
         None => Err(UrlError::Host),

@@ -83,6 +83,7 @@ impl Mark {
 /// Everything before the records of a file that holds records up to `mark`.
 pub(super) fn encode_preamble(mark: Mark) -> Vec<u8> {
     let mut bytes = with_checksum([&MAGIC[..], &VERSION.to_be_bytes()].concat());
+    // Both marks are the same at first, so one damaged mark is never fatal.
     for offset in MARK_OFFSETS {
         bytes.resize(usize::from(offset), 0);
         bytes.extend(mark.encode());
@@ -97,7 +98,11 @@ pub(super) fn decode_preamble(bytes: &[u8]) -> Result<Mark, FileStoreCause> {
     if bytes.is_empty() {
         return Err(damaged("it is empty"));
     }
+    // An empty file is damage, because stores are never empty. A short or foreign one is somebody
+    // else's file.
     let header = bytes.get(..HEADER_LEN).ok_or(FileStoreCause::NotAStore)?;
+    // With a wrong checksum, the readable part of the magic tells a damaged store from another kind
+    // of file.
     let Some(fields) = checked(header) else {
         let is_store = header.starts_with(b"dunlin store");
         return Err(if is_store {
@@ -113,12 +118,14 @@ pub(super) fn decode_preamble(bytes: &[u8]) -> Result<Mark, FileStoreCause> {
         Some(version) => u32::from_be_bytes(version),
         None => return Err(FileStoreCause::NotAStore),
     };
+    // Checked before the marks, whose layout may differ in other versions.
     if version != VERSION {
         return Err(FileStoreCause::Version {
             found: version,
             supported: VERSION,
         });
     }
+    // The newer mark that is whole. A crash while one was being written leaves the one before it.
     let marks = MARK_OFFSETS.into_iter().filter_map(|offset| {
         let offset = usize::from(offset);
         Mark::decode(bytes.get(offset..offset + MARK_LEN)?)
@@ -184,6 +191,7 @@ pub(super) fn finish_record(record: &mut [u8], sequence: u64) {
     let Some((header, body)) = record.split_at_mut_checked(RECORD_HEADER) else {
         return;
     };
+    // The header's own checksum covers the checksum of the body, so it protects both.
     let body_checksum = crc32fast::hash(body);
     let fields = RecordHeader {
         body_len: body.len() as u64,
@@ -198,6 +206,7 @@ pub(super) fn finish_record(record: &mut [u8], sequence: u64) {
 /// # Errors
 /// [`Damage`], if the bytes are no change.
 pub(super) fn next_change(body: &mut &[u8]) -> Result<Option<Change>, &'static str> {
+    // One byte says the kind; then come the key and, for `PUT`, the value, each behind its length.
     let Some((kind, rest)) = body.split_first() else {
         return Ok(None);
     };

@@ -87,8 +87,11 @@ impl FileStore {
     }
 
     fn try_open(path: &Path) -> Result<Self, FileStoreCause> {
+        // Lock before reading: another process may be writing.
         let place = Place::lock(path)?;
         let mut live = Live::default();
+        // A missing file is the normal first start. A file that is there is read and checked whole,
+        // before anything is changed.
         let (file, last) = match place.open()? {
             None => write_new(&place, &Entries::new()).map_err(Replace::into_cause)?,
             Some(mut file) => {
@@ -102,6 +105,7 @@ impl FileStore {
                 (file, last)
             }
         };
+        // The first commit replaces a file that an earlier process has left mostly outdated.
         let (path, record) = (path.to_owned(), Vec::new());
         Ok(Self {
             path,
@@ -117,6 +121,7 @@ impl FileStore {
 
     fn entries(&mut self) -> Result<Entries, FileStoreCause> {
         let mut entries = Entries::new();
+        // Replay all commits in their order: the last value of a key is the one that counts.
         read_records(&mut self.file, |change| match change {
             Change::Put { key, value } => drop(entries.insert(key, value)),
             Change::Remove { key } => drop(entries.remove(&key)),
@@ -131,6 +136,8 @@ impl FileStore {
         if changes.is_empty() {
             return Ok(());
         }
+        // Build the whole record in memory, so that a key that is too large fails before the file
+        // is touched.
         format::begin_record(&mut self.record);
         for change in changes {
             format::add_change(&mut self.record, change)?;
@@ -157,9 +164,13 @@ impl FileStore {
 
     /// Replaces the file by one without outdated entries, if half of it is outdated.
     fn replace_if_stale(&mut self) -> Result<(), FileStoreCause> {
+        // At least half of the file must be outdated, so each byte is copied about once for each
+        // byte that was written.
         if self.last.end < self.replace_at || self.last.end / 2 < self.live.total {
             return Ok(());
         }
+        // The values are read back from the file: in memory the store has only the keys and the
+        // lengths.
         let entries = self.entries()?;
         match write_new(&self.place, &entries) {
             Ok((file, last)) => {
@@ -208,6 +219,8 @@ struct Live {
 
 impl Live {
     fn apply(&mut self, change: &Change) {
+        // `before` is the length of the value that this change makes outdated; `None` if the key is
+        // new.
         let before = match change {
             Change::Put { key, value } => {
                 let len = format::put_len(key, value);
@@ -224,6 +237,8 @@ impl Live {
 fn write_new(place: &Place, entries: &Entries) -> Result<(File, Mark), Replace> {
     let mut last = Mark::EMPTY;
     let file = place.replace(|file| {
+        // Records first, the header last. Each record takes about 1 MiB of entries, which bounds
+        // the memory that writing takes.
         let (mut record, mut left) = (Vec::new(), entries.iter().peekable());
         file.seek(SeekFrom::Start(RECORDS))
             .trying("write the new file")?;
@@ -267,6 +282,8 @@ fn read_records(
     file: &mut File,
     mut on_change: impl FnMut(Change),
 ) -> Result<Mark, FileStoreCause> {
+    // 1. The part before the records: magic, version, and the mark of the last commit that is known
+    // to be on disk.
     let len = file.metadata().trying("look at the file")?.len();
     file.seek(SeekFrom::Start(0)).trying("read the file")?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
@@ -280,6 +297,8 @@ fn read_records(
     if len < mark.end {
         return Err(damaged(len, "it ends there; it was longer"));
     }
+    // 2. The records. A fault before the mark's end is damage; behind it, the first fault ends the
+    // file.
     let (mut last, mut body) = (Mark::EMPTY, Vec::new());
     while last.end < len {
         let end = match read_record(&mut reader, last, len, &mut body)? {
@@ -289,6 +308,8 @@ fn read_records(
             // that it is there.
             Err(_) => break,
         };
+        // The checksum was right, so an unknown change is no half-written record: damage, wherever
+        // it is.
         let mut changes = &body[..];
         while let Some(change) =
             format::next_change(&mut changes).map_err(|fault| damaged(last.end, fault))?
@@ -300,6 +321,7 @@ fn read_records(
             end,
         };
     }
+    // 3. The mark's record must have been found, and at the offset that the mark names.
     if last.sequence < mark.sequence || last.sequence == mark.sequence && last.end != mark.end {
         return Err(damaged(last.end, "records are missing"));
     }
@@ -314,6 +336,8 @@ fn read_record(
     len: u64,
     body: &mut Vec<u8>,
 ) -> Result<Result<u64, &'static str>, FileStoreCause> {
+    // The header has a checksum of its own: without it, an altered length would look like a record
+    // that was cut.
     let mut header = [0; RECORD_HEADER];
     if len - last.end < RECORD_HEADER as u64 {
         return Ok(Err("a record is incomplete"));
@@ -322,6 +346,8 @@ fn read_record(
     let Some(header) = RecordHeader::decode(&header) else {
         return Ok(Err("a record's header is altered"));
     };
+    // Whole records of an older file may lie behind the end after a crash; their numbers don't
+    // continue.
     if header.sequence != last.sequence + 1 {
         return Ok(Err("a record is out of order"));
     }

@@ -22,6 +22,10 @@ pub(super) struct Place {
 impl Place {
     /// Finds the file that `path` names, and locks it. What a killed process left of a new file is
     /// removed.
+    ///
+    /// # Errors
+    /// [`FileStoreCause::InUse`] if another store has locked it, [`FileStoreCause::System`] if the
+    /// folder or the lock can't be used.
     pub(super) fn lock(path: &Path) -> Result<Self, FileStoreCause> {
         let (folder, name) = resolve(path).trying("find the file's folder")?;
         let beside = |suffix: &str| {
@@ -29,6 +33,9 @@ impl Place {
             name.push(suffix);
             folder.join(name)
         };
+        // The lock is a file of its own, which is never replaced: a lock on the store's file would
+        // stay with the old file when a new one takes its name. The system releases it when the
+        // process ends, however that happens.
         let lock = private()
             .read(true)
             .write(true)
@@ -43,6 +50,7 @@ impl Place {
                 return Err(error).trying("lock the lock file beside the file");
             }
         }
+        // Only now is the temporary file known to be of a process that has ended.
         let place = Self {
             path: folder.join(&name),
             temporary: beside(TEMPORARY_SUFFIX),
@@ -54,7 +62,13 @@ impl Place {
     }
 
     /// Opens the file if there is one, without changing it.
+    ///
+    /// # Errors
+    /// [`FileStoreCause::NotAStore`] if the path is no regular file, [`FileStoreCause::System`] if it
+    /// can't be opened.
     pub(super) fn open(&self) -> Result<Option<File>, FileStoreCause> {
+        // Folders, pipes and devices are refused before they are opened: opening a pipe would
+        // block.
         match fs::metadata(&self.path) {
             Ok(metadata) if !metadata.is_file() => return Err(FileStoreCause::NotAStore),
             Ok(_) => {}
@@ -77,6 +91,8 @@ impl Place {
         &self,
         write: impl FnOnce(&mut File) -> Result<(), FileStoreCause>,
     ) -> Result<File, Replace> {
+        // Write and flush the new file under another name, then rename it: at any time the name
+        // leads to one complete file.
         let made = self.make_temporary(write).and_then(|file| {
             fs::rename(&self.temporary, &self.path).trying("rename the new file")?;
             Ok(file)
@@ -97,6 +113,7 @@ impl Place {
         &self,
         write: impl FnOnce(&mut File) -> Result<(), FileStoreCause>,
     ) -> Result<File, FileStoreCause> {
+        // `create_new` never follows a link that somebody else has put there.
         let new = private()
             .read(true)
             .write(true)

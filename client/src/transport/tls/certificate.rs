@@ -31,6 +31,8 @@ pub struct PeerCertificate {
 impl PeerCertificate {
     /// `None` if it isn't X.509.
     pub(super) fn read(der: &[u8]) -> Option<Self> {
+        // The certificate may have been rejected, so nothing in it is trusted: every text is
+        // escaped, and a field that can't be read is left out.
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let validity = certificate.validity();
         let names = certificate.subject_alternative_name().ok().flatten();
@@ -55,6 +57,7 @@ impl PeerCertificate {
 }
 
 fn name_of(name: &X509Name<'_>) -> String {
+    // The common name is what people recognise; some authorities have only an organisation.
     first(name.iter_common_name())
         .or_else(|| first(name.iter_organization()))
         .unwrap_or_else(|| escaped(&name.to_string()))
@@ -78,6 +81,7 @@ fn host_of(name: &GeneralName<'_>) -> Option<String> {
 }
 
 fn address_of(bytes: &[u8]) -> Option<IpAddr> {
+    // An address in a certificate is 4 or 16 bytes (RFC 5280, section 4.2.1.6).
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Some(IpAddr::from(v4));
     }
@@ -90,6 +94,7 @@ fn escaped(text: &str) -> String {
 
 /// A time that the system's clock can't hold is as good as its zero.
 fn time_of(time: &ASN1Time) -> SystemTime {
+    // Certificates may name years before 1970, which `Duration` has no sign for.
     let seconds = time.timestamp();
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 {

@@ -20,6 +20,13 @@ pub struct ClientCertificate(Arc<CertifiedKey>);
 impl ClientCertificate {
     /// Reads a chain, the client's own certificate first, and its private key, which may be in the same
     /// file.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::Unreadable`] and [`TlsOptionsError::MalformedPem`] for either file;
+    /// [`TlsOptionsError::NoCertificate`] and [`TlsOptionsError::InvalidCertificate`] for the chain;
+    /// [`TlsOptionsError::NoPrivateKey`], [`TlsOptionsError::EncryptedPrivateKey`] and
+    /// [`TlsOptionsError::UnusablePrivateKey`] for the key; [`TlsOptionsError::KeyMismatch`] if the key
+    /// isn't that of the first certificate.
     pub fn from_pem_files(
         certificate: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -31,6 +38,13 @@ impl ClientCertificate {
     }
 
     /// Chain and private key in DER.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::NoCertificate`] if the chain is empty,
+    /// [`TlsOptionsError::InvalidCertificate`] if its first certificate isn't X.509,
+    /// [`TlsOptionsError::UnusablePrivateKey`] if the key can't be used,
+    /// [`TlsOptionsError::KeyMismatch`] if it isn't that of the first certificate. The paths in these
+    /// errors are empty.
     pub fn from_der(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
@@ -44,11 +58,15 @@ impl ClientCertificate {
         certificate: &Path,
         key: &Path,
     ) -> Result<Self, TlsOptionsError> {
+        // rustls would accept an empty chain, and the server would see a client without
+        // certificate.
         if chain.is_empty() {
             return Err(TlsOptionsError::NoCertificate {
                 path: certificate.to_owned(),
             });
         }
+        // Parse the key and check that it belongs to the first certificate. A mismatch names both
+        // files, because either may be the wrong one.
         match CertifiedKey::from_der(chain, private_key, &super::crypto_provider()) {
             Ok(certified) => Ok(Self(Arc::new(certified))),
             Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
@@ -75,6 +93,7 @@ impl ClientCertificate {
 
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Debug shows whose certificate it is, and nothing of the key.
         let subject = self
             .0
             .cert

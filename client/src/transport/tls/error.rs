@@ -13,6 +13,7 @@ use crate::error::{CertificateFault, IoFault, RootsTried, TlsAlert, TlsError};
 impl TlsError {
     /// TLS failure that an error of reading or writing stands for; `None` if it is another error.
     pub(in crate::transport) fn from_io(error: &io::Error) -> Option<Self> {
+        // rustls' own error is inside of the I/O error; an error of the socket has none.
         match error.get_ref()?.downcast_ref::<rustls::Error>()? {
             rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
                 Some(Self::NoApplicationProtocol)
@@ -39,14 +40,18 @@ impl TlsError {
         let inner = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        // A rejected certificate has most to say, so it comes first.
         if let Some(rustls::Error::InvalidCertificate(fault)) = inner {
             return Self::of_certificate(fault, host, rejected, roots);
         }
         match Self::from_io(error) {
+            // rustls doesn't keep the bytes that it rejected, so the recorded ones are added here.
             Some(Self::NotTls { .. }) => Self::NotTls {
                 received: received.to_vec(),
             },
             Some(error) => error,
+            // A server that closes within the handshake often refuses the SNI or the client
+            // certificate without an alert, so it has a variant of its own.
             None if error.kind() == io::ErrorKind::UnexpectedEof => Self::Closed,
             None => Self::Io(IoFault::from(error)),
         }
@@ -59,6 +64,8 @@ impl TlsError {
         roots: &RootsTried,
     ) -> Self {
         match (fault, rejected) {
+            // The two faults that users meet most get the names that they need to compare; both
+            // need the rejected certificate.
             (CertificateError::UnknownIssuer, Some(leaf)) => {
                 Self::of_unknown_issuer(leaf, host, roots)
             }
@@ -104,6 +111,8 @@ impl TlsError {
             issuer_organization,
             ..
         } = leaf;
+        // For hosts of AWS the authorities are known. Another issuer means that a proxy on the way
+        // opens TLS; the advice to add a CA file would be wrong.
         let authority = issuer_organization.as_ref().unwrap_or(&issuer);
         let expected = domains::authorities(host);
         if expected.is_some_and(|known| !known.iter().any(|known| authority.contains(known))) {

@@ -57,13 +57,22 @@ impl TlsConnector {
     ///
     /// The certificate of the server is verified by rustls' own verifier. The cryptography is
     /// aws-lc's, whatever another part of the program has installed as default.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::NoRoots`] if no authority is trusted, [`TlsOptionsError::InvalidAlpn`] if the
+    /// name of an ALPN protocol has no byte or more than 255, [`TlsOptionsError::Unsupported`] if the
+    /// cryptographic library doesn't support the options.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsOptionsError> {
         let provider = crypto_provider();
+        // The server's certificate: rustls' verifier, wrapped so that a rejected certificate can be
+        // shown to the user.
         let (roots, roots_tried) = options.roots.to_store();
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
                 .build()
                 .map_err(|_no_root| TlsOptionsError::NoRoots)?;
+        // `dangerous` is rustls' word for any verifier that isn't built in. This one passes every
+        // verdict of rustls on unchanged.
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(options.min_version.and_later())
             .map_err(|error| TlsOptionsError::Unsupported {
@@ -71,6 +80,7 @@ impl TlsConnector {
             })?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(RecordingVerifier::new(verifier)));
+        // The client's own certificate, sent only to a server that asks for one.
         let mut config = match &options.client_certificate {
             Some(certificate) => builder.with_client_cert_resolver(certificate.resolver()),
             None => builder.with_no_client_auth(),
@@ -89,12 +99,15 @@ impl TlsConnector {
         peer: SocketAddr,
         deadline: Deadline,
     ) -> Result<(TlsStream<RecordedStream>, TlsInfo), TransportError> {
+        // SNI needs a host name or an IP address in the form of rustls.
         let failed = |error| TransportError::Tls { peer, error };
         let Ok(server_name) = ServerName::try_from(host.to_owned()) else {
             return Err(failed(TlsError::InvalidServerName {
                 host: host.to_owned(),
             }));
         };
+        // The first bytes of the answer are recorded, and the stream comes back with an error, so
+        // that a server that speaks something else than TLS can be named.
         let stream = RecordedStream::new(tcp);
         let handshake = tokio_rustls::TlsConnector::from(self.config.clone())
             .connect(server_name, stream)
@@ -108,6 +121,8 @@ impl TlsConnector {
                 Ok((stream, info))
             }
             Err((error, stream)) => {
+                // The error is made from all that is known: rustls' reason, the rejected
+                // certificate, the authorities that were tried, and the first bytes received.
                 let roots = &self.roots_tried;
                 Err(failed(TlsError::of_handshake(
                     &error,
@@ -121,6 +136,8 @@ impl TlsConnector {
     }
 
     fn info(&self, connection: &ClientConnection) -> TlsInfo {
+        // The values of the finished handshake. After a resumption, rustls has the certificate from
+        // the first one.
         let text = |protocol: &[u8]| String::from_utf8_lossy(protocol).into_owned();
         let leaf = connection.peer_certificates().and_then(<[_]>::first);
         TlsInfo {

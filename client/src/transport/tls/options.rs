@@ -39,6 +39,8 @@ impl TlsOptions {
             .alpn
             .iter()
             .map(Vec::len)
+            // The length is one byte in the ClientHello, and an empty name is forbidden (RFC 7301,
+            // section 3.1). rustls doesn't check either.
             .find(|length| !(1..=255).contains(length))
         {
             Some(length) => Err(TlsOptionsError::InvalidAlpn { length }),

@@ -30,7 +30,11 @@ impl PemFile {
     }
 
     /// At least one.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::MalformedPem`], or [`TlsOptionsError::NoCertificate`] if there is none.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsOptionsError> {
+        // Sections of other kinds, such as a private key in the same file, are skipped.
         let certificates = CertificateDer::pem_slice_iter(&self.bytes)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| self.malformed(&error))?;
@@ -43,7 +47,13 @@ impl PemFile {
     }
 
     /// The first one: PKCS#8, PKCS#1 or SEC1.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::EncryptedPrivateKey`], [`TlsOptionsError::NoPrivateKey`] or
+    /// [`TlsOptionsError::MalformedPem`].
     pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsOptionsError> {
+        // Searched as text before parsing: the reader knows no encrypted keys and would say that
+        // the file has none.
         if ENCRYPTED
             .iter()
             .any(|mark| self.bytes.windows(mark.len()).any(|window| window == *mark))

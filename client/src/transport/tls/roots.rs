@@ -58,6 +58,8 @@ impl Roots {
     }
 
     pub(super) fn to_store(&self) -> (RootCertStore, RootsTried) {
+        // The two numbers are kept for the error of an unknown issuer: they tell a missing CA file
+        // from a wrong one.
         let mut store = RootCertStore::empty();
         if let Self::WebPki | Self::WebPkiAnd(_) = self {
             store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -82,6 +84,11 @@ pub struct CaBundle {
 
 impl CaBundle {
     /// All certificates of a PEM file, which is read now.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::Unreadable`] if the file can't be read, [`TlsOptionsError::MalformedPem`] if
+    /// it isn't PEM, [`TlsOptionsError::NoCertificate`] if it has no certificate,
+    /// [`TlsOptionsError::InvalidCertificate`] if one of them can't be an authority.
     pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Self, TlsOptionsError> {
         let path = path.as_ref();
         let certificates = PemFile::read(path)?.certificates()?;
@@ -89,6 +96,10 @@ impl CaBundle {
     }
 
     /// Certificates in DER.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::InvalidCertificate`], with an empty path, if one of them can't be an
+    /// authority.
     pub fn from_der(
         certificates: impl IntoIterator<Item = CertificateDer<'static>>,
     ) -> Result<Self, TlsOptionsError> {
@@ -100,6 +111,8 @@ impl CaBundle {
         path: Option<PathBuf>,
     ) -> Result<Self, TlsOptionsError> {
         let mut roots = RootCertStore::empty();
+        // One unusable certificate fails the whole file: skipping it would show up much later, as a
+        // server that isn't trusted.
         for (index, certificate) in certificates.into_iter().enumerate() {
             if roots.add(certificate).is_err() {
                 let path = path.unwrap_or_default();

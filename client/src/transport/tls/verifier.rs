@@ -35,6 +35,7 @@ tokio::task_local! {
 pub(super) async fn recorded<T>(
     handshake: impl Future<Output = T>,
 ) -> (T, Option<PeerCertificate>) {
+    // The record is read within its scope, right after the handshake: outside of it there is none.
     let recorded = async {
         let outcome = handshake.await;
         (outcome, REJECTED.with(RefCell::take))
