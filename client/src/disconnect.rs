@@ -47,6 +47,8 @@ impl DisconnectOptions {
     /// Checks that the packet can be sent after a CONNECT with this Session Expiry Interval.
     /// [U-3.14.2-1]
     pub(crate) fn check(&self, session_expiry_interval: Option<u32>) -> Result<(), OptionsError> {
+        // A session that CONNECT ended with the connection can't be prolonged by DISCONNECT
+        // (§3.14.2.2.2).
         let prolongs = self
             .session_expiry_interval
             .is_some_and(|seconds| seconds > 0);

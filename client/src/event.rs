@@ -257,6 +257,8 @@ impl Event {
             RequestError::Refused(reason) => reason.copied_bytes(),
             _ => 0,
         };
+        // Texts of the server and of topics may be long, so they are counted; all else of an event
+        // is in the constant part.
         let texts = match self {
             Self::Connected(connected) => {
                 let response_information = connected
@@ -300,6 +302,8 @@ impl Event {
         else {
             return false;
         };
+        // A full stream drops messages of many topics in a row: one event counts them all, under
+        // the first topic.
         match other {
             Self::MessageDropped {
                 topic: with,
@@ -320,6 +324,7 @@ impl ServerLimits {
     /// Limits in a CONNACK for a client that asked for `keep_alive` and `session_expiry` seconds; absent
     /// properties have their defaults.
     pub(crate) fn new(connack: &ConnAck<'_>, keep_alive: u16, session_expiry: u32) -> Self {
+        // A property that CONNACK lacks has the standard's default (§3.2.2.3).
         let said = &connack.properties;
         Self {
             receive_maximum: said.receive_maximum.map_or(u16::MAX, Into::into),

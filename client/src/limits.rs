@@ -173,6 +173,7 @@ pub enum LimitError {
 /// # Errors
 /// [`LimitError::Length`], [`LimitError::ReservedClientId`].
 pub fn check_client_id(client_id: &str) -> Result<(), LimitError> {
+    // The limits are those of the quota page; an identifier with `$` is reserved.
     let length = client_id.len();
     if !(1..=MAX_CLIENT_ID).contains(&length) {
         return Err(LimitError::Length {
@@ -211,6 +212,7 @@ impl ServiceLimits {
     ) -> Result<(), LimitError> {
         self.check_qos(qos)?;
         within(Limit::Payload, payload, self.payload)?;
+        // For Basic Ingest, topic and slashes are counted behind the name of the rule.
         self.check_topic(behind_rule(topic))
     }
 
@@ -224,6 +226,7 @@ impl ServiceLimits {
         within(Limit::Subscriptions, subscriptions, self.subscriptions)?;
         filters.iter().try_for_each(|(filter, options)| {
             self.check_qos(options.qos)?;
+            // The share name has a limit of its own, and isn't part of the filter's length.
             let (share_name, filter) = split_share(filter);
             within(Limit::ShareName, share_name.len(), self.share_name)?;
             self.check_topic(behind_rule(filter))

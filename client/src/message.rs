@@ -112,6 +112,8 @@ impl<'a> Message<'a> {
         delivery: Delivery,
         user_properties: &'b [UserProperty<'b>],
     ) -> Result<Publish<'b>, RequestError> {
+        // The codec's types check each value, and the error names the field; nothing is sent of a
+        // message that has one wrong property.
         let MessageProperties {
             content_type,
             response_topic,
@@ -187,6 +189,8 @@ pub(crate) struct Layout {
 impl Layout {
     /// Layout of `publish`, behind a fixed header of `header_len` bytes.
     pub(crate) fn of(publish: &Publish<'_>, header_len: u8) -> Self {
+        // The topic follows the fixed header and its own two length bytes (§3.3.2.1). With a Topic
+        // Alias it may be empty.
         let start = usize::from(header_len) + 2;
         Self {
             topic: start..start + publish.topic.map_or(0, |topic| topic.as_bytes().len()),
@@ -213,6 +217,7 @@ impl ReceivedMessage {
             retain,
             identified,
         } = layout;
+        // The payload is the rest of the packet: it has no length of its own (§3.3.3).
         let end = packet.as_bytes().len();
         Self {
             packet,
@@ -228,6 +233,8 @@ impl ReceivedMessage {
     /// The topic that it was published under, also where the packet has an alias instead.
     #[must_use]
     pub fn topic(&self) -> &str {
+        // The alias was resolved when the packet arrived: a later PUBLISH may give it another
+        // topic.
         if let Some(topic) = &self.aliased {
             return topic;
         }

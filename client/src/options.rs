@@ -277,6 +277,7 @@ impl ConnectOptions {
         authentication_data: Option<&[u8]>,
         out: &mut BytesMut,
     ) -> Result<(), OptionsError> {
+        // Numbers first: values that the standard or the limits of the service don't allow.
         let keep_alive = self.keep_alive_seconds()?;
         let receive_maximum: Option<NonZeroU16> =
             not_zero("receive maximum", self.receive_maximum)?;
@@ -290,6 +291,7 @@ impl ConnectOptions {
             }
         }
         self.disconnect.check(self.session_expiry_interval)?;
+        // Then the texts: each is checked by the codec's type, and its error names the option.
         let user_properties = will::user_properties("user property", &self.user_properties)?;
         let wills = self
             .will
@@ -341,6 +343,7 @@ impl ConnectOptions {
 
     /// Keep Alive in whole seconds, a fraction rounded up.
     pub(crate) fn keep_alive_seconds(&self) -> Result<u16, OptionsError> {
+        // Rounded up: half a second must not become 0, which would switch the Keep Alive off.
         let fraction = u64::from(self.keep_alive.subsec_nanos() > 0);
         let seconds = self.keep_alive.as_secs().saturating_add(fraction);
         u16::try_from(seconds).map_err(|_| OptionsError::KeepAlive { seconds })

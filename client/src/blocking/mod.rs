@@ -350,6 +350,7 @@ impl Client {
         &self,
         request: impl Future<Output = Result<T, RequestError>>,
     ) -> Result<T, RequestError> {
+        // The calling thread never waits longer than this, also while there is no connection.
         let after = self.inner.ack_timeout();
         self.runtime
             .wait_for(after, request)

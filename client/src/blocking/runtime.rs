@@ -50,6 +50,7 @@ impl Runtime {
             .build()
             .map_err(no_system)?;
         let handle = runtime.handle().clone();
+        // Starting spawns the driver, which needs the runtime's context.
         let client = {
             let _entered = handle.enter();
             start()?

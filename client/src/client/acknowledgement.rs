@@ -64,6 +64,8 @@ fn poll_next(
     let next = ready!(reader.poll_unacknowledged(cx));
     Poll::Ready(next.map(|(message, id)| {
         let (shared, stream) = (Arc::clone(&reader.shared), reader.key());
+        // At QoS 0 nothing is to be answered: the acknowledgement does nothing, and the topic isn't
+        // copied.
         if let Some(id) = id {
             shared.lock_quietly(|state| {
                 let filter = state.router.filter(stream);
@@ -162,6 +164,8 @@ impl Acknowledgement {
         let shared = Arc::clone(&self.shared);
         let batch = shared.lock_and_notify(|state| {
             state.check_writable()?;
+            // The records and the end of the delivery are one change of the session, so both are in
+            // the same commit.
             match self.id.take() {
                 Some(id) => {
                     state.manual_acks.release(id, self.stream);
@@ -186,6 +190,8 @@ impl Acknowledgement {
     pub fn answer(mut self, reason_code: ReasonCode) -> Result<(), RequestError> {
         let Some(id) = self.id else { return Ok(()) };
         self.shared.lock_and_notify(|state| {
+            // If the code isn't allowed here, the acknowledgement stays unanswered, and dropping it
+            // applies the policy.
             state.engine.answer(id, reason_code)?;
             state.manual_acks.release(id, self.stream);
             Ok::<_, RequestError>(())

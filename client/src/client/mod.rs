@@ -190,6 +190,8 @@ impl Client {
     pub async fn until_connected(&self, within: Duration) -> Result<(), StopCause> {
         let accepted = poll_fn(|cx| {
             self.shared().lock_and_notify(|state| {
+                // Both states are checked under the lock that registers the waker, so no change is
+                // missed.
                 if let Some(cause) = state.lifecycle.stop_cause() {
                     return Poll::Ready(Err(cause.clone()));
                 }
@@ -235,6 +237,7 @@ impl Client {
     /// Nothing happens while the client is connected or has stopped.
     pub fn reconnect_now(&self) {
         self.shared().lock_and_notify(|state| {
+            // A request during a connection would otherwise skip the delay after its end.
             if !state.engine.is_connected() {
                 state.reconnect_now = true;
                 state.wake_driver();
@@ -315,6 +318,8 @@ impl Client {
     /// returns the session.
     pub async fn disconnect_keeping_session(&self) -> Option<Session> {
         self.shared().lock_and_notify(|state| {
+            // Ask for the session before the stop, so that the driver keeps it; take it when the
+            // driver has finished.
             if matches!(state.handover, Handover::NotWanted) {
                 state.handover = Handover::Wanted;
             }
@@ -324,6 +329,7 @@ impl Client {
         self.shared()
             .lock_and_notify(|state| match std::mem::take(&mut state.handover) {
                 Handover::Ready(session) => Some(*session),
+                // Another task has taken it, or the client had stopped before.
                 Handover::NotWanted | Handover::Wanted => None,
             })
     }
@@ -334,6 +340,8 @@ impl Client {
 fn first_identifier(clean_start: CleanStart) -> u32 {
     match clean_start {
         CleanStart::First | CleanStart::Always => 1,
+        // A resumed session may have subscriptions with identifiers that this process doesn't know.
+        // A random beginning makes it unlikely that a new one equals one of them.
         CleanStart::Never => fastrand::u32(1..=LAST_IDENTIFIER),
     }
 }

@@ -55,6 +55,8 @@ impl ClientOptions {
 
     /// Observer, and the options of the driver. No delay is shorter than the service allows.
     pub(super) fn into_driver_options(self) -> (Option<Observer>, DriverOptions) {
+        // A service that limits the rate of connecting raises the shortest delays, and the longest
+        // ones with them.
         let limits = self.connect.limits;
         let connect_interval = limits.map_or(Duration::ZERO, |limits| limits.connect_interval);
         let mut reconnect = self.reconnect;

@@ -74,6 +74,8 @@ impl Client {
         &self,
         message: Message<'_>,
     ) -> Result<Receipt, RequestError> {
+        // The guard leaves the queue in any case: when this future is done, times out, or is
+        // dropped.
         let waiting = WaitingPublisher {
             shared: self.shared(),
             id: self.shared().lock_quietly(|state| state.wait_queue.enter()),
@@ -88,6 +90,8 @@ impl Client {
                     done => Poll::Ready(done),
                 })
         });
+        // After the time-out one last attempt decides, so the error says why the message doesn't
+        // fit now.
         match tokio::time::timeout(self.ack_timeout(), accepted).await {
             Ok(accepted) => Ok(Receipt::new(self.shared(), accepted?)),
             Err(_) => self.try_publish(message),

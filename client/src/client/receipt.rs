@@ -56,6 +56,7 @@ impl Future for Receipt {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // QoS 0 has its outcome at once: it was sent, and nothing more is known.
         let outcome = match &mut self.0 {
             Progress::Sent => Ok(Published::unacknowledged()),
             Progress::Pending(operation) => ready!(operation.poll(cx)),

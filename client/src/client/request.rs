@@ -27,6 +27,7 @@ impl<'a> PendingRequest<'a> {
 
     fn poll(&self, cx: &Context<'_>) -> Poll<Result<ReceivedMessage, RequestError>> {
         self.shared.lock_and_notify(|state| {
+            // A reply that has arrived counts, even if the client has stopped since.
             if let Poll::Ready(reply) = state.replies.poll(self.id, cx) {
                 return Poll::Ready(Ok(reply));
             }
@@ -148,6 +149,8 @@ impl Client {
             ResponseTopic::Subscribed(topic) => return Ok(topic),
             ResponseTopic::Unsubscribed { topic, .. } => topic,
         };
+        // Others wait for this subscription. The guard lets one of them try if it fails or this
+        // future is dropped.
         let _opening = Opening(self.shared());
         let stream = self.subscribe(&topic, QoS::AtLeastOnce).await?.detach();
         self.shared()
@@ -159,6 +162,7 @@ impl Client {
         self.shared().lock_and_notify(|state| {
             state.lifecycle.check_running()?;
             let topic = ready!(state.replies.poll_topic(&state.engine, &state.router, cx));
+            // Close the stream of the old topic first, so that its filter is unsubscribed.
             if let ResponseTopic::Unsubscribed {
                 obsolete_stream: Some(key),
                 ..
@@ -189,6 +193,8 @@ impl ReceivedMessage {
     pub fn reply<'a>(&'a self, payload: impl Into<Payload<'a>>) -> Option<Message<'a>> {
         let request = self.properties();
         let topic = request.response_topic?.as_str();
+        // A reply goes to the Response Topic with the request's Correlation Data, unchanged
+        // (§4.10).
         let properties = MessageProperties {
             correlation_data: request.correlation_data.map(|data| data.as_bytes()),
             ..MessageProperties::default()

@@ -147,8 +147,11 @@ impl Client {
         filters: Vec<(&str, SubscribeOptions)>,
         user_properties: &[(&str, &str)],
     ) -> Result<Vec<Result<Subscription, RequestError>>, RequestError> {
+        // If this future is dropped from here on, the streams are closed, and so are their
+        // subscriptions.
         let (subscriptions, id) = self.send_subscribe(&filters, user_properties)?;
         let answer: Answered = RequestHandle::new(self.shared(), id).outcome().await?;
+        // SUBACK has one reason code for each filter, in their order. [MQTT-3.9.3-1]
         let granted = subscriptions.into_iter().zip(&answer.reason_codes);
         let granted = granted.map(|(mut subscription, code)| {
             let answer = Answered {
@@ -156,6 +159,7 @@ impl Client {
                 ..answer.clone()
             };
             let key = subscription.reader().key();
+            // A filter that was refused ends its stream, and nothing is to be unsubscribed.
             if code.is_error() {
                 self.shared()
                     .lock_and_notify(|state| state.router.end_stream(key));
@@ -202,6 +206,8 @@ impl Client {
                 user_properties: user_properties.as_slice().into(),
             };
             let id = state.engine.subscribe_with(&requested, properties)?;
+            // One SUBSCRIBE has at most one identifier, so several filters share it; each route has
+            // its own besides, for its renewal.
             let is_shared = names.len() > 1;
             if is_shared {
                 state.router.issue_shared();
@@ -259,6 +265,7 @@ impl Client {
             let properties = UnsubscribeProperties {
                 user_properties: user_properties.as_slice().into(),
             };
+            // The streams end at once: messages that still arrive until UNSUBACK aren't wanted.
             let id = state.engine.unsubscribe_with(filters, properties)?;
             filters.iter().for_each(|filter| state.router.end(filter));
             Ok::<_, RequestError>(id)

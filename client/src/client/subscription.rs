@@ -196,6 +196,8 @@ impl Reader {
     }
 
     fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<ReceivedMessage>> {
+        // QoS 0 needs no acknowledgement, so the short lock suffices, without looking at output and
+        // deadlines.
         if let Some(message) = self.shared.pop_qos0(self.key) {
             return Poll::Ready(Some(message));
         }

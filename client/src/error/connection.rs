@@ -45,6 +45,8 @@ impl Violation {
     pub(crate) fn is_same_rule(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Packet(one), Self::Packet(two)) => {
+                // The offset is left out: the same mistake may lie at another place in the next
+                // packet.
                 (one.kind, one.field, one.statement) == (two.kind, two.field, two.statement)
             }
             (one, two) => one == two,

@@ -67,6 +67,8 @@ impl Explanation {
         reason_string: Option<Utf8String<'_>>,
         user_properties: Repeated<'_, UserProperty<'_>>,
     ) -> Self {
+        // The Reason String is copied first: it says more than the user properties, which share
+        // what is left of the allowance.
         let mut copied = Self::default();
         let mut allowance = allowance;
         if let Some(text) = reason_string {

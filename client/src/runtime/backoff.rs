@@ -140,6 +140,7 @@ impl Backoff {
 
     /// A connection lasted for `lifetime`.
     pub(crate) fn connected_for(&mut self, lifetime: Duration) {
+        // A server that accepts and closes at once doesn't reset the delays.
         if lifetime >= self.reconnect.stable_after {
             self.failures = 0;
             self.restart();
@@ -158,6 +159,7 @@ impl Backoff {
     /// enough attempts.
     pub(crate) fn next(&mut self, retry: Retry, random: f64) -> Option<Duration> {
         let reconnect = &self.reconnect;
+        // `max_attempts` counts attempts after the first one, of both kinds of delay together.
         if reconnect
             .max_attempts
             .is_some_and(|most| self.failures >= most)
@@ -165,6 +167,8 @@ impl Backoff {
             return None;
         }
         self.failures = self.failures.saturating_add(1);
+        // The two kinds double apart from each other: a refusal that needs a person doesn't
+        // lengthen the delay after a lost connection.
         let (min, base, max, doublings) = match retry {
             Retry::Slow => {
                 let min = reconnect.slow_min_delay;
@@ -178,6 +182,8 @@ impl Backoff {
             ),
         };
         *doublings = doublings.saturating_add(1);
+        // Uniform between the floor and a ceiling that doubles (full jitter): clients that lost
+        // their server together come back at different times.
         let floor = min.min(max);
         let doubled = base.saturating_mul(1_u32.checked_shl(*doublings).unwrap_or(u32::MAX));
         let ceiling = doubled.min(max).max(floor);

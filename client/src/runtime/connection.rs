@@ -383,6 +383,7 @@ impl Connection {
                 if is_overdue {
                     self.read_overdue += bytes;
                 }
+                // Other tasks of this thread get their turn, however fast the server sends.
                 if *read >= READ_PER_TURN {
                     return Round::Yield;
                 }

@@ -21,6 +21,7 @@ impl Delivery<'_> {
     pub(crate) fn deliver(&mut self, message: ReceivedMessage, id: Option<DeliveryId>) {
         match self.router.find(&message) {
             Recipients::Streams(streams) => {
+                // A message in several streams is acknowledged when the last of them has taken it.
                 if let (Some(id), 2..) = (id, streams) {
                     self.engine.set_consumers(id, streams);
                 }
@@ -53,10 +54,14 @@ impl Delivery<'_> {
     pub(crate) fn close(&mut self, key: usize) -> Option<String> {
         let closed = self.router.close(key)?;
         for (message, id) in closed.messages {
+            // A subscription that was refused never had messages of its own: what its filter
+            // matched is for other streams.
             if !closed.was_granted {
                 self.reroute(message, id);
                 continue;
             }
+            // The application has closed the stream and won't read them, so they are acknowledged
+            // and counted.
             let dropped = self.engine.dropped_messages();
             dropped.unconsumed.add(message.len());
             self.acknowledge(id);
@@ -98,6 +103,7 @@ impl Delivery<'_> {
         id: Option<DeliveryId>,
         is_expected: bool,
     ) {
+        // Only messages of a resumed session wait, and only until the engine's deadline for them.
         let deadline = if is_expected || self.router.has_ended() {
             None
         } else {
@@ -141,6 +147,8 @@ impl Delivery<'_> {
         &mut self,
         filter: Option<TopicFilter<'_>>,
     ) -> Vec<(ReceivedMessage, Option<DeliveryId>)> {
+        // A message that the engine has refused at its deadline isn't taken: its acknowledgement is
+        // decided.
         let engine = &mut *self.engine;
         let taken = self.router.take_unmatched(|each| {
             let matches = filter.is_none_or(|filter| {

@@ -227,6 +227,7 @@ impl<'a> Driver<'a> {
 
     /// Waits for `delay` before the next attempt, or until the application asks for one at once.
     async fn wait(&mut self, delay: Duration) -> Result<(), Stop> {
+        // `reconnect_now` shortens the delay, but never below the service's limit for connecting.
         let earliest = tokio::time::sleep(self.options.connect_interval.min(delay));
         let mut sleep = pin!(tokio::time::sleep(delay));
         let shared = self.shared;
@@ -263,6 +264,7 @@ impl<'a> Driver<'a> {
             Err(OpenError::Stopped(cause)) => return Err(cause),
             Err(OpenError::Failed(error)) => return Ok((Ended::Attempt(error), Duration::ZERO)),
         };
+        // The lifetime of a connection begins here; only a long one resets the delays.
         let began = now();
         if let Err(error) = self.send_connect(began) {
             return Ok((Ended::Attempt(error), Duration::ZERO));
@@ -283,6 +285,8 @@ impl<'a> Driver<'a> {
     /// Puts CONNECT into the output, with the credentials of this attempt.
     fn send_connect(&self, now: Instant) -> Result<(), ConnectError> {
         self.shared.lock(|state| {
+            // Only a provider changes user name and password; without one the options stay as they
+            // are.
             if let Some(target) = &self.last_target {
                 let options = state.engine.options_mut();
                 options.username.clone_from(&target.username);
@@ -307,6 +311,7 @@ impl<'a> Driver<'a> {
             }
             Err(Stop) => return Err(OpenError::Stopped(StopCause::Requested)),
         };
+        // The same target would be refused again, for good.
         if let Some(cause) = self.final_cause.take()
             && self
                 .last_target

@@ -31,6 +31,8 @@ impl EventQueue {
         }
         self.charge += event.charge();
         self.events.push_back(event);
+        // The oldest go first. One event is always kept, however large: the last one says why the
+        // client stopped.
         let limit = budget / BUDGET_SHARE;
         while self.events.len() > MAX_EVENTS || self.charge > limit && self.events.len() > 1 {
             self.pop();

@@ -92,6 +92,8 @@ impl Lifecycle {
     /// Asks the client to stop, after at most `flush_for` in which accepted requests may finish. If
     /// called more than once, the earliest end counts.
     pub(crate) fn request_stop(&mut self, flush_for: Duration) {
+        // Several requests to stop: the earliest end counts, and a later one never extends the
+        // time.
         let (flush_for, earlier) = match *self {
             Self::Stopped(_) => return,
             Self::Running | Self::Stopping(FlushTime::Unlimited) => (flush_for, None),
@@ -114,6 +116,8 @@ impl Lifecycle {
         let Self::Stopping(time) = self else {
             return StopProgress::NotRequested;
         };
+        // The time begins when the driver sees the request, because `request_stop` has no clock. A
+        // time beyond the clock's range is no limit.
         if let FlushTime::Requested { flush_for, earlier } = *time {
             let until = now.checked_add(flush_for).into_iter().chain(earlier).min();
             *time = until.map_or(FlushTime::Unlimited, FlushTime::Until);

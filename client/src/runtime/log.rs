@@ -65,6 +65,8 @@ impl Warnings {
     /// True if a warning is written: `None` if an equal one was written less than a second ago,
     /// otherwise the number of equal ones that were left out since.
     pub(crate) fn admit(&mut self, key: impl Hash, now: Instant) -> Option<u64> {
+        // Only the hash is kept, so no text of the server stays in memory. A collision leaves out
+        // one warning, and it is counted.
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let key = hasher.finish();
@@ -76,6 +78,8 @@ impl Warnings {
             recent.written = now;
             return Some(std::mem::take(&mut recent.left_out));
         }
+        // The oldest kind makes way. What was left out of it goes into the sum that is logged at
+        // the end.
         if self.recent.len() == REMEMBERED {
             let forgotten = self.recent.remove(0);
             self.left_out = self.left_out.saturating_add(forgotten.left_out);
@@ -114,6 +118,8 @@ pub(crate) fn warning_key(event: &Event) -> Option<(&'static str, Cow<'static, s
 /// Writes an event of the client, `left_out` warnings equal to which weren't written.
 pub(crate) fn write(event: &Event, left_out: u64) {
     match event {
+        // Attempts are for debugging; a connection and its end are news; what loses a message or a
+        // subscription is a warning. Only an end that nobody asked for is an error.
         Event::Attempt {
             attempt,
             host,
@@ -240,6 +246,8 @@ pub(crate) fn write_packet(seen: &ObservedPacket<'_>) {
         Direction::Sent => "sent",
         Direction::Received => "received",
     };
+    // Only what identifies a packet is logged. Payloads, user names and passwords are never among
+    // the fields.
     match Packet::decode(seen.bytes) {
         Ok(Some((Packet::Publish(publish), _))) => trace!(
             target: PACKETS,

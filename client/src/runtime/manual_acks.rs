@@ -72,14 +72,17 @@ impl ManualAcks {
         engine: &mut Engine,
         now: Instant,
     ) -> Option<Event> {
+        // The policy `Hold` leaves the message unacknowledged until the next connection.
         if engine.options().on_dropped == OnDropped::Hold {
             engine.abandon(dropped.id);
             self.release(dropped.id, dropped.stream);
             return None;
         }
+        // A panic won't bring an answer, so there is nothing to wait for.
         if is_panicking {
             return self.apply_policy(dropped, DropCause::Panicked, engine);
         }
+        // All wait equally long, so the queue is in order of the deadlines.
         self.dropped.push_back((now + REFUSE_AFTER, dropped));
         None
     }
@@ -142,6 +145,7 @@ impl ManualAcks {
         now: impl Fn() -> Instant,
         filter_of_unread: impl FnOnce(DeliveryId) -> Option<&'a str>,
     ) -> Option<Event> {
+        // Nothing blocks, or another message than before: the time starts from zero.
         let Some(id) = blocking else {
             self.blocking = None;
             return None;
@@ -153,10 +157,13 @@ impl ManualAcks {
             });
             return None;
         };
+        // Each message is reported once, when it has blocked for long enough.
         if known.report_at.is_none_or(|at| at > now()) {
             return None;
         }
         known.report_at = None;
+        // Either the application holds the message, or it lies unread in a stream; the report names
+        // the filter of that stream.
         let held = self.held.range((id, 0)..=(id, usize::MAX)).next();
         let filter = match held {
             Some((_, filter)) => filter.as_deref(),

@@ -112,6 +112,7 @@ impl PacketObserver {
 
     /// Handles bytes that were written.
     pub(crate) fn handle_written(&mut self, bytes: &[u8], at: Instant) {
+        // A write may end within a packet. The part is kept until the rest of it is written.
         self.written.extend_from_slice(bytes);
         let left = self.show(Direction::Sent, &self.written, at).len();
         self.written.advance(self.written.len() - left);

@@ -108,6 +108,7 @@ impl PendingReplies {
     /// # Errors
     /// [`RequestError::TooManyRequests`] while 1,024 wait.
     pub(crate) fn add(&mut self) -> Result<CorrelationId, RequestError> {
+        // Bounded, because each request keeps its reply until it is taken.
         if self.pending.len() >= MAX_PENDING {
             return Err(RequestError::TooManyRequests { limit: MAX_PENDING });
         }
@@ -139,6 +140,7 @@ impl PendingReplies {
 
     /// Handles a message of the response topic.
     pub(crate) fn handle_reply(&mut self, message: ReceivedMessage) {
+        // The Correlation Data says which request a reply is for; the topic is the same for all.
         let number = message
             .properties()
             .correlation_data
@@ -192,6 +194,8 @@ impl PendingReplies {
             register(&mut self.waiting, cx);
             return Poll::Pending;
         }
+        // The topic may be another one after a new CONNACK, so it is compared each time. Only one
+        // task subscribes; the others wait for it.
         let wanted = response_topic(self.response_information.as_deref(), engine.client_id());
         let obsolete_stream = match &self.subscription {
             ReplySubscription::Open { topic, key } if *topic == wanted && router.is_open(*key) => {
@@ -228,6 +232,7 @@ impl PendingReplies {
 
     /// Number of the request of this client that correlation data belongs to.
     fn number(&self, correlation_data: &[u8]) -> Option<u64> {
+        // A wrong nonce is a reply to an earlier process with the same client identifier.
         let (nonce, number) = correlation_data.split_first_chunk::<8>()?;
         (u64::from_be_bytes(*nonce) == self.nonce).then_some(())?;
         Some(u64::from_be_bytes(number.try_into().ok()?))
@@ -244,12 +249,16 @@ impl CorrelationId {
 /// Topic that replies come to: below the server's Response Information, or under the client
 /// identifier.
 fn response_topic(information: Option<&str>, client_id: &str) -> String {
+    // Response Information is the server's hint for the topic (§3.2.2.3.15). Its form is free, so
+    // it may not make a valid topic.
     if let Some(information) = information {
         let topic = format!("{}/responses", information.trim_end_matches('/'));
         if TopicName::new(&topic).is_ok() {
             return topic;
         }
     }
+    // Without it, the client identifier makes the topic unique at this server. Wildcards and levels
+    // in it would change which messages the filter matches.
     let name: String = client_id
         .chars()
         .map(|each| if "/+#".contains(each) { '-' } else { each })

@@ -223,6 +223,8 @@ impl Target {
     /// True if an attempt with this target is the same as one with `other`.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let (one, two) = (&self.transport, &other.transport);
+        // Connectors are compared by identity: their content can't be compared, and a provider that
+        // builds a new one has probably changed it.
         let same_tls = match (&one.tls, &two.tls) {
             (Some(one), Some(two)) => Arc::ptr_eq(one, two),
             (None, None) => true,

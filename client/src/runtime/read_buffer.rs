@@ -53,6 +53,7 @@ impl ReadBuffer {
         let size = self.make_space();
         let mut input = (&mut self.input).limit(size);
         let read = ready!(pin!(transport.read_buf(&mut input)).poll(cx))?;
+        // A read that fills the buffer is a sign of more, so the next one may be twice as large.
         if read >= self.read_size {
             self.read_size = (self.read_size * 2).clamp(SMALLEST_READ, LARGEST_READ);
         }
@@ -65,6 +66,9 @@ impl ReadBuffer {
     /// A large packet of which a quarter has arrived gets a buffer of its own size. Until then the
     /// buffer doubles, so that a server can't make the client allocate by announcing a packet.
     fn make_space(&mut self) -> usize {
+        // A packet larger than the reads: once a quarter of it is here, memory for all of it is
+        // reserved at once. Before that its Remaining Length is only a promise, and a hostile one
+        // would cost memory.
         let spare = self.input.capacity() - self.input.len();
         if spare < self.read_size
             && self.input.len() >= LARGEST_READ

@@ -89,6 +89,7 @@ impl RetryPolicy {
 
     /// The class of a failure. What the application asked for is final, whatever the hook says.
     pub(crate) fn classify(&self, context: &RetryContext<'_>) -> Retry {
+        // No policy overrules the application's own stop.
         if context.failure.is_requested() {
             return Retry::Final;
         }
@@ -138,6 +139,8 @@ impl<'a> RetryContext<'a> {
     #[must_use]
     pub fn default_retry(&self) -> Retry {
         let (limit, reaction) = self.repeated;
+        // First the failure by itself, then its repetition: the reaction only makes the answer
+        // stricter.
         let retry = match self.failure {
             Failure::Attempt(error) => of_attempt(error, self.has_connected),
             Failure::Connection(error) => of_connection(error),
@@ -159,6 +162,8 @@ fn of_attempt(error: &ConnectError, has_connected: bool) -> Retry {
         ConnectError::Closed { .. } | ConnectError::ConnAckTimeout { .. } => Retry::Transient,
         ConnectError::Provider(error) if error.is_retryable => Retry::Transient,
         ConnectError::Provider(_) | ConnectError::Stopped => Retry::Final,
+        // The same options or the same server will fail in the same way, unless they have worked
+        // before.
         ConnectError::Options(_) | ConnectError::Protocol(_) | ConnectError::Authentication(_) => {
             unless_new(has_connected)
         }
@@ -206,6 +211,7 @@ fn of_transport(error: &TransportError, has_connected: bool) -> Retry {
         | TransportError::TimedOut { .. }
         | TransportError::Io(_) => Retry::Transient,
         TransportError::Proxy { error, .. } => match error {
+            // The way to the proxy fails as the way to a server does.
             ProxyError::Unreachable(error) => of_transport(error, has_connected),
             ProxyError::Refused {
                 status: 500..=599, ..
@@ -249,6 +255,8 @@ impl ViolationCounter {
         lifetime: Duration,
         stable_after: Duration,
     ) -> u32 {
+        // Only violations soon after connecting count: those come again with each attempt, for
+        // example with the repetition of a message.
         let violation = failure
             .violation()
             .filter(|_| lifetime < stable_after)

@@ -146,6 +146,7 @@ impl Shared {
     /// woken, to resume reading.
     pub(crate) fn pop_qos0(&self, stream: usize) -> Option<ReceivedMessage> {
         let mut state = self.guard();
+        // Taking a message may end a pause of reading; nothing else of the driver's depends on it.
         let paused_reading = state.router.pauses_reading();
         let message = state.router.pop_qos0(stream)?;
         let resumes_reading = paused_reading && !state.router.pauses_reading();
@@ -232,6 +233,7 @@ impl Shared {
                 let Some(store) = &mut state.store else {
                     return Poll::Ready(Ok(()));
                 };
+                // Persisted comes before stopped: what is on disk stays there.
                 if store.is_persisted(batch) {
                     return Poll::Ready(Ok(()));
                 }

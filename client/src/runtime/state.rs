@@ -140,6 +140,8 @@ impl ClientState {
         if let Err(stopped) = self.lifecycle.check_running() {
             return (Err(stopped), false);
         }
+        // Reading the clock costs more than the rest of a publish at QoS 0, so the engine says
+        // whether this message needs the time.
         let now = self.engine.time_for(message).unwrap_or_else(now);
         let before = self.engine.output_len();
         let accepted = self.engine.publish(message, now);
@@ -186,6 +188,7 @@ impl ClientState {
     /// Wakes publishers for which there is space, and the driver if the deadline of the wait queue
     /// has changed.
     fn wake_publishers_into(&mut self, wakers: &mut Vec<Waker>) {
+        // Waking may set a deadline that is sooner than what the driver sleeps until.
         let before = self.wait_queue.deadline();
         self.wait_queue.wake_next(&self.engine, now, wakers);
         let deadline = self.wait_queue.deadline();
@@ -238,6 +241,8 @@ impl ClientState {
         cause: CloseCause,
         unwritten: usize,
     ) -> Ended {
+        // Publishers that wait look again: offline, other limits hold and some messages fail at
+        // once.
         self.wait_queue.wake_all(&mut self.wakers);
         self.manual_acks.handle_connection_closed();
         self.engine.handle_unwritten(unwritten);
@@ -258,6 +263,8 @@ impl ClientState {
 
     /// Handles the deadlines that have passed, other than the engine's.
     pub(crate) fn handle_deadline(&mut self, now: Instant) {
+        // Acknowledgements that the application dropped; then publishers whose turn is over; then
+        // the message that blocks all others.
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|due| due <= now);
         if is_due(self.manual_acks.drop_deadline()) {
             if self.lifecycle.is_running() {
@@ -301,6 +308,8 @@ impl ClientState {
     /// Sends DISCONNECT. It ends the session at the server, unless the session goes on: in another
     /// client, in a store, or because this client promised not to end it.
     pub(crate) fn disconnect(&mut self) {
+        // A session that somebody may resume keeps its expiry interval; any other one ends with
+        // DISCONNECT.
         let goes_on = !matches!(self.handover, Handover::NotWanted)
             || self.store.is_some()
             || self.engine.options().clean_start == CleanStart::Never;
@@ -320,6 +329,7 @@ impl ClientState {
         self.engine.stop_recording();
         match self.handover {
             Handover::NotWanted => self.engine.fail_all(error),
+            // The session is handed over with its requests; only the waits of this client end.
             Handover::Wanted | Handover::Ready(_) => {
                 self.router.discard_unacknowledged();
                 let session = self.engine.take_session(error);
@@ -341,6 +351,7 @@ impl ClientState {
 
     /// Moves messages from the engine into streams, and adds events for the application.
     pub(crate) fn deliver(&mut self, events: &mut Vec<Event>) {
+        // Events and replies take memory of the same budget as messages in streams.
         let replies = self.replies.charge();
         let others = self.events.charge() + replies;
         let budget = self.engine.options().memory_budget;
@@ -378,6 +389,8 @@ impl ClientState {
                 }
             }
         }
+        // Replies go to their requests, then follow what the router dropped and the report of a
+        // message that blocks.
         self.deliver_replies();
         if self.router.has_events() {
             events.append(&mut self.router.take_events());

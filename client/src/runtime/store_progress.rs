@@ -84,6 +84,8 @@ impl StoreProgress {
     }
 
     fn stage(&mut self, engine: &mut Engine) {
+        // Output depends on the next batch only if a change in it must be on disk before the output
+        // leaves.
         if engine.stage() {
             let has_needed_changes = engine.has_changes() && !engine.changes_can_wait();
             self.staged_depends_on = self.taken + u64::from(has_needed_changes);
@@ -92,6 +94,8 @@ impl StoreProgress {
 
     /// Wakes the store task if there is something for it to do.
     pub(crate) fn wake_task(&mut self, engine: &Engine, wakers: &mut Vec<Waker>) {
+        // Changes that can wait don't wake the task, unless somebody waits for them to be
+        // persisted.
         let is_deferred =
             self.deferred_since.is_some() && self.waiting.is_empty() && engine.changes_can_wait();
         if self.phase != StorePhase::Running || engine.has_changes() && !is_deferred {
@@ -106,6 +110,8 @@ impl StoreProgress {
 
     /// Gives up the changes that weren't taken so far, and wakes the tasks that wait for them.
     pub(crate) fn abandon_changes(&mut self, engine: &Engine, wakers: &mut Vec<Waker>) {
+        // Counted as taken and never as persisted, so whoever waits for them learns that the client
+        // has stopped.
         self.taken = self.current_batch(engine);
         move_wakers(&mut self.waiting, wakers);
     }
@@ -134,6 +140,7 @@ impl StoreProgress {
         timer: &mut DeadlineTimer,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Vec<Change>>> {
+        // `LastBatch` is used up here: the changes that exist now are the last ones.
         let phase = self.phase;
         if phase == StorePhase::LastBatch {
             self.phase = StorePhase::Ended;

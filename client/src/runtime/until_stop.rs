@@ -22,6 +22,7 @@ pub(crate) async fn until_stop<T>(
 ) -> Result<T, Stop> {
     let mut timer = DeadlineTimer::default();
     poll_fn(|cx| {
+        // A result that is there counts, even if the client is to stop at the same time.
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Ok(done));
         }

@@ -103,6 +103,8 @@ impl Space for Engine {
     }
 
     fn is_ample(&self) -> bool {
+        // Ample is a quarter of the queue, at most 64 messages and 64 KiB: then a batch of
+        // publishers runs at once, in place of a wake-up for each acknowledgement.
         let ((count, bytes), limits) = (self.load(), self.options().queue);
         let free_count = limits.count.saturating_sub(count);
         let free_bytes = limits.bytes.saturating_sub(bytes);
@@ -121,6 +123,7 @@ impl WaitQueue {
     /// Registers the task of a publisher that found no space for its message.
     pub(crate) fn wait(&mut self, id: WaiterId, need: Need, cx: &Context<'_>) {
         self.woken.remove(&id);
+        // A publisher that has to wait shows that the space is used up.
         self.admission = Admission::Closed;
         self.waiting.insert(
             id,
@@ -147,6 +150,8 @@ impl WaitQueue {
         if self.waiting.is_empty() || !self.admits(space, &now) {
             return;
         }
+        // In order of arrival, but a message that is too large lets smaller ones pass, or one
+        // publisher would stop all others.
         let mut after = Unbounded;
         for _ in 0..WAKE_BATCH {
             let mut rest = self.waiting.range((after, Unbounded));
@@ -164,10 +169,12 @@ impl WaitQueue {
 
     /// True if publishers are woken now.
     fn admits(&mut self, space: &impl Space, now: impl Fn() -> Instant) -> bool {
+        // Open, once there was ample space, until a publisher has to wait again.
         if self.admission == Admission::Open || space.is_ample() {
             self.admission = Admission::Open;
             return true;
         }
+        // A little space is used as well, but only after a wait: more may become free by then.
         match self.admission {
             Admission::Postponed(until) if until <= now() => self.admission = Admission::Open,
             Admission::Closed if self.waiting.values().any(|each| space.fits(each.need)) => {

@@ -66,6 +66,7 @@ impl WriteBuffer {
         mut observer: Option<&mut PacketObserver>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        // Any byte that leaves is progress; the time-out is for a connection that takes none.
         let before = self.output.len();
         let written = self.poll_write_all(transport, &mut observer, cx);
         if written.is_ready() || self.output.len() < before {
@@ -87,6 +88,8 @@ impl WriteBuffer {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
+            // One call writes as much as the socket takes, and with TLS as much as its buffer
+            // takes.
             let written = ready!(Pin::new(&mut *transport).poll_write(cx, &self.output))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -97,6 +100,7 @@ impl WriteBuffer {
             self.output.advance(written);
             self.needs_flush = true;
         }
+        // TLS may still hold encrypted bytes; a flush that is pending goes on in the next poll.
         if self.needs_flush {
             ready!(Pin::new(transport).poll_flush(cx))?;
             self.needs_flush = false;
@@ -126,6 +130,8 @@ impl WriteBuffer {
     /// Checks the time-out of writing.
     pub(crate) fn check_timeout(&mut self, now: Instant) -> WriteTimeout {
         match self.progress {
+            // The process may have been suspended: one more write after the runtime has polled for
+            // I/O decides.
             WriteProgress::Stalled { deadline } if deadline <= now => {
                 self.progress = WriteProgress::Retrying { deadline };
                 WriteTimeout::RetryAfterYield

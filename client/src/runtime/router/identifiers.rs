@@ -29,6 +29,7 @@ impl Identifiers {
 
     /// The next identifier that isn't in `used`; `None` if all are.
     pub(super) fn peek<T>(&self, used: &BTreeMap<u32, T>) -> Option<SubscriptionIdentifier> {
+        // Beginning behind the one issued last, once around all of them.
         let rotated = (self.next..=LAST_IDENTIFIER).chain(1..self.next);
         rotated
             .into_iter()
@@ -39,6 +40,8 @@ impl Identifiers {
     /// Issues the next identifier that isn't in `used`; `None` if all are.
     pub(super) fn issue<T>(&mut self, used: &BTreeMap<u32, T>) -> Option<SubscriptionIdentifier> {
         let identifier = self.peek(used)?;
+        // Distances on the circle of 1 to 268,435,455. Identifiers that are skipped are in use
+        // already.
         let skipped = (identifier.get() + LAST_IDENTIFIER - self.next) % LAST_IDENTIFIER;
         self.issued = self.issued.saturating_add(skipped + 1).min(LAST_IDENTIFIER);
         self.next = identifier.get() % LAST_IDENTIFIER + 1;

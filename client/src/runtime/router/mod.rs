@@ -147,6 +147,8 @@ impl Router {
         if self.unmatched_stream == Some(key) {
             self.unmatched_stream = None;
         }
+        // Messages that are in transit are expected for a while; a subscription that was refused
+        // has none.
         if let Some(filter) = filter.as_deref().filter(|_| stream.is_granted) {
             self.closed_filters.push_back(filter.into());
             let superfluous = self.closed_filters.len().saturating_sub(CLOSED_FILTERS);
@@ -220,6 +222,7 @@ impl Router {
 
     /// Adds a message to the streams that were found for it.
     pub(crate) fn push_to_found(&mut self, message: ReceivedMessage, id: Option<DeliveryId>) {
+        // All streams but the last one get a copy, which shares the payload's memory.
         let mut found = std::mem::take(&mut self.found);
         if let Some(last) = found.pop() {
             for key in found.drain(..) {
@@ -238,6 +241,7 @@ impl Router {
 
     /// True if a message without subscription identifiers matches a stream that was closed.
     fn is_for_closed_stream(&self, message: &ReceivedMessage) -> bool {
+        // A message with identifiers was decided by them.
         if self.closed_filters.is_empty() || !message.subscription_identifiers().is_empty() {
             return false;
         }

@@ -75,6 +75,8 @@ impl Routes {
     /// Identifier for a SUBSCRIBE of these filters: the present one of a single filter that has
     /// streams, or else a new one. `None` if all are in use.
     pub(super) fn identifier_for(&self, filters: &[&str]) -> Option<SubscriptionIdentifier> {
+        // One filter that has a stream already keeps its identifier: the server replaces its
+        // subscription, and messages that are in transit still carry the old identifier.
         if let [filter] = filters
             && let Some(route) = self.by_filter.get(*filter)
             && let Some(route) = self.routes.get(*route)
@@ -96,6 +98,7 @@ impl Routes {
         filters: impl IntoIterator<Item = &'a str>,
     ) {
         for filter in filters {
+            // A stream may have been closed since the SUBSCRIBE was built.
             let Some(at) = self.by_filter.get(filter).copied() else {
                 continue;
             };
@@ -124,6 +127,7 @@ impl Routes {
 
     /// Route of a filter, which is created if there is none. `None` if all identifiers are in use.
     pub(super) fn open(&mut self, filter: TopicFilter<'_>) -> Option<usize> {
+        // All streams of a filter share one route, as they share one subscription at the server.
         if let Some(route) = self.by_filter.get(filter.as_str()) {
             return Some(*route);
         }
@@ -147,6 +151,7 @@ impl Routes {
     pub(super) fn add_stream(&mut self, route: usize, stream: usize) {
         if let Some(route) = self.routes.get_mut(route) {
             route.streams.push(stream);
+            // The remembered result doesn't have this stream.
             self.last_match.topic.clear();
         }
     }
@@ -155,11 +160,13 @@ impl Routes {
     /// then gone.
     pub(super) fn remove_stream(&mut self, at: usize, stream: usize) -> Option<String> {
         self.last_match.topic.clear();
+        // Take the stream out; the route stays while another stream of the same filter is left.
         let route = self.routes.get_mut(at)?;
         route.streams.retain(|other| *other != stream);
         if !route.streams.is_empty() {
             return None;
         }
+        // The last one: remove the route from each index.
         let route = self.routes.remove(at);
         self.by_filter.remove(&route.filter);
         for identifier in route.shared_identifiers.iter().chain([&route.identifier]) {
@@ -189,6 +196,8 @@ impl Routes {
     /// Returns whether this client issued one of the identifiers: then the message is for no other
     /// stream, even if that one has ended.
     pub(super) fn find(&mut self, message: &ReceivedMessage, found: &mut Vec<usize>) -> bool {
+        // A new number marks the routes of this search, so that a message with several identifiers
+        // of one route reaches its streams once.
         self.search += 1;
 
         // Identifiers that name one subscription need no look at the topic.
@@ -203,6 +212,8 @@ impl Routes {
                 None => {}
             }
         }
+        // An identifier that several filters of one SUBSCRIBE share names all of them, so the topic
+        // says which ones match.
         if is_shared {
             self.find_shared(message, found);
         }
@@ -218,6 +229,8 @@ impl Routes {
         let Ok(topic) = TopicName::new(message.topic()) else {
             return false;
         };
+        // Overlapping subscriptions may all match one message; each of their streams gets it
+        // (§3.3.4).
         for route in self
             .matcher
             .matches(&topic)
@@ -236,6 +249,8 @@ impl Routes {
             return;
         };
         for at in self.matcher.matches(&topic) {
+            // Only routes that the server named count: another matching route gets a PUBLISH of its
+            // own.
             let is_named = message
                 .subscription_identifiers()
                 .into_iter()
@@ -298,6 +313,7 @@ fn remove_owner(
     identifier: SubscriptionIdentifier,
     route: usize,
 ) {
+    // An identifier without routes is free for a new stream.
     let is_last = match by_identifier.get_mut(&identifier.get()) {
         Some(Owner::Several(routes)) => {
             routes.retain(|each| *each != route);
@@ -315,6 +331,7 @@ impl LastMatch {
     fn remember(&mut self, topic: &[u8], streams: &[usize]) {
         self.topic.clear();
         self.streams.clear();
+        // A longer topic isn't remembered, which bounds the memory that the copy takes.
         if topic.len() <= LONGEST_REMEMBERED {
             self.topic.extend_from_slice(topic);
             self.streams.extend_from_slice(streams);

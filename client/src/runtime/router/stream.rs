@@ -162,6 +162,7 @@ impl StreamQueue {
         free: usize,
     ) -> Option<Waker> {
         self.arrived += 1;
+        // Messages of QoS 1 and 2 are never dropped here: the Receive Maximum bounds their number.
         let Some(id) = id else {
             return self.push_qos0(message, free);
         };
@@ -180,6 +181,7 @@ impl StreamQueue {
             }
             WhenFull::DropOldest => {
                 while !self.fits(size) || charge > free {
+                    // Drop from the front until the message fits, or none is left to drop.
                     let before = self.charge;
                     let Some(oldest) = self.remove_qos0() else {
                         self.count_dropped(&message);
@@ -192,6 +194,8 @@ impl StreamQueue {
             WhenFull::DropNewest | WhenFull::PauseReading => {}
         }
 
+        // `PauseReading` takes this one, too: it has been read. The connection stops reading after
+        // it.
         self.bytes += size;
         self.charge += charge;
         self.qos0.push_back((self.arrived, message));
@@ -209,6 +213,7 @@ impl StreamQueue {
         cx: &Context<'_>,
         has_drained: bool,
     ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
+        // Messages come before the end: a stream that has ended is still read to its end.
         if let Some(next) = self.pop(has_drained) {
             return Poll::Ready(Some(next));
         }
@@ -224,6 +229,7 @@ impl StreamQueue {
         &mut self,
         has_drained: bool,
     ) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
+        // Both queues hold a part of one order of arrival; `pop_qos0` compares their heads.
         match self.pop_qos0(has_drained) {
             Some(message) => Some((message, None)),
             None => {
@@ -240,6 +246,7 @@ impl StreamQueue {
     /// streams take no more than half of the client's memory budget (`has_drained`), or until it is
     /// empty.
     pub(super) fn pop_qos0(&mut self, has_drained: bool) -> Option<ReceivedMessage> {
+        // An older message of QoS 1 or 2 goes first.
         if let (Some((needs_ack, ..)), Some((qos0, _))) =
             (self.needs_ack.front(), self.qos0.front())
             && needs_ack < qos0
@@ -247,6 +254,8 @@ impl StreamQueue {
             return None;
         }
         let message = self.remove_qos0()?;
+        // Reading resumes at half of the limits, not at the first free place: each pause and each
+        // resumption wakes the driver.
         let (count, bytes) = (self.limits.count / 2, self.limits.bytes / 2);
         let is_low = has_drained && self.qos0.len() <= count && self.bytes <= bytes;
         self.pauses_reading &= !is_low && !self.qos0.is_empty();

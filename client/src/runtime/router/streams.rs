@@ -123,6 +123,7 @@ impl Streams {
     /// Changes a stream and updates the sums over all streams.
     fn update<T>(&mut self, key: usize, act: impl FnOnce(&mut StreamQueue) -> T) -> Option<T> {
         let stream = self.streams.get_mut(key)?;
+        // Subtract the old values and add the new ones: the sums stay right whatever `act` does.
         let before = (
             stream.pauses_reading(),
             stream.charge(),
@@ -156,6 +157,7 @@ impl Streams {
         for (_, stream) in &mut self.streams {
             stream.discard_unacknowledged();
         }
+        // Added up again, since every stream has changed.
         self.charge = self.streams.iter().map(|(_, stream)| stream.charge()).sum();
         self.need_ack = 0;
     }

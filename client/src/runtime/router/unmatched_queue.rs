@@ -55,6 +55,7 @@ impl UnmatchedQueue {
     ) -> Result<(), ReceivedMessage> {
         let limits = StreamLimits::default();
         let bytes = message.len();
+        // Both the limits of a stream and the client's memory budget hold.
         let is_full = self.count_qos0 >= limits.count || self.bytes_qos0 + bytes > limits.bytes;
         if is_full || message.charge() > free {
             return Err(message);
