@@ -124,6 +124,7 @@ impl Client {
     }
 
     fn start_from(options: ClientOptions, parts: StartParts) -> Self {
+        // The driver runs as a task of its own; handles and driver share only the state.
         let StartParts {
             mut engine,
             router,

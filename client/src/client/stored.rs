@@ -46,6 +46,7 @@ impl Client {
         let stored = store.load().map_err(StoreError::Load)?;
         let session = Session::restore(stored, clock::read())?;
         let unmeasured = session.as_ref().map_or(0, Session::unmeasured_expiries);
+        // An empty store begins a new session; Clean Start then follows the options.
         let (mut engine, identifier) = match session {
             Some(session) => (
                 Engine::with_session(options.connect.clone(), session),

@@ -399,6 +399,8 @@ impl Connection {
 
     /// Hands the bytes that were read to the engine.
     fn handle_input(&mut self, shared: &Shared, now: Instant) {
+        // All packets of one read are handled under one lock, and their messages delivered before
+        // the next read.
         let detaches = self.read.takes_turn_to_detach();
         let input = &mut self.read.input;
         if let Some(observer) = &self.observer {
@@ -464,6 +466,9 @@ impl Connection {
     /// Shuts the transport down. After a DISCONNECT, waits until the server closes its side: a
     /// socket that is closed with unread bytes is reset, and a reset may overtake the DISCONNECT.
     async fn close(&mut self) {
+        // `close_notify` and FIN first, so that the server sees the end. Then read until its own
+        // end: closing a socket with unread bytes makes TCP send a reset, which may overtake
+        // DISCONNECT.
         if self.transport.shutdown().await.is_err() {
             return;
         }

@@ -81,6 +81,11 @@ impl Proxy {
         }
     }
 
+    /// Sends the request and reads the head of the answer.
+    ///
+    /// # Errors
+    /// [`ProxyError::Refused`] for a status other than 2xx, [`ProxyError::NotHttp`] for anything but an
+    /// HTTP answer, [`ProxyError::Closed`] if the proxy closes without one, [`ProxyError::Io`].
     async fn ask(&self, tcp: &mut TcpStream, host: &str, port: u16) -> Result<(), ProxyError> {
         let io = |error: std::io::Error| ProxyError::Io(IoFault::from(&error));
         tcp.write_all(self.request(host, port).as_bytes())

@@ -29,6 +29,9 @@ pub(super) async fn resolve(
 }
 
 /// The addresses that the system's resolver found, at least one.
+///
+/// # Errors
+/// [`ResolveFault::NotFound`] if there is none, or the fault that the resolver's error stands for.
 fn judge(
     host: &str,
     port: u16,

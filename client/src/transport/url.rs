@@ -49,7 +49,9 @@ impl TransportOptions {
     /// ```
     ///
     /// # Errors
-    /// [`UrlError`] says which part of the URL is wrong.
+    /// [`UrlError::Scheme`], [`UrlError::Credentials`], [`UrlError::Path`], [`UrlError::Host`] or
+    /// [`UrlError::Port`] for the part of the URL that is wrong; [`UrlError::Tls`] if TLS can't be
+    /// set up.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
         // The scheme decides between TCP and TLS, and so about the default port.
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
@@ -104,6 +106,9 @@ impl FromStr for TransportOptions {
 }
 
 /// The host, brackets included, and the digits of the port.
+///
+/// # Errors
+/// [`UrlError::Host`] or [`UrlError::Port`].
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
     // Find the end of the host. An IPv6 address has colons of its own and ends at its bracket;
     // every other host ends at the first colon.

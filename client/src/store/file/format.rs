@@ -93,6 +93,10 @@ pub(super) fn encode_preamble(mark: Mark) -> Vec<u8> {
 }
 
 /// Checks everything before the records.
+///
+/// # Errors
+/// [`FileStoreCause::NotAStore`] without the magic, [`FileStoreCause::Version`] for another
+/// version, [`FileStoreCause::Damaged`] if it is empty, or a checksum is wrong.
 pub(super) fn decode_preamble(bytes: &[u8]) -> Result<Mark, FileStoreCause> {
     let damaged = |fault| FileStoreCause::Damaged(Damage { offset: 0, fault });
     if bytes.is_empty() {
@@ -166,7 +170,7 @@ pub(super) fn begin_record(into: &mut Vec<u8>) {
 /// Adds a change to a record that was begun.
 ///
 /// # Errors
-/// The key or the value has more than 4,294,967,295 bytes.
+/// [`FileStoreCause::TooLarge`] if the key or the value has more than 4,294,967,295 bytes.
 pub(super) fn add_change(into: &mut Vec<u8>, change: &Change) -> Result<(), FileStoreCause> {
     match change {
         Change::Put { key, value } => {
@@ -204,7 +208,7 @@ pub(super) fn finish_record(record: &mut [u8], sequence: u64) {
 /// The next change in the body of a record; `None` at its end.
 ///
 /// # Errors
-/// [`Damage`], if the bytes are no change.
+/// Text for [`Damage::fault`], if the bytes are no change.
 pub(super) fn next_change(body: &mut &[u8]) -> Result<Option<Change>, &'static str> {
     // One byte says the kind; then come the key and, for `PUT`, the value, each behind its length.
     let Some((kind, rest)) = body.split_first() else {

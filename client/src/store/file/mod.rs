@@ -119,6 +119,11 @@ impl FileStore {
         })
     }
 
+    /// Reads all keys with their values from the file.
+    ///
+    /// # Errors
+    /// [`FileStoreCause::Damaged`] if the file was altered since it was opened,
+    /// [`FileStoreCause::System`].
     fn entries(&mut self) -> Result<Entries, FileStoreCause> {
         let mut entries = Entries::new();
         // Replay all commits in their order: the last value of a key is the one that counts.
@@ -129,6 +134,12 @@ impl FileStore {
         Ok(entries)
     }
 
+    /// Appends one record with these changes and flushes it.
+    ///
+    /// # Errors
+    /// [`FileStoreCause::FailedBefore`] after a failed commit, [`FileStoreCause::TooLarge`] before
+    /// anything is written, [`FileStoreCause::System`]; where the file is replaced, also those of
+    /// `entries`.
     fn commit(&mut self, changes: &[Change]) -> Result<(), FileStoreCause> {
         if self.has_failed {
             return Err(FileStoreCause::FailedBefore);
@@ -163,6 +174,9 @@ impl FileStore {
     }
 
     /// Replaces the file by one without outdated entries, if half of it is outdated.
+    ///
+    /// # Errors
+    /// All errors of `entries`; [`FileStoreCause::System`] if it is in doubt which file a crash would leave.
     fn replace_if_stale(&mut self) -> Result<(), FileStoreCause> {
         // At least half of the file must be outdated, so each byte is copied about once for each
         // byte that was written.
@@ -234,6 +248,9 @@ impl Live {
 }
 
 /// Makes a file with these entries and puts it in the place of the one that is there.
+///
+/// # Errors
+/// [`Replace::Unchanged`] if the old file stays, [`Replace::InDoubt`] if a crash may bring it back.
 fn write_new(place: &Place, entries: &Entries) -> Result<(File, Mark), Replace> {
     let mut last = Mark::EMPTY;
     let file = place.replace(|file| {
@@ -277,7 +294,8 @@ fn write_at(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
 /// whole record.
 ///
 /// # Errors
-/// [`FileStoreCause::Damaged`] or another cause; some changes may have been passed on by then.
+/// [`FileStoreCause::NotAStore`], [`FileStoreCause::Version`], [`FileStoreCause::Damaged`] or
+/// [`FileStoreCause::System`]; some changes may have been passed on by then.
 fn read_records(
     file: &mut File,
     mut on_change: impl FnMut(Change),
@@ -330,6 +348,9 @@ fn read_records(
 
 /// Reads the record behind `last` into `body` and returns its end. The inner error says what is
 /// wrong with it.
+///
+/// # Errors
+/// The outer one is [`FileStoreCause::System`].
 fn read_record(
     reader: &mut impl Read,
     last: Mark,

@@ -160,6 +160,8 @@ const TEMPORARY_SUFFIX: &str = ".dunlin-new";
 /// The folder and the name of the file that `path` names: two paths of one file have to meet in one
 /// lock.
 fn resolve(path: &Path) -> io::Result<(PathBuf, std::ffi::OsString)> {
+    // A new file has no canonical path yet, so its folder's is taken. A symbolic link to a missing
+    // file is an error: a rename would replace the link, not its target.
     let path = match fs::canonicalize(path) {
         Ok(path) => path,
         Err(error)

@@ -92,6 +92,10 @@ impl TlsConnector {
         })
     }
 
+    /// Runs the handshake with `host` as SNI.
+    ///
+    /// # Errors
+    /// [`TransportError::Tls`] if it fails, [`TransportError::TimedOut`] in the stage [`Stage::Tls`].
     pub(in crate::transport) async fn connect(
         &self,
         host: &str,

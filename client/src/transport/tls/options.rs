@@ -34,6 +34,10 @@ pub struct TlsOptions {
 }
 
 impl TlsOptions {
+    /// ALPN protocols to offer, checked.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::InvalidAlpn`].
     pub(super) fn alpn_protocols(&self) -> Result<Vec<Vec<u8>>, TlsOptionsError> {
         match self
             .alpn

@@ -16,6 +16,10 @@ pub(super) struct PemFile {
 }
 
 impl PemFile {
+    /// Reads a file whole.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::Unreadable`].
     pub(super) fn read(path: &Path) -> Result<Self, TlsOptionsError> {
         match std::fs::read(path) {
             Ok(bytes) => Ok(Self {
