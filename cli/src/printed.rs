@@ -236,6 +236,74 @@ fn commands_in(text: &str) -> Vec<String> {
     commands
 }
 
+/// Mark in place of a placeholder of `format!`.
+const MARK: &str = "\u{3}";
+
+/// Commands of this tool and of the AWS CLI in the middle of a line: from the program to the end of
+/// the clause.
+///
+/// Other programs have names that are English words as well (`ping`, `export`).
+fn commands_within(text: &str) -> Vec<String> {
+    let joined = text.replace("\\\n", " ");
+    let mut commands = Vec::new();
+    for line in joined.lines() {
+        for (at, program) in ["dunlin ", "aws "]
+            .iter()
+            .flat_map(|program| line.match_indices(program))
+        {
+            let before = line.get(..at).unwrap_or_default();
+            let after = line.get(at + program.len()..).unwrap_or_default();
+            // A word of its own, behind a blank, a quotation mark or a bracket. The begin of a line
+            // is looked at by `commands_in`.
+            let is_word = before.ends_with([' ', '(', '"', '`']);
+            let next = after.split([' ', ',', ';', ')', '"', '`']).next();
+            let is_command = next.is_some_and(|next| match program {
+                "aws " => matches!(next, "iot" | "lambda" | "logs"),
+                _ => command().find_subcommand(next).is_some() || next.starts_with("--"),
+            });
+            if is_word && is_command {
+                let words = after.get(..clause_end(after)).unwrap_or(after);
+                commands.push(format!("{program}{}", words.trim_end()));
+            }
+        }
+    }
+    commands
+}
+
+/// End of a command that stands in a sentence: punctuation, two blanks, or the closing bracket or
+/// quotation mark of what it stands in.
+fn clause_end(text: &str) -> usize {
+    let (mut depth, mut is_quoted, mut before) = (0, false, 'x');
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => return at,
+            ')' => depth -= 1,
+            '"' if is_quoted => is_quoted = false,
+            '"' if matches!(before, ' ' | '=') => is_quoted = true,
+            '"' => return at,
+            ',' | ';' | '`' if depth == 0 && !is_quoted => return at,
+            ' ' if before == ' ' => return at,
+            _ => {}
+        }
+        before = c;
+    }
+    text.len()
+}
+
+/// Fails if something is left out of a command within a sentence, or if the tool lacks its verb or
+/// flag. A shell is not asked: the sentence may go on behind the command.
+#[track_caller]
+fn check_command_within(text: &str) {
+    assert!(
+        !text.contains("..") && !text.contains('<'),
+        "a gap to be filled: {text}"
+    );
+    if let Some(line) = text.strip_prefix("dunlin") {
+        check_words(line);
+    }
+}
+
 fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -266,6 +334,14 @@ fn every_command_and_flag_in_the_sources_exists() {
                 check_command(&command);
                 checked += 1;
             }
+            // A value right behind a flag begins with a blank, if it isn't empty.
+            let apart = filled(&literal, MARK)
+                .replace(&format!(" {MARK}"), " x")
+                .replace(MARK, " x");
+            for command in commands_within(&apart) {
+                println!("{}:{line}, within: {command}", file.display());
+                check_command_within(&command);
+            }
             // A flag of another program is named in its command, not in a sentence.
             if commands_in(&text).is_empty()
                 && !OTHER_PROGRAMS.iter().any(|end| file.ends_with(end))
@@ -288,6 +364,9 @@ fn every_command_on_a_page_of_help_exists() {
         let page = verb.render_long_help().to_string();
         for command in commands_in(&page) {
             check_command(&command);
+        }
+        for command in commands_within(&page) {
+            check_command_within(&command);
         }
         for inner in verb.get_subcommands_mut() {
             check(inner);
@@ -315,6 +394,24 @@ fn no_page_of_help_is_wider_than_80_columns() {
     let mut wide = Vec::new();
     check(command(), &mut wide);
     assert!(wide.is_empty(), "{}", wide.join("\n"));
+}
+
+#[test]
+fn a_command_in_the_middle_of_a_line_is_found() {
+    let found = |text: &str| commands_within(text);
+    assert_eq!(
+        found("public key (aws iot create-authorizer --x KEY=\"$(cat k)\" ..,"),
+        ["aws iot create-authorizer --x KEY=\"$(cat k)\" .."]
+    );
+    assert_eq!(
+        found("sign it with: dunlin auth sign --key k .., then go on"),
+        ["dunlin auth sign --key k .."]
+    );
+    assert_eq!(
+        found("-u \"$(dunlin auth username ..)\" in dunlin is right"),
+        ["dunlin auth username .."]
+    );
+    assert_eq!(found("dunlin demo"), [""; 0], "the begin of a line");
 }
 
 #[test]

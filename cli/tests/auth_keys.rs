@@ -225,6 +225,10 @@ fn no_key_is_written_to_a_file_whose_name_is_a_dash() {
         stdout.contains("--key ./-k.pem") && stdout.contains("cat ./-k.pub.pem"),
         "{stdout}"
     );
+    assert!(
+        stdout.contains("dunlin auth sign --key ./-k.pem TOKEN\n") && !stdout.contains(" .."),
+        "nothing is left out of a command: {stdout}"
+    );
     let signed = auth(&dir, &["sign", "--key", "./-k.pem", "hello"], b"");
     assert_eq!(signed.status.code(), Some(0));
 }

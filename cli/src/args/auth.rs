@@ -13,8 +13,9 @@ use crate::args::connection::AuthorizerArgs;
 pub(crate) enum AuthVerb {
     /// Print the user name that carries authorizer, token and signature
     ///
-    /// For tools that can't build it, e.g. mosquitto_pub -u "$(dunlin auth username ..)". It holds
-    /// token and signature; with --redacted it prints their lengths instead.
+    /// For tools that can't build it, e.g.
+    /// mosquitto_pub -u "$(dunlin auth username --auth-username NAME)". It holds token and
+    /// signature; with --redacted it prints their lengths instead.
     Username(UsernameArgs),
     /// Print the base64 RS256 signature of a token
     Sign(SignArgs),

@@ -25,12 +25,14 @@ pub(super) fn generate(typed: &KeygenArgs) -> Result<Exit, Failure> {
     }
     let private = plain_path(&typed.out);
     let public = private.with_extension("pub.pem");
+    // Both files are new, or none is written.
     if public.exists() {
         return Err(exists(&public).into());
     }
     let key = TokenKey::generate().map_err(|error| Diagnosis::usage(error.to_string()))?;
     write_new(&private, &key.private_pem, 0o600)?;
     write_new(&public, &key.public_pem, 0o644)?;
+    // Commands run as they stand, so paths are quoted for the shell.
     let (private, public) = (
         shell(&private.to_string_lossy()),
         shell(&public.to_string_lossy()),
@@ -38,9 +40,13 @@ pub(super) fn generate(typed: &KeygenArgs) -> Result<Exit, Failure> {
     writeln!(
         io::stdout(),
         "\
-private key  {private}   (keep it; sign with: dunlin auth sign --key {private} TOKEN)
-public key   {public}   (aws iot create-authorizer --token-signing-public-keys KEY=\"$(cat {public})\" ..,
-             or public_key in the sandbox's config file)"
+private key  {private}   (keep it secret)
+public key   {public}   (for AWS IoT, or public_key in the sandbox's config file)
+commands, with your values for TOKEN, NAME, ARN and PARAMETER:
+  dunlin auth sign --key {private} TOKEN
+  aws iot create-authorizer --authorizer-name NAME --authorizer-function-arn ARN \\
+    --status ACTIVE --token-key-name PARAMETER \\
+    --token-signing-public-keys KEY=\"$(cat {public})\""
     )?;
     Ok(Exit::Done)
 }
