@@ -66,7 +66,7 @@ fn messages(report: &Report) -> Vec<String> {
     // A merged report may have several sizes and QoS levels.
     if report.verb != "sub" {
         let rate = load.rate.map_or_else(
-            || "as fast as it went".to_owned(),
+            || "no rate limit".to_owned(),
             |rate| format!("{rate} a second"),
         );
         let size = load

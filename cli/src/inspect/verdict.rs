@@ -86,7 +86,7 @@ impl Fault {
             statement: None,
             section: None,
             message: format!(
-                "malformed packet: the packet ends at byte {at}, and {more} more {} behind it",
+                "malformed packet: the packet ends at byte {at}, and {more} more {} after it",
                 if more == 1 { "byte is" } else { "bytes are" }
             ),
         }
@@ -113,12 +113,12 @@ fn incomplete(bytes: &[u8]) -> String {
         Ok(Some(header)) => {
             let missing = header.packet_len().saturating_sub(bytes.len());
             format!(
-                "incomplete: the packet goes on at byte {}; {missing} of its {} bytes are missing",
+                "incomplete: the packet continues at byte {}; {missing} of its {} bytes are missing",
                 bytes.len(),
                 header.packet_len()
             )
         }
-        _ => format!("incomplete: the packet goes on at byte {}", bytes.len()),
+        _ => format!("incomplete: the packet continues at byte {}", bytes.len()),
     }
 }
 

@@ -132,7 +132,7 @@ impl<'e> Reason<'e> {
             (DecodeErrorKind::Malformed, None, "properties") => {
                 let packet = self.packet;
                 return format!(
-                    "properties end at byte {at}, and {packet} has no field behind them"
+                    "properties end at byte {at}, and {packet} has no field after them"
                 );
             }
             (DecodeErrorKind::Malformed, None, field) => match self.malformed() {
@@ -153,10 +153,10 @@ impl<'e> Reason<'e> {
             "property_length" if self.value(self.error.offset).is_some() => {
                 "is larger than the rest of the packet".into()
             }
-            "payload" => "has bytes behind its last field".into(),
+            "payload" => "has bytes after its last field".into(),
             "remaining_length" => {
                 format!(
-                    "is not 0: {} has nothing behind its fixed header",
+                    "is not 0: {} has nothing after its fixed header",
                     self.packet
                 )
             }
@@ -191,9 +191,9 @@ impl<'e> Reason<'e> {
             "MQTT-3.1.2-11" => "have a Will QoS without the Will Flag",
             "MQTT-3.1.2-12" => "have the Will QoS 3; 0, 1 and 2 are allowed",
             "MQTT-3.1.2-13" => "have Will Retain without the Will Flag",
-            "MQTT-3.1.2-16" => "has bytes behind its last field; the User Name Flag is not set",
+            "MQTT-3.1.2-16" => "has bytes after its last field; the User Name Flag is not set",
             "MQTT-3.1.2-17" => "is missing, although the User Name Flag is set",
-            "MQTT-3.1.2-18" => "has bytes behind its last field; the Password Flag is not set",
+            "MQTT-3.1.2-18" => "has bytes after its last field; the Password Flag is not set",
             "MQTT-3.1.2-19" => "is missing, although the Password Flag is set",
             "MQTT-3.1.3-3" => "is missing; it may be empty",
             "MQTT-3.2.2-1" => "have a reserved bit set; only bit 0 has a meaning",
@@ -213,8 +213,8 @@ impl<'e> Reason<'e> {
             "MQTT-4.7.1-1" => "has a \"#\" that is not alone in the last level",
             "MQTT-4.7.1-2" => "has a \"+\" that is not alone in its level",
             "MQTT-4.7.3-1" => "is empty; at least one character is required",
-            "MQTT-4.8.2-1" => "begins with \"$share/\" and has no Share Name behind it",
-            "MQTT-4.8.2-2" => "has a wildcard in its Share Name, or no Topic Filter behind it",
+            "MQTT-4.8.2-1" => "begins with \"$share/\" and has no Share Name after it",
+            "MQTT-4.8.2-2" => "has a wildcard in its Share Name, or no Topic Filter after it",
             "U-2.2.2-1" if self.error.field == "property_id" => {
                 return Some(format!(
                     "is {}, which no property has",
@@ -276,9 +276,9 @@ impl<'e> Reason<'e> {
         };
         let begins_here = self.fields.iter().any(|field| field.at == offset as usize);
         match field {
-            _ if begins_here && earlier(field) => "is there a second time".into(),
+            _ if begins_here && earlier(field) => "appears a second time".into(),
             "authentication_data" if begins_here => {
-                "is there without an Authentication Method".into()
+                "appears without an Authentication Method".into()
             }
             "authentication_method" => "is missing".into(),
             "server_reference" => "comes from a client; only servers send it".into(),

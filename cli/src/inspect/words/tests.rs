@@ -51,7 +51,7 @@ fn a_refusal_says_what_is_wrong_and_where() {
         (
             "20 05 00 00 00 0000",
             Any,
-            "malformed packet: the properties end at byte 5, and CONNACK has no field behind them",
+            "malformed packet: the properties end at byte 5, and CONNACK has no field after them",
         ),
         (
             "30 08 0001 61 04 02000001",
@@ -61,7 +61,7 @@ fn a_refusal_says_what_is_wrong_and_where() {
         (
             "30 0A 0001 61 06 230001230002",
             Any,
-            "protocol error: the Topic Alias at byte 9 is there a second time",
+            "protocol error: the Topic Alias at byte 9 appears a second time",
         ),
         (
             "30 06 0001 61 02 0102",
@@ -76,12 +76,12 @@ fn a_refusal_says_what_is_wrong_and_where() {
         (
             "20 07 00 00 04 24002400",
             Any,
-            "protocol error: the Maximum QoS at byte 7 is there a second time [section 3.2.2.3]",
+            "protocol error: the Maximum QoS at byte 7 appears a second time [section 3.2.2.3]",
         ),
         (
             "20 07 00 00 04 16000100",
             Any,
-            "protocol error: the Authentication Data at byte 5 is there without an Authentication Method [section 3.2.2.3]",
+            "protocol error: the Authentication Data at byte 5 appears without an Authentication Method [section 3.2.2.3]",
         ),
         (
             "82 09 0001 02 0B00 0001 61 00",
