@@ -172,12 +172,14 @@ impl Event {
     #[must_use]
     pub fn decision(&self) -> Option<&Decision> {
         match self {
+            // Each kind of event keeps its decision beside other details.
             Self::Connect { outcome, .. } | Self::Refresh { outcome, .. } => {
                 outcome.decision(|(_, by)| by)
             }
             Self::Subscribe { outcome, .. } => outcome.decision(|(_, by)| by),
             Self::Publish { outcome, .. } => outcome.decision(|(_, by)| by),
             Self::Receive { outcome, .. } => outcome.decision(|by| by),
+            // No policy was evaluated: nothing was decided, or it was decided without one.
             Self::Rejected { .. }
             | Self::Note { .. }
             | Self::Lambda { .. }

@@ -48,30 +48,30 @@ pub struct TokenKey {
     pub public_pem: String,
 }
 
-/// Why there are no keys.
+/// Error of opening or making the keys.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PkiError {
-    /// The state directory.
+    /// The state directory can't be used.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A file of it.
+    /// A file of the state directory can't be read.
     #[error("{}: {source}", Escaped(path.display()))]
     Io {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Error of the system.
         source: io::Error,
     },
     /// A file that holds no key, or another kind of key.
     #[error("{}: not a usable private key ({source}); delete it and ca.pem to have new ones made", Escaped(path.display()))]
     Key {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Error of the library that reads keys.
         source: rcgen::Error,
     },
-    /// The half of a pair is gone.
+    /// The certificate of the CA is missing, and its key is there.
     #[error("{} is missing although its key is there; delete {} to have new ones made", Escaped(path.display()), Escaped(key.display()))]
     Incomplete {
         /// File that is missing: the certificate.
@@ -124,6 +124,7 @@ impl Pki {
         // one's.
         let _only_one = state_dir.lock()?;
         let dir = state_dir.sandbox();
+        // The CA for TLS, then the key that signs tokens for DemoSigned.
         let ca_path = dir.join("ca.pem");
         let ca_key = open_ca(&ca_path, &dir.join("ca-key.pem"))?;
         let signing_key_path = dir.join("signing.pem");
@@ -181,6 +182,8 @@ fn open_ca(path: &Path, key_path: &Path) -> Result<KeyPair, PkiError> {
         Ok(key)
     })
     .and_then(|key| {
+        // A CA without its certificate was trusted somewhere: to make another in silence would
+        // break that.
         if !path.exists() {
             return Err(PkiError::Incomplete {
                 path: path.into(),
@@ -197,6 +200,7 @@ fn open_key(
     generate: impl FnOnce() -> Result<KeyPair, PkiError>,
 ) -> Result<KeyPair, PkiError> {
     match fs::read_to_string(path) {
+        // Others could have put a key of their own here, so its mode and owner are checked first.
         Ok(pem) => {
             refuse_writable(path)?;
             KeyPair::from_pem(&pem).map_err(|source| PkiError::Key {
@@ -205,6 +209,8 @@ fn open_key(
             })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // The file is written whole or not at all, so a process that is killed leaves no half
+            // key.
             let key = generate()?;
             write_private(path, key.serialize_pem().as_bytes())?;
             Ok(key)
@@ -250,6 +256,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let pki = open_in(&dir.path().join("new"));
+        // The umask of the process must not matter.
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(pki.signing_key_path()), 0o600);
         assert_eq!(mode(&pki.ca_path().with_file_name("ca-key.pem")), 0o600);
@@ -264,6 +271,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let path = open_in(dir.path()).signing_key_path().to_owned();
+        // Writable by the group.
         fs::set_permissions(&path, PermissionsExt::from_mode(0o620)).unwrap();
         let told = Pki::open(&StateDir::at(dir.path()))
             .unwrap_err()

@@ -174,6 +174,7 @@ fn authorizers(pki: &Pki, options: &SandboxOptions) -> Result<Authorizers, Start
     } else {
         Vec::new()
     };
+    // Names identify authorizers, those of the demonstration included.
     let is_named = |list: &[Authorizer], name: &str| list.iter().any(|other| other.name == name);
     for authorizer in &options.authorizers {
         if is_named(&list, &authorizer.name) {
@@ -188,6 +189,7 @@ fn authorizers(pki: &Pki, options: &SandboxOptions) -> Result<Authorizers, Start
     let authorizers = Authorizers::new(list, default)
         .within(options.strict_arns.clone())
         .with_anonymous(options.anonymous);
+    // A missing program fails the start, and not the first client.
     let found = authorizers.find();
     found.map_err(|(authorizer, missing)| StartError::Lambda {
         authorizer,
@@ -222,6 +224,7 @@ fn ready(
     pki: &Pki,
     authorizers: &Authorizers,
 ) -> Ready {
+    // Facts for scripts: no private key, only paths to them.
     let addresses = bound.listeners.iter();
     Ready {
         endpoint: net::ENDPOINT.into(),

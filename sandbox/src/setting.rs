@@ -79,6 +79,7 @@ mod tests {
     where
         T: Display + Debug + PartialEq + FromStr<Err = SettingError> + Serialize + DeserializeOwned,
     {
+        // Each value reads what it writes, in flags and in JSON.
         for value in all {
             let word = value.to_string();
             assert_eq!(word.parse().as_ref(), Ok(value));

@@ -53,7 +53,7 @@ pub struct AnswerError(Vec<AnswerFault>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerFault {
-    /// The Lambda said no.
+    /// The Lambda denied: `isAuthenticated` is false.
     #[error("isAuthenticated is false")]
     NotAuthenticated,
     /// JSON null: what a handler without a `return` gives.
@@ -77,7 +77,7 @@ pub enum AnswerFault {
     /// A field of another type.
     #[error("{field} must be {wanted}")]
     Type {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
         /// Type that it must have.
         wanted: &'static str,
@@ -88,7 +88,7 @@ pub enum AnswerFault {
     /// A field that is there under a similar name.
     #[error("{field} is missing; {found:?} isn't it: the names of fields must be exact")]
     Misspelled {
-        /// The field.
+        /// Name of the field that is missing.
         field: &'static str,
         /// The name that was found in its place.
         found: Box<str>,
@@ -102,7 +102,7 @@ pub enum AnswerFault {
     /// A document of more than 2048 characters.
     #[error("policy document {number} has {length} characters; at most 2048 are allowed")]
     DocumentTooLong {
-        /// Which one, from 1.
+        /// Number of the document, from 1.
         number: usize,
         /// Number of characters.
         length: usize,
@@ -110,15 +110,15 @@ pub enum AnswerFault {
     /// A document that can't be evaluated.
     #[error("policy document {number}: {error}")]
     Document {
-        /// Which one, from 1.
+        /// Number of the document, from 1.
         number: usize,
-        /// Why not.
+        /// Mistake in the document.
         error: PolicyError,
     },
     /// Seconds out of range.
     #[error("{field} is {seconds}; it must be 300 to 86400")]
     Seconds {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
         /// Value of the field.
         seconds: i64,

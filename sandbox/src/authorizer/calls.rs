@@ -29,7 +29,7 @@ pub struct LambdaLimits {
     pub timeout: Duration,
 }
 
-/// Why a Lambda wasn't called.
+/// Reason why a Lambda wasn't called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueueFault {

@@ -19,13 +19,13 @@ pub enum Refusal {
     /// A `%` without two hex digits, or bytes that aren't UTF-8.
     #[error("the parameters of the user name are not valid percent-encoding")]
     PercentEncoding,
-    /// The same parameter twice.
+    /// A parameter that stands there more than once; holds its name.
     #[error("the user name has the parameter {0:?} more than once")]
     RepeatedParameter(String),
-    /// None is named and none is the default.
+    /// The user name has no authorizer's name, and there is no default.
     #[error("the user name has no x-amz-customauthorizer-name, and there is no default authorizer")]
     NoAuthorizerNamed,
-    /// No such authorizer.
+    /// No authorizer has this name; holds the name that was sent.
     #[error("there is no authorizer {:?}", shortened(.0))]
     UnknownAuthorizer(String),
     /// The authorizer's status is `INACTIVE`; holds the name.
@@ -36,9 +36,9 @@ pub enum Refusal {
         "the authorizer {authorizer:?} wants a signed token, and the parameter {token_key_name:?} is missing"
     )]
     MissingToken {
-        /// The authorizer.
+        /// Name of the authorizer.
         authorizer: String,
-        /// The parameter.
+        /// Name of the parameter that is missing.
         token_key_name: String,
     },
     /// Signing is on and the signature isn't there.
@@ -46,25 +46,25 @@ pub enum Refusal {
         "the authorizer {authorizer:?} wants a signed token, and x-amz-customauthorizer-signature is missing"
     )]
     MissingSignature {
-        /// The authorizer.
+        /// Name of the authorizer.
         authorizer: String,
     },
     /// The signature is no signature of this token.
     #[error("the authorizer {authorizer:?} refused the token signature: {fault}")]
     Signature {
-        /// The authorizer.
+        /// Name of the authorizer.
         authorizer: String,
         /// Fault that was found.
         fault: SignatureFault,
     },
-    /// The Lambda said no.
+    /// The Lambda denied: `isAuthenticated` is false. Holds the name of the authorizer.
     #[error("the Lambda of the authorizer {0:?} answered isAuthenticated=false")]
     NotAuthenticated(String),
     /// The Lambda wasn't called, because too many calls ran or waited: no decision about the
     /// client.
     #[error("the Lambda of the authorizer {authorizer:?} wasn't called: {fault}")]
     NotCalled {
-        /// The authorizer.
+        /// Name of the authorizer.
         authorizer: String,
         /// Fault of the queue.
         fault: QueueFault,
@@ -72,17 +72,17 @@ pub enum Refusal {
     /// The Lambda gave no answer.
     #[error("the Lambda of the authorizer {authorizer:?} failed: {fault}")]
     Lambda {
-        /// The authorizer.
+        /// Name of the authorizer.
         authorizer: String,
         /// Fault that was found.
         fault: LambdaFault,
     },
-    /// The Lambda said something that AWS IoT doesn't take.
+    /// The Lambda gave an answer that AWS IoT doesn't take.
     #[error("the answer of the Lambda of the authorizer {authorizer:?} isn't usable: {error}")]
     Answer {
-        /// The authorizer.
+        /// Name of the authorizer.
         authorizer: String,
-        /// All that is wrong with it.
+        /// All faults of the answer.
         error: AnswerError,
     },
 }

@@ -13,7 +13,7 @@ pub struct PublicKey {
     der: Vec<u8>,
 }
 
-/// Why a public key isn't taken.
+/// Reason why a public key isn't accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublicKeyError {

@@ -19,19 +19,19 @@ pub enum ConfigError {
     /// The file can't be read.
     #[error("{}: {source}", Escaped(path.display()))]
     Read {
-        /// The file.
+        /// Path of the config file.
         path: PathBuf,
-        /// Error that was found.
+        /// Error of the system.
         source: io::Error,
     },
-    /// Something in it isn't right.
+    /// A key or a value of the file isn't valid.
     #[error("{}:{line}: {}{}", Escaped(path.display()), Key(key), Escaped(problem))]
     Invalid {
-        /// The file.
+        /// Path of the config file.
         path: PathBuf,
-        /// From 1.
+        /// Line of the problem, from 1.
         line: usize,
-        /// Empty where the problem names it, or isn't with one key.
+        /// Key of the problem; empty if the problem names it, or isn't about one key.
         key: String,
         /// Problem of the value.
         problem: ConfigProblem,
@@ -51,7 +51,7 @@ pub enum ConfigProblem {
     /// The same name again.
     #[error("there is an authorizer of that name already")]
     DuplicateName,
-    /// Holds the first one.
+    /// A second authorizer with `default = true`; holds the name of the first one.
     #[error("{0:?} is the default already; there can be one")]
     SecondDefault(String),
     /// Signing is on, and the parameter that carries the token has no name.
@@ -66,44 +66,44 @@ pub enum ConfigProblem {
     /// A file that can't be read.
     #[error("{}: {source}", Escaped(path.display()))]
     File {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Error that was found.
+        /// Error of the system.
         source: io::Error,
     },
-    /// A key that isn't taken.
+    /// A public key that can't verify tokens.
     #[error("{0}")]
     PublicKey(PublicKeyError),
     /// `exec` without a program.
     #[error("exec needs a program: [\"python3\", \"handler.py\"]")]
     NoProgram,
-    /// `handler`, `runtime` or `code`.
+    /// `handler`, `runtime` and `code` name no handler.
     #[error("{0}")]
     Handler(HandlerError),
-    /// `url`.
+    /// `url` isn't the URL of a Lambda.
     #[error("{0}")]
     Url(LambdaUrlError),
     /// `static`: a file that holds no JSON.
     #[error("{}: not JSON: {}", Escaped(path.display()), Escaped(error))]
     NotJson {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Error that was found.
+        /// Error of the JSON parser.
         error: serde_json::Error,
     },
     /// `static`: an answer that AWS IoT would not take.
     #[error("{0}")]
     Answer(AnswerError),
-    /// `faults`.
+    /// A text in `faults` that is no fault.
     #[error("{0}")]
     Fault(FaultError),
-    /// `strict_arns`.
+    /// `strict_arns` isn't `REGION:ACCOUNT`.
     #[error("{0}")]
     Scope(ArnScopeError),
-    /// `time_scale`.
+    /// `time_scale` isn't 1 to 1,000.
     #[error("it must be 1 to 1000")]
     TimeScale,
-    /// `max_connections`.
+    /// `max_connections` isn't 1 to 1,000,000.
     #[error("it must be 1 to 1000000")]
     MaxConnections,
 }

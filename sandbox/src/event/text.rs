@@ -24,6 +24,7 @@ impl LogLine {
 
     fn explain(&self, mut text: String) -> String {
         let decision = self.event.decision();
+        // The first line of an explanation is often part of the log line already.
         for reason in decision.map(Decision::explanation).unwrap_or_default() {
             let reason = Shown(&reason).to_string();
             if !text.contains(&reason) {
@@ -37,6 +38,7 @@ impl LogLine {
 
 impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The time of day in UTC; a log of tests needs no date.
         let seconds = self
             .at
             .duration_since(UNIX_EPOCH)
@@ -61,6 +63,8 @@ impl fmt::Display for Event {
                 outcome,
                 took,
             } => {
+                // Each line begins with a word of ten columns, so that the client ids are below
+                // each other.
                 write!(f, "connect   {}  ", Shown(client_id))?;
                 if let Some(authorizer) = authorizer {
                     write!(f, "{} ", Shown(authorizer))?;
@@ -105,6 +109,7 @@ impl fmt::Display for Event {
                 topic,
                 outcome,
             } => {
+                // A will is published by the server, so the line says where it comes from.
                 let word = if *is_will { "will     " } else { "publish  " };
                 write!(f, "{word} {}  {}  ", Shown(client_id), Shown(topic))?;
                 match outcome {
@@ -140,6 +145,7 @@ impl fmt::Display for Event {
                 count,
                 reason,
             } => {
+                // Losses are counted, and not logged one by one: a full queue may lose thousands.
                 let messages = if *count == 1 { "message" } else { "messages" };
                 let (client_id, topic) = (Shown(client_id), Shown(topic));
                 write!(
@@ -194,6 +200,7 @@ impl fmt::Display for DecisionMark {
             Self::Allow => (ALLOW, GREEN),
             Self::Refuse => (REFUSE, RED),
         };
+        // Only the decision has colour, so no text of a client can pass for one.
         if f.alternate() {
             write!(f, "{colour}{text}{NO_COLOUR}")
         } else {
@@ -222,6 +229,7 @@ impl fmt::Display for Reason<'_> {
 
 /// Writes at most so many characters, escaped.
 fn cut(text: &str, most: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // Cut between characters, then escaped: a cut escape would be text again.
     match text.char_indices().nth(most) {
         Some((end, _)) => write!(f, "{}..", Escaped(text.get(..end).unwrap_or_default())),
         None => write!(f, "{}", Escaped(text)),
@@ -274,6 +282,7 @@ mod tests {
             sid: None,
             resource: "client/mqtt5-sample-*".into(),
         };
+        // Allowed: the summary of the policy stands for the reason.
         let event = connect(Outcome::Allowed((
             "connect as mqtt5-sample-*".into(),
             Decision::Allowed(by.clone()),
@@ -300,6 +309,7 @@ mod tests {
 
     #[test]
     fn the_decision_is_in_colour_and_no_text_of_a_client_or_a_lambda() {
+        // Texts of a client and of a Lambda that look like decisions stay without colour.
         let refused = || Outcome::Refused {
             reason_code: Some(ReasonCode::NotAuthorized),
             reason: "→ allow".into(),
@@ -359,6 +369,7 @@ mod tests {
 
     #[test]
     fn what_a_client_sent_stays_on_one_line() {
+        // A line feed, marks of text direction and line separation, and a terminal escape.
         let client_id = "a\nb\u{202e}c\u{2028}d\u{1b}[2J".into();
         let event = Event::Unsubscribe {
             client_id,
@@ -370,6 +381,7 @@ mod tests {
             "{line}"
         );
         assert!(line.ends_with("x..") && line.len() < 350);
+        // Output of a Lambda is shown whole, with tabs as spaces.
         let text = "x".repeat(65_536);
         let printed = Event::Lambda {
             authorizer: "A".into(),

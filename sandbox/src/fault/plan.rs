@@ -22,6 +22,7 @@ pub(crate) enum TimedFault {
 impl FaultPlan {
     pub(crate) fn new(mut faults: Vec<Fault>) -> Self {
         // A program may construct what no flag and no file can: a reason with control characters.
+        // Escaped here once, so that no sender of a CONNACK has to.
         for fault in &mut faults {
             if let Fault::ConnAck {
                 reason_string: Some(reason),
@@ -80,6 +81,7 @@ impl FaultPlan {
 
     /// The timed fault that comes first, counted from the CONNACK.
     pub(crate) fn timed(&self) -> Option<(Duration, TimedFault)> {
+        // Only the earliest can happen: it ends the connection.
         let timed = self.faults.iter().filter_map(|fault| match fault {
             Fault::Disconnect { reason_code, after } => {
                 Some((*after, TimedFault::Disconnect(*reason_code)))

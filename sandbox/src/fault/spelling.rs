@@ -11,6 +11,7 @@ use crate::fault::{CertificateFault, Fault, FaultError, ValueProblem};
 impl Fault {
     /// Spellings of all faults; `T` is a time such as `500ms`.
     pub fn spellings() -> impl Iterator<Item = &'static str> {
+        // One table for parsing, writing and help, so that the three can't differ.
         let plain = PLAIN.iter().map(|(spelling, _)| *spelling);
         plain.chain(WITH_VALUE.iter().map(|row| row.spelling))
     }
@@ -95,6 +96,7 @@ impl FromStr for Fault {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
+        // Whole words first, then prefixes with a value.
         if let Some((_, fault)) = PLAIN.iter().find(|(spelling, _)| *spelling == text) {
             return Ok(fault.clone());
         }
@@ -102,6 +104,8 @@ impl FromStr for Fault {
             .iter()
             .find_map(|row| Some((row, text.strip_prefix(row.prefix)?)));
         let (row, value) = row.ok_or_else(|| FaultError::Unknown(text.into()))?;
+        // A value that is wrong is answered with the spelling of its fault, not with the whole
+        // list.
         (row.parse)(value).map_err(|problem| FaultError::Value {
             fault: text.into(),
             problem,
@@ -111,6 +115,7 @@ impl FromStr for Fault {
 }
 
 fn connack(value: &str) -> Result<Fault, ValueProblem> {
+    // The reason may contain colons: only the first one separates.
     let (code, reason) = value
         .split_once(':')
         .map_or((value, None), |(code, reason)| (code, Some(reason)));
@@ -131,6 +136,7 @@ fn disconnect(value: &str) -> Result<Fault, ValueProblem> {
     let (code, after) = value.split_once('@').ok_or(ValueProblem::NoTime)?;
     let reason_code = reason_code(code)?;
     let packet = PacketType::Disconnect;
+    // Any code that a server may send in DISCONNECT, so 0x00 and other successes, too.
     if !reason_code.is_legal_in(packet, Sender::Server) {
         return Err(ValueProblem::Illegal {
             reason_code,
@@ -154,6 +160,7 @@ fn proxy(value: &str) -> Result<Fault, ValueProblem> {
 /// A code that refuses, and that a server may send in this packet.
 fn refusal(code: &str, packet: PacketType) -> Result<ReasonCode, ValueProblem> {
     let reason_code = reason_code(code)?;
+    // Below 0x80 a code grants the request, and isn't a refusal (§2.4).
     if !reason_code.is_error() || !reason_code.is_legal_in(packet, Sender::Server) {
         return Err(ValueProblem::Illegal {
             reason_code,
@@ -164,6 +171,7 @@ fn refusal(code: &str, packet: PacketType) -> Result<ReasonCode, ValueProblem> {
 }
 
 fn reason_code(text: &str) -> Result<ReasonCode, ValueProblem> {
+    // Hexadecimal with 0x as in the standard, decimal without.
     let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let code = hex.map_or_else(|| text.parse(), |digits| u8::from_str_radix(digits, 16));
     code.ok()
@@ -186,6 +194,7 @@ const LONGEST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = |code: &ReasonCode| format!("0x{:02x}", code.code());
+        // humantime writes "1s 500ms"; a flag has no spaces.
         let time = |duration: &Duration| {
             humantime::format_duration(*duration)
                 .to_string()
@@ -210,6 +219,7 @@ impl fmt::Display for Fault {
             Self::Reset { after } => write!(f, "reset@{}", time(after)),
             Self::Proxy(status) => write!(f, "proxy={status}"),
             Self::Delay(delay) => write!(f, "delay={}", time(delay)),
+            // A fault that is one word is written as the table has it.
             plain => {
                 let row = PLAIN.iter().find(|(_, fault)| fault == plain);
                 f.write_str(row.map_or("", |(spelling, _)| spelling))
@@ -225,6 +235,7 @@ mod tests {
     #[test]
     fn every_spelling_parses_and_is_written_the_same() {
         for spelling in Fault::spellings() {
+            // Placeholders of the help text become values.
             let text = spelling
                 .replace("[:reason]", ":why not")
                 .replace('T', "1s500ms");
@@ -244,6 +255,7 @@ mod tests {
 
     #[test]
     fn a_reason_that_a_terminal_would_obey_is_refused() {
+        // An escape sequence, a line feed, a mark that turns the direction of text, and NUL.
         for reason in ["a\u{1b}[2J", "a\nb", "\u{202e}a", "a\0"] {
             let error = format!("connack=0x87:{reason}").parse::<Fault>();
             assert!(
@@ -262,6 +274,8 @@ mod tests {
     #[test]
     fn a_code_that_may_not_stand_in_that_packet_is_refused() {
         for text in [
+            // Each code is valid in another packet, or from a client only; 0x00, 0x01 and 0x10
+            // refuse nothing.
             "connack=0x00",
             "connack=0x8b",
             "suback=0x01",
@@ -286,6 +300,7 @@ mod tests {
     fn a_code_is_hexadecimal_or_decimal() {
         assert_eq!("suback=135".parse::<Fault>(), "suback=0x87".parse());
         for text in [
+            // Empty, without digits, a number that is no reason code, too large, and no number.
             "suback=",
             "suback=0x",
             "suback=0x03",
@@ -302,6 +317,7 @@ mod tests {
 
     #[test]
     fn a_proxy_refuses_with_an_error_of_http() {
+        // Empty, a success, beyond HTTP, and no number.
         for text in ["proxy=", "proxy=200", "proxy=600", "proxy=x"] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
             assert_eq!(
@@ -314,6 +330,8 @@ mod tests {
     #[test]
     fn a_time_needs_its_unit_and_has_an_end() {
         for text in [
+            // Without a unit, empty, above a day, unreadable, too large for the clock, and a
+            // DISCONNECT without a time.
             "delay=5",
             "delay=",
             "delay=25h",

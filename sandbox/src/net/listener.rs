@@ -32,6 +32,7 @@ pub(crate) async fn bind(
     address: Option<IpAddr>,
     port: u16,
 ) -> Result<Bound, (SocketAddr, io::Error)> {
+    // One address was asked for: exactly that one is used.
     if let Some(address) = address {
         let listener = listen(address, port)?;
         let local = listener
@@ -42,6 +43,8 @@ pub(crate) async fn bind(
             listeners: vec![listener],
         });
     }
+    // Both addresses need the same port. If the system chose it for the first, it may be in use on
+    // the second: then it is asked for another.
     let mut tries = 0;
     loop {
         let v4 = listen(Ipv4Addr::LOCALHOST.into(), port)?;
@@ -120,6 +123,8 @@ fn admit(
     shared: &Arc<Shared>,
     connections: &mut JoinSet<()>,
 ) {
+    // Over the limit the socket is closed at once: a TLS handshake to refuse it properly would cost
+    // more than it.
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
         return shared.emit(Event::Rejected {
             peer: address,
@@ -129,6 +134,8 @@ fn admit(
     let (tls, shared) = (tls.map(Arc::clone), Arc::clone(shared));
     connections.spawn(async move {
         let _permit = permit;
+        // The slot bounds clients without CONNACK: a new one takes the place of the one that has
+        // waited longest.
         let slot = shared.handshake_slots.take();
         if let Some(status) = shared.settings.faults.proxy() {
             let reason = match proxy::refuse(stream, status).await {

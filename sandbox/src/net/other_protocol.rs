@@ -25,6 +25,7 @@ pub(crate) enum OtherProtocol {
 impl OtherProtocol {
     /// The protocol of the first bytes at a port of MQTT; `None` if they may be MQTT.
     pub(crate) fn instead_of_mqtt(bytes: &[u8]) -> Option<Self> {
+        // TLS first: it is the usual mistake at a plain port.
         if is_tls(bytes) {
             Some(Self::Tls)
         } else if is_http(bytes) {
@@ -85,6 +86,7 @@ mod tests {
             (http, Some(OtherProtocol::Http), Some(OtherProtocol::Http)),
             (mqtt, None, Some(OtherProtocol::PlainMqtt)),
             (b"", None, None),
+            // Too short to tell.
             (b"GE", None, None),
         ] {
             assert_eq!(OtherProtocol::instead_of_mqtt(bytes), at_mqtt, "{bytes:?}");

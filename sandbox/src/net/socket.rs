@@ -111,8 +111,10 @@ impl<T: Transport> Socket<T> {
         let shared = Arc::clone(&self.shared);
         let mut in_turn = None;
         loop {
+            // Handle what there is, send, then sleep until something happens.
             self.turn();
             drop(in_turn.take());
+            // The turn may have ended the connection: what is in the output is still sent.
             if let Some(close) = self.connection.output.close {
                 return self.close(close).await;
             }
@@ -168,9 +170,11 @@ impl<T: Transport> Socket<T> {
             let buffered = self.input.capacity() + self.connection.output.bytes.capacity();
             self.connection.report_buffers(buffered, hub, now.instant);
         }
+        // With its CONNACK a client has no handshake any more.
         if !self.connection.is_pending() {
             self.slot = None;
         }
+        // After unlocking: the callback of the log may take its time.
         for event in self.connection.output.events.drain(..) {
             self.shared.emit(event);
         }
@@ -187,6 +191,7 @@ impl<T: Transport> Socket<T> {
         }
         if self.has_output() {
             let delay = self.shared.settings.faults.delay().unwrap_or_default();
+            // The delay counts from the first byte that waits: later bytes don't extend it.
             self.write_at.get_or_insert(now.instant + delay);
         }
     }
@@ -204,12 +209,14 @@ impl<T: Transport> Socket<T> {
             self.connection.is_pending() && self.verdict.is_some() && self.input.len() < READ_SIZE;
         let wants_input = (self.connection.wants_input() || watches) && !more;
         let writes = self.write_at.is_some_and(|at| at <= instant());
+        // A delayed write is a deadline like those of the connection.
         let deadline = [
             self.connection.poll_timeout(),
             self.write_at.filter(|_| !writes),
         ];
         let deadline = deadline.into_iter().flatten().min();
         let output = &mut self.connection.output.bytes;
+        // Memory of a large packet is given back while the connection is idle.
         shrink(&mut self.input);
         shrink(output);
         if wants_input {
@@ -267,6 +274,7 @@ impl<T: Transport> Socket<T> {
         let hub = &mut self.shared.hub();
         let now = now();
         self.connection.handle_input(&mut self.input, hub, now);
+        // Too few bytes for MQTT to be sure: the client is ended all the same.
         if self.connection.output.close.is_none() {
             // Its bytes could be the beginning of a long packet.
             self.input.clear();

@@ -70,6 +70,8 @@ impl Tls {
         selects_alpn: bool,
         strict_sni: bool,
     ) -> Result<Self, rustls::Error> {
+        // TLS 1.2 and 1.3, as AWS IoT; clients are authenticated by the authorizers, not by
+        // certificates.
         let mut config =
             ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()?
@@ -99,6 +101,7 @@ impl Tls {
             return Err(other.into());
         }
 
+        // The ClientHello is read before anything is decided, so the alert can say what was wrong.
         let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let offered: Option<Vec<Vec<u8>>> = start
             .client_hello()
@@ -109,6 +112,7 @@ impl Tls {
             Some(name) => Some(SniFault::Other(name.into())),
             None => Some(SniFault::Missing),
         };
+        // The alert is written by hand: rustls has no way to refuse by server name.
         if let Some(fault) = sni_fault.as_ref().filter(|_| self.strict_sni) {
             start.io.write_all(&UNRECOGNIZED_NAME).await?;
             start.io.shutdown().await?;

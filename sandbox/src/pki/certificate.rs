@@ -34,6 +34,8 @@ pub(super) fn issue(
     let key = KeyPair::generate()?;
     let certificate = match fault {
         Some(CertificateFault::UnknownCa) => {
+            // An authority of the same name with another key: clients find the issuer, and the
+            // signature is wrong.
             let unknown = KeyPair::generate()?;
             params.signed_by(&key, &Issuer::new(authority_params()?, unknown))?
         }
@@ -88,6 +90,8 @@ fn server_params(fault: Option<CertificateFault>) -> Result<CertificateParams, E
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     let now = SystemTime::now();
+    // Each fault is a day off, so that no clock of a client hides it. A valid certificate begins a
+    // day early for clocks that are late.
     let (not_before, not_after) = match fault {
         Some(CertificateFault::Expired) => (now - 30 * DAY, now - DAY),
         Some(CertificateFault::NotYet) => (now + DAY, now + 30 * DAY),

@@ -169,7 +169,7 @@ fn pointer_to_string(value: &Value, text: &str) -> Option<String> {
 /// Mistakes of all documents together.
 fn of_policy(policy: &Policy, client_id: Option<&str>, time: SystemTime) -> Vec<PolicyProblem> {
     let mut problems = Vec::new();
-    // No statement allows any client: then the client id is beside the point.
+    // If no client may connect, the client id doesn't matter.
     if !allows_somewhere(policy, Action::Connect) {
         problems.push(PolicyProblem::NoConnect);
     } else if let Some(client_id) = client_id {

@@ -46,7 +46,6 @@ impl ClientAliases {
                 most: self.most,
             }
             .into()),
-            // No alias: nothing to remember.
             (Some(topic), None) => Ok(topic),
             (Some(topic), Some(alias)) => {
                 // The name sets the alias, or replaces its topic.

@@ -16,7 +16,7 @@ impl Open {
     /// Ends the connection: detaches the session, publishes the will and writes the log line.
     pub(crate) fn close(mut self, reason: &CloseReason, turn: &mut Turn<'_>) {
         let (attached, expiry) = (self.attached, self.session_expiry);
-        // The session first: whether the will waits depends on what becomes of it.
+        // The session first: the will waits only if the session goes on.
         let outcome = turn.hub.detach(&self.client_id, attached, expiry, turn.now);
         // [MQTT-3.1.2-8] [MQTT-3.1.2-10]
         if let Some(will) = self.will.take().filter(|_| reason.publishes_will()) {

@@ -203,7 +203,7 @@ impl Connection {
 
     /// Handles the end of the sandbox.
     pub(crate) fn handle_shutdown(&mut self, hub: &mut Hub, now: Timestamp) {
-        // DISCONNECT has "shutting down", CONNACK "unavailable". (§2.4)
+        // DISCONNECT has "shutting down", CONNACK "unavailable" (§2.4).
         let code = match self.state {
             State::Open(_) => ReasonCode::ServerShuttingDown,
             _ => ReasonCode::ServerUnavailable,

@@ -68,7 +68,6 @@ impl Limit {
             Self::TopicAlias { .. } => ReasonCode::TopicAliasInvalid,
             Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
             Self::SubscriptionIdentifiers => ReasonCode::SubscriptionIdentifiersNotSupported,
-            // Numbers and rates: Quota exceeded.
             Self::Connects
             | Self::Payload { .. }
             | Self::Request { .. }

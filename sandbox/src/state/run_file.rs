@@ -39,6 +39,7 @@ impl RunFile {
     pub(crate) fn create(state_dir: &StateDir, ready: &Ready) -> Result<Self, StateError> {
         let dir = state_dir.run_dir();
         create_private_dir(&dir)?;
+        // Here and not in `find`: only a sandbox that starts may change the folder.
         remove_stale(&dir);
         let written = write_locked(&dir, ready);
         let (path, lock) = written.map_err(|source| StateError::Io { path: dir, source })?;
@@ -54,6 +55,7 @@ impl Drop for RunFile {
 }
 
 pub(super) fn find(dir: &Path) -> Result<Vec<RunningSandbox>, StateError> {
+    // Without the folder no sandbox has run yet, which isn't an error.
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -81,6 +83,7 @@ fn read(path: &Path) -> Result<Option<RunningSandbox>, StateError> {
     let Ok(file) = File::open(path) else {
         return Ok(None);
     };
+    // Whoever gets the lock shows that its owner is gone.
     if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
         return Ok(None);
     }
@@ -108,6 +111,7 @@ fn write_locked(dir: &Path, ready: &Ready) -> io::Result<(PathBuf, File)> {
     file.lock()?;
     serde_json::to_writer(&mut file, ready)?;
     file.flush()?;
+    // A hard link fails if the name is taken, unlike a rename.
     let mut path = dir.join(format!("{}.json", ready.pid));
     if fs::hard_link(&unnamed, &path).is_ok() {
         fs::remove_file(&unnamed)?;
@@ -126,6 +130,7 @@ fn remove_stale(dir: &Path) {
         return;
     };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        // Only files that a sandbox would have written, and only if nobody holds their lock.
         let is_ours = is_named(&path)
             || path
                 .extension()
@@ -167,6 +172,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state_dir = StateDir::at(dir.path());
         assert_eq!(state_dir.running().unwrap(), []);
+        // Two sandboxes of one process: the second has its port in the name of its file.
         let first = RunFile::create(&state_dir, &ready(7, 1)).unwrap();
         let second = RunFile::create(&state_dir, &ready(7, 2)).unwrap();
         let ports = || {
@@ -195,6 +201,7 @@ mod tests {
             serde_json::to_string(&ready(7, 1)).unwrap(),
         )
         .unwrap();
+        // Not locked, as after SIGKILL, and not even whole.
         fs::write(state_dir.run_dir().join("8.json"), "half a f").unwrap();
         assert_eq!(state_dir.running().unwrap(), []);
         let _next = RunFile::create(&state_dir, &ready(9, 1)).unwrap();

@@ -11,13 +11,13 @@ use crate::shell::shell_quoted;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// Nothing says where it could be.
+    /// No option and no environment variable names a folder for it.
     #[error("no state directory: neither DUNLIN_STATE_DIR nor XDG_STATE_HOME nor HOME is set")]
     NoHome,
     /// Others can write to it, so that its keys could be theirs.
     #[error("others can write to {}; to mend it: chmod {mode} {}", Escaped(path.display()), Escaped(shell_quoted(&path.to_string_lossy())))]
     Writable {
-        /// Which file or directory.
+        /// Path of the file or directory.
         path: PathBuf,
         /// The mode for `chmod`: octal digits, or a change such as `o-w`.
         mode: &'static str,
@@ -25,7 +25,7 @@ pub enum StateError {
     /// Another user owns it, so that its keys could be theirs. Files of root are trusted.
     #[error("{} belongs to another user (uid {owner})", Escaped(path.display()))]
     NotOwned {
-        /// Which file or directory.
+        /// Path of the file or directory.
         path: PathBuf,
         /// The id of the user who owns it.
         owner: u32,
@@ -33,9 +33,9 @@ pub enum StateError {
     /// The file or directory can't be created, read or written.
     #[error("{}: {source}", Escaped(path.display()))]
     Io {
-        /// Which file or directory.
+        /// Path of the file or directory.
         path: PathBuf,
-        /// Why.
+        /// Error of the system.
         source: io::Error,
     },
 }

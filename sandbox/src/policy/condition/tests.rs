@@ -58,7 +58,8 @@ fn set_operators_on_connect_attributes_are_those_of_iam() {
             .map(|attributes| holds_for(json!({operator: session_only()}), attributes));
         assert_eq!(found, expected, "{operator}");
     }
-    // All of no values is true; no value is one of an empty list.
+    // ForAllValues holds for a request without values, and for no other if the policy's list is
+    // empty.
     let nothing = json!({"ForAllValues:StringEquals": {"iot:ConnectAttributes": []}});
     assert!(holds_for(nothing.clone(), none) && !holds_for(nothing, will));
 }

@@ -120,8 +120,8 @@ impl Hub {
             };
             if session.outgoing.fits(message, 1, max_bytes) {
                 copies.insert(client_id, 1);
-            // QoS 0 may be lost, so it refuses nobody.
             } else if message.qos.min(wanted.qos) > QoS::AtMostOnce {
+                // Only from QoS 1 on: a copy of QoS 0 may be lost.
                 return Err(PublishRefused::SubscriberFull);
             }
         }

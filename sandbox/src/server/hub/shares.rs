@@ -80,8 +80,7 @@ impl Hub {
     /// Client of a shared subscription whose turn it is: one that is connected, or else any.
     fn share_member_in_turn(&self, filter: &Arc<str>) -> Option<&Arc<str>> {
         let subscribers = self.subscribers.get(filter)?;
-        // Nobody has space, so one queue overflows: that of a connected client, which may free
-        // space soonest.
+        // Asked only if no client has space: a connected one may free some soonest.
         let is_connected = |member: &&Arc<str>| {
             self.sessions
                 .get(*member)

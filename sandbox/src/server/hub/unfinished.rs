@@ -74,8 +74,8 @@ impl Hub {
             self.add_timer(&client_id);
         }
 
-        // Wills and messages of sessions that have ended.
-        // Publishing a will may end further sessions, whose rest joins this queue.
+        // Wills and messages of sessions that have ended. Publishing a will may end further
+        // sessions, whose wills and messages join this queue.
         while let Some(unfinished) = self.unfinished.pop_front() {
             events.extend(self.finish(unfinished, now));
         }
