@@ -17,8 +17,8 @@ use crate::server::retained::RetainedFull;
 use crate::server::session::{ConnectionId, DeliveryOptions, PushOutcome, Subscription};
 use crate::server::topics;
 
-/// Subscriptions that match one message: each client once for each of its own, and the filters of
-/// the shared ones.
+/// Subscriptions that match one message: each client once, with the options of all its ordinary
+/// subscriptions, and the filters of the shared ones.
 #[derive(Debug, Default)]
 struct Matching {
     wanted: Vec<(Arc<str>, DeliveryOptions)>,
@@ -48,51 +48,30 @@ impl Hub {
         message: &Arc<Message>,
         now: Instant,
     ) -> Result<usize, PublishRefused> {
+        // Subscriptions that the message matches. The fault "no-deliver" acknowledges, and routes to
+        // nobody.
         let topic = message.topic();
+        let name = TopicName::new(&topic).ok();
+        let name = name.filter(|_| !self.settings.faults.has(&Fault::NoDeliver));
+        let matching = name.map_or_else(Matching::default, |name| self.matching(name, message));
+
+        // A refusal comes before any change, so a refused message is neither retained nor queued.
+        // One bound holds for all copies of the message: the copies themselves fill the memory.
+        let max_bytes = self.memory.queue_limit();
+        if self.settings.when_queue_full() == WhenQueueFull::Refuse {
+            self.check_queues(&matching, message, max_bytes)?;
+        }
         if message.retain {
             // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
             self.retained.keep(&topic, message, now)?;
         }
-        let name = TopicName::new(&topic);
-        match name {
-            // The fault "no-deliver" acknowledges, and routes to nobody.
-            Ok(name) if !self.settings.faults.has(&Fault::NoDeliver) => {
-                self.route(name, message, now)
-            }
-            _ => Ok(0),
-        }
-    }
-
-    fn route(
-        &mut self,
-        topic: TopicName<'_>,
-        message: &Arc<Message>,
-        now: Instant,
-    ) -> Result<usize, PublishRefused> {
-        let Matching { mut wanted, shares } = self.matching(topic, message);
-
-        // A client with several matching subscriptions gets one copy.
-        wanted.sort_by(|(a, _), (b, _)| a.cmp(b));
-        wanted.dedup_by(|(client_id, other), (first, merged)| {
-            let is_same = client_id == first;
-            if is_same {
-                merged.merge(core::mem::take(other));
-            }
-            is_same
-        });
-
-        // One bound for all copies of the message: the copies themselves fill the memory.
-        let max_bytes = self.memory.queue_limit();
-        if self.settings.when_queue_full() == WhenQueueFull::Refuse {
-            self.check_queues(&wanted, &shares, message, max_bytes)?;
-        }
 
         // The number of clients whose queue took the message.
         let mut receivers = 0;
-        for (client_id, wanted) in wanted {
+        for (client_id, wanted) in matching.wanted {
             receivers += usize::from(self.queue(&client_id, message, wanted, None, max_bytes, now));
         }
-        for share in shares {
+        for share in matching.shares {
             receivers += usize::from(self.queue_for_share(&share, message, max_bytes, now));
         }
         self.limit_messages(now);
@@ -107,14 +86,13 @@ impl Hub {
     /// subscription has.
     fn check_queues(
         &self,
-        wanted: &[(Arc<str>, DeliveryOptions)],
-        shares: &[Arc<str>],
+        matching: &Matching,
         message: &Message,
         max_bytes: usize,
     ) -> Result<(), PublishRefused> {
         // Copies for ordinary subscriptions: one for each client.
         let mut copies: HashMap<&str, usize> = HashMap::new();
-        for (client_id, wanted) in wanted {
+        for (client_id, wanted) in &matching.wanted {
             let Some(session) = self.sessions.get(client_id) else {
                 continue;
             };
@@ -127,7 +105,7 @@ impl Hub {
         }
 
         // The same clients are picked here as when the copies are queued.
-        for filter in shares {
+        for filter in &matching.shares {
             if let Some(picked) = self.next_share_member(filter, message, &copies, max_bytes) {
                 *copies.entry(picked).or_default() += 1;
             } else if self.share_qos(filter, message) > QoS::AtMostOnce {
@@ -137,6 +115,7 @@ impl Hub {
         Ok(())
     }
 
+    /// Looks for the subscriptions that a message matches.
     fn matching(&self, topic: TopicName<'_>, message: &Message) -> Matching {
         let Matching {
             mut wanted,
@@ -170,6 +149,16 @@ impl Hub {
                 }
             }
         }
+
+        // A client with several matching subscriptions gets one copy.
+        wanted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        wanted.dedup_by(|(client_id, other), (first, merged)| {
+            let is_same = client_id == first;
+            if is_same {
+                merged.merge(core::mem::take(other));
+            }
+            is_same
+        });
         Matching { wanted, shares }
     }
 

@@ -129,6 +129,42 @@ fn the_publisher_can_be_refused_instead() {
     assert!(harness.hub_log().is_empty());
 }
 
+/// Nobody gets a refused message: not as a retained one either, nor does it replace or remove that.
+#[test]
+fn a_refused_message_leaves_the_retained_one_as_it_is() {
+    let mut harness = harness(WhenQueueFull::Refuse);
+    let mut publisher = harness.connected("p");
+    let retained = |payload: &'static [u8]| Publish {
+        retain: true,
+        payload,
+        ..publish("t", QoS::AtLeastOnce)
+    };
+    harness.receives(&mut publisher, retained(b"first"));
+    harness.sends(&mut publisher);
+    absent(&mut harness);
+    publishes(&mut harness, &mut publisher, MAX_QUEUED);
+
+    // Another payload would replace the retained message, and an empty one would remove it.
+    for payload in [&b"second"[..], b""] {
+        harness.receives(&mut publisher, retained(payload));
+        assert_eq!(
+            puback_codes(&harness.sends(&mut publisher)),
+            [ReasonCode::QuotaExceeded]
+        );
+    }
+    let mut reader = harness.connected("r");
+    harness.receives(&mut reader, subscribe(&[subscription("t")]));
+    let sent = harness.sends(&mut reader);
+    let payloads: Vec<_> = sent
+        .iter()
+        .filter_map(|packet| match packet.packet() {
+            Packet::Publish(publish) => Some(publish.payload),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(payloads, [b"first"]);
+}
+
 #[test]
 fn a_session_that_ends_with_unacknowledged_messages_is_told() {
     let mut harness = Harness::new();
