@@ -5,7 +5,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 
 use crate::packet::AckType;
 use crate::packet_type::PacketType;
-use crate::property::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
+use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::PacketId;
 use crate::reason_code::ReasonCode;
 use crate::text::{BinaryData, TextError, Utf8String};

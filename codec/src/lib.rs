@@ -59,6 +59,7 @@ extern crate alloc;
 
 mod conversion;
 mod decode;
+mod delivery;
 mod display;
 mod error;
 mod escape;
@@ -71,6 +72,7 @@ mod packet;
 mod packet_buf;
 mod packet_type;
 mod property;
+mod property_types;
 mod property_value;
 mod qos;
 mod reader;
@@ -88,6 +90,7 @@ mod varint;
 
 pub use conversion::InvalidNumber;
 pub use decode::{DecodeOptions, Leniency};
+pub use delivery::Delivery;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use escape::{Escaped, EscapedJson, Quoted, needs_escape};
 #[cfg(feature = "tokio-util")]
@@ -96,16 +99,14 @@ pub use header::FixedHeader;
 pub use matcher::{Matches, TopicMatcher};
 pub use packet::{
     Ack, AckProperties, AckType, Auth, AuthProperties, ConnAck, ConnAckProperties, Connect,
-    ConnectProperties, Delivery, Disconnect, DisconnectProperties, Packet, Publish,
-    PublishProperties, RetainHandling, SubAck, SubAckProperties, Subscribe, SubscribeProperties,
-    Subscription, SubscriptionOptions, UnsubAck, Unsubscribe, UnsubscribeProperties, Will,
-    WillProperties,
+    ConnectProperties, Disconnect, DisconnectProperties, Packet, Publish, PublishProperties,
+    RetainHandling, SubAck, SubAckProperties, Subscribe, SubscribeProperties, Subscription,
+    SubscriptionOptions, UnsubAck, Unsubscribe, UnsubscribeProperties, Will, WillProperties,
 };
 pub use packet_buf::PacketBuf;
 pub use packet_type::{PacketType, Sender};
-pub use property::{
-    DataType, PROPERTIES, PayloadFormat, PropertyRow, SubscriptionIdentifier, TopicAlias,
-};
+pub use property::{DataType, PROPERTIES, PropertyRow};
+pub use property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 pub use qos::{InvalidQoS, PacketId, QoS};
 pub use reason_code::ReasonCode;
 pub use repeated::{Repeated, RepeatedIter};

@@ -3,7 +3,8 @@
 use core::num::{NonZeroU16, NonZeroU32};
 
 use crate::error::DecodeError;
-use crate::property::{PayloadFormat, Rule, SubscriptionIdentifier, TopicAlias, Value, row};
+use crate::property::{Rule, Value, row};
+use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;

@@ -2,14 +2,7 @@
 
 use core::fmt;
 
-use crate::error::DecodeError;
 use crate::packet_type::{PacketType, Sender};
-use crate::property::{Rule, Value};
-use crate::reader::Reader;
-use crate::repeated::Item;
-use crate::sink::Sink;
-use crate::spans::Record;
-use crate::validated::Validated;
 
 macro_rules! reason_codes {
     ($($(#[$attribute:meta])* $code:literal $variant:ident $name:literal either [$($either:ident)*] server [$($server:ident)*] client [$($client:ident)*] $text:literal;)*) => {
@@ -189,50 +182,6 @@ impl ReasonCode {
             Sender::Server => server,
         };
         packets & packet_type.bit() != 0
-    }
-
-    #[inline]
-    pub(crate) fn read<R: Record>(
-        r: &mut Reader<'_, R>,
-        packet_type: PacketType,
-    ) -> Result<Self, DecodeError> {
-        let at = r.offset();
-        let byte = r.u8("reason_code")?;
-        let statement = packet_type.reason_code_rule();
-        // A code that no side may send in this packet is malformed; one of the wrong side is a
-        // protocol error.
-        let Some(code) =
-            Self::from_code(byte).filter(|code| code.is_legal_in(packet_type, Sender::Any))
-        else {
-            r.refuse(r.malformed_at(at, "reason_code", statement))?;
-            return Ok(Self::Success);
-        };
-        if !code.is_legal_in(packet_type, r.sender()) {
-            r.refuse(r.protocol_at(at, "reason_code", statement))?;
-        }
-        Ok(code)
-    }
-}
-
-/// Reads any code of the standard, whatever the packet.
-impl<'a> Value<'a> for ReasonCode {
-    #[inline]
-    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
-        let at = r.offset();
-        Self::from_code(r.u8(rule.field)?)
-            .ok_or_else(|| r.malformed_at(at, rule.field, rule.statement))
-    }
-
-    #[inline(always)]
-    fn write<S: Sink>(&self, sink: &mut S) {
-        sink.u8(self.code());
-    }
-}
-
-impl Item<'_> for ReasonCode {
-    #[inline(always)]
-    fn reread(rest: &mut Validated<'_>) -> Option<Self> {
-        Self::from_code(rest.u8()?)
     }
 }
 

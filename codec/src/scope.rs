@@ -1,8 +1,7 @@
 //! Scope of a fault in a packet: the connection, or one message (§4.13.1).
 
-use crate::header::FixedHeader;
-use crate::packet::Delivery;
-use crate::property::TopicAlias;
+use crate::delivery::Delivery;
+use crate::property_types::TopicAlias;
 
 /// Scope of a [`DecodeError`](crate::DecodeError) (§4.13.1): the part that can't be used any more.
 ///
@@ -49,21 +48,4 @@ pub struct FaultyMessage {
     pub delivery: Delivery,
     /// Topic Alias; `None` if there is none. It counts if the topic that it comes with is valid.
     pub topic_alias: Option<TopicAlias>,
-}
-
-impl FaultyMessage {
-    /// Bytes of the Topic Name in `packet`, unchecked; empty if the topic alias stands for it, or
-    /// if `packet` is no PUBLISH.
-    #[must_use]
-    pub fn topic_bytes(packet: &[u8]) -> &[u8] {
-        let topic = || {
-            // The packet was refused, so nothing is taken for granted but its fixed header.
-            let header = FixedHeader::peek(packet, u32::MAX).ok()??;
-            let (len, rest) = packet
-                .get(usize::from(header.header_len)..)?
-                .split_first_chunk()?;
-            rest.get(..usize::from(u16::from_be_bytes(*len)))
-        };
-        topic().unwrap_or_default()
-    }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use ::arbitrary::{Arbitrary, Error, Result, Unstructured};
 
 use super::{BinaryData, Lend, Packet, Repeated, TopicFilter, TopicName, Utf8String};
-use crate::property::SubscriptionIdentifier;
+use crate::property_types::SubscriptionIdentifier;
 use crate::reason_code::ReasonCode;
 use crate::repeated::Item;
 use crate::varint;

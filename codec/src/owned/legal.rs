@@ -3,7 +3,7 @@
 use super::{Auth, Lend, Packet, Repeated, Subscription};
 use crate::packet::SubscriptionOptions;
 use crate::packet_type::{PacketType, Sender};
-use crate::property::TopicAlias;
+use crate::property_types::TopicAlias;
 use crate::qos::QoS;
 use crate::reason_code::ReasonCode;
 use crate::topic::TopicFilter;

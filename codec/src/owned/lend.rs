@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 use core::num::{NonZeroU16, NonZeroU32};
 
+use crate::delivery::Delivery;
 use crate::owned;
-use crate::packet::{Delivery, SubscriptionOptions};
-use crate::property::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
+use crate::packet::SubscriptionOptions;
+use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::{PacketId, QoS};
 use crate::reason_code::ReasonCode;
 

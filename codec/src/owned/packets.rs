@@ -8,7 +8,8 @@ use super::{
     DisconnectProperties, Lend, PublishProperties, Repeated, SubAckProperties, SubscribeProperties,
     TopicFilter, TopicName, UnsubscribeProperties, Utf8String, WillProperties, owns,
 };
-use crate::packet::{Delivery, SubscriptionOptions};
+use crate::delivery::Delivery;
+use crate::packet::SubscriptionOptions;
 use crate::qos::{PacketId, QoS};
 use crate::reason_code::ReasonCode;
 

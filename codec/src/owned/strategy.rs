@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{BinaryData, Lend, Packet, Repeated, TopicFilter, TopicName, Utf8String};
-use crate::property::SubscriptionIdentifier;
+use crate::property_types::SubscriptionIdentifier;
 use crate::reason_code::ReasonCode;
 use crate::repeated::Item;
 use crate::text::MAX_LEN;

@@ -17,6 +17,7 @@ mod disconnect;
 mod outcome;
 mod packet_id;
 mod publish;
+mod reason_code;
 mod refusal;
 mod suback;
 mod subscribe;
@@ -32,7 +33,7 @@ pub(crate) use decoding::check;
 #[cfg(feature = "spans")]
 pub(crate) use decoding::record_fields;
 pub use disconnect::{Disconnect, DisconnectProperties, OwnedDisconnectProperties};
-pub use publish::{Delivery, OwnedPublishProperties, Publish, PublishProperties};
+pub use publish::{OwnedPublishProperties, Publish, PublishProperties};
 pub use suback::{OwnedSubAckProperties, SubAck, SubAckProperties, UnsubAck};
 pub use subscribe::{
     OwnedSubscribeProperties, RetainHandling, Subscribe, SubscribeProperties, Subscription,

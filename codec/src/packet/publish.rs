@@ -6,19 +6,17 @@ use super::decoding::{none_or_refused, whole};
 use super::packet_id;
 use super::{Body, Packet, encode, encode_announcing, encoded_len, refusal};
 use crate::decode::DecodeOptions;
+use crate::delivery::{DUP, Delivery, QOS, QOS_1};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::header::FixedHeader;
 use crate::packet_type::{PacketType, Sender};
 use crate::property::{Properties, Value, offset_of, properties, row};
-use crate::qos::{PacketId, QoS};
+use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::sink::Sink;
 use crate::spans::Record;
 use crate::topic::TopicName;
 
-pub(super) const DUP: u8 = 0b1000;
-pub(super) const QOS: u8 = 0b0110;
-pub(super) const QOS_1: u8 = 0b0010;
 const RETAIN: u8 = 0b0001;
 
 /// PUBLISH (§3.3): an application message.
@@ -35,30 +33,6 @@ pub struct Publish<'a> {
     pub properties: PublishProperties<'a>,
     /// Payload (§3.3.3) of 0 to 268,435,455 bytes.
     pub payload: &'a [u8],
-}
-
-/// Quality of service of a PUBLISH (§4.3), with the fields that only QoS 1 and 2 have.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
-pub enum Delivery {
-    /// QoS 0.
-    #[default]
-    AtMostOnce,
-    /// QoS 1.
-    AtLeastOnce {
-        /// Packet Identifier, which PUBACK repeats.
-        packet_id: PacketId,
-        /// DUP flag (§3.3.1.1): the PUBLISH may have been sent before.
-        dup: bool,
-    },
-    /// QoS 2.
-    ExactlyOnce {
-        /// Packet Identifier, which PUBREC, PUBREL and PUBCOMP repeat.
-        packet_id: PacketId,
-        /// DUP flag (§3.3.1.1): the PUBLISH may have been sent before.
-        dup: bool,
-    },
 }
 
 properties! {
@@ -86,48 +60,6 @@ properties! {
         subscription_identifiers: subscription_identifier,
         /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
-    }
-}
-
-impl Delivery {
-    /// Delivery with `qos`; at QoS 0 without `packet_id` and `dup`.
-    #[must_use]
-    pub const fn new(qos: QoS, packet_id: PacketId, dup: bool) -> Self {
-        match qos {
-            QoS::AtMostOnce => Self::AtMostOnce,
-            QoS::AtLeastOnce => Self::AtLeastOnce { packet_id, dup },
-            QoS::ExactlyOnce => Self::ExactlyOnce { packet_id, dup },
-        }
-    }
-
-    /// QoS of the delivery.
-    #[must_use]
-    pub const fn qos(self) -> QoS {
-        match self {
-            Self::AtMostOnce => QoS::AtMostOnce,
-            Self::AtLeastOnce { .. } => QoS::AtLeastOnce,
-            Self::ExactlyOnce { .. } => QoS::ExactlyOnce,
-        }
-    }
-
-    /// Packet Identifier; `None` at QoS 0.
-    #[must_use]
-    pub const fn packet_id(self) -> Option<PacketId> {
-        match self {
-            Self::AtMostOnce => None,
-            Self::AtLeastOnce { packet_id, .. } | Self::ExactlyOnce { packet_id, .. } => {
-                Some(packet_id)
-            }
-        }
-    }
-
-    /// DUP flag; always `false` at QoS 0.
-    #[must_use]
-    pub const fn dup(self) -> bool {
-        match self {
-            Self::AtMostOnce => false,
-            Self::AtLeastOnce { dup, .. } | Self::ExactlyOnce { dup, .. } => dup,
-        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Scope of a fault in a PUBLISH, found by reading the rest of the packet without judging its text.
 
 use super::packet_id;
-use super::publish::{Delivery, PublishProperties};
+use super::publish::PublishProperties;
+use crate::delivery::{DUP, Delivery, QOS, QOS_1};
 use crate::error::DecodeError;
+use crate::header::FixedHeader;
 use crate::packet_type::Sender;
-use crate::property::{
-    DataType, Properties, Rule, SubscriptionIdentifier, TopicAlias, Value, data_type,
-};
-use crate::property::{PROPERTIES, row, unexpected};
+use crate::property::{DataType, PROPERTIES, Properties, Rule, Value, data_type, row, unexpected};
+use crate::property_types::{SubscriptionIdentifier, TopicAlias};
 use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::scope::{ErrorScope, FaultyMessage};
@@ -35,11 +35,11 @@ fn behind_topic(
     flags: u8,
     mut r: Reader<'_>,
 ) -> Result<DecodeError, DecodeError> {
-    let dup = flags & super::publish::DUP != 0;
+    let dup = flags & DUP != 0;
     // The identifier, with which a client can refuse the message.
-    let delivery = match flags & super::publish::QOS {
+    let delivery = match flags & QOS {
         0 => Delivery::AtMostOnce,
-        super::publish::QOS_1 => Delivery::AtLeastOnce {
+        QOS_1 => Delivery::AtLeastOnce {
             packet_id: PacketId::read(&mut r, packet_id::OF_PUBLISH)?,
             dup,
         },
@@ -135,4 +135,21 @@ fn in_properties(
         }),
         ..error
     })
+}
+
+impl FaultyMessage {
+    /// Bytes of the Topic Name in `packet`, unchecked; empty if the topic alias stands for it, or
+    /// if `packet` is no PUBLISH.
+    #[must_use]
+    pub fn topic_bytes(packet: &[u8]) -> &[u8] {
+        let topic = || {
+            // The packet was refused, so nothing is taken for granted but its fixed header.
+            let header = FixedHeader::peek(packet, u32::MAX).ok()??;
+            let (len, rest) = packet
+                .get(usize::from(header.header_len)..)?
+                .split_first_chunk()?;
+            rest.get(..usize::from(u16::from_be_bytes(*len)))
+        };
+        topic().unwrap_or_default()
+    }
 }

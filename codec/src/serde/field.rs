@@ -6,7 +6,8 @@ use ::serde::ser::SerializeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::packet::{Delivery, SubscriptionOptions};
+use crate::delivery::Delivery;
+use crate::packet::SubscriptionOptions;
 use crate::repeated::{Item, Repeated};
 use crate::text::BinaryData;
 

@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::field::BASE64;
+use crate::delivery::Delivery;
 use crate::owned::{self, Lend};
-use crate::packet::{Delivery, RetainHandling, SubscriptionOptions};
+use crate::packet::{RetainHandling, SubscriptionOptions};
 use crate::qos::{PacketId, QoS};
 use crate::repeated::Item;
 

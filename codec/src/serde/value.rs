@@ -9,7 +9,7 @@ use ::serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::owned::{self, Lend};
 use crate::packet::RetainHandling;
 use crate::packet_type::PacketType;
-use crate::property::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
+use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::{PacketId, QoS};
 use crate::reason_code::ReasonCode;
 use crate::repeated::{Item, Repeated};
