@@ -9,7 +9,8 @@ use crate::packet::{
 };
 use crate::packet_type::PacketType;
 use crate::reason_code::ReasonCode;
-use crate::repeated::{Item, Repeated};
+use crate::repeated::Repeated;
+use crate::value::Item;
 
 impl Display for Packet<'_> {
     /// `PUBLISH QoS 1 id 7 "lamp/7" 12 bytes, retain`

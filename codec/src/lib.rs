@@ -77,15 +77,18 @@ mod property_value;
 mod qos;
 mod reader;
 mod reason_code;
+mod record;
 mod repeated;
 mod scope;
 #[cfg(feature = "serde")]
 mod serde;
 mod sink;
+#[cfg(feature = "spans")]
 mod spans;
 mod text;
 mod topic;
 mod validated;
+mod value;
 mod varint;
 
 pub use conversion::InvalidNumber;

@@ -6,8 +6,8 @@ use crate::error::DecodeError;
 use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::QoS;
 use crate::reader::Reader;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
 use crate::text::{BinaryData, UserProperty, Utf8String};
 use crate::topic::TopicName;
 use crate::validated::Validated;
@@ -146,10 +146,11 @@ macro_rules! properties {
             const MANY: &'static [u8] = &[$($crate::property::row::$many_row::ID),*];
 
             #[inline(always)]
-            fn read<R: $crate::spans::Record>(
+            fn read<R: $crate::record::Record>(
                 r: &mut $crate::reader::Reader<'a, R>,
             ) -> Result<Self, $crate::error::DecodeError> {
-                use $crate::property::{Rule, Value, row, skip_unexpected, unexpected};
+                use $crate::property::{row, skip_unexpected, unexpected};
+                use $crate::value::{Rule, Value};
 
                 let mut properties = Self::default();
                 // The properties are a section of their own: none can reach into the payload.
@@ -189,7 +190,8 @@ macro_rules! properties {
 
             #[inline]
             fn write<S: $crate::sink::Sink>(&self, sink: &mut S) {
-                use $crate::property::{Value, row};
+                use $crate::property::row;
+                use $crate::value::Value;
 
                 // In the order of the declaration; the standard allows any.
                 $(if let Some(value) = &self.$once {
@@ -269,32 +271,27 @@ pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
     }
 }
 
-/// Field and statement for the error about a value that is not allowed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rule {
-    pub(crate) field: &'static str,
-    pub(crate) statement: Option<&'static str>,
-}
-
-impl Rule {
-    /// Rule of a field that breaks no statement of its packet.
-    pub(crate) const fn form(field: &'static str) -> Self {
-        Self {
-            field,
-            statement: None,
+impl Validated<'_> {
+    /// Skips properties up to the first with identifier `id`, and that identifier.
+    #[inline(always)]
+    pub(crate) fn find_property(&mut self, id: u8) -> Option<()> {
+        loop {
+            match self.u8()? {
+                // Properties of all kinds are mixed; the others are skipped by their data type.
+                found if found == id => return Some(()),
+                other => self.skip_value(other)?,
+            }
         }
     }
-}
 
-/// Value that can be read from and written to the wire.
-pub(crate) trait Value<'a>: Sized {
-    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError>;
-    fn write<S: Sink>(&self, sink: &mut S);
-
-    /// Writes the property identifier and the value, with one write where possible.
-    #[inline(always)]
-    fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
-        sink.u8(id);
-        self.write(sink);
+    fn skip_value(&mut self, id: u8) -> Option<()> {
+        match data_type(id)? {
+            DataType::Byte => self.take(1).map(drop),
+            DataType::TwoByteInteger => self.take(2).map(drop),
+            DataType::FourByteInteger => self.take(4).map(drop),
+            DataType::VariableByteInteger => self.varint().map(drop),
+            DataType::Utf8EncodedString | DataType::BinaryData => self.prefixed().map(drop),
+            DataType::Utf8StringPair => self.prefixed().and_then(|_| self.prefixed()).map(drop),
+        }
     }
 }

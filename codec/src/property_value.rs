@@ -1,17 +1,19 @@
-//! Reading and writing of the properties that are numbers, with their ranges.
+//! Reading and writing of the properties that are numbers, with their ranges, and of those that
+//! repeat.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
 use crate::error::DecodeError;
-use crate::property::{Rule, Value, row};
+use crate::property::row;
 use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
-use crate::repeated::Item;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
+use crate::text::{UserProperty, Utf8String};
 use crate::validated::Validated;
+use crate::value::{Item, Rule, Value};
 
 /// Implements [`Value`] for numbers: reading, writing, conversions, and a value in place of one
 /// that is not allowed.
@@ -114,5 +116,17 @@ impl Item<'_> for SubscriptionIdentifier {
     #[inline(always)]
     fn reread(rest: &mut Validated<'_>) -> Option<Self> {
         Self::new(rest.varint()?)
+    }
+}
+
+impl<'a> Item<'a> for UserProperty<'a> {
+    const PROPERTY: Option<u8> = Some(row::user_property::ID);
+
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        Some(Self {
+            name: Utf8String::of_validated(rest.prefixed()?),
+            value: Utf8String::of_validated(rest.prefixed()?),
+        })
     }
 }

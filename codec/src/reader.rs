@@ -4,8 +4,8 @@ use crate::decode::{DecodeOptions, Leniency};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::packet_type::Sender;
 use crate::reason_code::ReasonCode;
+use crate::record::Record;
 use crate::scope::ErrorScope;
-use crate::spans::Record;
 use crate::varint::{self, Varint};
 
 /// Reader of a section of a packet. It never reads beyond the section and knows its offset in the

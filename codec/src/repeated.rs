@@ -2,17 +2,8 @@
 
 use core::fmt;
 
-use crate::property::Value;
 use crate::validated::Validated;
-
-/// Item of a [`Repeated`].
-pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
-    /// Identifier of a property, of which others may lie between two items; `None` for no property.
-    const PROPERTY: Option<u8> = None;
-
-    /// Reads the next item from bytes that were validated before.
-    fn reread(rest: &mut Validated<'a>) -> Option<Self>;
-}
+use crate::value::Item;
 
 /// List of items in their order: user properties, subscription identifiers, filters, reason codes.
 ///

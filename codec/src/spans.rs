@@ -1,97 +1,68 @@
 //! Byte ranges of the fields of a packet, recorded by the decoder itself.
 
-/// Receiver of the fields that a reader reads.
-pub(crate) trait Record: Copy {
-    /// True if the reader goes on behind a value that is not allowed, to find the fields behind it.
-    const READS_ON: bool;
+use alloc::vec::Vec;
+use core::cell::RefCell;
 
-    /// Records a field in the bytes `from..to` of the packet.
-    fn field(self, name: &'static str, from: u32, to: u32);
+use crate::packet::record_fields;
+use crate::record::Record;
 
-    /// Records all fields in the bytes `from..to` as a single one.
-    fn join(self, name: &'static str, from: u32, to: u32);
+/// Bytes of one field of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FieldSpan {
+    /// Name of the field in snake case, as [`DecodeError::field`](crate::DecodeError) has it.
+    pub field: &'static str,
+    /// Offset of the first byte of the field in the packet.
+    pub start: usize,
+    /// Offset of the first byte behind the field.
+    pub end: usize,
 }
 
-/// Records nothing, at no cost: the usual case.
-impl Record for () {
-    const READS_ON: bool = false;
-
-    #[inline(always)]
-    fn field(self, _: &'static str, _: u32, _: u32) {}
-
-    #[inline(always)]
-    fn join(self, _: &'static str, _: u32, _: u32) {}
+/// Fields of the packet at the front of `bytes`, in their order.
+///
+/// The fields lie side by side, from the first byte up to the first that can't be found:
+/// because the packet is cut off, has a wrong length or an unknown property, or is of another
+/// version of MQTT. Values are not judged. A property is one field, from its identifier on.
+///
+/// ```
+/// use dunlin_codec::field_spans;
+///
+/// // PINGREQ
+/// let spans = field_spans(&[0xc0, 0x00]);
+/// assert_eq!((spans[1].field, spans[1].start, spans[1].end), ("remaining_length", 1, 2));
+/// ```
+#[must_use]
+pub fn field_spans(bytes: &[u8]) -> Vec<FieldSpan> {
+    let spans = RefCell::new(Vec::new());
+    record_fields(bytes, &spans);
+    spans.into_inner()
 }
 
-#[cfg(feature = "spans")]
-pub use recorded::{FieldSpan, field_spans};
+impl Record for &RefCell<Vec<FieldSpan>> {
+    const READS_ON: bool = true;
 
-#[cfg(feature = "spans")]
-mod recorded {
-    use alloc::vec::Vec;
-    use core::cell::RefCell;
-
-    use super::Record;
-    use crate::packet::record_fields;
-
-    /// Bytes of one field of a packet.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub struct FieldSpan {
-        /// Name of the field in snake case, as [`DecodeError::field`](crate::DecodeError) has it.
-        pub field: &'static str,
-        /// Offset of the first byte of the field in the packet.
-        pub start: usize,
-        /// Offset of the first byte behind the field.
-        pub end: usize,
-    }
-
-    /// Fields of the packet at the front of `bytes`, in their order.
-    ///
-    /// The fields lie side by side, from the first byte up to the first that can't be found:
-    /// because the packet is cut off, has a wrong length or an unknown property, or is of another
-    /// version of MQTT. Values are not judged. A property is one field, from its identifier on.
-    ///
-    /// ```
-    /// use dunlin_codec::field_spans;
-    ///
-    /// // PINGREQ
-    /// let spans = field_spans(&[0xc0, 0x00]);
-    /// assert_eq!((spans[1].field, spans[1].start, spans[1].end), ("remaining_length", 1, 2));
-    /// ```
-    #[must_use]
-    pub fn field_spans(bytes: &[u8]) -> Vec<FieldSpan> {
-        let spans = RefCell::new(Vec::new());
-        record_fields(bytes, &spans);
-        spans.into_inner()
-    }
-
-    impl Record for &RefCell<Vec<FieldSpan>> {
-        const READS_ON: bool = true;
-
-        fn field(self, name: &'static str, from: u32, to: u32) {
-            let (start, end) = (from as usize, to as usize);
-            let mut spans = self.borrow_mut();
-            // The fields of a property, which are joined.
-            while spans.last().is_some_and(|last| last.end > start) {
-                spans.pop();
-            }
-            // An empty field, such as a payload of no bytes, is none.
-            if start < end {
-                spans.push(FieldSpan {
-                    field: name,
-                    start,
-                    end,
-                });
-            }
+    fn field(self, name: &'static str, from: u32, to: u32) {
+        let (start, end) = (from as usize, to as usize);
+        let mut spans = self.borrow_mut();
+        // The fields of a property, which are joined.
+        while spans.last().is_some_and(|last| last.end > start) {
+            spans.pop();
         }
+        // An empty field, such as a payload of no bytes, is none.
+        if start < end {
+            spans.push(FieldSpan {
+                field: name,
+                start,
+                end,
+            });
+        }
+    }
 
-        fn join(self, name: &'static str, from: u32, to: u32) {
-            // The value behind the identifier is cut off: there is no whole field.
-            let mut spans = self.borrow_mut();
-            if spans.pop_if(|last| last.field == "property_id").is_none() {
-                drop(spans);
-                self.field(name, from, to);
-            }
+    fn join(self, name: &'static str, from: u32, to: u32) {
+        // The value behind the identifier is cut off: there is no whole field.
+        let mut spans = self.borrow_mut();
+        if spans.pop_if(|last| last.field == "property_id").is_none() {
+            drop(spans);
+            self.field(name, from, to);
         }
     }
 }

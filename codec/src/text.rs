@@ -4,12 +4,10 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::error::DecodeError;
-use crate::property::{Rule, Value, row};
 use crate::reader::Reader;
-use crate::repeated::Item;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
-use crate::validated::Validated;
+use crate::value::{Rule, Value};
 
 /// Maximum number of bytes, which a two-byte length can state.
 pub(crate) const MAX_LEN: usize = u16::MAX as usize;
@@ -349,18 +347,6 @@ impl<'a> Value<'a> for UserProperty<'a> {
     fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
         self.name.write_row(id, sink);
         self.value.write(sink);
-    }
-}
-
-impl<'a> Item<'a> for UserProperty<'a> {
-    const PROPERTY: Option<u8> = Some(row::user_property::ID);
-
-    #[inline(always)]
-    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
-        Some(Self {
-            name: Utf8String(rest.prefixed()?),
-            value: Utf8String(rest.prefixed()?),
-        })
     }
 }
 

@@ -3,13 +3,12 @@
 use core::fmt;
 
 use crate::error::DecodeError;
-use crate::property::{Rule, Value};
 use crate::reader::Reader;
-use crate::repeated::Item;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
 use crate::text::{self, has_nul, has_wildcard, read_scanned};
 use crate::validated::Validated;
+use crate::value::{Item, Rule, Value};
 
 /// Topic Name (§4.7), to which messages are published: 1 to 65,535 bytes without wildcards and NUL.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,6 +1,5 @@
 //! Reading of bytes that were validated before, without judging them again.
 
-use crate::property::{DataType, data_type};
 use crate::varint::{self, Varint};
 
 /// Bytes of a packet that was decoded. Every method returns `None` where the bytes end.
@@ -37,28 +36,5 @@ impl<'a> Validated<'a> {
         };
         self.take(usize::from(len))?;
         Some(value)
-    }
-
-    /// Skips properties up to the first with identifier `id`, and that identifier.
-    #[inline(always)]
-    pub(crate) fn find_property(&mut self, id: u8) -> Option<()> {
-        loop {
-            match self.u8()? {
-                // Properties of all kinds are mixed; the others are skipped by their data type.
-                found if found == id => return Some(()),
-                other => self.skip_value(other)?,
-            }
-        }
-    }
-
-    fn skip_value(&mut self, id: u8) -> Option<()> {
-        match data_type(id)? {
-            DataType::Byte => self.take(1).map(drop),
-            DataType::TwoByteInteger => self.take(2).map(drop),
-            DataType::FourByteInteger => self.take(4).map(drop),
-            DataType::VariableByteInteger => self.varint().map(drop),
-            DataType::Utf8EncodedString | DataType::BinaryData => self.prefixed().map(drop),
-            DataType::Utf8StringPair => self.prefixed().and_then(|_| self.prefixed()).map(drop),
-        }
     }
 }

@@ -8,7 +8,7 @@ use ::arbitrary::{Arbitrary, Error, Result, Unstructured};
 use super::{BinaryData, Lend, Packet, Repeated, TopicFilter, TopicName, Utf8String};
 use crate::property_types::SubscriptionIdentifier;
 use crate::reason_code::ReasonCode;
-use crate::repeated::Item;
+use crate::value::Item;
 use crate::varint;
 
 impl<'u> Arbitrary<'u> for Packet {

@@ -5,9 +5,8 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::Lend;
-use crate::property::Value;
-use crate::repeated::Item;
 use crate::sink::{Output, Sink};
+use crate::value::{Item, Value};
 
 /// Owned form of [`Repeated`](crate::Repeated): a list of items in their order.
 ///

@@ -10,8 +10,8 @@ use proptest::sample::select;
 use super::{BinaryData, Lend, Packet, Repeated, TopicFilter, TopicName, Utf8String};
 use crate::property_types::SubscriptionIdentifier;
 use crate::reason_code::ReasonCode;
-use crate::repeated::Item;
 use crate::text::MAX_LEN;
+use crate::value::Item;
 use crate::varint;
 
 /// Implements `Arbitrary` by a boxed strategy.

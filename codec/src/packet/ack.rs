@@ -9,12 +9,13 @@ use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
-use crate::property::{Properties, Value, properties};
+use crate::property::{Properties, properties};
 use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
+use crate::value::Value;
 
 /// PUBACK, PUBREC, PUBREL or PUBCOMP, as the [`Packet`] variant or the [`AckType`] beside it says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,8 +6,8 @@ use crate::packet_type::PacketType;
 use crate::property::{Properties, properties, row};
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
 
 /// AUTH (§3.15): a step of enhanced authentication.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

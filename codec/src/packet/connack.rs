@@ -3,12 +3,13 @@
 use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, Value, offset_of, properties, row};
+use crate::property::{Properties, offset_of, properties, row};
 use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
+use crate::value::Value;
 
 /// CONNACK (§3.2): the server accepts or refuses a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -5,14 +5,15 @@ use core::fmt;
 use super::Body;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, Rule, Value, offset_of, properties, row};
+use crate::property::{Properties, offset_of, properties, row};
 use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
 use crate::text::{BinaryData, Utf8String};
 use crate::topic::{TopicError, TopicName};
+use crate::value::{Rule, Value};
 
 const PROTOCOL_NAME: &[u8] = b"MQTT";
 const PROTOCOL_VERSION: u8 = 5;

@@ -10,7 +10,7 @@ use crate::error::DecodeError;
 use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
 use crate::reader::Reader;
-use crate::spans::Record;
+use crate::record::Record;
 
 /// Result of decoding the packet at the front of a slice, with the packet's length in bytes; `None`
 /// means that more has to be read.

@@ -6,8 +6,8 @@ use crate::packet_type::{PacketType, Sender};
 use crate::property::{properties, row};
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
 
 /// DISCONNECT (§3.14): the sender closes the connection. The default is a normal disconnection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

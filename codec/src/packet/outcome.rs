@@ -3,11 +3,12 @@
 
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::{PacketType, Sender};
-use crate::property::{self, Properties, Value};
+use crate::property::{self, Properties};
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
+use crate::value::Value;
 
 /// Reads the rest of a PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT or AUTH. [U-3.4-1]
 #[inline(always)]

@@ -2,11 +2,11 @@
 
 use crate::error::DecodeError;
 use crate::packet_type::Sender;
-use crate::property::{Rule, Value};
 use crate::qos::PacketId;
 use crate::reader::Reader;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
+use crate::value::{Rule, Value};
 
 impl<'a> Value<'a> for PacketId {
     #[inline(always)]

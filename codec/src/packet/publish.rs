@@ -10,12 +10,13 @@ use crate::delivery::{DUP, Delivery, QOS, QOS_1};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::header::FixedHeader;
 use crate::packet_type::{PacketType, Sender};
-use crate::property::{Properties, Value, offset_of, properties, row};
+use crate::property::{Properties, offset_of, properties, row};
 use crate::qos::PacketId;
 use crate::reader::Reader;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
 use crate::topic::TopicName;
+use crate::value::Value;
 
 const RETAIN: u8 = 0b0001;
 

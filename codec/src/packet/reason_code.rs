@@ -2,13 +2,12 @@
 
 use crate::error::DecodeError;
 use crate::packet_type::{PacketType, Sender};
-use crate::property::{Rule, Value};
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
-use crate::repeated::Item;
+use crate::record::Record;
 use crate::sink::Sink;
-use crate::spans::Record;
 use crate::validated::Validated;
+use crate::value::{Item, Rule, Value};
 
 impl ReasonCode {
     /// Reads the code of a packet of `packet_type`.

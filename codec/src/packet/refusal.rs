@@ -6,11 +6,12 @@ use crate::delivery::{DUP, Delivery, QOS, QOS_1};
 use crate::error::DecodeError;
 use crate::header::FixedHeader;
 use crate::packet_type::Sender;
-use crate::property::{DataType, PROPERTIES, Properties, Rule, Value, data_type, row, unexpected};
+use crate::property::{DataType, PROPERTIES, Properties, data_type, row, unexpected};
 use crate::property_types::{SubscriptionIdentifier, TopicAlias};
 use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::scope::{ErrorScope, FaultyMessage};
+use crate::value::{Rule, Value};
 
 /// Error about the Topic Name with its scope. `rest` is what follows the Topic Name.
 #[cold]

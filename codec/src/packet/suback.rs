@@ -5,13 +5,14 @@ use super::outcome;
 use super::packet_id;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, Value, properties};
+use crate::property::{Properties, properties};
 use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
+use crate::record::Record;
 use crate::repeated::Repeated;
 use crate::sink::Sink;
-use crate::spans::Record;
+use crate::value::Value;
 
 properties! {
     /// The properties of SUBACK (§3.9.2.1) and UNSUBACK (§3.11.2.1).

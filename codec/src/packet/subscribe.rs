@@ -4,14 +4,15 @@ use super::Body;
 use super::packet_id;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, Rule, Value, properties};
+use crate::property::{Properties, properties};
 use crate::qos::{PacketId, QoS};
 use crate::reader::Reader;
-use crate::repeated::{Item, Repeated};
+use crate::record::Record;
+use crate::repeated::Repeated;
 use crate::sink::Sink;
-use crate::spans::Record;
 use crate::topic::TopicFilter;
 use crate::validated::Validated;
+use crate::value::{Item, Rule, Value};
 
 /// SUBSCRIBE (§3.8): a client's request for subscriptions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,13 +5,14 @@ use super::packet_id;
 use super::subscribe::read_list;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, Value, properties};
+use crate::property::{Properties, properties};
 use crate::qos::PacketId;
 use crate::reader::Reader;
+use crate::record::Record;
 use crate::repeated::Repeated;
 use crate::sink::Sink;
-use crate::spans::Record;
 use crate::topic::TopicFilter;
+use crate::value::Value;
 
 /// UNSUBSCRIBE (§3.10): a client's request to end subscriptions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::delivery::Delivery;
 use crate::packet::SubscriptionOptions;
-use crate::repeated::{Item, Repeated};
+use crate::repeated::Repeated;
 use crate::text::BinaryData;
+use crate::value::Item;
 
 /// Field that writes its entries into a map.
 pub(crate) trait WriteField {

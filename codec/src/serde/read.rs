@@ -12,7 +12,7 @@ use crate::delivery::Delivery;
 use crate::owned::{self, Lend};
 use crate::packet::{RetainHandling, SubscriptionOptions};
 use crate::qos::{PacketId, QoS};
-use crate::repeated::Item;
+use crate::value::Item;
 
 /// Field that reads its entries from a map.
 pub(crate) trait ReadField: Sized {

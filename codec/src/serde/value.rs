@@ -12,9 +12,10 @@ use crate::packet_type::PacketType;
 use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::{PacketId, QoS};
 use crate::reason_code::ReasonCode;
-use crate::repeated::{Item, Repeated};
+use crate::repeated::Repeated;
 use crate::text::{UserProperty, Utf8String};
 use crate::topic::{TopicFilter, TopicName};
+use crate::value::Item;
 
 /// Implements both traits for types that are a number: its type, the conversions, and the accepted
 /// range in words.
