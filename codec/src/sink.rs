@@ -2,8 +2,13 @@
 
 use bytes::BufMut;
 
-use crate::property::Properties;
 use crate::varint;
+
+/// Set of properties that can be written.
+pub(crate) trait WriteProperties {
+    /// Writes the properties without the Property Length.
+    fn write<S: Sink>(&self, sink: &mut S);
+}
 
 /// Destination of the bytes of a packet: a buffer, a slice or a counter. A length is found by the
 /// same code that writes, so that the two can't differ.
@@ -102,7 +107,7 @@ pub(crate) trait Sink {
 
     /// Writes the Property Length, then the properties.
     #[inline(always)]
-    fn properties<'a, P: Properties<'a>>(&mut self, properties: &P)
+    fn properties<P: WriteProperties>(&mut self, properties: &P)
     where
         Self: Sized,
     {
@@ -116,7 +121,7 @@ pub(crate) trait Sink {
 
     /// Number of bytes of `properties` without the Property Length.
     #[inline(always)]
-    fn properties_len<'a, P: Properties<'a>>(&mut self, properties: &P) -> u64 {
+    fn properties_len<P: WriteProperties>(&mut self, properties: &P) -> u64 {
         Length::of(|counter| properties.write(counter)).bytes
     }
 }
@@ -162,7 +167,7 @@ impl Sink for Length {
     }
 
     #[inline(always)]
-    fn properties<'a, P: Properties<'a>>(&mut self, properties: &P) {
+    fn properties<P: WriteProperties>(&mut self, properties: &P) {
         let len = self.properties_len(properties);
         self.bytes += varint::len(u32::try_from(len).unwrap_or(varint::MAX)) as u64 + len;
         // Only the first set is remembered: of the packets, only CONNECT has two.
@@ -191,7 +196,7 @@ impl Sink for Stage<'_> {
     }
 
     #[inline(always)]
-    fn properties_len<'a, P: Properties<'a>>(&mut self, properties: &P) -> u64 {
+    fn properties_len<P: WriteProperties>(&mut self, properties: &P) -> u64 {
         self.first_properties
             .take()
             .unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)
@@ -214,7 +219,7 @@ impl<B: BufMut> Sink for Output<'_, B> {
     }
 
     #[inline(always)]
-    fn properties_len<'a, P: Properties<'a>>(&mut self, properties: &P) -> u64 {
+    fn properties_len<P: WriteProperties>(&mut self, properties: &P) -> u64 {
         self.first_properties
             .take()
             .unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)

@@ -4,8 +4,6 @@ use alloc::vec::Vec;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use crate::delivery::Delivery;
-use crate::owned;
-use crate::packet::SubscriptionOptions;
 use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::{PacketId, QoS};
 use crate::reason_code::ReasonCode;
@@ -60,9 +58,10 @@ macro_rules! owns {
 }
 pub(crate) use owns;
 
+/// Implements [`Lend`] and [`Own`] for types that borrow nothing.
 macro_rules! own_themselves {
     ($($type:ty)*) => {$(
-        impl Lend for $type {
+        impl $crate::owned::Lend for $type {
             type Lent<'a> = Self;
 
             fn lend(&self) -> Self {
@@ -70,24 +69,15 @@ macro_rules! own_themselves {
             }
         }
 
-        impl Own for $type {
+        impl $crate::owned::Own for $type {
             type Owned = Self;
         }
     )*};
 }
+pub(crate) use own_themselves;
 
 own_themselves!(bool u16 u32 NonZeroU16 NonZeroU32);
-own_themselves!(Delivery PacketId PayloadFormat QoS ReasonCode SubscriptionIdentifier SubscriptionOptions TopicAlias);
-
-macro_rules! own {
-    ($($lent:ident)*) => {$(
-        impl Own for crate::$lent<'_> {
-            type Owned = owned::$lent;
-        }
-    )*};
-}
-
-own!(BinaryData TopicFilter TopicName UserProperty Utf8String);
+own_themselves!(Delivery PacketId PayloadFormat QoS ReasonCode SubscriptionIdentifier TopicAlias);
 
 impl<T: Lend> Lend for Option<T> {
     type Lent<'a>

@@ -28,8 +28,8 @@ mod repeated;
 mod strategy;
 mod text;
 
-pub(crate) use lend::owns;
 pub use lend::{Lend, Own};
+pub(crate) use lend::{own_themselves, owns};
 pub use packets::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, Subscription,
     UnsubAck, Unsubscribe, Will,

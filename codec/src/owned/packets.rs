@@ -6,7 +6,8 @@ use core::fmt;
 use super::{
     AckProperties, AuthProperties, BinaryData, ConnAckProperties, ConnectProperties,
     DisconnectProperties, Lend, PublishProperties, Repeated, SubAckProperties, SubscribeProperties,
-    TopicFilter, TopicName, UnsubscribeProperties, Utf8String, WillProperties, owns,
+    TopicFilter, TopicName, UnsubscribeProperties, Utf8String, WillProperties, own_themselves,
+    owns,
 };
 use crate::delivery::Delivery;
 use crate::packet::SubscriptionOptions;
@@ -63,6 +64,8 @@ impl fmt::Debug for Packet {
         self.packet().fmt(f)
     }
 }
+
+own_themselves!(SubscriptionOptions);
 
 owns! {
     #[derive(Default)]

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Lend, owns};
+use super::{Lend, Own, owns};
 use crate::text::TextError;
 use crate::topic::TopicError;
 
@@ -57,3 +57,13 @@ checked! {
 owns! {
     UserProperty lends UserProperty { name: Utf8String, value: Utf8String, }
 }
+
+macro_rules! own {
+    ($($lent:ident)*) => {$(
+        impl Own for crate::$lent<'_> {
+            type Owned = $lent;
+        }
+    )*};
+}
+
+own!(BinaryData TopicFilter TopicName UserProperty Utf8String);

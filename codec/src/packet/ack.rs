@@ -4,12 +4,12 @@ use bytes::BufMut;
 
 use super::decoding::{none_or_refused, whole};
 use super::packet_id;
+use super::properties::{Properties, properties};
 use super::{Body, Packet, outcome};
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
-use crate::property::{Properties, properties};
 use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;

@@ -1,9 +1,10 @@
 //! AUTH (§3.15): a step of enhanced authentication.
 
+use super::properties::{Properties, properties};
 use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, properties, row};
+use crate::property::row;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;

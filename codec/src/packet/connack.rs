@@ -1,9 +1,10 @@
 //! CONNACK (§3.2): the server's answer to CONNECT.
 
+use super::properties::{Properties, properties};
 use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, offset_of, properties, row};
+use crate::property::{offset_of, row};
 use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;

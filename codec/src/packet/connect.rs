@@ -3,9 +3,10 @@
 use core::fmt;
 
 use super::Body;
+use super::properties::{Properties, properties};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, offset_of, properties, row};
+use crate::property::{offset_of, row};
 use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;

@@ -1,9 +1,10 @@
 //! DISCONNECT (§3.14): the last packet of a connection, with the reason.
 
+use super::properties::properties;
 use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError};
 use crate::packet_type::{PacketType, Sender};
-use crate::property::{properties, row};
+use crate::property::row;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;

@@ -16,6 +16,7 @@ mod decoding;
 mod disconnect;
 mod outcome;
 mod packet_id;
+mod properties;
 mod publish;
 mod reason_code;
 mod refusal;
@@ -33,6 +34,7 @@ pub(crate) use decoding::check;
 #[cfg(feature = "spans")]
 pub(crate) use decoding::record_fields;
 pub use disconnect::{Disconnect, DisconnectProperties, OwnedDisconnectProperties};
+pub(crate) use properties::Properties;
 pub use publish::{OwnedPublishProperties, Publish, PublishProperties};
 pub use suback::{OwnedSubAckProperties, SubAck, SubAckProperties, UnsubAck};
 pub use subscribe::{

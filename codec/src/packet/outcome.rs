@@ -1,9 +1,10 @@
 //! Reason code and properties at the end of six packets, which may leave out either (§3.4.2.1): the
 //! default is success without properties.
 
+use super::properties::Properties;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::{PacketType, Sender};
-use crate::property::{self, Properties};
+use crate::property;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;

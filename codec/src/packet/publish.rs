@@ -4,13 +4,14 @@ use bytes::BufMut;
 
 use super::decoding::{none_or_refused, whole};
 use super::packet_id;
+use super::properties::{Properties, properties};
 use super::{Body, Packet, encode, encode_announcing, encoded_len, refusal};
 use crate::decode::DecodeOptions;
 use crate::delivery::{DUP, Delivery, QOS, QOS_1};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::header::FixedHeader;
 use crate::packet_type::{PacketType, Sender};
-use crate::property::{Properties, offset_of, properties, row};
+use crate::property::{offset_of, row};
 use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::record::Record;

@@ -1,12 +1,13 @@
 //! Scope of a fault in a PUBLISH, found by reading the rest of the packet without judging its text.
 
 use super::packet_id;
+use super::properties::Properties;
 use super::publish::PublishProperties;
 use crate::delivery::{DUP, Delivery, QOS, QOS_1};
 use crate::error::DecodeError;
 use crate::header::FixedHeader;
 use crate::packet_type::Sender;
-use crate::property::{DataType, PROPERTIES, Properties, data_type, row, unexpected};
+use crate::property::{DataType, PROPERTIES, data_type, row, unexpected};
 use crate::property_types::{SubscriptionIdentifier, TopicAlias};
 use crate::qos::PacketId;
 use crate::reader::Reader;

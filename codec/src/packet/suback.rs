@@ -3,9 +3,9 @@
 use super::Body;
 use super::outcome;
 use super::packet_id;
+use super::properties::{Properties, properties};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, properties};
 use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;

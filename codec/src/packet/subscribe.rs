@@ -2,9 +2,9 @@
 
 use super::Body;
 use super::packet_id;
+use super::properties::{Properties, properties};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, properties};
 use crate::qos::{PacketId, QoS};
 use crate::reader::Reader;
 use crate::record::Record;

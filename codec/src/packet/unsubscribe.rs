@@ -2,10 +2,10 @@
 
 use super::Body;
 use super::packet_id;
+use super::properties::{Properties, properties};
 use super::subscribe::read_list;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, properties};
 use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::record::Record;

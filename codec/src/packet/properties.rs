@@ -1,0 +1,116 @@
+//! Sets of properties, one for each packet, made of rows of the property table.
+
+use crate::error::DecodeError;
+use crate::reader::Reader;
+use crate::record::Record;
+use crate::sink::WriteProperties;
+
+/// Set of properties of a packet.
+pub(crate) trait Properties<'a>: Default + WriteProperties {
+    /// Identifiers of the properties that a packet may have once.
+    const ONCE: &'static [u8];
+    /// Identifiers of the properties that a packet may have many times.
+    const MANY: &'static [u8];
+
+    /// Reads the Property Length and the properties.
+    fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError>;
+    /// True if no property is set; some packets then omit the Property Length as well.
+    fn is_empty(&self) -> bool;
+}
+
+/// Declares a packet's set of properties. The fields are rows of the table and are written in this
+/// order. `rule` is the statement that a repeated property or a wrong value breaks in this packet;
+/// `owned` names the type of [`crate::owned`].
+macro_rules! properties {
+    (
+        $(#[$doc:meta])*
+        $name:ident owned $owned:ident rule $rule:expr;
+        once { $($(#[$once_doc:meta])* $once:ident,)* }
+        many { $($(#[$many_doc:meta])* $many:ident: $many_row:ident,)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        pub struct $name<'a> {
+            $($(#[$once_doc])* pub $once: Option<$crate::property::row::$once::Value<'a>>,)*
+            $($(#[$many_doc])* pub $many: $crate::repeated::Repeated<'a, $crate::property::row::$many_row::Value<'a>>,)*
+        }
+
+        $crate::owned::owns! {
+            #[derive(Default)]
+            $owned lends $name {
+                $($once: Option<$crate::property::row::$once::Owned>,)*
+                $($many: $crate::owned::Repeated<$crate::property::row::$many_row::Owned>,)*
+            }
+        }
+
+        impl<'a> $crate::packet::Properties<'a> for $name<'a> {
+            const ONCE: &'static [u8] = &[$($crate::property::row::$once::ID),*];
+            const MANY: &'static [u8] = &[$($crate::property::row::$many_row::ID),*];
+
+            #[inline(always)]
+            fn read<R: $crate::record::Record>(
+                r: &mut $crate::reader::Reader<'a, R>,
+            ) -> Result<Self, $crate::error::DecodeError> {
+                use $crate::property::{row, skip_unexpected, unexpected};
+                use $crate::value::{Rule, Value};
+
+                let mut properties = Self::default();
+                // The properties are a section of their own: none can reach into the payload.
+                let mut section = r.properties()?;
+                while !section.is_empty() {
+                    let from = section.peek_rest();
+                    let at = section.offset();
+                    // Identifiers are one byte: all of the standard are below 128.
+                    match section.u8("property_id")? {
+                        $(row::$once::ID => {
+                            // A property that the packet may have once is there already.
+                            if properties.$once.is_some() {
+                                section.refuse(section.protocol_at(at, row::$once::NAME, $rule))?;
+                            }
+                            let rule = Rule { field: row::$once::NAME, statement: $rule };
+                            let value = Value::read(&mut section, rule);
+                            // Recorded before the error is looked at, so that a wrong value is a
+                            // field too.
+                            section.join(at, row::$once::NAME);
+                            properties.$once = Some(value?);
+                        })*
+                        $(row::$many_row::ID => {
+                            let rule = Rule { field: row::$many_row::NAME, statement: $rule };
+                            let value = <row::$many_row::Value<'a> as Value<'a>>::read(&mut section, rule);
+                            section.join(at, row::$many_row::NAME);
+                            value?;
+                            properties.$many.found_in(from);
+                        })*
+                        id => {
+                            section.refuse(unexpected(section, at, id))?;
+                            skip_unexpected(&mut section, at, id)?;
+                        }
+                    }
+                }
+                Ok(properties)
+            }
+
+            #[inline]
+            fn is_empty(&self) -> bool {
+                true $(&& self.$once.is_none())* $(&& self.$many.is_empty())*
+            }
+        }
+
+        impl $crate::sink::WriteProperties for $name<'_> {
+            #[inline]
+            fn write<S: $crate::sink::Sink>(&self, sink: &mut S) {
+                use $crate::property::row;
+                use $crate::value::Value;
+
+                // In the order of the declaration; the standard allows any.
+                $(if let Some(value) = &self.$once {
+                    value.write_row(row::$once::ID, sink);
+                })*
+                $(if !self.$many.is_empty() {
+                    self.$many.iter().for_each(|value| value.write_row(row::$many_row::ID, sink));
+                })*
+            }
+        }
+    };
+}
+pub(crate) use properties;
