@@ -2,10 +2,10 @@
 
 use bytes::BufMut;
 
-use super::decoding::{none_or_refused, whole};
-use super::packet_id;
+use super::body::{none_or_refused, whole};
+use super::encoding::{self, Body};
 use super::properties::{Properties, properties};
-use super::{Body, Packet, outcome};
+use super::{outcome, packet_id};
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::sink::Sink;
 use crate::value::Value;
 
-/// PUBACK, PUBREC, PUBREL or PUBCOMP, as the [`Packet`] variant or the [`AckType`] beside it says.
+/// PUBACK, PUBREC, PUBREL or PUBCOMP, as the [`Packet`](crate::Packet) variant or the [`AckType`] beside it says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ack<'a> {
     /// Packet Identifier of the PUBLISH.
@@ -111,13 +111,13 @@ impl<'a> Ack<'a> {
         }
     }
 
-    /// Decodes one of the four packets at the front of `input` without making a [`Packet`]: type,
+    /// Decodes one of the four packets at the front of `input` without making a [`Packet`](crate::Packet): type,
     /// acknowledgement and length in bytes.
     ///
     /// `Ok(None)` means "read more", or that `input` begins with another packet.
     ///
     /// # Errors
-    /// The errors of [`Packet::decode`].
+    /// The errors of [`Packet::decode`](crate::Packet::decode).
     #[inline]
     pub fn decode(
         input: &'a [u8],
@@ -172,10 +172,10 @@ impl<'a> Ack<'a> {
         })
     }
 
-    /// Appends it to `out` as a packet of `ack_type`; see [`Packet::encode`].
+    /// Appends it to `out` as a packet of `ack_type`; see [`Packet::encode`](crate::Packet::encode).
     ///
     /// # Errors
-    /// The errors of [`Packet::encode`].
+    /// The errors of [`Packet::encode`](crate::Packet::encode).
     #[inline]
     pub fn encode(&self, ack_type: AckType, out: &mut impl BufMut) -> Result<(), EncodeError> {
         // As most are, so at once.
@@ -187,27 +187,15 @@ impl<'a> Ack<'a> {
             out.put_slice(&[first_byte(ack_type.packet_type()), 2, high, low]);
             return Ok(());
         }
-        super::encode(&Typed(ack_type, *self), out)
+        encoding::encode(&Typed(ack_type, *self), out)
     }
 
     /// Number of bytes that [`encode`](Self::encode) writes.
     ///
     /// # Errors
-    /// The errors of [`Packet::encode`].
+    /// The errors of [`Packet::encode`](crate::Packet::encode).
     pub fn encoded_len(&self, ack_type: AckType) -> Result<usize, EncodeError> {
-        super::encoded_len(&Typed(ack_type, *self))
-    }
-
-    /// Packet of this type.
-    #[inline]
-    #[must_use]
-    pub const fn into_packet(self, ack_type: AckType) -> Packet<'a> {
-        match ack_type {
-            AckType::PubAck => Packet::PubAck(self),
-            AckType::PubRec => Packet::PubRec(self),
-            AckType::PubRel => Packet::PubRel(self),
-            AckType::PubComp => Packet::PubComp(self),
-        }
+        encoding::encoded_len(&Typed(ack_type, *self))
     }
 }
 

@@ -1,7 +1,8 @@
 //! AUTH (§3.15): a step of enhanced authentication.
 
+use super::encoding::Body;
+use super::outcome;
 use super::properties::{Properties, properties};
-use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::row;

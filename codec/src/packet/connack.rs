@@ -1,7 +1,8 @@
 //! CONNACK (§3.2): the server's answer to CONNECT.
 
+use super::encoding::Body;
+use super::outcome;
 use super::properties::{Properties, properties};
-use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::{offset_of, row};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::Body;
+use super::encoding::Body;
 use super::properties::{Properties, properties};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;

@@ -1,6 +1,7 @@
 //! Decoding of a packet of any type, or checking one without keeping it.
 
 use super::ack::SHORT;
+use super::body::{Decoded, none_or_refused, whole};
 use super::{
     Ack, AckType, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
     Unsubscribe,
@@ -12,9 +13,38 @@ use crate::packet_type::PacketType;
 use crate::reader::Reader;
 use crate::record::Record;
 
-/// Result of decoding the packet at the front of a slice, with the packet's length in bytes; `None`
-/// means that more has to be read.
-pub(crate) type Decoded<T> = Result<Option<(T, usize)>, DecodeError>;
+impl<'a> Packet<'a> {
+    /// Decodes the packet at the front of `input`, strictly and from either side: the packet and
+    /// its length in bytes.
+    ///
+    /// `Ok(None)` means "read more". Bytes behind the packet are not looked at.
+    ///
+    /// # Errors
+    /// The first fault of the packet: [`Malformed`](crate::DecodeErrorKind::Malformed) if it can't
+    /// be parsed, [`ProtocolError`](crate::DecodeErrorKind::ProtocolError) if a value is not
+    /// allowed, [`UnsupportedVersion`](crate::DecodeErrorKind::UnsupportedVersion) for a CONNECT of
+    /// another version. Unless the [scope](DecodeError::scope) is one message, the connection
+    /// should be closed with the error's reason code (§4.13).
+    pub fn decode(input: &'a [u8]) -> Result<Option<(Self, usize)>, DecodeError> {
+        Self::decode_with(input, &DecodeOptions::default())
+    }
+
+    /// Decodes the packet at the front of `input` like [`decode`](Self::decode), with options.
+    ///
+    /// # Errors
+    /// The errors of [`decode`](Self::decode), and
+    /// [`TooLarge`](crate::DecodeErrorKind::TooLarge) if the fixed header announces more than
+    /// `options.max_packet_size` bytes,
+    /// [`WrongDirection`](crate::DecodeErrorKind::WrongDirection) if `options.sender` may never
+    /// send such a packet.
+    #[inline]
+    pub fn decode_with(
+        input: &'a [u8],
+        options: &DecodeOptions,
+    ) -> Result<Option<(Self, usize)>, DecodeError> {
+        decode(input, options, |packet| packet)
+    }
+}
 
 /// Length of the packet at the front of `input`, which is checked as [`Packet::decode_with`] does.
 ///
@@ -27,7 +57,7 @@ pub(crate) fn check(input: &[u8], options: &DecodeOptions) -> Result<Option<usiz
 
 /// Decodes the packet at the front of `input` and returns what `keep` makes of it.
 #[inline(always)]
-pub(super) fn decode<'a, T>(
+fn decode<'a, T>(
     input: &'a [u8],
     options: &DecodeOptions,
     keep: impl Fn(Packet<'a>) -> T,
@@ -51,7 +81,7 @@ pub(super) fn decode<'a, T>(
 
 /// Reads the body of a packet, telling `record` which bytes are which field.
 #[inline(always)]
-pub(super) fn read<'a, T, R: Record>(
+fn read<'a, T, R: Record>(
     header: FixedHeader,
     body: &'a [u8],
     options: &DecodeOptions,
@@ -138,34 +168,6 @@ pub(crate) fn record_fields<R: Record>(input: &[u8], record: R) {
     };
     // The fields that were read before a fault are all that is asked for.
     let _ = read(header, body, &options, record, drop);
-}
-
-/// Reads a whole packet. One instance for each packet type, called last: its stack frame is no
-/// larger than the packet needs, and it writes the result where the caller wants it.
-#[inline(never)]
-pub(super) fn whole<'a, T, R: Record>(
-    header: FixedHeader,
-    body: &'a [u8],
-    options: &DecodeOptions,
-    record: R,
-    read: impl FnOnce(FixedHeader, &mut Reader<'a, R>) -> Result<T, DecodeError>,
-) -> Decoded<T> {
-    match read(
-        header,
-        &mut Reader::new(body, header.header_len, options, record),
-    ) {
-        Ok(kept) => Ok(Some((kept, header.packet_len()))),
-        Err(error) => Err(error),
-    }
-}
-
-#[cold]
-#[inline(never)]
-pub(super) fn none_or_refused<T>(
-    input: &[u8],
-    options: &DecodeOptions,
-) -> Result<Option<T>, DecodeError> {
-    FixedHeader::split(input, options).map(|_| None)
 }
 
 /// Refuses a PINGREQ or PINGRESP with a body.

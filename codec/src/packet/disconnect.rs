@@ -1,7 +1,8 @@
 //! DISCONNECT (§3.14): the last packet of a connection, with the reason.
 
+use super::encoding::Body;
+use super::outcome;
 use super::properties::properties;
-use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError};
 use crate::packet_type::{PacketType, Sender};
 use crate::property::row;

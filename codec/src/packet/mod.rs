@@ -2,18 +2,18 @@
 
 use bytes::BufMut;
 
-use crate::decode::DecodeOptions;
-use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
+use crate::error::EncodeError;
 use crate::packet_type::PacketType;
-use crate::sink::{Length, Output, Sink, Stage};
-use crate::varint;
+use crate::sink::Sink;
 
 mod ack;
 mod auth;
+mod body;
 mod connack;
 mod connect;
 mod decoding;
 mod disconnect;
+mod encoding;
 mod outcome;
 mod packet_id;
 mod properties;
@@ -42,6 +42,8 @@ pub use subscribe::{
     SubscriptionOptions,
 };
 pub use unsubscribe::{OwnedUnsubscribeProperties, Unsubscribe, UnsubscribeProperties};
+
+use encoding::{Body, encode, encode_staged, encoded_len};
 
 /// MQTT 5 control packet that borrows its text and data.
 ///
@@ -89,37 +91,6 @@ pub enum Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Decodes the packet at the front of `input`, strictly and from either side: the packet and
-    /// its length in bytes.
-    ///
-    /// `Ok(None)` means "read more". Bytes behind the packet are not looked at.
-    ///
-    /// # Errors
-    /// The first fault of the packet: [`Malformed`](crate::DecodeErrorKind::Malformed) if it can't
-    /// be parsed, [`ProtocolError`](crate::DecodeErrorKind::ProtocolError) if a value is not
-    /// allowed, [`UnsupportedVersion`](crate::DecodeErrorKind::UnsupportedVersion) for a CONNECT of
-    /// another version. Unless the [scope](DecodeError::scope) is one message, the connection
-    /// should be closed with the error's reason code (§4.13).
-    pub fn decode(input: &'a [u8]) -> Result<Option<(Self, usize)>, DecodeError> {
-        Self::decode_with(input, &DecodeOptions::default())
-    }
-
-    /// Decodes the packet at the front of `input` like [`decode`](Self::decode), with options.
-    ///
-    /// # Errors
-    /// The errors of [`decode`](Self::decode), and
-    /// [`TooLarge`](crate::DecodeErrorKind::TooLarge) if the fixed header announces more than
-    /// `options.max_packet_size` bytes,
-    /// [`WrongDirection`](crate::DecodeErrorKind::WrongDirection) if `options.sender` may never
-    /// send such a packet.
-    #[inline]
-    pub fn decode_with(
-        input: &'a [u8],
-        options: &DecodeOptions,
-    ) -> Result<Option<(Self, usize)>, DecodeError> {
-        decoding::decode(input, options, |packet| packet)
-    }
-
     /// Type of the packet.
     #[must_use]
     pub const fn packet_type(&self) -> PacketType {
@@ -145,10 +116,10 @@ impl<'a> Packet<'a> {
     /// Appends the packet to `out`, in its shortest form.
     ///
     /// # Errors
-    /// [`EncodeErrorKind::Missing`], [`NotAllowed`](EncodeErrorKind::NotAllowed) or
-    /// [`IllegalReasonCode`](EncodeErrorKind::IllegalReasonCode) if a field breaks a rule that its
-    /// type can't hold, [`TooLarge`](EncodeErrorKind::TooLarge) above 268,435,455 bytes of
-    /// Remaining Length, [`NoRoom`](EncodeErrorKind::NoRoom) if `out` is full. Nothing is written
+    /// [`EncodeErrorKind::Missing`](crate::EncodeErrorKind::Missing), [`NotAllowed`](crate::EncodeErrorKind::NotAllowed) or
+    /// [`IllegalReasonCode`](crate::EncodeErrorKind::IllegalReasonCode) if a field breaks a rule that its
+    /// type can't hold, [`TooLarge`](crate::EncodeErrorKind::TooLarge) above 268,435,455 bytes of
+    /// Remaining Length, [`NoRoom`](crate::EncodeErrorKind::NoRoom) if `out` is full. Nothing is written
     /// then.
     #[inline]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
@@ -174,7 +145,7 @@ impl<'a> Packet<'a> {
     /// Number of bytes that [`encode`](Self::encode) writes.
     ///
     /// # Errors
-    /// The errors of [`encode`](Self::encode) but for [`NoRoom`](EncodeErrorKind::NoRoom).
+    /// The errors of [`encode`](Self::encode) but for [`NoRoom`](crate::EncodeErrorKind::NoRoom).
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
         match self {
             Self::Connect(packet) => packet.encoded_len(),
@@ -195,27 +166,6 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Part of a packet behind its fixed header.
-pub(crate) trait Body {
-    fn packet_type(&self) -> PacketType;
-
-    fn flags(&self) -> u8 {
-        self.packet_type().flags()
-    }
-
-    /// Checks the rules that the types of the fields can't hold.
-    fn check(&self) -> Result<(), EncodeError>;
-
-    fn write<S: Sink>(&self, sink: &mut S);
-
-    /// Writes the fixed header and the body.
-    #[inline(always)]
-    fn write_packet<S: Sink>(&self, first: u8, remaining_length: u32, sink: &mut S) {
-        sink.header(first, remaining_length);
-        self.write(sink);
-    }
-}
-
 /// PINGREQ or PINGRESP, which have no body.
 struct Empty(PacketType);
 
@@ -229,115 +179,6 @@ impl Body for Empty {
     }
 
     fn write<S: Sink>(&self, _: &mut S) {}
-}
-
-/// Encodes a packet of many fields: if it fits, it is put together on the stack and copied at once.
-///
-/// A growing buffer keeps its length in memory, where each write would wait for the one before it.
-#[inline(never)]
-fn encode_staged(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
-    let Lengths {
-        remaining_length,
-        len,
-        first_properties,
-    } = lengths(body, 0)?;
-    // A packet that doesn't fit the stage is written field by field.
-    let mut stage = [0; STAGE];
-    let Some(staged) = stage.get_mut(..len) else {
-        return encode(body, out);
-    };
-    // Nothing is written if the buffer can't take all of it.
-    if out.remaining_mut() < len {
-        return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
-    }
-    // The lengths are known, so the properties are not counted again.
-    body.write_packet(
-        first_byte(body),
-        remaining_length,
-        &mut Stage {
-            rest: staged,
-            first_properties,
-        },
-    );
-    out.put_slice(staged);
-    Ok(())
-}
-
-/// Maximum length in bytes of a packet that is put together on the stack, enough for a CONNECT with
-/// all its fields.
-const STAGE: usize = 320;
-
-fn first_byte(body: &impl Body) -> u8 {
-    (body.packet_type() as u8) << 4 | body.flags()
-}
-
-/// Encodes a packet. One instance for each packet type, as in [`decoding`], called last.
-#[inline(never)]
-fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
-    encode_announcing(body, 0, out)
-}
-
-/// Writes a fixed header that announces the body and `more` bytes, then the body.
-#[inline(always)]
-fn encode_announcing(
-    body: &impl Body,
-    more: usize,
-    out: &mut impl BufMut,
-) -> Result<(), EncodeError> {
-    let Lengths {
-        remaining_length,
-        len,
-        first_properties,
-    } = lengths(body, more)?;
-    if out.remaining_mut() < len {
-        return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
-    }
-    let mut sink = Output {
-        out,
-        first_properties,
-    };
-    body.write_packet(first_byte(body), remaining_length, &mut sink);
-    Ok(())
-}
-
-fn encoded_len(body: &impl Body) -> Result<usize, EncodeError> {
-    lengths(body, 0).map(|lengths| lengths.len)
-}
-
-/// Lengths of a packet, known before it is written.
-struct Lengths {
-    remaining_length: u32,
-    /// Bytes of fixed header and body.
-    len: usize,
-    /// Bytes of the first set of properties, without its length; `None` if the packet has none.
-    first_properties: Option<u64>,
-}
-
-/// Lengths of a packet whose body is followed by `more` bytes.
-#[inline(always)]
-fn lengths(body: &impl Body, more: usize) -> Result<Lengths, EncodeError> {
-    // Rules that the types can't hold come first: a wrong packet has no length.
-    body.check()?;
-    let Length {
-        bytes,
-        first_properties,
-    } = Length::of(|counter| body.write(counter));
-    // The Remaining Length has at most four bytes.
-    match u32::try_from(bytes + more as u64) {
-        Ok(remaining_length) if remaining_length <= varint::MAX => {
-            // First byte, Remaining Length, and the body without the bytes that are sent apart.
-            let len = 1 + varint::len(remaining_length) + remaining_length as usize - more;
-            Ok(Lengths {
-                remaining_length,
-                len,
-                first_properties,
-            })
-        }
-        _ => Err(EncodeError::new(
-            EncodeErrorKind::TooLarge,
-            "remaining_length",
-        )),
-    }
 }
 
 /// Implements `encode`, `encoded_len` and `From` for packets.
@@ -372,3 +213,23 @@ macro_rules! encodes {
 
 encodes!(encode_staged: Connect ConnAck);
 encodes!(encode: Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
+
+impl<'a> From<Publish<'a>> for Packet<'a> {
+    fn from(publish: Publish<'a>) -> Self {
+        Self::Publish(publish)
+    }
+}
+
+impl<'a> Ack<'a> {
+    /// Packet of this type.
+    #[inline]
+    #[must_use]
+    pub const fn into_packet(self, ack_type: AckType) -> Packet<'a> {
+        match ack_type {
+            AckType::PubAck => Packet::PubAck(self),
+            AckType::PubRec => Packet::PubRec(self),
+            AckType::PubRel => Packet::PubRel(self),
+            AckType::PubComp => Packet::PubComp(self),
+        }
+    }
+}

@@ -2,10 +2,10 @@
 
 use bytes::BufMut;
 
-use super::decoding::{none_or_refused, whole};
-use super::packet_id;
+use super::body::{none_or_refused, whole};
+use super::encoding::{Body, encode, encode_announcing, encoded_len};
 use super::properties::{Properties, properties};
-use super::{Body, Packet, encode, encode_announcing, encoded_len, refusal};
+use super::{packet_id, refusal};
 use crate::decode::DecodeOptions;
 use crate::delivery::{DUP, Delivery, QOS, QOS_1};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
@@ -257,12 +257,6 @@ impl<'a> Publish<'a> {
 
     fn topic_bytes(&self) -> &'a [u8] {
         self.topic.as_ref().map_or(&[], TopicName::as_bytes)
-    }
-}
-
-impl<'a> From<Publish<'a>> for Packet<'a> {
-    fn from(publish: Publish<'a>) -> Self {
-        Self::Publish(publish)
     }
 }
 

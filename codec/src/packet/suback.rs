@@ -1,6 +1,6 @@
 //! SUBACK (§3.9) and UNSUBACK (§3.11): a reason code for each topic filter, in order.
 
-use super::Body;
+use super::encoding::Body;
 use super::outcome;
 use super::packet_id;
 use super::properties::{Properties, properties};

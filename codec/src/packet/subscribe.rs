@@ -1,6 +1,6 @@
 //! SUBSCRIBE (§3.8): a client's request for messages.
 
-use super::Body;
+use super::encoding::Body;
 use super::packet_id;
 use super::properties::{Properties, properties};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};

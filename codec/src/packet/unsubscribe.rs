@@ -1,6 +1,6 @@
 //! UNSUBSCRIBE (§3.10): a client's request to end subscriptions.
 
-use super::Body;
+use super::encoding::Body;
 use super::packet_id;
 use super::properties::{Properties, properties};
 use super::subscribe::read_list;
