@@ -104,6 +104,7 @@ property_table! {
 /// [U-2.2.2-1]
 #[cold]
 pub(crate) fn unexpected<R: Record>(r: Reader<'_, R>, at: u32, id: u8) -> DecodeError {
+    // A property of another packet is reported by its name, an unknown one by its identifier.
     let name = PROPERTIES
         .iter()
         .find(|row| row.id == id)

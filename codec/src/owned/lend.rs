@@ -42,6 +42,7 @@ macro_rules! owns {
             type Lent<'a> = $crate::$lent<'a>;
 
             fn lend(&self) -> $crate::$lent<'_> {
+                // Text and lists are borrowed, numbers are copied.
                 $crate::$lent { $($field: $crate::owned::Lend::lend(&self.$field),)* }
             }
         }

@@ -52,6 +52,7 @@ impl<'a> Packet<'a> {
 /// The errors of [`Packet::decode_with`].
 #[inline]
 pub(crate) fn check(input: &[u8], options: &DecodeOptions) -> Result<Option<usize>, DecodeError> {
+    // Each field is checked, but no packet is put together: `drop` takes its place.
     Ok(decode(input, options, drop)?.map(|((), len)| len))
 }
 

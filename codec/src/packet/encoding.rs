@@ -86,6 +86,7 @@ pub(super) fn encode_announcing(
         len,
         first_properties,
     } = lengths(body, more)?;
+    // A full buffer is refused before the first byte, so that no half packet is sent.
     if out.remaining_mut() < len {
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }

@@ -18,6 +18,7 @@ mod outcome;
 mod packet_id;
 mod properties;
 mod publish;
+mod publish_properties;
 mod reason_code;
 mod refusal;
 mod suback;
@@ -35,7 +36,8 @@ pub(crate) use decoding::check;
 pub(crate) use decoding::record_fields;
 pub use disconnect::{Disconnect, DisconnectProperties, OwnedDisconnectProperties};
 pub(crate) use properties::Properties;
-pub use publish::{OwnedPublishProperties, Publish, PublishProperties};
+pub use publish::Publish;
+pub use publish_properties::{OwnedPublishProperties, PublishProperties};
 pub use suback::{OwnedSubAckProperties, SubAck, SubAckProperties, UnsubAck};
 pub use subscribe::{
     OwnedSubscribeProperties, RetainHandling, Subscribe, SubscribeProperties, Subscription,
@@ -116,11 +118,15 @@ impl<'a> Packet<'a> {
     /// Appends the packet to `out`, in its shortest form.
     ///
     /// # Errors
-    /// [`EncodeErrorKind::Missing`](crate::EncodeErrorKind::Missing), [`NotAllowed`](crate::EncodeErrorKind::NotAllowed) or
-    /// [`IllegalReasonCode`](crate::EncodeErrorKind::IllegalReasonCode) if a field breaks a rule that its
-    /// type can't hold, [`TooLarge`](crate::EncodeErrorKind::TooLarge) above 268,435,455 bytes of
-    /// Remaining Length, [`NoRoom`](crate::EncodeErrorKind::NoRoom) if `out` is full. Nothing is written
-    /// then.
+    /// [`Missing`], [`NotAllowed`] or [`IllegalReasonCode`] if a field breaks a rule that its type
+    /// can't hold, [`TooLarge`] above 268,435,455 bytes of Remaining Length, [`NoRoom`] if `out` is
+    /// full. Nothing is written then.
+    ///
+    /// [`IllegalReasonCode`]: crate::EncodeErrorKind::IllegalReasonCode
+    /// [`Missing`]: crate::EncodeErrorKind::Missing
+    /// [`NoRoom`]: crate::EncodeErrorKind::NoRoom
+    /// [`NotAllowed`]: crate::EncodeErrorKind::NotAllowed
+    /// [`TooLarge`]: crate::EncodeErrorKind::TooLarge
     #[inline]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         match self {

@@ -92,6 +92,7 @@ macro_rules! properties {
 
             #[inline]
             fn is_empty(&self) -> bool {
+                // A list that was given, but has no item, is not written either.
                 true $(&& self.$once.is_none())* $(&& self.$many.is_empty())*
             }
         }

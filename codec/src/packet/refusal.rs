@@ -2,7 +2,7 @@
 
 use super::packet_id;
 use super::properties::Properties;
-use super::publish::PublishProperties;
+use super::publish_properties::PublishProperties;
 use crate::delivery::{DUP, Delivery, QOS, QOS_1};
 use crate::error::DecodeError;
 use crate::header::FixedHeader;
