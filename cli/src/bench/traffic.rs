@@ -164,7 +164,7 @@ async fn finished(run: &TrafficRun, publishers: &mut JoinSet<()>, has_no_receive
     }
     // Where each subscription failed, no message can come.
     if !has_no_receiver {
-        all_received(run).await;
+        all_received(plan, &run.reporter).await;
     }
 }
 

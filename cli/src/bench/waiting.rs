@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::traffic::TrafficRun;
+use super::plan::TrafficPlan;
+use super::pool::Reporter;
 use crate::diagnosis::{duration, quoted};
 
 /// Waits until each connected client has received the number of messages that was asked for.
@@ -14,8 +15,8 @@ use crate::diagnosis::{duration, quoted};
 /// message. After three seconds without a message it prints once what is waited for.
 ///
 /// Cancel safe.
-pub(super) async fn all_received(run: &TrafficRun) {
-    let (plan, counters) = (&run.plan, run.counters());
+pub(super) async fn all_received(plan: &TrafficPlan, reporter: &Reporter) {
+    let counters = &reporter.counters;
     let begun = Instant::now();
     // All clients have connected or given up by now, so the number is final.
     let expected = plan.count.map(|count| count * counters.connected.get());
@@ -34,7 +35,7 @@ pub(super) async fn all_received(run: &TrafficRun) {
         if !is_noted && last.elapsed() >= SILENCE {
             is_noted = true;
             let of_all = expected.map_or_else(String::new, |expected| format!(" of {expected}"));
-            run.reporter.notes.print(format_args!(
+            reporter.notes.print(format_args!(
                 "waiting: received {received}{of_all} messages on {}: nobody publishes there, or \
                  the policy lacks iot:Receive; for {} more",
                 quoted(&plan.filter_of(0)),
