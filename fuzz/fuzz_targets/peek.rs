@@ -101,12 +101,23 @@ fn decoding_agrees(input: &[u8], sender: Sender, peeked: Peeked) {
             ..DecodeOptions::default()
         },
     );
+    let may_send = |by: Sender| sender == Sender::Any || by == Sender::Any || by == sender;
     let header = match peeked {
         Ok(Some(header)) => header,
         Ok(None) => return assert_eq!(decoded, Ok(None)),
-        Err(error) => return assert_eq!(decoded, Err(error)),
+        Err(error) => {
+            // The direction is judged before flags and length, if the first byte has a known type.
+            let packet_type = input.first().map(|first| PacketType::try_from(first >> 4));
+            let Some(Ok(packet_type)) = packet_type else {
+                return assert_eq!(decoded, Err(error));
+            };
+            if may_send(packet_type.sender()) {
+                return assert_eq!(decoded, Err(error));
+            }
+            let refused = decoded.expect_err("a packet from the wrong side");
+            return assert_eq!(refused.kind, DecodeErrorKind::WrongDirection);
+        }
     };
-    let may_send = |by: Sender| sender == Sender::Any || by == Sender::Any || by == sender;
     match decoded {
         Ok(Some((packet, len))) => {
             assert_eq!(
