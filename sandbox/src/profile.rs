@@ -14,8 +14,8 @@ pub enum Profile {
     /// AWS IoT Core, with its limits and its differences from the standard.
     #[default]
     Aws,
-    /// All of MQTT 5. The sandbox's own limits hold: 1,000 subscriptions of a session, 1,000
-    /// messages or 4 MiB that wait for one client, 1,000 retained messages or 16 MiB of them,
+    /// All of MQTT 5. The sandbox's own limits hold: 1,000 subscriptions of a session and 1,000
+    /// filters of a SUBSCRIBE or UNSUBSCRIBE, 1,000 messages or 4 MiB that wait for one client, 1,000 retained messages or 16 MiB of them,
     /// packets of 1 MiB, a Receive Maximum of 1,000.
     Mqtt5,
 }
@@ -52,6 +52,8 @@ pub(crate) struct Rules {
     pub(crate) max_share_name: Option<usize>,
     /// Maximum subscriptions of one SUBSCRIBE.
     pub(crate) max_subscriptions_per_request: Option<usize>,
+    /// Maximum filters of one UNSUBSCRIBE.
+    pub(crate) max_filters_per_unsubscribe: usize,
     /// Maximum subscriptions of one session.
     pub(crate) max_subscriptions: usize,
     /// Messages a second, in and out together; messages beyond it are discarded.
@@ -100,6 +102,8 @@ static AWS: Rules = Rules {
     max_slashes: Some(7),
     max_share_name: Some(128),
     max_subscriptions_per_request: Some(8),
+    // A limit of the sandbox: AWS documents none.
+    max_filters_per_unsubscribe: 1000,
     max_subscriptions: 50,
     max_messages_per_second: Some(100),
     max_bytes_per_second: Some(512 * 1024),
@@ -132,7 +136,9 @@ static MQTT5: Rules = Rules {
     // A limit of the sandbox: each level of a filter is a level of its index.
     max_slashes: Some(255),
     max_share_name: None,
-    max_subscriptions_per_request: None,
+    // A limit of the sandbox: one request is handled while all other clients wait.
+    max_subscriptions_per_request: Some(1000),
+    max_filters_per_unsubscribe: 1000,
     max_subscriptions: 1000,
     max_messages_per_second: None,
     max_bytes_per_second: None,

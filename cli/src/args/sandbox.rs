@@ -82,7 +82,7 @@ pub(crate) struct SandboxArgs {
     /// all of the standard [default: aws]
     ///
     /// The limits of mqtt5 are the sandbox's own: packets of 1 MiB, a Receive Maximum of 1,000,
-    /// 1,000 subscriptions of a session, 1,000 messages or 4 MiB that wait for a client, 1,000
+    /// 1,000 subscriptions of a session, 1,000 filters of a SUBSCRIBE or UNSUBSCRIBE, 1,000 messages or 4 MiB that wait for a client, 1,000
     /// retained messages or 16 MiB of them.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<Profile>,

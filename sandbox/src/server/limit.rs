@@ -40,6 +40,8 @@ pub(crate) enum Limit {
     ReceiveMaximum(u16),
     #[error("one SUBSCRIBE has {has} subscriptions; at most {most} are allowed")]
     Request { has: usize, most: usize },
+    #[error("one UNSUBSCRIBE has {has} filters; at most {most} are allowed")]
+    Unsubscribe { has: usize, most: usize },
     #[error("a connection may have {0} subscriptions")]
     Subscriptions(usize),
     #[error("there are no subscription identifiers")]
@@ -71,6 +73,7 @@ impl Limit {
             Self::Connects
             | Self::Payload { .. }
             | Self::Request { .. }
+            | Self::Unsubscribe { .. }
             | Self::Subscriptions(_)
             | Self::Messages(_)
             | Self::Throughput(_)

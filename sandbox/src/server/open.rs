@@ -68,10 +68,7 @@ impl Open {
                 self.handle_ack(packet, turn)
             }
             Packet::Subscribe(subscribe) => self.handle_subscribe(subscribe, turn),
-            Packet::Unsubscribe(unsubscribe) => {
-                self.handle_unsubscribe(unsubscribe, turn);
-                Ok(())
-            }
+            Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(unsubscribe, turn),
             Packet::PingReq => {
                 if !self.settings.faults.has(&Fault::NoPingResp) {
                     // [MQTT-3.12.4-1]

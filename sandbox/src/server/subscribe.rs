@@ -100,9 +100,24 @@ impl Open {
         }
     }
 
-    pub(super) fn handle_unsubscribe(&self, unsubscribe: &Unsubscribe<'_>, turn: &mut Turn<'_>) {
+    /// Handles an UNSUBSCRIBE: ends each subscription, and answers.
+    ///
+    /// # Errors
+    /// The end of the connection: the UNSUBSCRIBE has more filters than one turn may handle.
+    pub(super) fn handle_unsubscribe(
+        &self,
+        unsubscribe: &Unsubscribe<'_>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), CloseReason> {
+        let rules = self.settings.rules();
+        let (count, most) = (unsubscribe.filters.len(), rules.max_filters_per_unsubscribe);
+        at_most(count, Some(most), |has, most| Limit::Unsubscribe {
+            has,
+            most,
+        })?;
+
         // AWS IoT doesn't list 0x11, "no subscription existed", among its codes.
-        let tells = self.settings.rules().tells_no_subscription;
+        let tells = rules.tells_no_subscription;
 
         // One code for each filter, in order. [MQTT-3.11.3-1]
         let mut reason_codes = Vec::with_capacity(unsubscribe.filters.len());
@@ -127,6 +142,7 @@ impl Open {
             properties: SubAckProperties::default(),
             reason_codes: Repeated::from(reason_codes.as_slice()),
         }));
+        Ok(())
     }
 
     fn subscribe(
