@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::net::shared::Shared;
@@ -24,6 +25,11 @@ pub(crate) async fn run_timers(shared: Arc<Shared>) {
             shared.emit(event);
         }
         let next = next.map_or(now + NO_DEADLINE, Instant::from_std);
+        if next <= now {
+            // More is left than one turn does: others get the lock first.
+            yield_now().await;
+            continue;
+        }
         tokio::select! {
             () = sleep_until(next) => {}
             () = changed.notified() => {}

@@ -125,7 +125,13 @@ impl Conversation {
     pub fn wait(&mut self, time: Duration) {
         self.now += time;
         // The hub first: it may queue messages that the clients then send.
-        self.hub.handle_timeout(self.now.instant);
+        while self
+            .hub
+            .poll_timeout()
+            .is_some_and(|at| at <= self.now.instant)
+        {
+            self.hub.handle_timeout(self.now.instant);
+        }
         for client in &mut self.clients {
             let is_due = client
                 .connection

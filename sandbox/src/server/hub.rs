@@ -19,7 +19,7 @@ use crate::event::Event;
 use crate::server::charge::MemoryCounter;
 use crate::server::hub::losses::{LossReason, Losses};
 use crate::server::hub::memory::MemoryBudget;
-use crate::server::hub::subscriptions::Subscribers;
+use crate::server::hub::subscriptions::{EndedSubscriptions, Subscribers};
 use crate::server::hub::unfinished::Unfinished;
 use crate::server::retained::Retained;
 use crate::server::session::{ConnectionId, Session};
@@ -37,7 +37,7 @@ pub(crate) struct Hub {
     index: TopicMatcher<Arc<str>>,
     /// Clients that subscribed with each filter of the index.
     subscribers: HashMap<Arc<str>, Subscribers>,
-    /// Number of subscriptions of all sessions.
+    /// Number of subscriptions of all sessions, with [`Self::ended_subscriptions`].
     subscription_count: usize,
     retained: Retained,
     /// Next time of each session whose client is away and that ends or has a will.
@@ -48,6 +48,8 @@ pub(crate) struct Hub {
     losses: Losses,
     /// Wills and messages of sessions that have ended, in that order.
     unfinished: VecDeque<Unfinished>,
+    /// Subscriptions of sessions that have ended, which are still in the index.
+    ended_subscriptions: VecDeque<EndedSubscriptions>,
     /// Bytes of the filters of all sessions.
     filter_bytes: usize,
     last_id: u64,
@@ -69,6 +71,7 @@ impl Hub {
             memory: MemoryBudget::default(),
             losses: Losses::default(),
             unfinished: VecDeque::new(),
+            ended_subscriptions: VecDeque::new(),
             filter_bytes: 0,
             last_id: 0,
             timer_changed: Arc::default(),

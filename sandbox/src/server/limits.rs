@@ -45,6 +45,6 @@ pub(crate) const QUEUED_OVERHEAD: usize = 128;
 pub(crate) const MAX_RETAINED: usize = 1000;
 /// Maximum bytes of retained messages.
 pub(crate) const MAX_RETAINED_BYTES: usize = 16 * 1024 * 1024;
-/// Packets handled, receivers found and messages delivered for one connection before others get
-/// the lock.
+/// Packets handled, receivers found and messages delivered for one connection, or filters and messages
+/// of ended sessions that the timers handle, before others get the lock.
 pub(crate) const WORK_PER_TURN: usize = 256;

@@ -1,5 +1,6 @@
 //! Tests of the server in virtual time.
 
+mod ending;
 mod harness;
 mod law;
 mod overflow;

@@ -1,5 +1,6 @@
 //! Beginning and end of sessions.
 
+use core::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -140,15 +141,16 @@ impl Hub {
         self.end_session(client_id, reason, now);
     }
 
-    /// Ends a session: its subscriptions at once; its will and the messages that its client hasn't
-    /// acknowledged at the next [`Self::handle_timeout`].
+    /// Ends a session: from here on it gets no message. Its will, the messages that its client hasn't
+    /// acknowledged and its entries in the index are left to [`Self::handle_timeout`], a portion at a
+    /// time.
     pub(super) fn end_session(&mut self, client_id: &Arc<str>, reason: LossReason, now: Instant) {
         self.remove_timer(client_id);
         let Some(mut session) = self.sessions.remove(client_id) else {
             return;
         };
-        // Subscriptions end now, so that no message is queued for a session that is gone.
-        self.remove_subscriptions(client_id, &session);
+        // Without a session no message is queued by them; the filters are removed later.
+        self.end_subscriptions(client_id, mem::take(&mut session.subscriptions), now);
         session.wake();
         let unfinished = |what| Unfinished {
             client_id: Arc::clone(client_id),
@@ -173,7 +175,7 @@ impl Hub {
             messages
                 .map(|(queued, is_sent)| unfinished(UnfinishedKind::Message { queued, is_sent })),
         );
-        if !self.unfinished.is_empty() {
+        if !self.unfinished.is_empty() || !self.ended_subscriptions.is_empty() {
             self.timer_changed.notify_one();
         }
     }

@@ -60,13 +60,12 @@ impl Hub {
                 .get(member)
                 .filter(|session| session.is_away() == is_away);
             session.is_some_and(|session| {
-                let wanted = session
-                    .subscriptions
-                    .get(filter)
-                    .map(|wanted| wanted.options.qos);
+                // A new session of a client has not the subscriptions of the one before.
+                let Some(wanted) = session.subscriptions.get(filter) else {
+                    return false;
+                };
                 // No message of QoS 0 is kept for a client that is away. [MQTT-3.8.4-8]
-                let is_kept =
-                    !is_away || wanted.is_some_and(|qos| message.qos.min(qos) > QoS::AtMostOnce);
+                let is_kept = !is_away || message.qos.min(wanted.options.qos) > QoS::AtMostOnce;
                 let copies = copies.get(&**member).copied().unwrap_or_default();
                 is_kept && session.outgoing.fits(message, copies + 1, max_bytes)
             })
@@ -81,15 +80,17 @@ impl Hub {
     fn share_member_in_turn(&self, filter: &Arc<str>) -> Option<&Arc<str>> {
         let subscribers = self.subscribers.get(filter)?;
         // Asked only if no client has space: a connected one may free some soonest.
-        let is_connected = |member: &&Arc<str>| {
-            self.sessions
-                .get(*member)
-                .is_some_and(|session| !session.is_away())
+        let has_session = |member: &Arc<str>, may_be_away: bool| {
+            self.sessions.get(member).is_some_and(|session| {
+                (may_be_away || !session.is_away()) && session.subscriptions.contains_key(filter)
+            })
         };
-        subscribers
-            .in_turn()
-            .find(is_connected)
-            .or_else(|| subscribers.in_turn().next())
+        let find = |may_be_away| {
+            subscribers
+                .in_turn()
+                .find(|member| has_session(member, may_be_away))
+        };
+        find(false).or_else(|| find(true))
     }
 
     /// QoS of a message for the client of a shared subscription whose turn it is.

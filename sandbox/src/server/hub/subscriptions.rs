@@ -1,21 +1,24 @@
 //! Subscriptions of all sessions, and the index of their filters.
 
 use core::ops::Bound;
-use std::collections::BTreeSet;
+use std::collections::hash_map::IntoKeys;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use dunlin_codec::TopicFilter;
 
 use crate::server::hub::Hub;
 use crate::server::limits::{MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS_OF_ALL};
-use crate::server::session::{ConnectionId, Session, Subscription};
+use crate::server::session::{ConnectionId, Subscription};
 
 /// Clients that subscribed with one filter.
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
     /// The filter begins with `$share/`: each message is for one of the clients (§4.8.2).
     pub(super) is_shared: bool,
-    /// Clients in order, so that one of many is found and removed without a search.
+    /// Clients in order, so that one of many is found and removed without a search. The session of
+    /// a client may have ended a moment ago.
     pub(super) clients: BTreeSet<Arc<str>>,
     /// Client that got the last message of a shared filter; `None` before the first message.
     pub(super) last: Option<Arc<str>>,
@@ -37,6 +40,16 @@ impl Subscribers {
         let behind = self.clients.range::<str, _>((after, Bound::Unbounded));
         behind.chain(self.clients.range::<str, _>((Bound::Unbounded, until)))
     }
+}
+
+/// Subscriptions of a session that has ended, whose filters are still in the index.
+#[derive(Debug)]
+pub(super) struct EndedSubscriptions {
+    client_id: Arc<str>,
+    /// Time at which the session ended.
+    pub(super) since: Instant,
+    /// Filters that are still to be removed.
+    filters: IntoKeys<Arc<str>, Subscription>,
 }
 
 /// Outcome of a subscription.
@@ -126,18 +139,50 @@ impl Hub {
         true
     }
 
-    pub(super) fn remove_subscriptions(&mut self, client_id: &Arc<str>, session: &Session) {
-        // The bytes of the session itself go with it; only the shared tables are updated.
-        for filter in session.subscriptions.keys() {
-            if let Ok(filter) = TopicFilter::new(filter) {
-                self.remove_filter(client_id, filter);
+    /// Ends the subscriptions of a session that has ended. Their filters are removed later, by
+    /// [`Self::remove_ended_subscriptions`]: without a session none of them gets a message.
+    pub(super) fn end_subscriptions(
+        &mut self,
+        client_id: &Arc<str>,
+        subscriptions: HashMap<Arc<str>, Subscription>,
+        now: Instant,
+    ) {
+        if subscriptions.is_empty() {
+            return;
+        }
+        self.ended_subscriptions.push_back(EndedSubscriptions {
+            client_id: Arc::clone(client_id),
+            since: now,
+            filters: subscriptions.into_keys(),
+        });
+    }
+
+    /// Removes up to `most` filters of sessions that have ended.
+    pub(super) fn remove_ended_subscriptions(&mut self, most: usize) {
+        let mut removed = 0;
+        while removed < most
+            && let Some(ended) = self.ended_subscriptions.front_mut()
+        {
+            let client_id = Arc::clone(&ended.client_id);
+            let Some(filter) = ended.filters.next() else {
+                self.ended_subscriptions.pop_front();
+                continue;
+            };
+            if let Ok(filter) = TopicFilter::new(&filter) {
+                self.remove_filter(&client_id, filter);
             }
+            removed += 1;
         }
     }
 
     fn remove_filter(&mut self, client_id: &Arc<str>, filter: TopicFilter<'_>) {
         self.filter_bytes -= filter_cost(filter.as_str());
         self.subscription_count -= 1;
+        // A later session of the client may have subscribed with the same filter: the entry is its own.
+        let session = self.sessions.get(client_id);
+        if session.is_some_and(|session| session.subscriptions.contains_key(filter.as_str())) {
+            return;
+        }
         // The last subscriber takes the filter out of the index.
         let Some(subscribers) = self.subscribers.get_mut(filter.as_str()) else {
             return;

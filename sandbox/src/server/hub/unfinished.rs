@@ -9,6 +9,7 @@ use dunlin_codec::QoS;
 use crate::event::{Event, Outcome};
 use crate::server::hub::Hub;
 use crate::server::hub::losses::LossReason;
+use crate::server::limits::WORK_PER_TURN;
 use crate::server::outgoing::Queued;
 use crate::server::session::{DelayedWill, Session};
 
@@ -46,7 +47,8 @@ impl Hub {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = self.due.first().map(|(at, _)| *at);
         let unfinished = self.unfinished.front().map(|unfinished| unfinished.since);
-        [due, unfinished, self.losses.report_at()]
+        let ended = self.ended_subscriptions.front().map(|ended| ended.since);
+        [due, unfinished, ended, self.losses.report_at()]
             .into_iter()
             .flatten()
             .min()
@@ -54,11 +56,18 @@ impl Hub {
 
     /// Publishes the wills whose time has come, and ends the sessions that have waited long enough.
     /// [MQTT-4.1.0-2]
+    ///
+    /// One call does a bounded portion of it, so that no connection waits long for the hub. If more
+    /// is left, [`Self::poll_timeout`] isn't later than `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Event> {
         let mut events = Vec::new();
+        let mut work = 0;
 
         // Sessions whose clients are away: their end, or the time of their will.
-        while let Some((at, client_id)) = self.due.first().cloned().filter(|(at, _)| *at <= now) {
+        while work < WORK_PER_TURN
+            && let Some((at, client_id)) = self.due.first().cloned().filter(|(at, _)| *at <= now)
+        {
+            work += 1;
             self.due.remove(&(at, Arc::clone(&client_id)));
             let Some(session) = self.sessions.get_mut(&client_id) else {
                 continue;
@@ -76,9 +85,13 @@ impl Hub {
 
         // Wills and messages of sessions that have ended. Publishing a will may end further
         // sessions, whose wills and messages join this queue.
-        while let Some(unfinished) = self.unfinished.pop_front() {
+        while work < WORK_PER_TURN
+            && let Some(unfinished) = self.unfinished.pop_front()
+        {
+            work += 1;
             events.extend(self.finish(unfinished, now));
         }
+        self.remove_ended_subscriptions(WORK_PER_TURN.saturating_sub(work));
 
         if self.losses.report_at().is_some_and(|at| at <= now) {
             events.extend(self.losses.report());

@@ -12,6 +12,7 @@ use dunlin_codec::{
 use tokio::sync::Notify;
 
 use crate::authorizer::Grant;
+use crate::event::Event;
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::server::{Connection, Hub, Peer, RandomIds, Settings, Timestamp};
@@ -91,13 +92,20 @@ impl Harness {
 
     /// Log lines of the hub for everything that is due within a second.
     pub(super) fn hub_log(&mut self) -> Vec<String> {
-        // The first call finishes what has ended; losses are reported a moment after they were
+        // The first turns finish what has ended; losses are reported a moment after they were
         // counted.
-        let _ = self.hub.handle_timeout(self.now.instant);
-        let events = self
-            .hub
-            .handle_timeout(self.now.instant + Duration::from_secs(1));
+        let mut events = self.hub_events(self.now.instant);
+        events.extend(self.hub_events(self.now.instant + Duration::from_secs(1)));
         events.iter().map(ToString::to_string).collect()
+    }
+
+    /// Events of everything that is due at `now`, in as many turns as it takes.
+    fn hub_events(&mut self, now: Instant) -> Vec<Event> {
+        let mut events = Vec::new();
+        while self.hub.poll_timeout().is_some_and(|at| at <= now) {
+            events.extend(self.hub.handle_timeout(now));
+        }
+        events
     }
 
     pub(super) fn receives<'a>(
@@ -206,4 +214,12 @@ pub(super) fn puback_codes(packets: &[PacketBuf]) -> Vec<ReasonCode> {
         _ => None,
     };
     packets.iter().filter_map(code).collect()
+}
+
+/// Number of PUBLISH packets.
+pub(super) fn messages(packets: &[PacketBuf]) -> usize {
+    packets
+        .iter()
+        .filter(|packet| matches!(packet.packet(), Packet::Publish(_)))
+        .count()
 }

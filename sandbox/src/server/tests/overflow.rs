@@ -1,13 +1,13 @@
 //! Messages that were accepted and can't be delivered: what becomes of them, and that the log
 //! tells.
 
-use dunlin_codec::{Connect, ConnectProperties, Packet, PacketBuf, Publish, QoS, ReasonCode};
+use dunlin_codec::{Connect, ConnectProperties, Packet, Publish, QoS, ReasonCode};
 
 use crate::overflow::WhenQueueFull;
 use crate::profile::Profile;
 use crate::server::limits::MAX_QUEUED;
 use crate::server::tests::harness::{
-    ALL, Harness, connect, grant, puback_codes, publish, subscribe, subscription,
+    ALL, Harness, connect, grant, messages, puback_codes, publish, subscribe, subscription,
 };
 use crate::server::{Connection, Settings};
 
@@ -49,13 +49,6 @@ fn publishes(harness: &mut Harness, publisher: &mut Connection, count: usize) ->
         puback_codes(&harness.sends(publisher))
     });
     answers.collect()
-}
-
-fn messages(packets: &[PacketBuf]) -> usize {
-    packets
-        .iter()
-        .filter(|packet| matches!(packet.packet(), Packet::Publish(_)))
-        .count()
 }
 
 #[test]
