@@ -136,6 +136,12 @@ fn hangup(context: &RunContext, reset: bool, elapsed: Duration) -> Diagnosis {
         // AWS IoT allows one connection of a client id in a second.
         likely.push("a client with the same id connected less than a second ago".into());
     }
+    let mut try_ = denial::advice(context, None);
+    // To a TLS server, CONNECT without TLS is no TLS record; many close without an alert.
+    if !context.choices.is_tls && context.port != PLAIN_MQTT_PORT {
+        likely.insert(0, "this port speaks TLS: use mqtts://".into());
+        try_.insert(0, protocol::with_tls(context));
+    }
     Diagnosis {
         saw: Some(format!(
             "{how} {} after {}, without a packet; {}",
@@ -144,7 +150,7 @@ fn hangup(context: &RunContext, reset: bool, elapsed: Duration) -> Diagnosis {
             context.credentials()
         )),
         likely,
-        try_: denial::advice(context, None),
+        try_,
         ..Diagnosis::new(
             Id::Hangup,
             "the server closed the connection before answering CONNECT",
@@ -201,6 +207,9 @@ fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
     }
 }
 
+/// Port that is registered for MQTT without TLS.
+const PLAIN_MQTT_PORT: u16 = 1883;
+
 #[cfg(test)]
 mod tests {
     use dunlin_codec::PacketType;
@@ -250,6 +259,28 @@ error[E-AUTH-DENIED]: AWS IoT refused the connection: Not authorized (CONNACK 0x
             let diagnosis = refused(&context("localhost"), &refusal(PacketType::ConnAck, code));
             assert_eq!(diagnosis.id, Id::ConnRefused);
             assert!(diagnosis.headline.contains(code.name()));
+        }
+    }
+
+    #[test]
+    fn a_close_without_tls_may_mean_that_the_port_speaks_tls() {
+        let guesses = |is_tls, port| {
+            let mut context = context("localhost");
+            context.choices.is_tls = is_tls;
+            context.port = port;
+            let diagnosis = hangup(&context, true, Duration::ZERO);
+            (diagnosis.likely, diagnosis.try_)
+        };
+        let (likely, try_) = guesses(false, 8883);
+        assert_eq!(likely[0], "this port speaks TLS: use mqtts://");
+        assert_eq!(try_[0], Try::paste("--endpoint mqtts://localhost:8883"));
+        // Neither port 1883 nor a connection with TLS gives reason for that guess.
+        for (is_tls, port) in [(false, 1883), (true, 8883)] {
+            let (likely, try_) = guesses(is_tls, port);
+            assert!(
+                !format!("{likely:?}{try_:?}").contains("mqtts://"),
+                "{port}"
+            );
         }
     }
 }

@@ -74,7 +74,8 @@ impl RunContext {
         match &self.authorizer {
             Some(name) => parts.push(format!("authorizer {}", quoted(name))),
             // AWS IoT then invokes the default authorizer of the account.
-            None => parts.push("no authorizer name".to_owned()),
+            None if self.uses_authorizers() => parts.push("no authorizer name".to_owned()),
+            None => {}
         }
         if self.has_token {
             parts.push(

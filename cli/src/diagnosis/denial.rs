@@ -6,6 +6,7 @@ use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::Try;
 use crate::diagnosis::context::RunContext;
+use crate::diagnosis::reason;
 use crate::diagnosis::text::{shell, unquoted};
 
 /// Cause of a denied connection, as far as the reason string names it.
@@ -28,18 +29,22 @@ enum Cause {
 /// Guesses, the likeliest first. `reason` is `None` if the server closed the connection without a
 /// CONNACK.
 pub(super) fn likely(context: &RunContext, reason: Option<&ServerReason>) -> Vec<String> {
-    let text = reason.and_then(|reason| reason.reason_string.as_deref());
+    let text = reason.and_then(reason::text);
     // The server knows: guesses beside its reason would contradict it.
     if let Some(cause) = text.and_then(Cause::named) {
         return vec![cause.text(context)];
     }
     // A server without authorizers checks user names and access rules of its own.
     if !context.uses_authorizers() {
-        return vec![
-            "wrong user name or password".into(),
-            "the server's access rules do not let this client id in".into(),
-            "the server requires a client certificate".into(),
+        let mut likely = vec![
+            "wrong user name or password".to_owned(),
+            "the server's access rules do not let this client id in".to_owned(),
         ];
+        // Only TLS has client certificates.
+        if context.choices.is_tls {
+            likely.push("the server requires a client certificate".into());
+        }
+        return likely;
     }
     let mut likely = Vec::new();
     if context.authorizer.is_none() {
@@ -72,7 +77,7 @@ pub(super) fn likely(context: &RunContext, reason: Option<&ServerReason>) -> Vec
 /// Proposals: commands that ask AWS, with secrets in variables of the shell, and changes of policy or
 /// flags.
 pub(super) fn advice(context: &RunContext, reason: Option<&ServerReason>) -> Vec<Try> {
-    let text = reason.and_then(|reason| reason.reason_string.as_deref());
+    let text = reason.and_then(reason::text);
     let cause = text.and_then(Cause::named);
     let mut try_ = Vec::new();
     // The first proposal looks into the cause, at most one.

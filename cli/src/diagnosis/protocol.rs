@@ -58,14 +58,14 @@ impl Foreign {
             Self::Mqtt3 { .. } => "it took CONNECT for one of MQTT 3.1.1 and refused it",
             Self::Http => "the port is that of a website, of an API or of a proxy",
             Self::Tls => "the port is that of MQTT over TLS (usually 8883), or of HTTPS",
-            Self::Ssh | Self::Amqp => "the port is another one's",
+            Self::Ssh | Self::Amqp => "the port belongs to another service",
         }
     }
 
     fn advice(self, context: &RunContext) -> Try {
         match self {
             Self::Mqtt3 { .. } => Try::advice("a server, or a version of it, that supports MQTT 5"),
-            Self::Tls => Try::paste(format!("--endpoint mqtts://{}", shell(&context.address()))),
+            Self::Tls => with_tls(context),
             _ if context.is_aws => {
                 Try::advice("drop --port: AWS IoT takes custom authorizers at 443")
             }
@@ -82,6 +82,11 @@ impl Foreign {
             ..Diagnosis::new(id, self.headline())
         }
     }
+}
+
+/// Proposal to connect to the same port with TLS.
+pub(super) fn with_tls(context: &RunContext) -> Try {
+    Try::paste(format!("--endpoint mqtts://{}", shell(&context.address())))
 }
 
 /// Diagnosis of a violation of MQTT 5; `bytes` are the start of the packet, or empty if unknown.

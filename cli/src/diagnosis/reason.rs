@@ -20,16 +20,24 @@ pub(crate) fn fact(reason: &ServerReason) -> String {
 
 /// `; the server's reason: "no such user"` for the end of a headline; empty without a reason string.
 pub(crate) fn own_words(reason: &ServerReason) -> String {
-    match &reason.reason_string {
+    match text(reason) {
         Some(text) => format!("; the server's reason: {}", quoted(text)),
         None => String::new(),
     }
 }
 
+/// Reason string of the packet; `None` if it has none or an empty one, which says as little.
+pub(crate) fn text(reason: &ServerReason) -> Option<&str> {
+    reason
+        .reason_string
+        .as_deref()
+        .filter(|text| !text.trim().is_empty())
+}
+
 /// User properties and server reference of the packet, or a note that it has no reason string.
 pub(crate) fn evidence(reason: &ServerReason) -> Vec<String> {
     let mut parts = Vec::new();
-    if reason.reason_string.is_none() {
+    if text(reason).is_none() {
         parts.push("server gave no reason string".to_owned());
     }
     // A server may send many properties; the first ones are enough to find it in its log.
@@ -88,5 +96,15 @@ mod tests {
             evidence(&reason),
             [r#""k" = "v""#, r#"it refers to "other.example""#]
         );
+    }
+
+    #[test]
+    fn an_empty_reason_string_is_none() {
+        let reason = ServerReason {
+            reason_string: Some(" ".into()),
+            ..refusal(PacketType::ConnAck, ReasonCode::QuotaExceeded)
+        };
+        assert_eq!(own_words(&reason), "");
+        assert_eq!(evidence(&reason), ["server gave no reason string"]);
     }
 }

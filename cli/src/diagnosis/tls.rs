@@ -1,5 +1,6 @@
 //! TLS failed: certificates, clocks, protocols.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -43,7 +44,11 @@ pub(crate) fn failed(context: &RunContext, peer: SocketAddr, error: &TlsError) -
         }
         TlsError::NoApplicationProtocol => alpn_refused(context),
         TlsError::NotTls { received } => not_tls(context, received),
-        TlsError::Closed => closed(context),
+        TlsError::Closed => closed(context, "closed"),
+        // A server without TLS that closes before it has read all of ClientHello resets.
+        TlsError::Io(error) if error.kind == ErrorKind::ConnectionReset => {
+            closed(context, "reset")
+        }
         error => handshake(context, error),
     };
     Diagnosis {
@@ -138,21 +143,23 @@ fn not_tls(context: &RunContext, received: &[u8]) -> Diagnosis {
     }
 }
 
-/// Diagnosis of a server that closed the connection during the handshake, as MQTT servers without
+/// Diagnosis of a server that closed or reset (`how`) the connection during the handshake, as MQTT servers without
 /// TLS do.
-fn closed(context: &RunContext) -> Diagnosis {
+fn closed(context: &RunContext, how: &str) -> Diagnosis {
     let mut likely = vec!["a firewall or proxy ends connections of this kind".to_owned()];
     // AWS has no port without TLS.
     if !context.is_aws {
         likely.insert(0, "this port speaks MQTT without TLS".into());
     }
     Diagnosis {
-        saw: Some("the TCP connection is up; the server closed it without a TLS record".into()),
+        saw: Some(format!(
+            "the TCP connection was up; it was {how} without a TLS record from the server"
+        )),
         likely,
         try_: vec![plain(context)],
         ..Diagnosis::new(
             Id::TlsHandshake,
-            "the server closed the connection during the TLS handshake",
+            format!("the server {how} the connection during the TLS handshake"),
         )
     }
 }
