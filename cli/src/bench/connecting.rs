@@ -5,7 +5,9 @@ use std::time::Duration;
 use dunlin_client::{Client, ClientOptions, ConnectError, Event, Events, Reconnect};
 use tokio::time::{Instant, sleep};
 
-use crate::diagnosis::{ConnectionFacts, Diagnosis, RunContext, connect, lost, network};
+use super::progress::Notes;
+use super::waiting::SILENCE;
+use crate::diagnosis::{ConnectionFacts, Diagnosis, RunContext, connect, duration, lost, network};
 
 /// Starts a client and waits for its first connection.
 ///
@@ -15,19 +17,36 @@ use crate::diagnosis::{ConnectionFacts, Diagnosis, RunContext, connect, lost, ne
 pub(super) async fn connect_one(
     context: &RunContext,
     options: ClientOptions,
+    notes: &Notes,
 ) -> Result<(Client, Events), Box<Diagnosis>> {
     let within = options.connect_within;
     let is_limited = options.reconnect.max_attempts.is_some();
     let (again, client) = (options.clone(), Client::start(options));
     let (mut events, mut facts) = (client.events(), ConnectionFacts::default());
-    let (mut opened_at, mut last, mut refusals) = (None, None, 0);
-    let deadline = sleep(within);
-    tokio::pin!(deadline);
+    let (mut opened_at, mut last, mut refusals, mut attempt) = (None, None, 0, 1);
+    let (deadline, notice) = (sleep(within), sleep(SILENCE));
+    tokio::pin!(deadline, notice);
+    let mut has_waited = false;
     loop {
         // The end of the time counts as the end of the events.
         let event = tokio::select! {
             event = events.next() => event,
             () = &mut deadline => None,
+            // Nothing waits in silence.
+            () = &mut notice, if !has_waited => {
+                has_waited = true;
+                let left = duration(within.saturating_sub(SILENCE));
+                let (address, stages) = (context.address(), context.stages());
+                match opened_at {
+                    Some(_) => notes.tell_wait(format_args!(
+                        "CONNECT was sent to {address}, no CONNACK yet; for {left} more"
+                    )),
+                    None => notes.tell_wait(format_args!(
+                        "no connection to {address} yet ({stages}); for {left} more"
+                    )),
+                }
+                continue;
+            }
         };
         match event {
             Some(Event::Opened(opened)) => {
@@ -44,9 +63,12 @@ pub(super) async fn connect_one(
                 let diagnosis = connect::failed(context, &facts, &cause, elapsed);
                 // As for the sample: a server that always refuses will refuse again.
                 refusals += u32::from(matches!(*cause, ConnectError::Refused(_)));
-                if retry_in.is_none() || (refusals >= MOST_REFUSALS && !is_limited) {
-                    return Err(Box::new(diagnosis));
-                }
+                let retry_in = match retry_in {
+                    Some(retry_in) if refusals < MOST_REFUSALS || is_limited => retry_in,
+                    _ => return Err(Box::new(diagnosis)),
+                };
+                notes.tell_retry(attempt, &diagnosis, retry_in);
+                attempt += 1;
                 last = Some(diagnosis);
             }
             Some(Event::Disconnected { cause, .. }) => {

@@ -65,7 +65,7 @@ impl ClientPool {
             let (options, reporter) = (target.options(number), reporter.clone());
             connecting.spawn(async move {
                 let _slot = slot;
-                let outcome = connect_one(&reporter.context, options).await;
+                let outcome = connect_one(&reporter.context, options, &reporter.notes).await;
                 if outcome.is_ok() {
                     reporter.counters.connect.record(due.elapsed());
                     reporter.counters.connected.add(1);

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,6 +12,7 @@ use tokio::time::{Instant, interval};
 
 use super::counters::Counters;
 use super::kind::LoadKind;
+use crate::diagnosis::{Diagnosis, duration};
 use crate::terminal::Console;
 
 /// The progress line; it disappears when this is dropped.
@@ -27,6 +28,8 @@ pub(super) struct Notes {
     bar: ProgressBar,
     console: Console,
     has_warned: Arc<AtomicBool>,
+    has_told_wait: Arc<AtomicBool>,
+    retries: Arc<AtomicU32>,
 }
 
 impl Progress {
@@ -49,6 +52,8 @@ impl Progress {
             bar: bar.clone(),
             console,
             has_warned: Arc::default(),
+            has_told_wait: Arc::default(),
+            retries: Arc::default(),
         };
         // A task of its own, so that a busy load doesn't hold the line up.
         let counters = Arc::clone(counters);
@@ -83,6 +88,26 @@ impl Notes {
     /// Prints a line.
     pub(super) fn print(&self, text: impl Display) {
         self.bar.suspend(|| self.console.note(text));
+    }
+
+    /// Prints what the first of all clients waits for; later calls print nothing.
+    pub(super) fn tell_wait(&self, what: impl Display) {
+        if !self.has_told_wait.swap(true, Ordering::Relaxed) {
+            self.print(format_args!("waiting: {what}"));
+        }
+    }
+
+    /// Prints that an attempt to connect failed and when the next one begins. Thousands of clients
+    /// make thousands of attempts: at most 20 are printed.
+    pub(super) fn tell_retry(&self, attempt: u32, diagnosis: &Diagnosis, retry_in: Duration) {
+        if self.retries.fetch_add(1, Ordering::Relaxed) < MOST_RETRIES {
+            self.print(format_args!(
+                "attempt {attempt}: {} [{}]; next attempt in {}",
+                diagnosis.headline,
+                diagnosis.id.name(),
+                duration(retry_in)
+            ));
+        }
     }
 
     /// Prints a warning, unless there was one before.
@@ -166,6 +191,8 @@ impl Snapshot {
     }
 }
 
+/// Failed attempts to connect that are printed in one run.
+const MOST_RETRIES: u32 = 20;
 /// Time between two updates.
 const PERIOD: Duration = Duration::from_millis(500);
 

@@ -20,8 +20,8 @@ use super::pool::{ClientPool, Reporter, spaced};
 use super::progress::Progress;
 use super::report::Load;
 use super::stamp::{Clock, Stamp};
-use super::waiting::all_received;
-use crate::diagnosis::Operation;
+use super::waiting::{SILENCE, all_received};
+use crate::diagnosis::{Operation, duration};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signal::StopSignal;
@@ -182,11 +182,21 @@ async fn drained(run: &TrafficRun, has_receivers: bool) -> Duration {
             || (counts_received && counters.received.get() < expected)
     };
     let begun = Instant::now();
-    let (mut before, mut since) = ((0, 0), begun);
+    let (mut before, mut since, mut has_waited) = ((0, 0), begun, false);
     while is_open() && since.elapsed() < plan.drain && begun.elapsed() < plan.drain * MOST_DRAINS {
         let now = (counters.acknowledged.get(), counters.received.get());
         if now != before {
             (before, since) = (now, Instant::now());
+        } else if !has_waited && since.elapsed() >= SILENCE {
+            // Nothing waits in silence.
+            has_waited = true;
+            run.reporter.notes.print(format_args!(
+                "waiting: sent {}, acknowledged {}, received {}; for {} more",
+                counters.sent.get(),
+                now.0,
+                now.1,
+                duration(plan.drain.saturating_sub(since.elapsed()))
+            ));
         }
         sleep(POLL).await;
     }

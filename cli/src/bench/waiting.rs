@@ -57,6 +57,6 @@ fn round_up(time: Duration) -> Duration {
     Duration::from_secs(time.as_secs() + u64::from(time.subsec_millis() > 0))
 }
 
-/// Time without a message after which a line is printed.
-const SILENCE: Duration = Duration::from_secs(3);
+/// Time without progress after which a line says what is waited for.
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(10);

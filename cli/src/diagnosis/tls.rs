@@ -46,9 +46,7 @@ pub(crate) fn failed(context: &RunContext, peer: SocketAddr, error: &TlsError) -
         TlsError::NotTls { received } => not_tls(context, received),
         TlsError::Closed => closed(context, "closed"),
         // A server without TLS that closes before it has read all of ClientHello resets.
-        TlsError::Io(error) if error.kind == ErrorKind::ConnectionReset => {
-            closed(context, "reset")
-        }
+        TlsError::Io(error) if error.kind == ErrorKind::ConnectionReset => closed(context, "reset"),
         error => handshake(context, error),
     };
     Diagnosis {

@@ -97,7 +97,11 @@ async fn answering(bytes: &'static [u8]) -> String {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            // The request is read first: a close with unread data would reset the connection.
+            // A close with unread data resets the connection, so all of the request is read first.
+            if bytes == RESET {
+                let _ = stream.readable().await;
+                continue;
+            }
             let mut read = [0; 1024];
             let _ = stream.read(&mut read).await;
             let _ = stream.write_all(bytes).await;
@@ -106,6 +110,9 @@ async fn answering(bytes: &'static [u8]) -> String {
     });
     format!("localhost:{port}")
 }
+
+/// Instead of an answer: the connection is reset.
+const RESET: &[u8] = b"reset";
 
 /// A load test against any MQTT server without TLS.
 fn bench(words: &str, address: &str) -> Tool {
@@ -326,6 +333,29 @@ const LOAD: [(&str, &str, Expected); 14] = [
     ),
 ];
 
+/// Section 2, load: silence and refusals that pass by themselves.
+const LOAD_SILENCE: [(&str, &str, Expected); 3] = [
+    (
+        "connect --clients=2",
+        "silent",
+        (
+            "E-CONNACK-TIMEOUT",
+            9,
+            &["waiting: CONNECT was sent to", "no CONNACK yet"],
+        ),
+    ),
+    (
+        "connect --clients=2",
+        "connack=0x89",
+        ("E-CONN-REFUSED", 6, &["attempt 1: ", "next attempt in"]),
+    ),
+    (
+        "pub --count=2 --qos=1",
+        "no-puback",
+        ("E-ACK-TIMEOUT", 9, &["waiting: sent 2, acknowledged 0"]),
+    ),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_of_situations() {
     let (mut rows, mut served, mut tls) = (Vec::new(), Vec::new(), Vec::new());
@@ -342,6 +372,12 @@ async fn the_table_of_situations() {
         let tool = bench("pub --count=1", &answering(bytes).await);
         rows.push(Situation::new(name, ("E-PROTOCOL", 10, words), tool));
     }
+    // A server that expects TLS takes CONNECT for a broken record, and may close without an alert.
+    rows.push(Situation::new(
+        "plain: closed before CONNACK",
+        ("E-HANGUP", 5, &["this port speaks TLS: use mqtts://"]),
+        bench("pub --count=1", &answering(b"").await),
+    ));
     for (name, bytes, words) in [
         (
             "TLS to HTTP",
@@ -349,6 +385,7 @@ async fn the_table_of_situations() {
             &["a web server answers"][..],
         ),
         ("TLS to plain MQTT", b"", &["MQTT without TLS"]),
+        ("TLS to plain MQTT, reset", RESET, &["MQTT without TLS"]),
     ] {
         let address = answering(bytes).await;
         let tool = hurried().words(["--reconnect=0", "--endpoint", &address]);
@@ -369,6 +406,14 @@ async fn the_table_of_situations() {
             expected,
             tool,
         ));
+        served.push(sandbox);
+    }
+    // A load says what it waits for, and counts its attempts.
+    for (words, fault, expected) in LOAD_SILENCE {
+        let sandbox = serve(fault).await;
+        let tool = bench(words, &plain_address(&sandbox)).words(["--timeout=5s", "--reconnect=1"]);
+        let name = format!("bench {words} --timeout=5s, {fault}");
+        rows.push(Situation::new(name, expected, tool));
         served.push(sandbox);
     }
     let (more_rows, more_served) = defaults_and_signals().await;
