@@ -195,3 +195,29 @@ fn handshake(context: &RunContext, error: &TlsError) -> Diagnosis {
         ..Diagnosis::new(Id::TlsHandshake, format!("TLS failed: {error}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::diagnosis::context::context;
+
+    #[test]
+    fn a_reset_handshake_may_mean_mqtt_without_tls() {
+        let reset = io::Error::from(ErrorKind::ConnectionReset);
+        let diagnosis = failed(
+            &context("localhost"),
+            SocketAddr::from(([127, 0, 0, 1], 1883)),
+            &TlsError::Io((&reset).into()),
+        );
+        assert_eq!(
+            &*diagnosis.headline,
+            "the server reset the connection during the TLS handshake"
+        );
+        assert_eq!(
+            diagnosis.likely.first().map(String::as_str),
+            Some("this port speaks MQTT without TLS")
+        );
+    }
+}
