@@ -5,8 +5,7 @@ use std::time::Duration;
 use dunlin_client::{Client, ClientOptions, ConnectError, Event, Events, Reconnect};
 use tokio::time::{Instant, sleep};
 
-use super::progress::Notes;
-use super::waiting::SILENCE;
+use super::progress::{Notes, SILENCE};
 use crate::diagnosis::{ConnectionFacts, Diagnosis, RunContext, connect, duration, lost, network};
 
 /// Starts a client and waits for its first connection.

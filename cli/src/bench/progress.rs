@@ -196,6 +196,9 @@ const MOST_RETRIES: u32 = 20;
 /// Time between two updates.
 const PERIOD: Duration = Duration::from_millis(500);
 
+/// Time without progress after which a line says what is waited for.
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
+
 #[cfg(test)]
 mod tests {
     use indicatif::InMemoryTerm;

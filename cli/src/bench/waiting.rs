@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::plan::TrafficPlan;
 use super::pool::Reporter;
+use super::progress::SILENCE;
 use crate::diagnosis::{duration, quoted};
 
 /// Waits until each connected client has received the number of messages that was asked for.
@@ -57,6 +58,4 @@ fn round_up(time: Duration) -> Duration {
     Duration::from_secs(time.as_secs() + u64::from(time.subsec_millis() > 0))
 }
 
-/// Time without progress after which a line says what is waited for.
-pub(super) const SILENCE: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(10);
