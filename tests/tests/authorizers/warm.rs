@@ -387,6 +387,29 @@ async fn processes_that_a_handler_started_end_with_its_process() {
 }
 
 #[tokio::test]
+async fn a_handler_that_closes_or_replaces_standard_output_is_answered_for() {
+    if !Program::Python.is_installed() {
+        return;
+    }
+    for change in [
+        "sys.stdout.close()",
+        "sys.stdout = io.StringIO()",
+        "os.close(1)",
+    ] {
+        let dir = TempDir::new().unwrap();
+        let wrapped = format!(
+            "import io, os, sys\n{PYTHON}\nallow = lambda_handler\n\
+             def lambda_handler(event, context):\n    \
+             answer = allow(event, context)\n    {change}\n    return answer\n"
+        );
+        let file = write(&dir, "handler.py", &wrapped);
+        let process = Process::start_in(dir, &["--lambda", &file]).await;
+        process.sample("Lambda", "device", "x").run().await.exits(0);
+        process.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_handler_crash_is_reported_at_once_although_its_output_is_still_open() {
     if !Program::Python.is_installed() {
         return;

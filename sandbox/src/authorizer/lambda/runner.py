@@ -18,6 +18,9 @@ import os
 import time
 import traceback
 
+# Standard output under a number of its own, which a handler doesn't know and children don't inherit.
+OUTPUT = os.dup(1)
+
 
 class Context:
     """What AWS Lambda gives a handler besides the event."""
@@ -95,14 +98,27 @@ class LoadError(Exception):
         self.kind, self.message, self.error = kind, message, error
 
 
+def write(text):
+    """Writes to the log or the sandbox, behind what the handler has printed.
+
+    A handler may close or replace standard output; its answer and its errors don't depend on it.
+    """
+    try:
+        sys.stdout.flush()
+    except Exception:
+        pass
+    rest = memoryview(text.encode("utf-8", "backslashreplace"))
+    while rest:
+        rest = rest[os.write(OUTPUT, rest) :]
+
+
 def report(kind, message, error):
     """Prints an error as AWS logs it, without the frames of this runner and of the import system."""
-    print(f"[ERROR] {kind}: {message}")
+    write(f"[ERROR] {kind}: {message}\n")
     frames = traceback.extract_tb(error.__traceback__) if error else []
     own = [frame for frame in frames if frame.filename != "<string>" and "<frozen" not in frame.filename]
     if own:
-        print("Traceback (most recent call last):")
-        print("".join(traceback.format_list(own)), end="")
+        write("Traceback (most recent call last):\n" + "".join(traceback.format_list(own)))
     return {"error": kind}
 
 
@@ -131,10 +147,7 @@ def main():
     setup = json.loads(requests.readline())
 
     def send(reply):
-        sys.stdout.flush()
-        line = memoryview((setup["marker"] + json.dumps(reply) + "\n").encode())
-        while line:
-            line = line[os.write(1, line) :]
+        write(setup["marker"] + json.dumps(reply) + "\n")
 
     # The folder of the code is not written to, and its modules are found first.
     sys.dont_write_bytecode = True
