@@ -72,6 +72,8 @@ impl fmt::Display for OtherVersion {
             return write!(f, "protocol name {name:?}; that of MQTT 5 is \"MQTT\"");
         }
         match self.level & !BRIDGE {
+            // MQTT 3.1's name with a level of its successors: neither of them.
+            5 => return f.write_str("protocol name \"MQIsdp\"; that of MQTT 5 is \"MQTT\""),
             3 if Self::is_known(self.level) => f.write_str("MQTT 3.1")?,
             4 => f.write_str("MQTT 3.1.1")?,
             _ => {
@@ -144,6 +146,11 @@ mod tests {
                 b"\x10\x0d\x00\x04MQTX\x05\x02\x00\x3c\x00\x01a",
                 NEW,
                 "protocol name \"MQTX\"; that of MQTT 5 is \"MQTT\"",
+            ),
+            (
+                b"\x10\x0f\x00\x06MQIsdp\x05\x02\x00\x3c\x00\x01a",
+                NEW,
+                "protocol name \"MQIsdp\"; that of MQTT 5 is \"MQTT\"",
             ),
         ] {
             let other = OtherVersion::read(packet).unwrap();
