@@ -20,6 +20,7 @@ mod pattern;
 mod request;
 mod resource;
 mod summary;
+mod unique_keys;
 
 pub use decision::{Decision, Miss, NearMisses, SkippedDenial, StatementRef};
 pub use document::{Effect, PolicyDocument};

@@ -8,6 +8,7 @@ use crate::policy::condition::Condition;
 use crate::policy::error::{JsonPlace, PolicyError, PolicyErrorKind, type_name};
 use crate::policy::pattern::Pattern;
 use crate::policy::resource::Resource;
+use crate::policy::unique_keys::UniqueKeys;
 
 /// Policy document as AWS IoT reads it: `Version`, `Statement`, and no element that the sandbox
 /// would have to ignore.
@@ -80,10 +81,14 @@ impl PolicyDocument {
     /// Parses the JSON text of a document: the statements without a mistake, and all mistakes.
     pub(super) fn read(json: &str) -> (Self, Vec<PolicyError>) {
         match serde_json::from_str(json) {
-            Ok(value) => Self::read_value(&value),
+            Ok(UniqueKeys(value)) => Self::read_value(&value),
             Err(error) => {
-                // Without JSON there is nothing else to find.
-                let kind = PolicyErrorKind::Json(json_problem(&error).into());
+                // Without JSON, or with two values to choose from, there is nothing else to find.
+                let kind = if error.is_data() {
+                    PolicyErrorKind::RepeatedKey(error.to_string().into())
+                } else {
+                    PolicyErrorKind::Json(json_problem(&error).into())
+                };
                 (
                     Self { statements: vec![] },
                     vec![JsonPlace::default().error(kind)],
@@ -389,6 +394,17 @@ mod tests {
 
     fn refusal(json: &str) -> String {
         PolicyDocument::parse(json).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_refuses_the_document() {
+        let json = r#"{"Version":"2012-10-17","Statement":
+            {"Effect":"Deny","Effect":"Allow","Action":"iot:Connect","Resource":"*"}}"#;
+        assert_eq!(
+            refusal(json),
+            "the policy document names a key more than once: \"Effect\" is there twice at line 2 \
+             column 37"
+        );
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub enum PolicyErrorKind {
     /// The text isn't JSON; holds the reason with line and column.
     #[error("the policy document isn't JSON: {}", Escaped(.0))]
     Json(Box<str>),
+    /// A key that one object has twice; holds the key with line and column. Either value could be
+    /// meant.
+    #[error("the policy document names a key more than once: {}", Escaped(.0))]
+    RepeatedKey(Box<str>),
     /// A value of the wrong JSON type.
     #[error("{element} must be {expected}, not {found}")]
     Type {
