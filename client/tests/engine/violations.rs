@@ -121,8 +121,9 @@ fn packets_that_other_clients_tolerate_are_violations() {
 
 #[test]
 fn packets_that_only_clients_send_are_answered_with_0x82() {
-    let reversed: [&[u8]; 3] = [
+    let reversed: [&[u8]; 4] = [
         &[0xC0, 0x00],
+        &[0xC1, 0x00], // its reserved flags don't matter any more
         &[0x82, 0x07, 0, 1, 0, 0, 1, 0x61, 0],
         &[0xA2, 0x06, 0, 1, 0, 0, 1, 0x61],
     ];
