@@ -5,7 +5,7 @@ use dunlin_codec::{PacketId, QoS, ReasonCode, Repeated, Subscription, TopicFilte
 use crate::server::limits::WORK_PER_TURN;
 use crate::server::tests::harness::{Harness, messages, publish, subscribe, subscription};
 
-/// As many as a session may have, and one request too.
+/// Number of filters that one session and one request may have.
 const FILTERS: usize = 1000;
 
 fn filters() -> Vec<String> {
