@@ -131,7 +131,8 @@ impl Authorizers {
     /// Decides about one CONNECT. The Lambda is called last: everything that can be refused without
     /// it is.
     ///
-    /// `log` gets the output of a Lambda, one event a line. Cancel safe, see [`LambdaLimits`].
+    /// `log` gets the output of a Lambda, one event a line. Cancel safe, see
+    /// [`LambdaLimits`](crate::LambdaLimits).
     ///
     /// # Errors
     /// The [`Refusal`], with the reason code for the client.
