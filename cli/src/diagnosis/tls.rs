@@ -126,6 +126,11 @@ fn alpn(context: &RunContext, headline: &str) -> Diagnosis {
 /// Diagnosis of a server that answered the TLS handshake in another protocol.
 fn not_tls(context: &RunContext, received: &[u8]) -> Diagnosis {
     match Foreign::recognise(received) {
+        // No CONNECT was sent yet: the server answers the first bytes of TLS.
+        Some(foreign @ Foreign::Mqtt3 { .. }) => Diagnosis {
+            likely: vec!["this port speaks MQTT without TLS".into()],
+            ..foreign.diagnosis(Id::TlsHandshake, context, received)
+        },
         Some(foreign) => foreign.diagnosis(Id::TlsHandshake, context, received),
         None => Diagnosis {
             likely: vec![
@@ -141,8 +146,8 @@ fn not_tls(context: &RunContext, received: &[u8]) -> Diagnosis {
     }
 }
 
-/// Diagnosis of a server that closed or reset (`how`) the connection during the handshake, as MQTT servers without
-/// TLS do.
+/// Diagnosis of a server that closed or reset (`how`) the connection during the handshake, as MQTT
+/// servers without TLS do.
 fn closed(context: &RunContext, how: &str) -> Diagnosis {
     let mut likely = vec!["a firewall or proxy ends connections of this kind".to_owned()];
     // AWS has no port without TLS.
@@ -219,5 +224,11 @@ mod tests {
             diagnosis.likely.first().map(String::as_str),
             Some("this port speaks MQTT without TLS")
         );
+    }
+
+    #[test]
+    fn a_connack_in_answer_to_a_handshake_means_mqtt_without_tls() {
+        let diagnosis = not_tls(&context("localhost"), &[0x20, 0x02, 0x00, 0x01]);
+        assert_eq!(diagnosis.likely, ["this port speaks MQTT without TLS"]);
     }
 }
