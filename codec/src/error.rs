@@ -42,6 +42,42 @@ pub enum DecodeErrorKind {
     WrongDirection,
 }
 
+impl DecodeError {
+    /// Error of a malformed packet, after which the connection has to be closed.
+    #[cold]
+    pub(crate) const fn malformed(
+        offset: u32,
+        field: &'static str,
+        statement: Option<&'static str>,
+    ) -> Self {
+        Self {
+            kind: DecodeErrorKind::Malformed,
+            reason_code: ReasonCode::MalformedPacket,
+            offset,
+            field,
+            statement,
+            scope: ErrorScope::Connection,
+        }
+    }
+
+    /// Protocol Error, after which the connection has to be closed.
+    #[cold]
+    pub(crate) const fn protocol_error(
+        offset: u32,
+        field: &'static str,
+        statement: Option<&'static str>,
+    ) -> Self {
+        Self {
+            kind: DecodeErrorKind::ProtocolError,
+            reason_code: ReasonCode::ProtocolError,
+            offset,
+            field,
+            statement,
+            scope: ErrorScope::Connection,
+        }
+    }
+}
+
 impl DecodeErrorKind {
     const fn text(self) -> &'static str {
         match self {
@@ -86,7 +122,7 @@ pub struct EncodeError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum EncodeErrorKind {
-    /// More than 268,435,455 bytes behind the fixed header (§2.1.4).
+    /// More than 268,435,455 bytes after the fixed header (§2.1.4).
     TooLarge,
     /// A reason code that this packet never carries.
     IllegalReasonCode,

@@ -15,7 +15,7 @@ pub struct FixedHeader {
     /// Flags, the lower four bits of the first byte: DUP, QoS and RETAIN of a PUBLISH, constant for
     /// all other packets.
     pub flags: u8,
-    /// Remaining Length: bytes behind the fixed header, 0 to 268,435,455.
+    /// Remaining Length: bytes after the fixed header, 0 to 268,435,455.
     pub remaining_length: u32,
     /// Length of the fixed header in bytes, 2 to 5.
     pub header_len: u8,
@@ -46,7 +46,11 @@ impl FixedHeader {
             Varint::Incomplete => return Ok(None),
             Varint::Invalid => {
                 let statement = varint::broken_rule(rest);
-                return Err(malformed(1, "remaining_length", Some(statement)));
+                return Err(DecodeError::malformed(
+                    1,
+                    "remaining_length",
+                    Some(statement),
+                ));
             }
         };
         let header = Self {
@@ -116,37 +120,24 @@ static FIRST_BYTES: [Option<PacketType>; 256] = {
 const fn judge_first_byte(first: u8) -> Result<PacketType, DecodeError> {
     let flags = first & 0x0f;
     let Some(packet_type) = PacketType::from_number(first >> 4) else {
-        return Err(malformed(0, "packet_type", None));
+        return Err(DecodeError::malformed(0, "packet_type", None));
     };
     if matches!(packet_type, PacketType::Publish) {
         // QoS 3 does not exist. [MQTT-3.3.1-4]
         if flags & 0b0110 == 0b0110 {
-            Err(malformed(0, "qos", Some("MQTT-3.3.1-4")))
+            Err(DecodeError::malformed(0, "qos", Some("MQTT-3.3.1-4")))
         } else {
             Ok(packet_type)
         }
     } else if flags != packet_type.flags() {
         // Reserved bits. [MQTT-2.1.3-1]
-        Err(malformed(0, "flags", Some(packet_type.flags_rule())))
+        Err(DecodeError::malformed(
+            0,
+            "flags",
+            Some(packet_type.flags_rule()),
+        ))
     } else {
         Ok(packet_type)
-    }
-}
-
-#[cold]
-const fn malformed(
-    offset: u32,
-    field: &'static str,
-    statement: Option<&'static str>,
-) -> DecodeError {
-    let kind = DecodeErrorKind::Malformed;
-    DecodeError {
-        kind,
-        reason_code: ReasonCode::MalformedPacket,
-        offset,
-        field,
-        statement,
-        scope: ErrorScope::Connection,
     }
 }
 

@@ -1,11 +1,9 @@
 //! Reading one value after another inside a section of a packet.
 
 use crate::decode::{DecodeOptions, Leniency};
-use crate::error::{DecodeError, DecodeErrorKind};
+use crate::error::DecodeError;
 use crate::packet_type::Sender;
-use crate::reason_code::ReasonCode;
 use crate::record::Record;
-use crate::scope::ErrorScope;
 use crate::varint::{self, Varint};
 
 /// Reader of a section of a packet. It never reads beyond the section and knows its offset in the
@@ -13,7 +11,7 @@ use crate::varint::{self, Varint};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a, R = ()> {
     rest: &'a [u8],
-    /// Offset in the packet of the first byte behind the section.
+    /// Offset in the packet of the first byte after the section.
     end: u32,
     sender: Sender,
     leniency: Leniency,
@@ -56,7 +54,7 @@ impl<'a, R: Record> Reader<'a, R> {
         }
     }
 
-    /// Offset in the packet of the first byte behind the section.
+    /// Offset in the packet of the first byte after the section.
     #[inline(always)]
     pub(crate) fn end(&self) -> u32 {
         self.end
@@ -237,7 +235,7 @@ impl<'a, R: Record> Reader<'a, R> {
     // reader whose address is taken would be kept in memory instead of registers.
     #[inline(always)]
     fn truncated(&self, field: &'static str) -> DecodeError {
-        malformed(self.end, field, None)
+        DecodeError::malformed(self.end, field, None)
     }
 
     #[inline(always)]
@@ -246,7 +244,7 @@ impl<'a, R: Record> Reader<'a, R> {
         field: &'static str,
         statement: Option<&'static str>,
     ) -> DecodeError {
-        malformed(self.offset(), field, statement)
+        DecodeError::malformed(self.offset(), field, statement)
     }
 
     #[inline(always)]
@@ -256,7 +254,7 @@ impl<'a, R: Record> Reader<'a, R> {
         field: &'static str,
         statement: Option<&'static str>,
     ) -> DecodeError {
-        malformed(offset, field, statement)
+        DecodeError::malformed(offset, field, statement)
     }
 
     #[inline(always)]
@@ -266,36 +264,6 @@ impl<'a, R: Record> Reader<'a, R> {
         field: &'static str,
         statement: Option<&'static str>,
     ) -> DecodeError {
-        protocol_error(offset, field, statement)
-    }
-}
-
-#[cold]
-fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
-    let kind = DecodeErrorKind::Malformed;
-    DecodeError {
-        kind,
-        reason_code: ReasonCode::MalformedPacket,
-        offset,
-        field,
-        statement,
-        scope: ErrorScope::Connection,
-    }
-}
-
-#[cold]
-fn protocol_error(
-    offset: u32,
-    field: &'static str,
-    statement: Option<&'static str>,
-) -> DecodeError {
-    let kind = DecodeErrorKind::ProtocolError;
-    DecodeError {
-        kind,
-        reason_code: ReasonCode::ProtocolError,
-        offset,
-        field,
-        statement,
-        scope: ErrorScope::Connection,
+        DecodeError::protocol_error(offset, field, statement)
     }
 }
