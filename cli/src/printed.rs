@@ -253,7 +253,7 @@ fn commands_within(text: &str) -> Vec<String> {
         {
             let before = line.get(..at).unwrap_or_default();
             let after = line.get(at + program.len()..).unwrap_or_default();
-            // A word of its own, behind a blank, a quotation mark or a bracket. The begin of a line
+            // A word of its own, after a blank, a quotation mark or a bracket. The begin of a line
             // is looked at by `commands_in`.
             let is_word = before.ends_with([' ', '(', '"', '`']);
             let next = after.split([' ', ',', ';', ')', '"', '`']).next();
@@ -292,7 +292,7 @@ fn clause_end(text: &str) -> usize {
 }
 
 /// Fails if something is left out of a command within a sentence, or if the tool lacks its verb or
-/// flag. A shell is not asked: the sentence may go on behind the command.
+/// flag. A shell is not asked: the sentence may go on after the command.
 #[track_caller]
 fn check_command_within(text: &str) {
     assert!(
@@ -334,7 +334,7 @@ fn every_command_and_flag_in_the_sources_exists() {
                 check_command(&command);
                 checked += 1;
             }
-            // A value right behind a flag begins with a blank, if it isn't empty.
+            // A value right after a flag begins with a blank, if it isn't empty.
             let apart = filled(&literal, MARK)
                 .replace(&format!(" {MARK}"), " x")
                 .replace(MARK, " x");

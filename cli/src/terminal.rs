@@ -109,7 +109,7 @@ pub(crate) fn fitted(text: &str) -> String {
         .join("\n")
 }
 
-/// Columns of the terminal behind standard error; `None` without a terminal.
+/// Number of columns of the terminal that standard error is; `None` if it is none.
 fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0))
 }

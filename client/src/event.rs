@@ -89,7 +89,7 @@ pub enum Event {
         messages: usize,
     },
     /// The server can't send further messages of QoS 1 and 2 to any stream: the Receive Maximum is
-    /// used up, and for a second the same message hasn't been answered. Nothing behind it can
+    /// used up, and for a second the same message hasn't been answered. Nothing after it can
     /// be acknowledged (§4.6).
     WindowClosed {
         /// Topic filter of the stream that got the message; `None` for
@@ -245,7 +245,7 @@ pub struct ServerLimits {
     pub session_expiry_interval: u32,
 }
 
-/// Size of the largest packet of the protocol: five bytes of Fixed Header and 268,435,455 behind it
+/// Size of the largest packet of the protocol: five bytes of Fixed Header and 268,435,455 after it
 /// (§2.1.4).
 const PROTOCOL_MAXIMUM: u32 = 268_435_460;
 

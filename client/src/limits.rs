@@ -212,7 +212,7 @@ impl ServiceLimits {
     ) -> Result<(), LimitError> {
         self.check_qos(qos)?;
         within(Limit::Payload, payload, self.payload)?;
-        // For Basic Ingest, topic and slashes are counted behind the name of the rule.
+        // For Basic Ingest, topic and slashes are counted after the name of the rule.
         self.check_topic(behind_rule(topic))
     }
 
@@ -267,7 +267,7 @@ fn behind_rule(topic: &str) -> &str {
     rest.map_or(topic, |(_, topic)| topic)
 }
 
-/// Share name, empty if there is none, and the filter behind it.
+/// Share name, empty if there is none, and the filter after it.
 fn split_share(filter: &str) -> (&str, &str) {
     filter
         .strip_prefix("$share/")

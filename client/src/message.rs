@@ -187,7 +187,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Layout of `publish`, behind a fixed header of `header_len` bytes.
+    /// Layout of `publish`, after a fixed header of `header_len` bytes.
     pub(crate) fn of(publish: &Publish<'_>, header_len: u8) -> Self {
         // The topic follows the fixed header and its own two length bytes (§3.3.2.1). With a Topic
         // Alias it may be empty.

@@ -75,7 +75,7 @@ pub struct ConnectOptions {
     /// ([`ConnectionError::BacklogFull`](crate::ConnectionError::BacklogFull)).
     ///
     /// All streams and all [`Acknowledgement`](crate::Acknowledgement)s share it: while the first
-    /// unanswered message isn't answered, nothing behind it is acknowledged, and once so many
+    /// unanswered message isn't answered, nothing after it is acknowledged, and once so many
     /// are outstanding, no stream gets messages of QoS 1 and 2
     /// ([`Event::WindowClosed`](crate::Event::WindowClosed)).
     pub receive_maximum: Option<u16>,
@@ -151,7 +151,7 @@ pub struct ConnectOptions {
     /// filter is opened, [`Client::unmatched`](crate::Client::unmatched) is called, or the program
     /// calls [`Client::discard_unmatched`](crate::Client::discard_unmatched). Acknowledgements
     /// leave in the order of arrival (§4.6), so one waiting message holds back the
-    /// acknowledgements of all messages behind it: when half of
+    /// acknowledgements of all messages after it: when half of
     /// [`receive_maximum`](Self::receive_maximum) is held back, or this time is over, the message
     /// is refused with reason code 0x80 and reported as
     /// [`Event::MessageDropped`](crate::Event::MessageDropped). The time counts once for each

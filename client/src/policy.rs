@@ -173,7 +173,7 @@ impl Default for OnSessionLost {
 /// Reaction to an `Acknowledgement` of a received message of QoS 1 or 2 that is dropped without an
 /// answer.
 ///
-/// Nothing behind it can be acknowledged meanwhile (§4.6). Five seconds after the drop, or at once
+/// Nothing after it can be acknowledged meanwhile (§4.6). Five seconds after the drop, or at once
 /// if the thread is panicking, the policy is applied; never once the client is being stopped or its
 /// runtime shuts down: then the server sends the message again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -184,7 +184,7 @@ pub enum OnDropped {
     Reject,
     /// The message is acknowledged with success.
     Accept,
-    /// The message stays unacknowledged on this connection, and so do all behind it; the server
+    /// The message stays unacknowledged on this connection, and so do all after it; the server
     /// sends it again on the next connection of the session, and it is delivered again.
     Hold,
 }

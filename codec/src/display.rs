@@ -37,7 +37,7 @@ impl Display for Packet<'_> {
     }
 }
 
-/// Writes the part behind a packet's name.
+/// Writes the part after a packet's name.
 trait Describe {
     fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }

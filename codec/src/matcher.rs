@@ -226,7 +226,7 @@ pub struct Matches<'m, 'n, T> {
     name: &'n [u8],
     /// Index of the current node.
     at: usize,
-    /// Offset of the next level in the name; `None` behind the last.
+    /// Offset of the next level in the name; `None` after the last.
     from: Option<usize>,
     next: Next,
     /// Values found at the current node and not yet returned.
@@ -298,9 +298,9 @@ impl<'m, T> Iterator for Matches<'m, '_, T> {
 }
 
 impl<T> Matches<'_, '_, T> {
-    /// Goes to `child` and behind one level of the name, or does what is `otherwise` next.
+    /// Goes to `child` and past one level of the name, or does what is `otherwise` next.
     fn down(&mut self, child: Option<usize>, otherwise: Next) -> Next {
-        // Without the child, or behind the last level of the name, there is no way down.
+        // Without the child, or after the last level of the name, there is no way down.
         let (Some(child), Some(from)) = (child, self.from) else {
             return otherwise;
         };

@@ -32,7 +32,7 @@ pub struct PacketBuf {
 }
 
 impl PacketBuf {
-    /// Takes the packet at the front of `input`; bytes behind it stay. `None` means "read more".
+    /// Takes the packet at the front of `input`; bytes after it stay. `None` means "read more".
     ///
     /// No memory is reserved for a packet that is incomplete. [`FixedHeader::peek`] says how long
     /// it will be.

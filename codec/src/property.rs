@@ -152,7 +152,7 @@ pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
         return r.offset();
     };
     let mut rest = Validated(section.peek_rest());
-    // The search ends behind the identifier, so the property begins one byte before.
+    // The search ends after the identifier, so the property begins one byte before.
     match rest.find_property(id) {
         Some(()) => r
             .offset()

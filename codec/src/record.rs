@@ -2,7 +2,7 @@
 
 /// Receiver of the fields that a reader reads.
 pub(crate) trait Record: Copy {
-    /// True if the reader goes on behind a value that is not allowed, to find the fields behind it.
+    /// True if the reader goes on after a value that is not allowed, to find the fields after it.
     const READS_ON: bool;
 
     /// Records a field in the bytes `from..to` of the packet.

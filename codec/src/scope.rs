@@ -7,7 +7,7 @@ use crate::property_types::TopicAlias;
 ///
 /// A server relays topics, text and the payload format as the publisher wrote them. A fault there
 /// is no fault of the server; the receiver knows where the packet ends and how to answer it, and
-/// can read the packets behind it. Such a fault is in the message's scope: a client may refuse the
+/// can read the packets after it. Such a fault is in the message's scope: a client may refuse the
 /// message and keep the connection, as closing it is a SHOULD for clients [U-4.13.1-1]. A server
 /// has to close the connection in either case.
 ///
@@ -34,10 +34,10 @@ use crate::property_types::TopicAlias;
 /// is reported by the first one in the connection's scope.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ErrorScope {
-    /// Nothing behind the fault can be relied on; the connection should be closed with the reason
+    /// Nothing after the fault can be relied on; the connection should be closed with the reason
     /// code.
     Connection,
-    /// One message is wrong in itself; the packets behind it can be read.
+    /// One message is wrong in itself; the packets after it can be read.
     Message(FaultyMessage),
 }
 

@@ -13,7 +13,7 @@ pub struct FieldSpan {
     pub field: &'static str,
     /// Offset of the first byte of the field in the packet.
     pub start: usize,
-    /// Offset of the first byte behind the field.
+    /// Offset of the first byte after the field.
     pub end: usize,
 }
 
@@ -58,7 +58,7 @@ impl Record for &RefCell<Vec<FieldSpan>> {
     }
 
     fn join(self, name: &'static str, from: u32, to: u32) {
-        // The value behind the identifier is cut off: there is no whole field.
+        // The value after the identifier is cut off: there is no whole field.
         let mut spans = self.borrow_mut();
         if spans.pop_if(|last| last.field == "property_id").is_none() {
             drop(spans);

@@ -236,7 +236,7 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// Word with the high bit set in each byte that is `+` or `#`, which differ in the bit 0x08.
 ///
-/// For ASCII it is exact that a bit is set or none. A byte behind a wildcard may be marked wrongly,
+/// For ASCII it is exact that a bit is set or none. A byte after a wildcard may be marked wrongly,
 /// where the subtraction borrows.
 #[inline(always)]
 pub(crate) const fn wildcards(bytes: u64) -> u64 {

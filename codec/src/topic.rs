@@ -47,7 +47,7 @@ pub enum TopicError {
     MisplacedSingleLevelWildcard,
     /// `$share/` without a share name. [MQTT-4.8.2-1]
     MissingShareName,
-    /// A share name with a wildcard, or without a topic filter behind it. [MQTT-4.8.2-2]
+    /// A share name with a wildcard, or without a topic filter after it. [MQTT-4.8.2-2]
     MalformedShare,
 }
 
@@ -179,7 +179,7 @@ fn well_formed(bytes: &[u8]) -> Result<(), TopicError> {
 
 fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     let mut filter = filter;
-    // The part behind the Share Name is a Topic Filter with the same rules (§4.8.2).
+    // The part after the Share Name is a Topic Filter with the same rules (§4.8.2).
     // Each round takes one `$share/{name}/` off.
     while let Some(share) = filter.strip_prefix(SHARE_PREFIX) {
         let name = share.split(|&byte| byte == b'/').next().unwrap_or_default();
@@ -228,7 +228,7 @@ fn check_wildcard(filter: &[u8], index: usize) -> Result<(), TopicError> {
     let Some(byte @ (b'+' | b'#')) = filter.get(index) else {
         return Ok(());
     };
-    // A level begins behind a slash or at the start.
+    // A level begins after a slash or at the start.
     let begins = index == 0 || filter.get(index - 1) == Some(&b'/');
     let after = filter.get(index + 1);
     match byte {

@@ -88,7 +88,7 @@ fn a_length_is_read_as_soon_as_it_is_whole() {
 fn a_length_is_written_in_the_fewest_bytes() {
     let payload = vec![0; 2_097_152];
     for (bytes, remaining_length) in LENGTHS {
-        // Without its payload this PUBLISH has 4 bytes behind the header. The largest takes 256
+        // Without its payload this PUBLISH has 4 bytes after the header. The largest takes 256
         // MiB: `encoding` has it.
         let room = usize::try_from(remaining_length).unwrap().checked_sub(4);
         let Some(payload) = room.and_then(|room| payload.get(..room)) else {

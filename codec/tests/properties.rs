@@ -297,7 +297,7 @@ fn text_that_isnt_well_formed_is_malformed_in_every_property() {
                 let text = [&[0, u8::try_from(text.len()).expect("short")], text].concat();
                 let values = match row.data_type {
                     DataType::Utf8EncodedString => vec![(0, text)],
-                    // The name is ill-formed, or the value behind an empty name.
+                    // The name is ill-formed, or the value after an empty name.
                     DataType::Utf8StringPair => {
                         vec![
                             (0, [&*text, &[0, 0]].concat()),

@@ -3,7 +3,7 @@
 
 use dunlin_codec::{DecodeErrorKind, DecodeOptions, Packet, PacketType, ReasonCode, Sender};
 
-/// Around the code: a first byte and what stands before and behind it. Then the codes that both
+/// Around the code: a first byte and what stands before and after it. Then the codes that both
 /// sides, a server alone and a client alone may send.
 struct Row(
     PacketType,

@@ -98,7 +98,7 @@ fn every_way_of_decoding_tells_the_scope() {
     assert_eq!(taken.map(drop), Err(expected));
 }
 
-/// Nothing is left to be found behind a length that is wrong.
+/// Nothing is left to be found after a length that is wrong.
 #[test]
 fn a_truncated_message_is_an_error_of_the_connection() {
     let whole =

@@ -97,7 +97,7 @@ fn the_items_of_a_list_are_fields_of_their_own() {
 
 #[test]
 fn fields_end_at_the_first_that_cannot_be_read() {
-    // Wrong values don't hide what is behind them.
+    // Wrong values don't hide what is after them.
     assert_eq!(
         fields("30 06 0001 FF 02 0102")[2..],
         [

@@ -42,7 +42,7 @@ fuzz_target!(|stream: Stream| {
     assert_eq!(shared(&bytes, &options), whole);
 });
 
-/// The packets, the bytes behind the last one, and the error if there is one.
+/// The packets, the bytes after the last one, and the error if there is one.
 type Outcome = (Vec<PacketBuf>, usize, Option<DecodeError>);
 
 impl Stream {

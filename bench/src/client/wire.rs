@@ -67,7 +67,7 @@ impl<'a> Raw<'a> {
         Some((self.body.get(2..2 + len)?, 2 + len))
     }
 
-    /// The packet identifier: behind the topic of a PUBLISH, and first in every other packet that
+    /// The packet identifier: after the topic of a PUBLISH, and first in every other packet that
     /// has one.
     pub fn packet_id(&self) -> Option<[u8; 2]> {
         let at = if self.packet_type == PUBLISH {

@@ -110,7 +110,7 @@ fn token_like_a_flag(error: &clap::Error, words: &[&str], invalid: &str) -> Opti
 
 /// A number below zero after a flag.
 fn negative_value(word: &str, before: Option<&&str>) -> Option<String> {
-    // A short flag such as -p8883 has a letter behind the dash and is no number.
+    // A short flag such as -p8883 has a letter after the dash and is no number.
     let is_number = word
         .strip_prefix('-')
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'));

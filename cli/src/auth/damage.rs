@@ -180,7 +180,7 @@ fn standard(signature: &str) -> String {
     text
 }
 
-/// base64 of hexadecimal digits, behind the label that openssl prints or alone.
+/// base64 of hexadecimal digits, after the label that openssl prints or alone.
 fn from_hex(signature: &str) -> Option<String> {
     // openssl prints "RSA-SHA2-256(stdin)= " before the digits.
     let digits = signature.rsplit(' ').next()?.trim();

@@ -60,7 +60,7 @@ impl Arrivals {
         }
         *seen |= bit;
         sender.distinct += 1;
-        // A message behind a gap is not counted as late; the one that fills the gap is.
+        // A message after a gap is not counted as late; the one that fills the gap is.
         if stamp.sequence < sender.next {
             self.out_of_order += 1;
         } else {

@@ -155,7 +155,7 @@ impl RunContext {
         format!("arn:{partition}:iot:{region}:*:{kind}/{name}")
     }
 
-    /// The label behind `iot`, whether such a region exists or not.
+    /// The label after `iot`, whether such a region exists or not.
     pub(crate) fn region(&self) -> Option<&str> {
         // Endpoints have the form PREFIX.iot.REGION.amazonaws.com.
         let mut labels = self

@@ -103,8 +103,8 @@ const fn is_about_folders(error: &PkiError) -> bool {
 /// Text of an I/O error without the name of a temporary file, which the user has not chosen.
 fn without_path(error: &io::Error) -> String {
     let text = error.to_string();
-    // The tempfile crate adds the path at the end of the text, and keeps the error behind it to
-    // itself.
+    // The tempfile crate adds the path at the end of the text and gives no access to the error
+    // without it.
     text.split_once(" at path ")
         .map_or(&*text, |(fault, _path)| fault)
         .to_owned()

@@ -25,7 +25,7 @@ impl Foreign {
     /// Recognises a protocol by its first bytes; `None` for all others.
     pub(crate) fn recognise(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            // MQTT 5 has at least three bytes behind the fixed header of a CONNACK.
+            // MQTT 5 has at least three bytes after the fixed header of a CONNACK.
             [0x20, 0x02, 0x00 | 0x01, return_code, ..] => Some(Self::Mqtt3 {
                 return_code: *return_code,
             }),

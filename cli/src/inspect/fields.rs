@@ -31,7 +31,7 @@ pub(super) fn of_packet(bytes: &[u8]) -> Vec<Field> {
             len,
             name: NOT_PARSED,
             meaning: String::new(),
-            // Only behind the fixed header.
+            // Only after the fixed header.
             secret: if spans.len() > 1 && may_hold_secrets(bytes) {
                 len
             } else {
@@ -42,7 +42,7 @@ pub(super) fn of_packet(bytes: &[u8]) -> Vec<Field> {
     fields
 }
 
-/// Name of the bytes behind the last field that can be read.
+/// Name of the bytes after the last field that can be read.
 pub(super) const NOT_PARSED: &str = "not_parsed";
 
 /// True for the packets with passwords and authentication data: what can't be read of them may be
@@ -82,7 +82,7 @@ impl Field {
 
 /// Meaning of a field, and the number of bytes at its end that are secret.
 fn meaning(name: &str, bytes: &[u8]) -> (String, usize) {
-    // Behind two bytes of length, where the field is text or binary data.
+    // After two bytes of length, where the field is text or binary data.
     let content = bytes.get(2..).unwrap_or_default();
     let number = number(bytes);
     let meaning = match name {
@@ -121,7 +121,7 @@ fn property_meaning(name: &str, bytes: &[u8]) -> (String, usize) {
         }
         Some(DataType::BinaryData) => shown(content),
         Some(DataType::Utf8StringPair) => {
-            // Two strings, each behind a length of two bytes; a cut one is shown as far as it goes.
+            // Two strings, each after a length of two bytes; a cut one is shown as far as it goes.
             let len = usize::try_from(number(value.get(..2).unwrap_or_default())).unwrap_or(0);
             let (name, value) = content.split_at_checked(len).unwrap_or((content, &[]));
             format!(

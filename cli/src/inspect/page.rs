@@ -35,7 +35,7 @@ impl Display for Page<'_, '_> {
         for field in fields::of_packet(self.bytes) {
             self.field(&field, fault, f)?;
         }
-        // A fault behind the last byte has no row of its own.
+        // A fault after the last byte has no row of its own.
         match fault {
             Some((offset, fault)) if offset >= self.bytes.len() => point(offset, 0, fault, f),
             _ => Ok(()),

@@ -66,10 +66,10 @@ pub enum EndpointFault {
         /// Host name without the rest.
         instead: String,
     },
-    /// The text behind `:` is no port.
+    /// The text after `:` is no port.
     #[error("{} is no port: that is a number from 1 to 65535", Quoted(port))]
     Port {
-        /// Text behind `:`.
+        /// Text after `:`.
         port: String,
     },
     /// The text is neither a host name nor an IP address.

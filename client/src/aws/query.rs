@@ -1,4 +1,4 @@
-//! Query of a user name: `?` behind the user's part, then parameters joined by `&`.
+//! Query of a user name: `?` after the user's part, then parameters joined by `&`.
 
 use zeroize::Zeroizing;
 

@@ -94,7 +94,7 @@ fn poll_next(
 /// Acknowledgement of a received message, to be given by the application.
 ///
 /// Acknowledgements are sent in the order in which their messages arrived, whatever the order of
-/// these calls (§4.6): a message that isn't answered holds back the acknowledgements behind it. All
+/// these calls (§4.6): a message that isn't answered holds back the acknowledgements after it. All
 /// streams share the client's Receive Maximum; when it is used up, no stream gets messages of QoS 1
 /// and 2.
 ///

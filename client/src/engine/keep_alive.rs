@@ -139,7 +139,7 @@ impl KeepAlive {
                     silent_for: now.saturating_duration_since(self.last_received),
                 })
             }
-            // Also while an answer is due: it may be behind a large packet that is still arriving.
+            // Also while an answer is due: it may be after a large packet that is still arriving.
             _ if timer.ping_due() <= now => {
                 timer.pinged(now);
                 Ok(true)

@@ -229,7 +229,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes DISCONNECT, with the content in the options, behind everything that is in the output,
+    /// Writes DISCONNECT, with the content in the options, after everything that is in the output,
     /// and nothing more. [MQTT-3.14.4-1]
     pub fn disconnect(&mut self) {
         let ended = match &self.state {
@@ -736,7 +736,7 @@ impl Engine {
     }
 
     /// Notes that the application won't answer a message. It isn't acknowledged on this connection,
-    /// nor are the messages behind it; when the server repeats it on the next connection, it is
+    /// nor are the messages after it; when the server repeats it on the next connection, it is
     /// delivered again.
     pub fn abandon(&mut self, id: DeliveryId) {
         self.core.session.inbound.abandon(id);
@@ -746,7 +746,7 @@ impl Engine {
     /// Declines a message of QoS 1 or 2 that the application has no memory for ([`memory_budget`]):
     /// it isn't acknowledged, and the server sends it again on the next connection.
     ///
-    /// Acknowledgements are sent in order (§4.6): nothing behind the message can be acknowledged
+    /// Acknowledgements are sent in order (§4.6): nothing after the message can be acknowledged
     /// on this connection, so later messages have to be declined as well:
     /// [`declines_messages`](Self::declines_messages) is `true` from now on. The
     /// engine acknowledges what was taken and disconnects with reason code 0x97: at once if no

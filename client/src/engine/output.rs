@@ -85,7 +85,7 @@ impl Output {
             .unwrap_or_default()
     }
 
-    /// Removes what was written behind the first `len` bytes.
+    /// Removes what was written after the first `len` bytes.
     pub(super) fn truncate(&mut self, len: usize) {
         self.bytes.truncate(len);
     }

@@ -42,7 +42,7 @@ pub(crate) struct DroppedAck {
 }
 
 /// A message that keeps the server from sending others: the Receive Maximum is used up, and no
-/// message behind this one can be acknowledged.
+/// message after this one can be acknowledged.
 #[derive(Debug)]
 struct Blocking {
     id: DeliveryId,

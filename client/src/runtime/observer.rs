@@ -83,7 +83,7 @@ impl PacketObserver {
         })
     }
 
-    /// Shows every whole packet at the front of `bytes`. Returns the bytes behind them.
+    /// Shows every whole packet at the front of `bytes`. Returns the bytes after them.
     fn show<'a>(&self, direction: Direction, mut bytes: &'a [u8], at: Instant) -> &'a [u8] {
         loop {
             let (packet, rest) = match FixedHeader::peek(bytes, u32::MAX) {

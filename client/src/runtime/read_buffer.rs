@@ -88,7 +88,7 @@ impl ReadBuffer {
                 return missing.min(self.read_size);
             }
         }
-        // Messages that wait keep the buffer that they were read into. The next read goes behind
+        // Messages that wait keep the buffer that they were read into. The next read goes after
         // them while a quarter of its size is free there: otherwise each small read would hold a
         // buffer of its own.
         let fits = spare >= self.read_size / 4;

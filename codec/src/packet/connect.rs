@@ -189,7 +189,7 @@ fn read_protocol<R: Record>(r: &mut Reader<'_, R>) -> Result<(), DecodeError> {
         reason_code: ReasonCode::UnsupportedProtocolVersion,
         ..r.malformed_at(at, field, Some(statement))
     };
-    // The name is checked before the version: another protocol may have anything behind its name.
+    // The name is checked before the version: another protocol may have anything after its name.
     let at = r.offset();
     if r.prefixed("protocol_name")? != PROTOCOL_NAME {
         return Err(unsupported(r, at, "protocol_name", "MQTT-3.1.2-1"));

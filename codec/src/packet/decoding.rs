@@ -17,7 +17,7 @@ impl<'a> Packet<'a> {
     /// Decodes the packet at the front of `input`, strictly and from either side: the packet and
     /// its length in bytes.
     ///
-    /// `Ok(None)` means "read more". Bytes behind the packet are not looked at.
+    /// `Ok(None)` means "read more". Bytes after the packet are not looked at.
     ///
     /// # Errors
     /// The first fault of the packet: [`Malformed`](crate::DecodeErrorKind::Malformed) if it can't
@@ -141,7 +141,7 @@ pub(crate) fn record_fields<R: Record>(input: &[u8], record: R) {
     use crate::packet_type::Sender;
     use crate::varint::{self, Varint};
 
-    // The fixed header is taken apart here: wrong flags must not hide the fields behind them.
+    // The fixed header is taken apart here: wrong flags must not hide the fields after them.
     let [first, rest @ ..] = input else { return };
     record.field("packet_type", 0, 1);
     let Varint::Value(remaining_length, length_len) = varint::read(rest) else {

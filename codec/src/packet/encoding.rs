@@ -7,7 +7,7 @@ use crate::packet_type::PacketType;
 use crate::sink::{Length, Output, Sink, Stage};
 use crate::varint;
 
-/// Part of a packet behind its fixed header.
+/// Part of a packet after its fixed header.
 pub(crate) trait Body {
     fn packet_type(&self) -> PacketType;
 

@@ -80,7 +80,7 @@ impl<'a> Publish<'a> {
     /// True if the Property Length is 0, as in most messages.
     #[inline(always)]
     pub(super) fn is_plain(header: FixedHeader, body: &[u8]) -> bool {
-        // The Property Length is behind the topic and, above QoS 0, the Packet Identifier.
+        // The Property Length is after the topic and, above QoS 0, the Packet Identifier.
         let Some((topic_len, rest)) = body.split_first_chunk() else {
             return false;
         };

@@ -25,7 +25,7 @@ pub(super) fn of_topic(
     sender: Sender,
 ) -> DecodeError {
     let (error, r) = (*error, Reader::with_rest(rest, end, sender));
-    // A field that is cut off is the only fault without a statement; nothing behind it can be read.
+    // A field that is cut off is the only fault without a statement; nothing after it can be read.
     if error.statement.is_none() {
         return error;
     }

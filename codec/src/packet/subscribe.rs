@@ -118,7 +118,7 @@ impl<'a> Value<'a> for Subscription<'a> {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, _: Rule) -> Result<Self, DecodeError> {
         let filter = TopicFilter::read(r, Rule::form("topic_filter"))?;
-        // The options are one byte behind the filter.
+        // The options are one byte after the filter.
         let at = r.offset();
         let byte = r.u8("subscription_options")?;
         // Bits 6 and 7 are reserved.

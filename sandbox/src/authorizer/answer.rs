@@ -67,7 +67,7 @@ pub enum AnswerFault {
     /// A text that should have been JSON; holds where it goes wrong.
     #[error("it is a text that isn't JSON: {0}")]
     Text(Box<str>),
-    /// The answer of an authorizer for API Gateway, or of a function behind a URL; holds the field
+    /// The answer of an authorizer for API Gateway, or of a function URL; holds the field
     /// that shows it.
     #[error(
         "it is an answer for API Gateway ({0}); AWS IoT wants isAuthenticated, principalId, policyDocuments, \

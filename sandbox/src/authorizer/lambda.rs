@@ -49,7 +49,7 @@ pub enum Lambda {
     /// The answer to whoever brings this user name and password; `isAuthenticated: false` to all
     /// others.
     Password {
-        /// The user name, without the parameters behind the `?`.
+        /// The user name, without the parameters after the `?`.
         username: String,
         /// The password.
         password: String,

@@ -8,7 +8,7 @@ use crate::authorizer::refusal::Refusal;
 pub(super) const AUTHORIZER_NAME: &str = "x-amz-customauthorizer-name";
 pub(super) const SIGNATURE: &str = "x-amz-customauthorizer-signature";
 
-/// The parameters behind the `?`, percent-decoded. A `+` stays a `+`: this isn't a web form.
+/// The parameters after the `?`, percent-decoded. A `+` stays a `+`: this isn't a web form.
 pub(super) struct UserName<'a> {
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }

@@ -159,7 +159,7 @@ impl<'a> Source<'a> {
     /// Error of the TOML library, with its line and key.
     pub(super) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
         let span = error.span().unwrap_or_default();
-        // One line: the message ends up in a log line and behind `error:`.
+        // One line: the message ends up in a log line and after `error:`.
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         // An unknown or missing field is named already.
         let names_it = message.starts_with("unknown field") || message.starts_with("missing field");

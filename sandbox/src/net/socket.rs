@@ -122,7 +122,7 @@ impl<T: Transport> Socket<T> {
             if matches!(happened, WakeReason::Called) {
                 // Those with messages to deliver queue up here and not before the runtime's
                 // workers, where whoever connects, asks or pings would have to wait
-                // behind all of them.
+                // after all of them.
                 in_turn = shared.delivery_turns.acquire().await.ok();
             }
             self.handle(happened);

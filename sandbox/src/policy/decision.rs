@@ -25,7 +25,7 @@ pub struct StatementRef {
     pub statement: usize,
     /// `Sid` of the statement; `None` if it has none.
     pub sid: Option<Arc<str>>,
-    /// Resource of the statement that matched, behind the account; all its resources if none did.
+    /// Resource of the statement that matched, after the account; all its resources if none did.
     pub resource: Box<str>,
 }
 

@@ -104,7 +104,7 @@ impl PolicyDocument {
     }
 }
 
-/// Parser that goes on behind a mistake, so that all of them are found at once.
+/// Parser that goes on after a mistake, so that all of them are found at once.
 #[derive(Default)]
 struct Reader {
     errors: Vec<PolicyError>,

@@ -157,7 +157,7 @@ fn variable(name: &str) -> Result<PatternToken, PolicyErrorKind> {
 fn matches(pattern: &[PatternToken], text: &str) -> bool {
     let mut at = 0;
     let mut rest = text.chars();
-    // The place behind the last `*`, and the text that it doesn't cover yet. An earlier `*` never
+    // The place after the last `*`, and the text that it doesn't cover yet. An earlier `*` never
     // has to be tried again: whatever it could cover in addition, the last one can cover as well.
     let mut last_run: Option<(usize, Chars<'_>)> = None;
     loop {

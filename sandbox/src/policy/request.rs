@@ -144,7 +144,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Resource of the request, as an ARN has it behind the account: `topic/lamp/on`.
+    /// Resource of the request, as an ARN has it after the account: `topic/lamp/on`.
     pub(super) fn resource(&self) -> String {
         format!("{}/{}", self.action.resource_kind(), self.name)
     }

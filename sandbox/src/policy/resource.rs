@@ -13,7 +13,7 @@ use crate::policy::request::Request;
 pub(super) struct Resource {
     /// ARN as the policy writes it.
     text: Box<str>,
-    /// Part behind the account: `topic/test/topic`, `client/lamp-*`.
+    /// Part after the account: `topic/test/topic`, `client/lamp-*`.
     name: Box<str>,
     pattern: Pattern,
     /// Pattern of the whole ARN, for a comparison with region and account.
@@ -76,7 +76,7 @@ impl Resource {
         scope: Option<&ArnScope>,
     ) -> bool {
         match scope {
-            // A scope compares whole ARNs. Without one, only the part behind the account counts, so
+            // A scope compares whole ARNs. Without one, only the part after the account counts, so
             // that policies of any account can be tried.
             Some(scope) => self.matches_arn(&scope.arn(name), request),
             None => self.pattern.matches(name, request),
@@ -159,14 +159,14 @@ impl fmt::Display for ArnScope {
     }
 }
 
-/// Part behind the account, or `*` if the pattern's last `*` covers it; `None` if the text is no
+/// Part after the account, or `*` if the pattern's last `*` covers it; `None` if the text is no
 /// ARN of AWS IoT.
 fn name_of(text: &str) -> Option<&str> {
     // Six fields at most: a colon in the topic belongs to the name.
     let fields: Vec<&str> = text.splitn(6, ':').collect();
     match fields.as_slice() {
         ["arn", _partition, "iot" | "*", _region, _account, name] => Some(name),
-        // IAM's `*` crosses colons, so one that ends the text stands for all fields behind it.
+        // IAM's `*` crosses colons, so one that ends the text stands for all fields after it.
         ["*"] | ["arn", "*"] | ["arn", _, "*"] | ["arn", _, "iot" | "*", .., "*"] => Some("*"),
         _ => None,
     }

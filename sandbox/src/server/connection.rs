@@ -128,7 +128,7 @@ impl Connection {
                 }
                 Err(error) => (input.len(), Err(self.undecodable(error, input))),
             };
-            // Bytes that aren't a packet are discarded as a whole: behind them no boundary is
+            // Bytes that aren't a packet are discarded as a whole: after them no boundary is
             // known.
             input.advance(handled);
             if let Err(reason) = outcome {

@@ -27,7 +27,7 @@ impl OtherVersion {
             .count();
         let (name, rest) = read_text(rest.get(length_len..)?)?;
         let (&level, rest) = rest.split_first()?;
-        // Behind the flags and the keep alive.
+        // After the flags and the keep alive.
         let client_id = || {
             core::str::from_utf8(read_text(rest.get(3..)?)?.0)
                 .ok()
@@ -94,7 +94,7 @@ impl fmt::Display for OtherVersion {
     }
 }
 
-/// String with its length before it, and the bytes behind it.
+/// String with its length before it, and the bytes after it.
 fn read_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_at_checked(2)?;
     let length = u16::from_be_bytes(length.try_into().ok()?);

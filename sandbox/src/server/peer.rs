@@ -15,6 +15,6 @@ pub(crate) struct Peer {
 pub(crate) struct RandomIds {
     /// `connectionMetadata.id` of the event that the Lambda gets.
     pub(crate) connection: String,
-    /// Client id behind `$GEN/`, for a CONNECT without one.
+    /// Client id after `$GEN/`, for a CONNECT without one.
     pub(crate) client: String,
 }

@@ -96,7 +96,7 @@ fn slashes(topic: &str) -> usize {
     topic.matches('/').count()
 }
 
-/// Topic behind `$aws/rules/<rule>/`, which is the part that the limits count.
+/// Topic after `$aws/rules/<rule>/`, which is the part that the limits count.
 fn without_basic_ingest(topic: &str) -> &str {
     let behind_rule = topic
         .strip_prefix("$aws/rules/")

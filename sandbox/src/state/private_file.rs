@@ -54,7 +54,7 @@ pub(super) fn half_written(path: &Path) -> PathBuf {
 /// Creates a file that nobody else can read. It must not be there yet, not even as a link to
 /// another file.
 pub(super) fn create_private(path: &Path) -> io::Result<File> {
-    // An earlier process with this id may have left one behind.
+    // An earlier process with this id may have left one.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

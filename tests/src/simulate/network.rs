@@ -76,7 +76,7 @@ impl Pipe {
         }
     }
 
-    /// Puts up to `most` bytes behind `into`; how many.
+    /// Appends up to `most` bytes to `into` and returns their number.
     pub(super) fn read(&mut self, into: &mut BytesMut, most: usize) -> usize {
         let count = most.min(self.bytes.len());
         into.extend(self.bytes.drain(..count));

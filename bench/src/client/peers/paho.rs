@@ -1,4 +1,4 @@
-//! paho-mqtt, the C library behind its Rust face: `try_publish`, a stream without a limit, its own
+//! paho-mqtt, the C library through its Rust API: `try_publish`, a stream without a limit, its own
 //! threads.
 
 use std::collections::VecDeque;

@@ -14,8 +14,8 @@ pub use ntex_mqtt::NtexMqtt;
 pub use rmqtt_codec::RmqttCodec;
 pub use rumqttc::Rumqttc;
 
-/// Room behind the stream, so that a decoder that reserves a few bytes for the next header never
-/// has to move what is still unread.
+/// Spare bytes after the stream, so that a decoder that reserves a few bytes for the next header
+/// never has to move what is still unread.
 const SPARE: usize = 64;
 
 /// Capacity of an output buffer in bytes, enough that it never grows.

@@ -86,7 +86,7 @@ impl Block<'_> {
 struct Row<'t> {
     /// Digits of the offset, as written.
     offset: &'t str,
-    /// Text behind the offset.
+    /// Text after the offset.
     rest: &'t str,
     has_colon: bool,
 }

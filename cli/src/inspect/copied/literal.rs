@@ -25,7 +25,7 @@ fn is_list(text: &str) -> bool {
         })
 }
 
-/// Bytes of all quoted parts of `text`, one behind the other; of the whole text without quotes.
+/// Bytes of all quoted parts of `text`, one after the other; of the whole text without quotes.
 pub(super) fn decode(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.trim();
@@ -38,7 +38,7 @@ pub(super) fn decode(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// First quotation mark, with the text before and behind it. A mark inside of an unquoted literal
+/// First quotation mark, with the text before and after it. A mark inside of an unquoted literal
 /// is none.
 fn quoted_start(text: &str) -> Option<(&str, char, &str)> {
     let at = text.find(['"', '\''])?;
@@ -48,7 +48,7 @@ fn quoted_start(text: &str) -> Option<(&str, char, &str)> {
 }
 
 /// Appends the bytes of a literal up to its closing `quote`, or up to the end of the text without
-/// one. The result is the text behind the quote.
+/// one. The result is the text after the quote.
 fn unescape<'t>(text: &'t str, quote: Option<char>, bytes: &mut Vec<u8>) -> &'t str {
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
@@ -68,7 +68,7 @@ fn unescape<'t>(text: &'t str, quote: Option<char>, bytes: &mut Vec<u8>) -> &'t 
     ""
 }
 
-/// Value of the escape sequence behind a backslash, and the number of its characters. `None` is a
+/// Value of the escape sequence after a backslash, and the number of its characters. `None` is a
 /// backslash at the end of a line, which continues the literal.
 fn escape(text: &str) -> (usize, Option<u8>) {
     let digits = |from: usize, most: usize, radix: u32| {

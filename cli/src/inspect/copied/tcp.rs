@@ -1,4 +1,4 @@
-//! Payload of a captured frame, behind the headers of Ethernet, IP and TCP.
+//! Payload of a captured frame, after the headers of Ethernet, IP and TCP.
 
 /// TCP payload of a frame or an IP packet; bytes without an IP header are returned as they are.
 ///
@@ -45,7 +45,7 @@ fn tcp_segment(ip: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Data behind the header of a TCP segment.
+/// Data after the header of a TCP segment.
 fn tcp_data(tcp: &[u8]) -> &[u8] {
     let header_len = tcp.get(12).map_or(0, |offset| usize::from(offset >> 4) * 4);
     tcp.get(header_len..).unwrap_or_default()

@@ -105,7 +105,7 @@ fn allowed(property: &str) -> &'static str {
 struct Reason<'e> {
     error: &'e DecodeError,
     bytes: &'e [u8],
-    /// Fields up to the fault and, as far as they can be found, behind it.
+    /// Fields up to the fault and, as far as they can be found, after it.
     fields: Vec<Field>,
     packet: &'static str,
 }
@@ -301,7 +301,7 @@ impl<'e> Reason<'e> {
     }
 
     fn byte(&self, offset: u32) -> String {
-        // The fault may be behind the last byte, where the packet is cut off.
+        // The fault may be after the last byte, where the packet is cut off.
         let byte = usize::try_from(offset)
             .ok()
             .and_then(|at| self.bytes.get(at));

@@ -67,7 +67,7 @@ struct PendingAck {
     /// Reason code of the acknowledgement: of several answers the highest.
     reason_code: ReasonCode,
     /// `true` if a consumer will not answer: the message waits for the next connection, and so do
-    /// those behind it.
+    /// those after it.
     is_abandoned: bool,
     /// Bytes above the Receive Maximum; 0 within it.
     excess: usize,

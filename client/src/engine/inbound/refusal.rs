@@ -31,7 +31,7 @@ pub(super) fn refuse_undecodable(
     let ErrorScope::Message(message) = error.scope else {
         return Err(error.into());
     };
-    // The packet is taken as a whole: the next one begins behind it.
+    // The packet is taken as a whole: the next one begins after it.
     let packet = input.split_to(header.packet_len().min(input.len()));
     core.statistics
         .messages_received

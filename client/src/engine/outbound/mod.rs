@@ -43,9 +43,9 @@ use crate::error::RequestError;
 pub(super) struct Outbound {
     pub(super) operations: Operations,
     pub(super) packet_ids: PacketIds,
-    /// Requests that were not sent; while connected, messages behind the server's Receive Maximum.
+    /// Requests that were not sent; while connected, messages beyond the server's Receive Maximum.
     queue: Queue,
-    /// Messages to repeat, behind the server's Receive Maximum. They go before `queue`.
+    /// Messages to repeat, beyond the server's Receive Maximum. They go before `queue`.
     resend: VecDeque<OperationId>,
     /// Times at which queued messages expire.
     expiries: Expiries,
@@ -133,7 +133,7 @@ impl Outbound {
         !self.resend.is_empty() || !self.queue.is_clear()
     }
 
-    /// Queues a request behind all others.
+    /// Queues a request after all others.
     pub(super) fn queue_last(&mut self, id: OperationId) {
         self.last_position += 1;
         self.operations.set_queue_position(id, self.last_position);

@@ -53,7 +53,7 @@ impl PacketIds {
     }
 
     /// Reserves `id` for `owner`, as an earlier process did; `false` if it is in use. The rotation
-    /// goes on behind it.
+    /// goes on after it.
     pub(in crate::engine) fn reserve(&mut self, id: PacketId, owner: u32) -> bool {
         let is_free = self.owner(id).is_none();
         if is_free {

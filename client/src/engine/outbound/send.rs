@@ -126,7 +126,7 @@ impl Outbound {
         Ok(id)
     }
 
-    /// Accepts a request: sends it if it need not wait, or queues it behind all others.
+    /// Accepts a request: sends it if it need not wait, or queues it after all others.
     ///
     /// # Errors
     /// The server takes no packet of this size, or lacks a feature that a filter needs. Nothing is

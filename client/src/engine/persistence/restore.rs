@@ -60,7 +60,7 @@ impl Session {
         };
         session.identity = identity;
 
-        // Numbers go on behind the highest that was used.
+        // Numbers go on after the highest that was used.
         let (requests, mut packets) = (entries.requests, entries.packets);
         let last = requests
             .values()

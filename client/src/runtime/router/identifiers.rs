@@ -29,7 +29,7 @@ impl Identifiers {
 
     /// The next identifier that isn't in `used`; `None` if all are.
     pub(super) fn peek<T>(&self, used: &BTreeMap<u32, T>) -> Option<SubscriptionIdentifier> {
-        // Beginning behind the one issued last, once around all of them.
+        // Beginning after the one issued last, once around all of them.
         let rotated = (self.next..=LAST_IDENTIFIER).chain(1..self.next);
         rotated
             .into_iter()

@@ -9,7 +9,7 @@
 //!
 //! Integers are big-endian. A record holds the changes of one commit. A mark names the last record
 //! that is known to be on disk and the offset of its end: what is missing or wrong before that
-//! offset is damage, what is incomplete behind it was being written when the process or the machine
+//! offset is damage, what is incomplete after it was being written when the process or the machine
 //! stopped. The marks lie in different sectors, so that a write which the machine interrupts leaves
 //! one of them.
 
@@ -210,7 +210,7 @@ pub(super) fn finish_record(record: &mut [u8], sequence: u64) {
 /// # Errors
 /// Text for [`Damage::fault`], if the bytes are no change.
 pub(super) fn next_change(body: &mut &[u8]) -> Result<Option<Change>, &'static str> {
-    // One byte says the kind; then come the key and, for `PUT`, the value, each behind its length.
+    // One byte says the kind; then come the key and, for `PUT`, the value, each after its length.
     let Some((kind, rest)) = body.split_first() else {
         return Ok(None);
     };

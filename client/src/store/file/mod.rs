@@ -96,7 +96,7 @@ impl FileStore {
             None => write_new(&place, &Entries::new()).map_err(Replace::into_cause)?,
             Some(mut file) => {
                 let last = read_records(&mut file, |change| live.apply(&change))?;
-                // A commit that was interrupted: its beginning mustn't lie behind the next record.
+                // A commit that was interrupted: its beginning mustn't lie after the next record.
                 let len = file.metadata().trying("look at the file")?.len();
                 if len > last.end {
                     file.set_len(last.end)
@@ -315,7 +315,7 @@ fn read_records(
     if len < mark.end {
         return Err(damaged(len, "it ends there; it was longer"));
     }
-    // 2. The records. A fault before the mark's end is damage; behind it, the first fault ends the
+    // 2. The records. A fault before the mark's end is damage; after it, the first fault ends the
     // file.
     let (mut last, mut body) = (Mark::EMPTY, Vec::new());
     while last.end < len {
@@ -346,7 +346,7 @@ fn read_records(
     Ok(last)
 }
 
-/// Reads the record behind `last` into `body` and returns its end. The inner error says what is
+/// Reads the record after `last` into `body` and returns its end. The inner error says what is
 /// wrong with it.
 ///
 /// # Errors
@@ -367,7 +367,7 @@ fn read_record(
     let Some(header) = RecordHeader::decode(&header) else {
         return Ok(Err("a record's header is altered"));
     };
-    // Whole records of an older file may lie behind the end after a crash; their numbers don't
+    // After a crash whole records of an older file may lie past the end; their numbers don't
     // continue.
     if header.sequence != last.sequence + 1 {
         return Ok(Err("a record is out of order"));

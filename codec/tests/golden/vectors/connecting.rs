@@ -19,7 +19,7 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
         // An empty set of properties is written, and so is an empty name. [MQTT-2.2.2-1] [MQTT-3.1.3-3] [MQTT-3.1.2-1]
         // [MQTT-3.1.2-2]
         ("a CONNECT with nothing", "10 0D 0004 4D515454 05 02 003C 00 0000", minimal.into()),
-        // Six fields behind the properties, in this order. [MQTT-3.1.3-1] [MQTT-3.1.2-9] [MQTT-3.1.2-17] [MQTT-3.1.2-19]
+        // Six fields after the properties, in this order. [MQTT-3.1.3-1] [MQTT-3.1.2-9] [MQTT-3.1.2-17] [MQTT-3.1.2-19]
         (
             "a CONNECT with everything",
             "10 A301 0004 4D515454 05 F6 FFFF \

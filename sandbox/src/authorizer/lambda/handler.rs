@@ -352,7 +352,7 @@ mod tests {
         ]);
         let of = |name: &str, runtime| Handler::named(name, runtime, dir.path());
         // Name, file, function, and the module as Python imports it. Python splits at the last dot,
-        // Node at the first one behind the last slash.
+        // Node at the first one after the last slash.
         let cases = [
             (
                 "handler.lambda_handler",

@@ -155,7 +155,7 @@ impl Instance {
         self.requests.flush().await
     }
 
-    /// Returns the text behind the next marker, up to the end of its line.
+    /// Returns the text after the next marker, up to the end of its line.
     ///
     /// # Errors
     /// The exit status if the process ended without an answer.
@@ -191,7 +191,7 @@ impl Instance {
     }
 }
 
-/// Returns the text behind the next marker, up to the end of its line; `None` at the end of the
+/// Returns the text after the next marker, up to the end of its line; `None` at the end of the
 /// output. Output before the marker is logged.
 async fn next_answer(
     output: &mut BufReader<Output>,

@@ -198,7 +198,7 @@ impl Operator {
                 pattern.matches_in_any_case(found, request)
             }
             (_, Operand::Arn(arn)) => match scope {
-                // With a scope whole ARNs are compared, else the part behind the account.
+                // With a scope whole ARNs are compared, else the part after the account.
                 Some(scope) => arn.matches_arn(&in_scope(found, scope), request),
                 None => arn.matches(name_of_arn(found), request, None),
             },
@@ -259,7 +259,7 @@ pub(super) fn in_scope(found: &str, scope: &ArnScope) -> String {
     }
 }
 
-/// Part of an ARN behind the account; the whole text if it is no ARN.
+/// Part of an ARN after the account; the whole text if it is no ARN.
 fn name_of_arn(text: &str) -> &str {
     let is_arn = text.starts_with("arn:");
     text.splitn(6, ':')

@@ -26,7 +26,7 @@ impl Hub {
         let Some(picked) = picked.map(Arc::clone) else {
             return false;
         };
-        // The next message begins with the client behind this one.
+        // The next message begins with the client after this one.
         if let Some(subscribers) = self.subscribers.get_mut(filter) {
             subscribers.last = Some(Arc::clone(&picked));
         }

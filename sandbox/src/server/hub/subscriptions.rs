@@ -26,9 +26,9 @@ pub(super) struct Subscribers {
 
 impl Subscribers {
     /// Clients of a shared filter in the order in which the next message is offered to them: those
-    /// behind the last one, then the others.
+    /// after the last one, then the others.
     pub(super) fn in_turn(&self) -> impl Iterator<Item = &Arc<str>> {
-        // The set is ordered, so two ranges make a circle that begins behind the last client.
+        // The set is ordered, so two ranges make a circle that begins after the last client.
         let after = self
             .last
             .as_deref()

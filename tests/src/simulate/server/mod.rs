@@ -90,7 +90,7 @@ struct Connection {
     input: BytesMut,
     output: BytesMut,
     due: Vec<Response>,
-    /// The topics behind the client's aliases, and behind the server's own.
+    /// Topics of the client's aliases, and of the server's own.
     their_aliases: BTreeMap<u16, String>,
     our_aliases: BTreeMap<u16, String>,
     /// Enhanced authentication under way.
