@@ -21,8 +21,8 @@ use dunlin_client::{
 };
 
 use dunlin_test_support::packets::{
-    self, ack, again, at_least_once, at_most_once, connack_resumed, disconnect, puback, publish,
-    refusal, suback, unsuback,
+    self, ack, at_least_once, at_most_once, connack_resumed, disconnect, puback, publish, refusal,
+    suback, unsuback, with_dup,
 };
 use dunlin_test_support::server::{Peer, TestServer};
 
@@ -83,7 +83,7 @@ async fn grants(peer: &mut Peer, packet_id: u16) {
 #[test]
 fn a_conversation_goes_as_with_the_async_client() {
     let (address, serving) = serve(|server| async move {
-        let mut peer = server.welcomes().await;
+        let mut peer = server.accepts_client().await;
         grants(&mut peer, 1).await;
         peer.sends(&publish("lamp/1", at_least_once(1))).await;
         peer.expects(puback(1)).await;
@@ -92,7 +92,7 @@ fn a_conversation_goes_as_with_the_async_client() {
         peer.receives().await;
         peer.sends(&unsuback(3, &[ReasonCode::Success])).await;
         peer.expects(disconnect_ending_session()).await;
-        peer.ends().await;
+        peer.expects_end().await;
     });
     let client = Client::connect(options(address)).unwrap();
     let mut lamps = client.subscribe("lamp/+", QoS::AtLeastOnce).unwrap();
@@ -121,7 +121,7 @@ fn a_conversation_goes_as_with_the_async_client() {
 fn every_wait_has_its_bound_and_may_be_asked_for_again() {
     let (go_on, waits) = mpsc::channel::<()>();
     let (address, serving) = serve(|server| async move {
-        let mut peer = server.welcomes().await;
+        let mut peer = server.accepts_client().await;
         grants(&mut peer, 1).await;
         peer.receives().await;
         tokio::task::spawn_blocking(move || waits.recv_timeout(SOON))
@@ -132,7 +132,7 @@ fn every_wait_has_its_bound_and_may_be_asked_for_again() {
         peer.sends(&publish("lamp/1", at_most_once())).await;
         // An unanswered SUBSCRIBE.
         peer.receives().await;
-        peer.acknowledges_until_the_end().await;
+        peer.acknowledges_until_end().await;
     });
     let short = Duration::from_millis(30);
     let mut options = options(address);
@@ -166,11 +166,11 @@ fn every_wait_has_its_bound_and_may_be_asked_for_again() {
 #[test]
 fn a_refusal_is_returned_by_every_wait() {
     let (address, serving) = serve(|server| async move {
-        let mut peer = server.welcomes().await;
+        let mut peer = server.accepts_client().await;
         peer.receives().await;
         peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NotAuthorized))
             .await;
-        peer.acknowledges_until_the_end().await;
+        peer.acknowledges_until_end().await;
     });
     let client = Client::connect(options(address)).unwrap();
     let mut receipt = client
@@ -187,7 +187,7 @@ fn a_refusal_is_returned_by_every_wait() {
 fn unmatched_messages_are_acknowledged_manually_too() {
     let (go_on, waits) = mpsc::channel::<()>();
     let (address, serving) = serve(|server| async move {
-        let mut peer = server.welcomes().await;
+        let mut peer = server.accepts_client().await;
         tokio::task::spawn_blocking(move || waits.recv_timeout(SOON))
             .await
             .unwrap()
@@ -208,11 +208,15 @@ fn unmatched_messages_are_acknowledged_manually_too() {
 #[test]
 fn requests_made_offline_wait_for_the_connection() {
     let (address, serving) = serve(|server| async move {
-        drop(server.answers(&refusal(ReasonCode::ServerBusy)).await);
-        let mut peer = server.welcomes().await;
+        drop(
+            server
+                .accepts_client_with(&refusal(ReasonCode::ServerBusy))
+                .await,
+        );
+        let mut peer = server.accepts_client().await;
         peer.expects(publish("lamp/7", at_least_once(1))).await;
         peer.sends(&puback(1)).await;
-        peer.acknowledges_until_the_end().await
+        peer.acknowledges_until_end().await
     });
     let mut options = options(address);
     options.reconnect.min_delay = Duration::ZERO;
@@ -236,9 +240,9 @@ fn requests_made_offline_wait_for_the_connection() {
 fn a_connection_that_is_refused_is_an_error_and_leaves_no_thread() {
     let (address, serving) = serve(|server| async move {
         server
-            .answers(&refusal(ReasonCode::NotAuthorized))
+            .accepts_client_with(&refusal(ReasonCode::NotAuthorized))
             .await
-            .ends()
+            .expects_end()
             .await;
     });
     assert!(matches!(
@@ -251,12 +255,12 @@ fn a_connection_that_is_refused_is_an_error_and_leaves_no_thread() {
 #[test]
 fn another_client_continues_a_session() {
     let (address, serving) = serve(|server| async move {
-        let mut peer = server.welcomes().await;
+        let mut peer = server.accepts_client().await;
         peer.expects(publish("lamp/7", at_least_once(1))).await;
         peer.expects(disconnect(ReasonCode::Success)).await;
         drop(peer);
-        let mut peer = server.answers(&connack_resumed()).await;
-        peer.expects(publish("lamp/7", again(at_least_once(1))))
+        let mut peer = server.accepts_client_with(&connack_resumed()).await;
+        peer.expects(publish("lamp/7", with_dup(at_least_once(1))))
             .await;
         peer.sends(&puback(1)).await;
         peer.expects(disconnect_ending_session()).await;
@@ -291,7 +295,7 @@ impl Store for Memory {
 #[test]
 fn a_blocking_client_persists_its_session() {
     let (address, serving) = serve(|server| async move {
-        server.welcomes().await.acknowledges_until_the_end().await;
+        server.accepts_client().await.acknowledges_until_end().await;
     });
     let kept = Arc::default();
     let client = Client::start_with_store(options(address), Memory(Arc::clone(&kept))).unwrap();
@@ -320,10 +324,10 @@ fn a_blocking_client_in_asynchronous_code_panics_before_it_starts() {
         let connected = || Client::connect(options.clone()).map(drop);
         assert!(catch_unwind(AssertUnwindSafe(connected)).is_err());
         let connected =
-            tokio::time::timeout(Duration::from_millis(50), server.accepts_whenever()).await;
+            tokio::time::timeout(Duration::from_millis(50), server.accepts_without_timeout()).await;
 
         // A thread for blocking work may wait.
-        let welcomed = async { server.welcomes().await };
+        let welcomed = async { server.accepts_client().await };
         let client = tokio::task::spawn_blocking(|| Client::connect(options).map(drop));
         let (client, _peer) = tokio::join!(client, welcomed);
         client.unwrap().unwrap();

@@ -25,7 +25,7 @@ async fn soon<F: Future>(what: F) -> F::Output {
 
 /// Lets everybody in, acknowledges everything, and answers SUBSCRIBE with a burst.
 async fn serve(mut peer: Peer) {
-    while let Some(packet) = peer.reads_packet().await {
+    while let Some(packet) = peer.receives_or_end().await {
         match packet.packet() {
             Packet::Connect(_) => peer.sends(&connack()).await,
             Packet::Publish(publish) => {
@@ -70,7 +70,8 @@ fn server() -> SocketAddr {
             tell.send(server.address()).unwrap();
             // It ends with the test's process.
             while let Ok(peer) =
-                tokio::time::timeout(Duration::from_secs(60), server.accepts_whenever()).await
+                tokio::time::timeout(Duration::from_secs(60), server.accepts_without_timeout())
+                    .await
             {
                 tokio::spawn(serve(peer));
             }

@@ -6,8 +6,8 @@ use dunlin_client::{
 };
 
 use crate::packets::{
-    ack, again, at_least_once, at_most_once, connack_resumed, exactly_once, puback, publish,
-    pubrec, suback,
+    ack, at_least_once, at_most_once, connack_resumed, exactly_once, puback, publish, pubrec,
+    suback, with_dup,
 };
 use crate::server::{Peer, TestServer};
 use crate::{connected, connected_as, options, soon, until_connected};
@@ -66,11 +66,12 @@ async fn a_dropped_acknowledgement_that_is_held_brings_the_message_again() {
     drop(takes(&mut lamps, "lamp/1").await);
     let kept = takes(&mut lamps, "lamp/2").await;
     peer.resets();
-    let mut peer = server.answers(&connack_resumed()).await;
+    let mut peer = server.accepts_client_with(&connack_resumed()).await;
     until_connected(&mut events).await;
-    peer.sends(&publish("lamp/1", again(at_least_once(1))))
+    peer.sends(&publish("lamp/1", with_dup(at_least_once(1))))
         .await;
-    peer.sends(&publish("lamp/2", again(exactly_once(2)))).await;
+    peer.sends(&publish("lamp/2", with_dup(exactly_once(2))))
+        .await;
     kept.accept();
     takes(&mut lamps, "lamp/1").await.accept();
     peer.expects(puback(1)).await;
@@ -203,7 +204,7 @@ async fn a_message_of_a_lost_session_is_not_refused() {
     peer.sends(&publish("lamp/1", exactly_once(1))).await;
     let first = takes(&mut lamps, "lamp/1").await;
     peer.resets();
-    let _peer = server.welcomes().await;
+    let _peer = server.accepts_client().await;
     until_connected(&mut events).await;
     let handler = tokio::spawn(async move {
         let _first = first;
@@ -229,7 +230,7 @@ async fn a_client_that_stops_refuses_nothing() {
         peer.receives().await.packet().packet_type(),
         dunlin_client::codec::PacketType::Disconnect
     );
-    peer.ends().await;
+    peer.expects_end().await;
     drop(peer);
     soon(stopping).await.unwrap();
 }

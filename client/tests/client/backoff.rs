@@ -39,7 +39,9 @@ async fn delays_double_up_to_the_maximum_and_stay_there() {
     let mut events = client.events();
     let mut total = Duration::ZERO;
     for longest in [40, 80, 100, 100, 100, 100] {
-        server.answers(&refusal(ReasonCode::ServerBusy)).await;
+        server
+            .accepts_client_with(&refusal(ReasonCode::ServerBusy))
+            .await;
         let told = wait(&mut events).await;
         assert!((millis(20)..=millis(longest)).contains(&told), "{told:?}");
         total += told;
@@ -59,7 +61,7 @@ async fn a_connection_that_lasted_resets_the_delay() {
     let client = Client::start(options);
     let mut events = client.events();
     for _ in 0..12 {
-        drop(server.welcomes().await);
+        drop(server.accepts_client().await);
         assert!(wait(&mut events).await <= millis(2));
     }
 }
@@ -75,10 +77,10 @@ async fn a_connection_that_did_not_last_does_not_reset_the_delay() {
     let client = Client::start(options);
     let mut events = client.events();
     for _ in 0..3 {
-        drop(server.welcomes().await);
+        drop(server.accepts_client().await);
         wait(&mut events).await;
     }
-    drop(server.welcomes().await);
+    drop(server.accepts_client().await);
     let last = loop {
         if let Event::Disconnected { retry_in, .. } = soon(events.next()).await.unwrap() {
             break retry_in;

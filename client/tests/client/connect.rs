@@ -22,10 +22,11 @@ async fn refused(client: impl Future<Output = Result<Client, StopCause>>) -> Con
 #[tokio::test]
 async fn connect_returns_when_the_server_has_accepted() {
     let server = TestServer::start().await;
-    let (client, mut peer) = tokio::join!(Client::connect(options(&server)), server.welcomes());
+    let (client, mut peer) =
+        tokio::join!(Client::connect(options(&server)), server.accepts_client());
     drop(client.unwrap());
     peer.expects(disconnect_ending_session()).await;
-    peer.ends().await;
+    peer.expects_end().await;
 }
 
 /// direct_connect_connack_refusal
@@ -38,8 +39,8 @@ async fn a_fatal_refusal_is_reported_and_not_retried() {
         let code = ReasonCode::from_code(code).unwrap();
         let client = Client::start(options(&server));
         let mut events = client.events();
-        let mut peer = server.answers(&refusal(code)).await;
-        peer.ends().await;
+        let mut peer = server.accepts_client_with(&refusal(code)).await;
+        peer.expects_end().await;
         assert_eq!(
             story(&mut events).await,
             "attempt opened failed stopped",
@@ -75,8 +76,8 @@ async fn a_temporary_refusal_is_retried() {
         let server = TestServer::start().await;
         let client = Client::start(options(&server));
         let mut events = client.events();
-        server.answers(&refusal(code)).await;
-        server.welcomes().await;
+        server.accepts_client_with(&refusal(code)).await;
+        server.accepts_client().await;
         until_connected(&mut events).await;
         soon(client.disconnect()).await;
         assert_eq!(story(&mut events).await, "disconnected stopped", "{code}");
@@ -91,7 +92,7 @@ async fn attempts_are_counted_and_the_last_cause_is_given() {
     let busy = refusal(ReasonCode::ServerBusy);
     let refusals = async {
         for _ in 0..3 {
-            server.answers(&busy).await;
+            server.accepts_client_with(&busy).await;
         }
     };
     let (error, ()) = tokio::join!(refused(Client::connect(options)), refusals);
@@ -106,7 +107,10 @@ async fn a_single_attempt_is_not_retried() {
     let mut options = options(&server);
     options.reconnect = Reconnect::never();
     let busy = refusal(ReasonCode::ServerBusy);
-    let (error, _) = tokio::join!(refused(Client::connect(options)), server.answers(&busy));
+    let (error, _) = tokio::join!(
+        refused(Client::connect(options)),
+        server.accepts_client_with(&busy)
+    );
     assert!(matches!(error, ConnectError::Refused(_)));
 }
 
@@ -152,7 +156,7 @@ async fn a_server_that_hangs_up_on_connect_is_tried_again() {
             peer.resets();
         }
     }
-    let _peer = server.welcomes().await;
+    let _peer = server.accepts_client().await;
     loop {
         match soon(events.next()).await.unwrap() {
             Event::Failed {
@@ -175,10 +179,10 @@ async fn a_packet_other_than_connack_first_is_a_protocol_error() {
     for early in [pingresp(), disconnect(ReasonCode::ServerBusy)] {
         let (error, mut peer) = tokio::join!(
             refused(Client::connect(options(&server))),
-            server.answers(&early)
+            server.accepts_client_with(&early)
         );
         assert!(matches!(error, ConnectError::Protocol(_)), "{error:?}");
-        peer.ends().await;
+        peer.expects_end().await;
     }
 }
 
@@ -191,7 +195,7 @@ async fn a_missing_connack_times_out_and_is_retried() {
     let mut events = client.events();
     let mut silent = server.accepts().await;
     silent.receives().await;
-    silent.ends().await;
+    silent.expects_end().await;
     let failed = loop {
         if let Event::Failed { cause, retry_in } = soon(events.next()).await.unwrap() {
             break (cause, retry_in.is_some());
@@ -245,9 +249,9 @@ async fn connect_gives_the_last_cause_when_its_time_is_over() {
     let busy = async {
         loop {
             server
-                .answers(&refusal(ReasonCode::ServerBusy))
+                .accepts_client_with(&refusal(ReasonCode::ServerBusy))
                 .await
-                .ends()
+                .expects_end()
                 .await;
         }
     };
@@ -278,7 +282,7 @@ async fn a_dropped_connect_ends_the_client() {
     let mut peer = server.accepts().await;
     peer.receives().await;
     connecting.abort();
-    peer.ends().await;
+    peer.expects_end().await;
 }
 
 #[tokio::test]

@@ -239,7 +239,7 @@ async fn the_ping_timeout_is_suspended_while_reading_is_paused() {
     peer.sends(&publish("lamp/1", at_most_once())).await;
     for _ in 0..3 {
         // The runtime's clock jumps there as soon as nobody has anything else to do.
-        let ping = tokio::time::timeout(Duration::from_secs(41), peer.reads_packet())
+        let ping = tokio::time::timeout(Duration::from_secs(41), peer.receives_or_end())
             .await
             .unwrap();
         assert_eq!(ping, Some(pingreq()));
@@ -277,7 +277,7 @@ async fn after_a_pause_the_ping_timeout_continues() {
     )
     .await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
-    let ping = tokio::time::timeout(Duration::from_secs(41), peer.reads_packet())
+    let ping = tokio::time::timeout(Duration::from_secs(41), peer.receives_or_end())
         .await
         .unwrap();
     assert_eq!(ping, Some(pingreq()));

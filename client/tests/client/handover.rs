@@ -3,7 +3,7 @@
 use dunlin_client::codec::{PacketType, ReasonCode};
 use dunlin_client::{Client, Message, QoS, RequestError, StreamLimits};
 
-use crate::packets::{again, at_least_once, connack_resumed, id, puback, publish, suback};
+use crate::packets::{at_least_once, connack_resumed, id, puback, publish, suback, with_dup};
 use crate::server::TestServer;
 use crate::{connected, options, soon};
 
@@ -26,8 +26,8 @@ async fn another_client_finishes_the_exchanges_of_a_session() {
     );
 
     let other = Client::start_with_session(options(&server), session);
-    let mut peer = server.answers(&connack_resumed()).await;
-    peer.expects(publish("a", again(at_least_once(1)))).await;
+    let mut peer = server.accepts_client_with(&connack_resumed()).await;
+    peer.expects(publish("a", with_dup(at_least_once(1)))).await;
     peer.sends(&puback(1)).await;
     let receipt = other
         .publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
@@ -62,8 +62,8 @@ async fn messages_of_inherited_subscriptions_are_unmatched_and_not_lost() {
 
     let other = Client::start_with_session(options(&server), session);
     let mut unmatched = other.unmatched(StreamLimits::default()).unwrap();
-    let mut peer = server.answers(&connack_resumed()).await;
-    peer.sends(&publish("a", again(at_least_once(7)))).await;
+    let mut peer = server.accepts_client_with(&connack_resumed()).await;
+    peer.sends(&publish("a", with_dup(at_least_once(7)))).await;
     assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "a");
     peer.expects(puback(7)).await;
 }

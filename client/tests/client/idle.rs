@@ -47,7 +47,11 @@ async fn a_client_between_two_attempts_sleeps() {
     options.reconnect.min_delay = Duration::from_secs(60);
     options.reconnect.max_delay = Duration::from_secs(60);
     let _client = Client::start(options);
-    drop(server.answers(&refusal(ReasonCode::ServerBusy)).await);
+    drop(
+        server
+            .accepts_client_with(&refusal(ReasonCode::ServerBusy))
+            .await,
+    );
     tokio::time::sleep(millis(20)).await;
     let naps = naps(millis(200)).await;
     assert!(naps < 10, "{naps}");

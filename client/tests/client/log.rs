@@ -149,7 +149,7 @@ async fn each_step_has_its_level_its_target_and_its_spans() {
     let server = TestServer::start().await;
     let (client, mut events, peer) = connected_as(&server, options(&server)).await;
     drop(peer);
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     crate::until_connected(&mut events).await;
     drop(client.try_publish(Message::new("lamp/7", "on")).unwrap());
     peer.receives().await;
@@ -208,9 +208,9 @@ async fn a_client_that_stops_for_good_is_an_error() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
     server
-        .answers(&refusal(ReasonCode::NotAuthorized))
+        .accepts_client_with(&refusal(ReasonCode::NotAuthorized))
         .await
-        .ends()
+        .expects_end()
         .await;
     assert_eq!(
         story(&mut client.events()).await,
@@ -342,15 +342,17 @@ async fn text_of_the_server_is_escaped_in_the_log() {
         ..refused
     };
     server
-        .answers(&buf(Packet::ConnAck(refused)))
+        .accepts_client_with(&buf(Packet::ConnAck(refused)))
         .await
-        .ends()
+        .expects_end()
         .await;
     let accepted = ConnAck {
         properties,
         ..ConnAck::default()
     };
-    let mut peer = server.answers(&buf(Packet::ConnAck(accepted))).await;
+    let mut peer = server
+        .accepts_client_with(&buf(Packet::ConnAck(accepted)))
+        .await;
     crate::until_connected(&mut events).await;
 
     let receipt = client

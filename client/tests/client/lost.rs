@@ -38,7 +38,7 @@ async fn unrenewed(server: &TestServer) -> (Client, Events, Peer, Subscription) 
         .await
         .unwrap();
     peer.resets();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     subscribe_id(&peer.receives().await);
     (client, events, peer, lamps)
 }

@@ -47,7 +47,7 @@ use dunlin_test_support::{authority, packets, server};
 
 use crate::server::{Peer, TestServer};
 
-/// Nothing here may take longer.
+/// Waits 5 s at most; the test fails after that.
 async fn soon<F: Future>(what: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(5), what)
         .await
@@ -58,7 +58,7 @@ fn millis(number: u64) -> Duration {
     Duration::from_millis(number)
 }
 
-/// Plain TCP, no keep alive, and back within hundredths of a second.
+/// Plain TCP, no keep alive, and a backoff of 10 to 20 ms.
 fn options(server: &TestServer) -> ClientOptions {
     let transport = TransportOptions {
         connect_to: Some(server.address()),
@@ -78,11 +78,11 @@ fn options(server: &TestServer) -> ClientOptions {
     }
 }
 
-/// A client that the server has let in, what it tells, and the server's side of its connection.
+/// A connected client, its events, and the server's side of its connection.
 async fn connected_as(server: &TestServer, options: ClientOptions) -> (Client, Events, Peer) {
     let client = Client::start(options);
     let mut events = client.events();
-    let peer = server.welcomes().await;
+    let peer = server.accepts_client().await;
     until_connected(&mut events).await;
     (client, events, peer)
 }
@@ -95,7 +95,7 @@ async fn connected(server: &TestServer) -> (Client, Events, Peer) {
     connected_as(server, options(server)).await
 }
 
-/// The DISCONNECT of a client whose session nobody goes on with.
+/// DISCONNECT of a client that ends its session with the connection.
 fn disconnect_ending_session() -> PacketBuf {
     let properties = DisconnectProperties {
         session_expiry_interval: Some(0),
@@ -107,7 +107,7 @@ fn disconnect_ending_session() -> PacketBuf {
     }))
 }
 
-/// Everything that a client tells until it has ended, each step as one word.
+/// Names of all events until the client has stopped, separated by spaces.
 async fn story(events: &mut Events) -> String {
     let mut words = Vec::new();
     while let Some(event) = soon(events.next()).await {

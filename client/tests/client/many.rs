@@ -195,7 +195,7 @@ async fn renewals_share_a_packet_and_messages_still_find_their_streams() {
     let mut shared = 0;
     for _ in 0..2 {
         peer.resets();
-        peer = server.answers(&connack()).await;
+        peer = server.accepts_client_with(&connack()).await;
         crate::until_connected(&mut events).await;
         let (first, one, filters) = receives_subscribe(&mut peer).await;
         assert_eq!(
@@ -256,7 +256,7 @@ async fn two_thousand_subscriptions_are_renewed_in_one_packet() {
         streams.extend(granted.unwrap().into_iter().map(Result::unwrap));
     }
     peer.resets();
-    peer = server.answers(&connack()).await;
+    peer = server.accepts_client_with(&connack()).await;
     crate::until_connected(&mut events).await;
     let (id, identifier, filters) = receives_subscribe(&mut peer).await;
     assert_eq!(filters.len(), 2_000);

@@ -78,9 +78,9 @@ async fn the_service_is_not_asked_to_connect_more_than_once_a_second() {
     let mut last = None;
     for _ in 0..3 {
         server
-            .answers(&refusal(ReasonCode::ServerBusy))
+            .accepts_client_with(&refusal(ReasonCode::ServerBusy))
             .await
-            .ends()
+            .expects_end()
             .await;
         let now = tokio::time::Instant::now();
         if let Some(last) = last.replace(now) {

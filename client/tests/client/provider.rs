@@ -52,7 +52,7 @@ async fn the_options_are_what_a_client_connects_with_by_default() {
     options.connect.username = Some(Secret::from("alice"));
     options.connect.password = Some("s3cret".into());
     let _client = Client::start(options);
-    let (_peer, connect) = server.meets(&connack()).await;
+    let (_peer, connect) = server.accepts_connect(&connack()).await;
     assert_eq!(
         credentials(&connect),
         (Some("alice".to_owned()), Some(b"s3cret".to_vec()))
@@ -75,7 +75,7 @@ async fn a_provider_is_called_before_every_attempt_with_the_last_failure() {
         connack(),
     ];
     for answer in answers {
-        let (mut peer, connect) = server.meets(&answer).await;
+        let (mut peer, connect) = server.accepts_connect(&answer).await;
         let (username, password) = credentials(&connect);
         assert_eq!(
             username.as_deref(),
@@ -87,9 +87,9 @@ async fn a_provider_is_called_before_every_attempt_with_the_last_failure() {
             peer.sends(&disconnect(ReasonCode::ServerShuttingDown))
                 .await;
         }
-        peer.ends().await;
+        peer.expects_end().await;
     }
-    server.welcomes().await;
+    server.accepts_client().await;
     assert_eq!(passwords, ["token 1", "token 2", "token 3"]);
 
     let asked = asked.lock().unwrap();
@@ -128,9 +128,9 @@ async fn the_same_credentials_after_a_fatal_refusal_are_final() {
     let client = Client::start(options);
     let mut events = client.events();
     server
-        .answers(&refusal(ReasonCode::NotAuthorized))
+        .accepts_client_with(&refusal(ReasonCode::NotAuthorized))
         .await
-        .ends()
+        .expects_end()
         .await;
     assert_eq!(story(&mut events).await, "attempt opened failed stopped");
     assert_eq!(questions.load(Ordering::Relaxed), 2);
@@ -162,9 +162,9 @@ async fn a_provider_error_does_not_make_a_refusal_retryable() {
     let client = Client::start(options);
     let mut events = client.events();
     server
-        .answers(&refusal(ReasonCode::NotAuthorized))
+        .accepts_client_with(&refusal(ReasonCode::NotAuthorized))
         .await
-        .ends()
+        .expects_end()
         .await;
     assert_eq!(
         story(&mut events).await,
@@ -198,8 +198,11 @@ async fn a_server_reference_leads_to_another_server() {
             properties,
             ..ConnAck::default()
         };
-        old.answers(&buf(Packet::ConnAck(moved))).await.ends().await;
-        let _peer = new.welcomes().await;
+        old.accepts_client_with(&buf(Packet::ConnAck(moved)))
+            .await
+            .expects_end()
+            .await;
+        let _peer = new.accepts_client().await;
         until_connected(&mut events).await;
     }
 }
@@ -294,7 +297,7 @@ async fn a_custom_authorizer_is_a_provider() {
         ..CustomAuthorizer::default()
     });
     let _client = Client::start(options);
-    let (_peer, connect) = server.meets(&connack()).await;
+    let (_peer, connect) = server.accepts_connect(&connack()).await;
     let username = "alice?x-amz-customauthorizer-name=MyAuth".to_owned();
     assert_eq!(
         credentials(&connect),

@@ -358,7 +358,7 @@ async fn a_publisher_at_qos_0_waits_while_256_kib_are_unwritten_and_goes_on_belo
     );
 
     // The server reads, and the publisher goes on.
-    let reading = tokio::spawn(peer.acknowledges_until_the_end());
+    let reading = tokio::spawn(peer.acknowledges_until_end());
     drop(soon(waiting).await.unwrap());
     soon(receipt).await.unwrap();
     soon(client.disconnect()).await;
@@ -371,7 +371,7 @@ async fn a_publisher_at_qos_0_waits_while_256_kib_are_unwritten_and_goes_on_belo
 async fn large_messages_at_qos_0_are_published_one_after_another() {
     let server = TestServer::start().await;
     let (client, _, peer) = connected_as(&server, options(&server)).await;
-    let reading = tokio::spawn(peer.acknowledges_until_the_end());
+    let reading = tokio::spawn(peer.acknowledges_until_end());
     let payload = vec![0; 3 * OUTPUT_MARK];
     for _ in 0..5 {
         let publish = client.publish(Message::new("lamp/7", &payload));

@@ -8,8 +8,8 @@ use dunlin_client::{
 };
 
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, identified, pubcomp,
-    publish, pubrec, pubrel, resubscribe, suback, subscribe,
+    at_least_once, connack, connack_resumed, disconnect, exactly_once, pubcomp, publish, pubrec,
+    pubrel, resubscribe, suback, subscribe, with_dup, with_identifier,
 };
 use crate::server::TestServer;
 use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, story};
@@ -19,7 +19,7 @@ async fn a_client_reconnects_and_its_streams_continue() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     let answer = async {
-        peer.expects(identified(&subscribe(1, &["lamp/+"]), 1))
+        peer.expects(with_identifier(&subscribe(1, &["lamp/+"]), 1))
             .await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
     };
@@ -29,8 +29,8 @@ async fn a_client_reconnects_and_its_streams_continue() {
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
     drop(peer);
 
-    let mut peer = server.welcomes().await;
-    peer.expects(identified(&resubscribe(2, &["lamp/+"]), 1))
+    let mut peer = server.accepts_client().await;
+    peer.expects(with_identifier(&resubscribe(2, &["lamp/+"]), 1))
         .await;
     peer.sends(&suback(2, &[ReasonCode::GrantedQoS1])).await;
     peer.sends(&publish("lamp/2", at_least_once(1))).await;
@@ -54,7 +54,7 @@ async fn a_subscription_that_is_not_granted_again_ends_its_stream() {
     let (lamps, ()) = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer);
     let mut lamps = lamps.unwrap();
     peer.resets();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     peer.receives().await;
     peer.sends(&suback(2, &[ReasonCode::NotAuthorized])).await;
     assert!(soon(lamps.next()).await.is_none());
@@ -79,8 +79,8 @@ async fn a_message_is_repeated_on_the_resumed_session_and_its_receipt_resolves()
         .unwrap();
     peer.expects(publish("a", at_least_once(1))).await;
     peer.resets();
-    let mut peer = server.answers(&connack_resumed()).await;
-    peer.expects(publish("a", again(at_least_once(1)))).await;
+    let mut peer = server.accepts_client_with(&connack_resumed()).await;
+    peer.expects(publish("a", with_dup(at_least_once(1)))).await;
     peer.sends(&crate::packets::puback(1)).await;
     assert_eq!(
         soon(receipt).await.unwrap().packet_id.map(|id| id.get()),
@@ -101,7 +101,7 @@ async fn a_subscribe_survives_an_outage_before_its_answer_and_the_loss_of_the_se
     let first_id = subscribe.packet_id;
     peer.resets();
 
-    let mut peer = server.answers(&connack()).await;
+    let mut peer = server.accepts_client_with(&connack()).await;
     let again = peer.receives().await;
     let Packet::Subscribe(subscribe) = again.packet() else {
         panic!("{again:?}")
@@ -124,7 +124,7 @@ async fn a_message_of_qos_2_fails_when_the_session_is_lost() {
         .unwrap();
     peer.receives().await;
     peer.resets();
-    server.answers(&connack()).await;
+    server.accepts_client_with(&connack()).await;
     assert_eq!(soon(receipt).await.unwrap_err(), RequestError::SessionLost);
 }
 
@@ -148,7 +148,7 @@ async fn a_partly_written_message_is_sent_again_although_the_session_is_lost() {
         .unwrap();
     tokio::time::sleep(millis(50)).await;
     peer.resets();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     assert!(matches!(soon(small).await, Err(RequestError::SessionLost)));
     let again = peer.receives().await;
     let Packet::Publish(message) = again.packet() else {
@@ -192,7 +192,7 @@ async fn a_disconnect_of_the_server_is_followed_by_another_connection() {
             (reason.packet_type, reason.reason_code),
             (PacketType::Disconnect, code)
         );
-        server.welcomes().await;
+        server.accepts_client().await;
         drop(client);
     }
 }
@@ -217,7 +217,7 @@ async fn more_than_the_receive_maximum_ends_the_connection_but_not_the_client() 
         "{cause:?}"
     );
 
-    let mut peer = server.answers(&connack_resumed()).await;
+    let mut peer = server.accepts_client_with(&connack_resumed()).await;
     assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "lamp/1");
     peer.sends(&publish("lamp/2", at_least_once(2))).await;
     assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "lamp/2");
@@ -235,7 +235,7 @@ async fn a_take_over_is_final() {
             .unwrap();
         peer.receives().await;
         peer.sends(&disconnect(code)).await;
-        peer.ends().await;
+        peer.expects_end().await;
         assert_eq!(story(&mut events).await, "disconnected stopped", "{code}");
         let RequestError::Stopped(StopCause::Connection(cause)) = soon(receipt).await.unwrap_err()
         else {
@@ -260,7 +260,7 @@ async fn a_reset_is_reported_and_followed_by_a_reconnection() {
         panic!()
     };
     assert_eq!(cause, Arc::new(ConnectionError::Reset));
-    server.welcomes().await;
+    server.accepts_client().await;
     drop(client);
 }
 
@@ -270,7 +270,7 @@ async fn a_server_that_closes_its_half_ends_the_connection() {
     let (_client, mut events, mut peer) = connected(&server).await;
     peer.sends_bytes(&[0x30, 0x10, 0x00]).await;
     peer.shuts_down().await;
-    peer.ends().await;
+    peer.expects_end().await;
     let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
         panic!()
     };
@@ -301,8 +301,8 @@ async fn a_protocol_error_is_answered_by_disconnect_and_a_reconnection() {
     let (client, mut events, mut peer) = connected(&server).await;
     peer.sends_bytes(&[0xD1, 0x00]).await;
     peer.expects(disconnect(ReasonCode::MalformedPacket)).await;
-    peer.ends().await;
-    let _peer = server.welcomes().await;
+    peer.expects_end().await;
+    let _peer = server.accepts_client().await;
     soon(client.until_connected(millis(1000))).await.unwrap();
     drop(client);
     let expected = "disconnected attempt opened connected disconnected stopped";
@@ -332,7 +332,7 @@ async fn waits_grow_while_connections_do_not_last() {
     let mut events = client.events();
     let kicks = async {
         for _ in 0..5 {
-            drop(server.welcomes().await);
+            drop(server.accepts_client().await);
         }
     };
     let (told, ()) = tokio::join!(story(&mut events), kicks);

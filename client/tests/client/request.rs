@@ -10,8 +10,8 @@ use dunlin_client::codec::{
 use dunlin_client::{Client, Message, QoS, RequestError, StopCause};
 
 use crate::packets::{
-    ack, at_least_once, at_most_once, buf, connack, connack_with, disconnect, identified, puback,
-    resubscribe, suback, subscribe, unsubscribe,
+    ack, at_least_once, at_most_once, buf, connack, connack_with, disconnect, puback, resubscribe,
+    suback, subscribe, unsubscribe, with_identifier,
 };
 use crate::server::{Peer, TestServer};
 use crate::streams::{arrives, subscribed};
@@ -62,7 +62,7 @@ trait AnswersRequests {
 impl AnswersRequests for Peer {
     /// Grants the subscription to replies, which is the first request of its client.
     async fn grants_replies(&mut self, packet_id: u16) {
-        self.expects(identified(&subscribe(packet_id, &[TOPIC]), 1))
+        self.expects(with_identifier(&subscribe(packet_id, &[TOPIC]), 1))
             .await;
         self.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1]))
             .await;
@@ -181,10 +181,12 @@ async fn a_dropped_request_leaves_nothing_behind() {
     let dropped =
         tokio::time::timeout(millis(20), client.request("t", b"", Duration::from_secs(9))).await;
     assert!(dropped.is_err());
-    peer.expects(identified(&subscribe(1, &[TOPIC]), 1)).await;
+    peer.expects(with_identifier(&subscribe(1, &[TOPIC]), 1))
+        .await;
     peer.expects(unsubscribe(2, &[TOPIC])).await;
     let serving = async {
-        peer.expects(identified(&subscribe(3, &[TOPIC]), 2)).await;
+        peer.expects(with_identifier(&subscribe(3, &[TOPIC]), 2))
+            .await;
         peer.sends(&suback(3, &[ReasonCode::GrantedQoS1])).await;
         peer.takes_request().await
     };
@@ -261,7 +263,7 @@ async fn response_information_of_the_server_is_the_response_topic() {
         response_information: Some(Utf8String::new("replies/7").unwrap()),
         ..ConnAckProperties::default()
     };
-    let (mut peer, connect) = server.meets(&connack_with(properties)).await;
+    let (mut peer, connect) = server.accepts_connect(&connack_with(properties)).await;
     let Packet::Connect(connect) = connect.packet() else {
         panic!()
     };
@@ -270,7 +272,7 @@ async fn response_information_of_the_server_is_the_response_topic() {
     let mut events = client.events();
     crate::until_connected(&mut events).await;
     let serving = async {
-        peer.expects(identified(&subscribe(1, &["replies/7/responses"]), 1))
+        peer.expects(with_identifier(&subscribe(1, &["replies/7/responses"]), 1))
             .await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
         let (topic, correlation) = asked(&peer.receives().await);
@@ -292,15 +294,17 @@ async fn a_subscription_that_is_lost_is_made_again_by_the_next_request() {
     let (answer, ()) = tokio::join!(asks(&client, "a"), serving);
     answer.unwrap();
     drop(peer);
-    let mut peer = server.answers(&connack()).await;
-    peer.expects(identified(&resubscribe(3, &[TOPIC]), 1)).await;
+    let mut peer = server.accepts_client_with(&connack()).await;
+    peer.expects(with_identifier(&resubscribe(3, &[TOPIC]), 1))
+        .await;
     peer.sends(&suback(3, &[ReasonCode::NotAuthorized])).await;
     while !matches!(
         soon(events.next()).await.unwrap(),
         dunlin_client::Event::SubscriptionLost { .. }
     ) {}
     let serving = async {
-        peer.expects(identified(&subscribe(4, &[TOPIC]), 2)).await;
+        peer.expects(with_identifier(&subscribe(4, &[TOPIC]), 2))
+            .await;
         peer.sends(&suback(4, &[ReasonCode::GrantedQoS1])).await;
         let correlation = peer.takes_request().await;
         peer.sends(&reply(TOPIC, &correlation, "2")).await;
@@ -356,8 +360,8 @@ async fn a_request_uses_response_information_if_it_was_requested() {
             response_information: Utf8String::new("replies/7").ok(),
             ..ConnAckProperties::default()
         };
-        let mut peer = server.answers(&connack_with(properties)).await;
-        peer.expects(identified(&subscribe(1, &["replies/7/responses"]), 1))
+        let mut peer = server.accepts_client_with(&connack_with(properties)).await;
+        peer.expects(with_identifier(&subscribe(1, &["replies/7/responses"]), 1))
             .await;
     };
     let (late, ()) = tokio::join!(client.request("a", b"", millis(300)), answer);
@@ -412,7 +416,7 @@ async fn unread_replies_count_against_the_memory_budget() {
     peer.sends_bytes(&replies).await;
     let mut acknowledged = 0;
     let last = loop {
-        let packet = soon(peer.reads_packet()).await.unwrap();
+        let packet = soon(peer.receives_or_end()).await.unwrap();
         match packet.packet() {
             Packet::PubAck(_) => acknowledged += 1,
             _ => break packet,

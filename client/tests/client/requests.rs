@@ -8,8 +8,8 @@ use dunlin_client::codec::{AckType, PacketType, ReasonCode};
 use dunlin_client::{Client, Event, Message, QoS, RequestError, StopCause};
 
 use crate::packets::{
-    ack, at_least_once, at_most_once, identified, puback, publish, suback, subscribe, unsuback,
-    unsubscribe,
+    ack, at_least_once, at_most_once, puback, publish, suback, subscribe, unsuback, unsubscribe,
+    with_identifier,
 };
 use crate::server::TestServer;
 use crate::{
@@ -181,7 +181,8 @@ async fn an_unanswered_request_times_out_and_its_stream_ends() {
     let subscription = soon(client.subscribe("a", QoS::AtLeastOnce)).await;
     assert!(matches!(subscription, Err(RequestError::Timeout { .. })));
     peer.receives().await;
-    peer.expects(identified(&subscribe(2, &["a"]), 1)).await;
+    peer.expects(with_identifier(&subscribe(2, &["a"]), 1))
+        .await;
     peer.expects(unsubscribe(3, &["a"])).await;
 }
 
@@ -190,7 +191,7 @@ async fn a_dropped_receipt_does_not_cancel_the_publish() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     peer.expects(publish("lamp/7", at_least_once(1))).await;
 }
 
@@ -203,12 +204,13 @@ async fn a_dropped_subscribe_is_cancelled() {
             .await
             .is_err()
     );
-    peer.expects(identified(&subscribe(1, &["a"]), 1)).await;
+    peer.expects(with_identifier(&subscribe(1, &["a"]), 1))
+        .await;
     peer.expects(unsubscribe(2, &["a"])).await;
     peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
     peer.sends(&unsuback(2, &[ReasonCode::Success])).await;
     drop(peer);
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     until_connected(&mut events).await;
     soon(client.disconnect()).await;
     peer.expects(disconnect_ending_session()).await;

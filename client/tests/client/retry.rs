@@ -264,7 +264,11 @@ async fn refused_credentials_are_followed_by_slow_attempts_once_a_connection_has
         drop(peer);
         failure(&mut events).await;
         for longest in [120, 240] {
-            server.answers(&refusal(code)).await.ends().await;
+            server
+                .accepts_client_with(&refusal(code))
+                .await
+                .expects_end()
+                .await;
             let (failed, retry_in) = failure(&mut events).await;
             assert_eq!(failed.reason_code(), Some(code));
             let retry_in = retry_in.unwrap();
@@ -275,7 +279,7 @@ async fn refused_credentials_are_followed_by_slow_attempts_once_a_connection_has
             // Each starts the delays over, so this one counts what came since.
             client.reconnect_now();
         }
-        server.welcomes().await;
+        server.accepts_client().await;
         until_connected(&mut events).await;
     }
 }
@@ -290,13 +294,17 @@ async fn refusals_of_a_server_in_trouble_are_followed_by_soon_attempts() {
         let (_client, mut events, peer) = connected(&server).await;
         drop(peer);
         failure(&mut events).await;
-        server.answers(&refusal(code)).await.ends().await;
+        server
+            .accepts_client_with(&refusal(code))
+            .await
+            .expects_end()
+            .await;
         let (failed, retry_in) = failure(&mut events).await;
         assert_eq!(
             (failed.reason_code(), retry_in.is_some()),
             (Some(code), true)
         );
-        server.welcomes().await;
+        server.accepts_client().await;
         until_connected(&mut events).await;
     }
 }
@@ -328,7 +336,7 @@ async fn a_host_name_that_disappears_is_resolved_again() {
         panic!("{cause:?}")
     };
     assert!(retry_in.is_some());
-    server.welcomes().await;
+    server.accepts_client().await;
     until_connected(&mut events).await;
 }
 
@@ -377,7 +385,7 @@ async fn an_attempt_with_an_expired_certificate_is_retried() {
                 "{error:?}"
             );
             front.becomes(Arc::clone(&good));
-            let peer = server.welcomes().await;
+            let peer = server.accepts_client().await;
             until_connected(&mut events).await;
             front.becomes(Arc::clone(&bad));
             drop(peer);
@@ -444,7 +452,7 @@ async fn a_client_certificate_that_is_replaced_on_disk_is_picked_up() {
         assert!(matches!(error, TlsError::Alert(_)), "{error:?}");
     }
     write(&new);
-    server.welcomes().await;
+    server.accepts_client().await;
     until_connected(&mut events).await;
 }
 
@@ -459,7 +467,7 @@ async fn the_policy_changes_what_is_final() {
     });
     let (client, mut events, mut peer) = connected_as(&server, options).await;
     peer.sends(&disconnect(ReasonCode::SessionTakenOver)).await;
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     until_connected(&mut events).await;
     peer.sends(&disconnect(ReasonCode::NotAuthorized)).await;
     assert_eq!(story(&mut events).await, "disconnected stopped");
@@ -514,12 +522,12 @@ async fn the_same_violation_five_times_in_a_row_is_followed_by_slow_attempts() {
             "{number}: {retry_in:?}"
         );
         client.reconnect_now();
-        peer = server.welcomes().await;
+        peer = server.accepts_client().await;
     }
     // Another end in between, and the counting starts again.
     drop(peer);
     failure(&mut events).await;
-    violates(server.welcomes().await).await;
+    violates(server.accepts_client().await).await;
     let (_, retry_in) = failure(&mut events).await;
     assert!(!SLOW.contains(&retry_in.unwrap()), "{retry_in:?}");
 }
@@ -532,7 +540,7 @@ async fn the_same_violation_is_final_after_as_many_times_as_the_application_says
     options.reconnect.on_repeated_violation = RepeatedViolation::Stop;
     let (client, mut events, peer) = connected_as(&server, options).await;
     violates(peer).await;
-    violates(server.welcomes().await).await;
+    violates(server.accepts_client().await).await;
     let expected = "disconnected attempt opened connected disconnected stopped";
     assert_eq!(story(&mut events).await, expected);
     let Err(StopCause::Connection(cause)) = client.until_connected(millis(1)).await else {
@@ -553,7 +561,7 @@ async fn connections_that_lasted_end_a_row_of_violations() {
         violates(peer).await;
         let (_, retry_in) = failure(&mut events).await;
         assert!(retry_in.is_some());
-        peer = server.welcomes().await;
+        peer = server.accepts_client().await;
     }
 }
 
@@ -569,7 +577,7 @@ async fn an_attempt_can_be_asked_for_at_once() {
     drop(peer);
     failure(&mut events).await;
     assert!(
-        tokio::time::timeout(millis(100), server.accepts_whenever())
+        tokio::time::timeout(millis(100), server.accepts_without_timeout())
             .await
             .is_err()
     );
@@ -580,7 +588,7 @@ async fn an_attempt_can_be_asked_for_at_once() {
     peer.receives().await;
     client.reconnect_now();
     drop(peer);
-    server.meets(&connack()).await;
+    server.accepts_connect(&connack()).await;
     until_connected(&mut events).await;
 }
 
@@ -622,6 +630,6 @@ async fn a_refused_name_or_port_before_the_first_connection_does_not_end_a_start
         );
     }
     let server = TestServer::at(address).await;
-    server.welcomes().await;
+    server.accepts_client().await;
     until_connected(&mut events).await;
 }

@@ -8,8 +8,8 @@ use dunlin_client::codec::{
 use dunlin_client::{CleanStart, Client, QoS, StreamLimits, Subscription};
 
 use crate::packets::{
-    at_least_once, at_most_once, buf, connack_with, identified, puback, publish, suback, subscribe,
-    unsuback, unsubscribe,
+    at_least_once, at_most_once, buf, connack_with, puback, publish, suback, subscribe, unsuback,
+    unsubscribe, with_identifier,
 };
 use crate::server::{Peer, TestServer};
 use crate::streams::{arrives, settles, subscribed};
@@ -50,7 +50,7 @@ async fn connected_without(server: &TestServer) -> (Client, Peer) {
         subscription_identifier_available: Some(false),
         ..ConnAckProperties::default()
     };
-    let peer = server.answers(&connack_with(properties)).await;
+    let peer = server.accepts_client_with(&connack_with(properties)).await;
     (client, peer)
 }
 
@@ -82,7 +82,7 @@ async fn streams_of_one_filter_share_its_identifier() {
     let mut streams = Vec::new();
     for packet_id in [1, 2] {
         let answer = async {
-            peer.expects(identified(&subscribe(packet_id, &["lamp/+"]), 1))
+            peer.expects(with_identifier(&subscribe(packet_id, &["lamp/+"]), 1))
                 .await;
             peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1]))
                 .await;
@@ -128,7 +128,7 @@ async fn a_new_subscription_to_an_old_filter_has_a_new_identifier() {
     drop(subscribed(&client, &mut peer, 1, "lamp/1").await);
     peer.expects(unsubscribe(2, &["lamp/1"])).await;
     let answer = async {
-        peer.expects(identified(&subscribe(3, &["lamp/1"]), 2))
+        peer.expects(with_identifier(&subscribe(3, &["lamp/1"]), 2))
             .await;
         peer.sends(&suback(3, &[ReasonCode::GrantedQoS1])).await;
     };

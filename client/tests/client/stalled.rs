@@ -44,7 +44,7 @@ async fn a_server_that_stops_reading_fills_the_queue_and_nothing_more() {
     // What the system's buffers hold is the system's: a few MiB on loopback.
     assert!(accepted * 64 < 16 * KIB, "{accepted} times 64 KiB");
 
-    let reading = tokio::spawn(peer.acknowledges_until_the_end());
+    let reading = tokio::spawn(peer.acknowledges_until_end());
     drop(
         soon(client.publish(Message::new("b", "room")))
             .await
@@ -108,7 +108,7 @@ async fn output_that_is_not_written_within_ack_timeout_ends_the_connection() {
     assert_eq!(*cause, ConnectionError::WriteTimeout { after: millis(700) });
     assert!(retry_in.is_some(), "another connection may be better");
 
-    let _peer = server.welcomes().await;
+    let _peer = server.accepts_client().await;
     assert_eq!(
         soon(receipt).await.unwrap_err(),
         RequestError::Timeout { after: millis(700) }
@@ -193,7 +193,7 @@ async fn a_silent_server_is_pinged() {
     peer.expects(pingreq()).await;
     peer.sends(&pingresp()).await;
     peer.expects(pingreq()).await;
-    peer.ends().await;
+    peer.expects_end().await;
     drop(peer);
     let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
         panic!()
@@ -248,7 +248,7 @@ async fn a_slow_server_gets_everything_in_order() {
             );
         }
     });
-    let serving = tokio::spawn(peer.acknowledges_until_the_end());
+    let serving = tokio::spawn(peer.acknowledges_until_end());
     soon(publishing).await.unwrap();
     soon(client.disconnect()).await;
     let packets = soon(serving).await.unwrap();

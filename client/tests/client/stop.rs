@@ -30,7 +30,7 @@ async fn disconnect_is_sent_before_the_connection_is_closed() {
     let (client, mut events, mut peer) = connected(&server).await;
     let disconnect = async {
         peer.expects(disconnect_ending_session()).await;
-        peer.ends().await;
+        peer.expects_end().await;
         drop(peer);
     };
     tokio::join!(at_once(client.disconnect()), disconnect);
@@ -98,7 +98,7 @@ async fn a_client_says_whether_it_is_connected() {
     let client = Client::start(options(&server));
     assert!(!client.is_connected());
     let mut events = client.events();
-    let peer = server.welcomes().await;
+    let peer = server.accepts_client().await;
     crate::until_connected(&mut events).await;
     assert!(client.is_connected());
     drop((server, peer));
@@ -116,7 +116,7 @@ async fn the_last_handle_that_is_dropped_disconnects() {
     drop(clone);
     peer.expects(publish("lamp/7", at_most_once())).await;
     peer.expects(disconnect_ending_session()).await;
-    peer.ends().await;
+    peer.expects_end().await;
     drop(peer);
     assert_eq!(story(&mut events).await, "disconnected stopped");
 }
@@ -127,10 +127,7 @@ async fn disconnect_right_after_a_publish_sends_it_first() {
     let server = TestServer::start().await;
     let (client, _, peer) = connected(&server).await;
     drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
-    let ((), packets) = tokio::join!(
-        at_once(client.disconnect()),
-        peer.acknowledges_until_the_end()
-    );
+    let ((), packets) = tokio::join!(at_once(client.disconnect()), peer.acknowledges_until_end());
     assert_eq!(
         packets,
         [
@@ -225,7 +222,7 @@ async fn a_client_that_is_connecting_stops_at_once() {
     let mut peer = server.accepts().await;
     peer.receives().await;
     at_once(client.disconnect()).await;
-    peer.ends().await;
+    peer.expects_end().await;
     assert!(matches!(
         soon(events.next()).await,
         Some(Event::Attempt { .. })
@@ -253,7 +250,9 @@ async fn a_client_that_waits_for_its_next_attempt_stops_at_once() {
     options.reconnect.max_delay = Duration::from_secs(60);
     let client = Client::start(options);
     let mut events = client.events();
-    server.answers(&refusal(ReasonCode::ServerBusy)).await;
+    server
+        .accepts_client_with(&refusal(ReasonCode::ServerBusy))
+        .await;
     while !matches!(soon(events.next()).await, Some(Event::Failed { .. })) {}
     at_once(client.disconnect()).await;
     assert_eq!(story(&mut events).await, "stopped");
@@ -268,15 +267,15 @@ async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     let disconnect = async {
         server
-            .answers(&refusal(ReasonCode::ServerBusy))
+            .accepts_client_with(&refusal(ReasonCode::ServerBusy))
             .await
-            .ends()
+            .expects_end()
             .await;
-        let mut peer = server.welcomes().await;
+        let mut peer = server.accepts_client().await;
         peer.expects(publish("lamp/7", at_least_once(1))).await;
         peer.sends(&puback(1)).await;
         peer.expects(disconnect_ending_session()).await;
-        peer.ends().await;
+        peer.expects_end().await;
     };
     tokio::join!(
         soon(client.disconnect_within(Duration::from_secs(4))),
@@ -302,9 +301,9 @@ async fn a_stop_without_a_connection_ends_when_its_time_is_over() {
     let client = Client::start(options);
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     server
-        .answers(&refusal(ReasonCode::ServerBusy))
+        .accepts_client_with(&refusal(ReasonCode::ServerBusy))
         .await
-        .ends()
+        .expects_end()
         .await;
     let began = tokio::time::Instant::now();
     client.disconnect_within(Duration::from_secs(7)).await;
@@ -321,7 +320,7 @@ async fn dropping_the_last_handle_sends_queued_messages_first() {
     let client = Client::start(options(&server));
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
     drop(client);
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     peer.expects(publish("lamp/7", at_least_once(1))).await;
     peer.sends(&puback(1)).await;
     peer.expects(disconnect_ending_session()).await;
@@ -351,7 +350,7 @@ async fn nothing_follows_disconnect() {
     peer.receives().await;
     let ((), packets) = tokio::join!(
         soon(client.disconnect_within(millis(20))),
-        peer.acknowledges_until_the_end()
+        peer.acknowledges_until_end()
     );
     let (last, before) = packets.split_last().unwrap();
     assert_eq!(*last, disconnect_ending_session());

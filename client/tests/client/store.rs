@@ -14,8 +14,8 @@ use dunlin_client::{
 };
 
 use crate::packets::{
-    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish,
-    pubrec, pubrel, unsubscribe,
+    ack, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel, unsubscribe, with_dup,
 };
 use crate::server::TestServer;
 use crate::streams::subscribed;
@@ -96,7 +96,7 @@ async fn nothing_is_sent_before_it_is_persisted() {
     store.with(|kept| kept.is_shut = true);
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut peer = server.accepts().await;
-    let early = tokio::time::timeout(millis(50), peer.reads_packet()).await;
+    let early = tokio::time::timeout(millis(50), peer.receives_or_end()).await;
     assert!(early.is_err(), "not even CONNECT: {early:?}");
     store.with(|kept| kept.is_shut = false);
     peer.receives().await;
@@ -110,7 +110,7 @@ async fn nothing_is_sent_before_it_is_persisted() {
             .await
             .is_err()
     );
-    let early = tokio::time::timeout(millis(50), peer.reads_packet()).await;
+    let early = tokio::time::timeout(millis(50), peer.receives_or_end()).await;
     assert!(early.is_err(), "{early:?}");
     store.with(|kept| kept.is_shut = false);
     soon(client.until_persisted()).await.unwrap();
@@ -124,7 +124,7 @@ async fn nothing_is_sent_before_it_is_persisted() {
 async fn the_next_process_continues_the_session() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
     peer.expects(publish("lamp/7", at_least_once(2))).await;
@@ -140,14 +140,15 @@ async fn the_next_process_continues_the_session() {
 
     let client = Client::start_with_store(options(&server), crashed.clone()).unwrap();
     let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
-    let mut peer = server.answers(&connack_resumed()).await;
+    let mut peer = server.accepts_client_with(&connack_resumed()).await;
     peer.expects(pubrel(3)).await;
-    peer.expects(publish("lamp/7", again(at_least_once(2))))
+    peer.expects(publish("lamp/7", with_dup(at_least_once(2))))
         .await;
     peer.sends(&pubcomp(3)).await;
     peer.sends(&puback(2)).await;
     // It was given out before, and comes to nobody again.
-    peer.sends(&publish("lamp/1", again(exactly_once(9)))).await;
+    peer.sends(&publish("lamp/1", with_dup(exactly_once(9))))
+        .await;
     peer.expects(pubrec(9)).await;
     peer.sends(&pubrel(9)).await;
     peer.expects(pubcomp(9)).await;
@@ -173,8 +174,8 @@ async fn a_message_costs_one_commit_and_many_at_once_cost_no_more() {
     const MESSAGES: usize = 50;
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
-    let peer = server.welcomes().await;
-    tokio::spawn(peer.acknowledges_until_the_end());
+    let peer = server.accepts_client().await;
+    tokio::spawn(peer.acknowledges_until_end());
     until_connected(&mut client.events()).await;
     client.until_persisted().await.unwrap();
     let commits = || store.0.0.lock().unwrap().commits;
@@ -241,7 +242,7 @@ fn one_record(key: &str, value: &str) -> BTreeMap<String, String> {
 async fn a_record_and_the_fact_that_its_message_was_received_are_in_one_commit() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     client.until_persisted().await.unwrap();
     peer.sends(&publish("lamp/1", exactly_once(9))).await;
@@ -250,7 +251,7 @@ async fn a_record_and_the_fact_that_its_message_was_received_are_in_one_commit()
     store.with(|kept| kept.is_shut = true);
     let accepting = tokio::spawn(acknowledgement.accept_with(vec![record("lamp/1", "on")]));
     assert!(
-        tokio::time::timeout(millis(50), peer.reads_packet())
+        tokio::time::timeout(millis(50), peer.receives_or_end())
             .await
             .is_err(),
         "no PUBREC before that"
@@ -269,8 +270,9 @@ async fn a_record_and_the_fact_that_its_message_was_received_are_in_one_commit()
     for (store, comes_again) in [(before, true), (after, false)] {
         let client = Client::start_with_store(options(&server), store).unwrap();
         let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
-        let mut peer = server.answers(&connack_resumed()).await;
-        peer.sends(&publish("lamp/1", again(exactly_once(9)))).await;
+        let mut peer = server.accepts_client_with(&connack_resumed()).await;
+        peer.sends(&publish("lamp/1", with_dup(exactly_once(9))))
+            .await;
         if comes_again {
             assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "lamp/1");
         }
@@ -285,7 +287,7 @@ async fn a_record_and_the_fact_that_its_message_was_received_are_in_one_commit()
 async fn records_of_a_message_in_two_streams_are_written_with_the_last_answer() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     let mut all = subscribed(&client, &mut peer, 2, "#").await;
     // Without an identifier it goes wherever a filter matches.
@@ -317,7 +319,7 @@ async fn a_second_stream_that_drops_its_acknowledgement_follows_the_policy() {
         let mut options = options(&server);
         options.connect.on_dropped = on_dropped;
         let client = Client::start_with_store(options, store.clone()).unwrap();
-        let mut peer = server.welcomes().await;
+        let mut peer = server.accepts_client().await;
         let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
         let mut all = subscribed(&client, &mut peer, 2, "#").await;
         peer.sends(&publish("lamp/1", exactly_once(9))).await;
@@ -347,7 +349,7 @@ async fn a_second_stream_that_drops_its_acknowledgement_follows_the_policy() {
 async fn an_application_changes_its_records_without_a_message_too() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     soon(client.write_records(vec![record("a", "1"), record("b", "2")]))
         .await
@@ -372,7 +374,7 @@ async fn an_application_changes_its_records_without_a_message_too() {
 async fn a_client_without_a_store_writes_no_records() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     assert_eq!(
         client.write_records(vec![record("a", "1")]).await,
@@ -397,7 +399,7 @@ async fn an_unsent_message_is_sent_without_dup() {
     client.disconnect_within(millis(0)).await;
     let server = TestServer::start().await;
     let client = Client::start_with_store(options(&server), crashed).unwrap();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     peer.expects(publish("lamp/7", at_least_once(1))).await;
     peer.sends(&ack(AckType::PubAck, 1, ReasonCode::Success))
         .await;
@@ -410,7 +412,7 @@ async fn messages_that_wait_for_the_store_at_the_end_of_a_connection_are_unsent(
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut events = client.events();
-    let peer = server.welcomes().await;
+    let peer = server.accepts_client().await;
     until_connected(&mut events).await;
     client.until_persisted().await.unwrap();
     store.with(|kept| kept.is_shut = true);
@@ -426,7 +428,7 @@ async fn messages_that_wait_for_the_store_at_the_end_of_a_connection_are_unsent(
         Event::Disconnected { .. }
     ) {}
     store.with(|kept| kept.is_shut = false);
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     let sent = peer.receives().await;
     assert!(
         (1..3).any(|id| sent == publish("lamp/7", exactly_once(id))),
@@ -442,7 +444,7 @@ async fn a_subscription_that_was_dropped_without_a_connection_ends_with_the_next
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut events = client.events();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     let lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     drop(peer);
     while !matches!(
@@ -452,7 +454,7 @@ async fn a_subscription_that_was_dropped_without_a_connection_ends_with_the_next
     drop(lamps);
     soon(client.disconnect_within(millis(0))).await;
     let client = Client::start_with_store(options(&server), store).unwrap();
-    let mut peer = server.answers(&connack_resumed()).await;
+    let mut peer = server.accepts_client_with(&connack_resumed()).await;
     let sent = peer.receives().await;
     assert!(
         (1..3).any(|id| sent == unsubscribe(id, &["lamp/+"])),
@@ -466,13 +468,13 @@ async fn a_subscription_that_was_dropped_without_a_connection_ends_with_the_next
 async fn publishing_during_a_stop_does_not_delay_the_end() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
-    let peer = server.welcomes().await;
+    let peer = server.accepts_client().await;
     until_connected(&mut client.events()).await;
     let publishing = tokio::spawn({
         let client = client.clone();
         async move { while client.publish(lamp(QoS::AtLeastOnce)).await.is_ok() {} }
     });
-    let acknowledging = tokio::spawn(peer.acknowledges_until_the_end());
+    let acknowledging = tokio::spawn(peer.acknowledges_until_end());
     tokio::time::sleep(millis(20)).await;
     tokio::time::timeout(Duration::from_secs(3), client.disconnect_within(millis(10)))
         .await
@@ -505,7 +507,7 @@ async fn a_restored_session_goes_on_without_a_store_too() {
         .unwrap();
     let server = TestServer::start().await;
     let _client = Client::start_with_session(options(&server), session);
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     peer.expects(publish("lamp/7", at_least_once(1))).await;
 }
 
@@ -514,7 +516,7 @@ async fn a_store_that_fails_stops_the_client_and_nothing_is_sent() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut events = client.events();
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     until_connected(&mut events).await;
     store.with(|kept| kept.is_broken = true);
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
@@ -527,7 +529,7 @@ async fn a_store_that_fails_stops_the_client_and_nothing_is_sent() {
         RequestError::Stopped(cause.clone())
     );
     assert!(
-        peer.reads_packet().await.is_none(),
+        peer.receives_or_end().await.is_none(),
         "neither PUBLISH nor DISCONNECT"
     );
     let last = loop {
@@ -560,7 +562,7 @@ async fn records_that_are_no_session_are_refused() {
 async fn a_store_that_hangs_does_not_prevent_a_stop() {
     let (server, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
-    let _peer = server.welcomes().await;
+    let _peer = server.accepts_client().await;
     until_connected(&mut client.events()).await;
     store.with(|kept| kept.is_shut = true);
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();

@@ -153,7 +153,7 @@ async fn a_stream_that_is_dropped_without_a_connection_unsubscribes_on_the_next_
         Event::Disconnected { .. }
     ) {}
     drop(lamps);
-    let mut peer = server.answers(&connack_resumed()).await;
+    let mut peer = server.accepts_client_with(&connack_resumed()).await;
     peer.expects(unsubscribe(2, &["lamp/+"])).await;
     peer.sends(&unsuback(2, &[ReasonCode::Success])).await;
     until_connected(&mut events).await;
@@ -186,7 +186,7 @@ async fn subscriptions_that_were_given_up_before_they_were_sent_leave_nothing_be
         (client.statistics().unfinished, client.statistics().dropped),
         (1, 0)
     );
-    let mut peer = server.welcomes().await;
+    let mut peer = server.accepts_client().await;
     peer.expects(publish("a", at_least_once(1))).await;
     peer.sends(&puback(1)).await;
     soon(kept).await.unwrap();
@@ -278,7 +278,7 @@ async fn publishing_from_inside_a_message_loop_goes_on() {
         receive_maximum: 1.try_into().ok(),
         ..dunlin_client::codec::ConnAckProperties::default()
     };
-    let mut peer = server.answers(&connack_with(properties)).await;
+    let mut peer = server.accepts_client_with(&connack_with(properties)).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
 
     let serve = tokio::spawn(async move {
@@ -324,5 +324,5 @@ async fn messages_that_wait_are_bounded_by_the_receive_maximum() {
     }
     peer.expects(disconnect(ReasonCode::ReceiveMaximumExceeded))
         .await;
-    peer.ends().await;
+    peer.expects_end().await;
 }

@@ -25,7 +25,7 @@ fn resuming(server: &TestServer) -> ClientOptions {
 async fn resumed(options: ClientOptions, server: &TestServer) -> (Client, Events, Peer) {
     let client = Client::start(options);
     let mut events = client.events();
-    let peer = server.answers(&connack_resumed()).await;
+    let peer = server.accepts_client_with(&connack_resumed()).await;
     until_connected(&mut events).await;
     (client, events, peer)
 }
@@ -173,7 +173,7 @@ async fn a_client_that_stops_acknowledges_nothing_that_waits() {
         peer.receives().await.packet().packet_type(),
         dunlin_client::codec::PacketType::Disconnect
     );
-    peer.ends().await;
+    peer.expects_end().await;
     drop(peer);
     soon(stopping).await.unwrap();
 }

@@ -8,8 +8,8 @@ use dunlin_client::{QoS, RequestError};
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, connack, connack_resumed, exactly_once, id, puback, pubcomp,
-    publish, pubrec, pubrel,
+    ack, at_least_once, connack, connack_resumed, exactly_once, id, puback, pubcomp, publish,
+    pubrec, pubrel, with_dup,
 };
 
 fn delivered(client: &mut Client) -> Vec<DeliveryId> {
@@ -34,7 +34,7 @@ fn nothing_is_acknowledged_before_the_application_says_so() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);
-    client.waits(std::time::Duration::from_secs(3600));
+    client.advance(std::time::Duration::from_secs(3600));
     assert!(client.sends().is_empty());
     answers(&mut client, ids[0], ReasonCode::Success);
     assert_eq!(client.sends(), [puback(1)]);
@@ -96,7 +96,7 @@ fn after_a_refusing_pubrec_the_same_identifier_is_another_message() {
         )]
     );
     client.receives(&publish("a", at_least_once(1)));
-    assert_eq!(client.takes_all(), ["a"]);
+    assert_eq!(client.consumes_all(), ["a"]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn every_reason_code_that_a_client_may_send_is_sent_and_no_other() {
             } else {
                 assert!(matches!(answered, Err(RequestError::Encode(_))), "{code}");
                 assert!(client.sends().is_empty());
-                client.takes(ids[0]);
+                client.consumes(ids[0]);
                 assert_eq!(
                     client.sends(),
                     [ack(ack_type, 1, ReasonCode::Success)],
@@ -169,8 +169,8 @@ fn a_late_acknowledgement_answers_only_the_repetition() {
         "on this connection nothing came yet"
     );
     client.receives_all(&[
-        publish("a", again(at_least_once(1))),
-        publish("b", again(exactly_once(2))),
+        publish("a", with_dup(at_least_once(1))),
+        publish("b", with_dup(exactly_once(2))),
     ]);
     assert!(client.messages().is_empty(), "the application has both");
     assert_eq!(client.sends(), [refused(AckType::PubAck, 1)]);
@@ -183,7 +183,7 @@ fn a_late_acknowledgement_answers_only_the_repetition() {
     client.receives(&publish("d", at_least_once(3)));
     answers(&mut client, lost, ReasonCode::QuotaExceeded);
     assert!(client.sends().is_empty(), "that session is gone");
-    assert_eq!(client.takes_all(), ["d"]);
+    assert_eq!(client.consumes_all(), ["d"]);
     assert_eq!(client.sends(), [puback(3)]);
 }
 
@@ -198,10 +198,10 @@ fn a_message_given_up_is_delivered_again_on_the_next_connection() {
         assert!(client.sends().is_empty(), "b is behind a");
         client.reconnects(&connack_resumed());
         client.receives_all(&[
-            publish("a", again(delivery)),
-            publish("b", again(at_least_once(2))),
+            publish("a", with_dup(delivery)),
+            publish("b", with_dup(at_least_once(2))),
         ]);
-        assert_eq!(client.takes_all(), ["a"], "b was answered");
+        assert_eq!(client.consumes_all(), ["a"], "b was answered");
         let first = if delivery == at_least_once(1) {
             puback(1)
         } else {
@@ -221,8 +221,8 @@ fn what_is_given_up_after_its_connection_is_delivered_again() {
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
-    client.receives(&publish("a", again(at_least_once(1))));
-    assert_eq!(client.takes_all(), ["a"]);
+    client.receives(&publish("a", with_dup(at_least_once(1))));
+    assert_eq!(client.consumes_all(), ["a"]);
     assert_eq!(client.sends(), [puback(1)]);
 }
 
@@ -233,8 +233,8 @@ fn a_message_given_up_by_one_of_several_streams_is_not_acknowledged() {
     let ids = delivered(&mut client);
     client.engine.set_consumers(ids[0], 2);
     client.engine.abandon(ids[0]);
-    client.takes(ids[0]);
-    client.takes(ids[0]);
+    client.consumes(ids[0]);
+    client.consumes(ids[0]);
     assert!(client.sends().is_empty());
 }
 

@@ -105,7 +105,7 @@ fn reauthenticates(client: &mut Client) -> OperationId {
 #[track_caller]
 fn breach(client: &mut Client) -> &'static str {
     assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
-    match client.end() {
+    match client.closes() {
         Ended::Connection(ConnectionError::Protocol(Violation::Unexpected {
             statement, ..
         })) => statement,
@@ -117,7 +117,7 @@ fn breach(client: &mut Client) -> &'static str {
 #[track_caller]
 fn early_breach(client: &mut Client) -> &'static str {
     assert!(client.sends().is_empty());
-    match client.end() {
+    match client.closes() {
         Ended::Attempt(ConnectError::Protocol(Violation::Unexpected { statement, .. })) => {
             statement
         }
@@ -166,9 +166,9 @@ fn before_connack_nothing_leaves_but_auth() {
     options.keep_alive = Duration::from_secs(2);
     let mut client = Client::connecting(options);
     client.publishes("a", QoS::AtLeastOnce);
-    client.tries_to_publish(Message::new("b", "on")).unwrap();
+    client.try_publish(Message::new("b", "on")).unwrap();
     client.subscribes(&["c"]);
-    client.waits(Duration::from_secs(3));
+    client.advance(Duration::from_secs(3));
     assert!(client.sends().is_empty());
     client.receives(&goes_on(b"x"));
     assert_eq!(client.sends(), [goes_on(b"x!")]);
@@ -208,14 +208,14 @@ fn a_server_never_asks_to_authenticate_again() {
     client.receives(&begins_again());
     assert!(client.sends().is_empty());
     assert!(matches!(
-        client.end(),
+        client.closes(),
         Ended::Attempt(ConnectError::Protocol(Violation::Packet(_)))
     ));
 
     let mut client = authenticated();
     client.receives(&begins_again());
     let sent = client.sends();
-    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else {
+    let Ended::Connection(ConnectionError::Protocol(violation)) = client.closes() else {
         panic!()
     };
     assert_eq!(sent, [disconnect(violation.reason_code())]);
@@ -233,7 +233,7 @@ fn a_refusal_ends_the_exchange_whatever_method_it_names() {
         client.sends();
         client.receives(&refusal(code));
         assert!(client.sends().is_empty());
-        match client.end() {
+        match client.closes() {
             Ended::Attempt(ConnectError::Refused(reason)) => assert_eq!(reason.reason_code, code),
             other => panic!("{other:?}"),
         }
@@ -258,7 +258,7 @@ fn an_authenticator_that_fails_ends_the_attempt_without_a_packet() {
             "a server that isn't believed changes nothing"
         );
         assert_eq!(
-            client.end(),
+            client.closes(),
             Ended::Attempt(ConnectError::Authentication(error))
         );
     }
@@ -273,7 +273,7 @@ fn a_server_that_fails_authentication_leaves_the_session_unchanged() {
     client.opens();
     client.sends();
     client.receives(&welcome(Some("ECHO"), b"evil"));
-    client.end();
+    client.closes();
     client.opens();
     client.sends();
     let properties = ConnAckProperties {
@@ -288,7 +288,7 @@ fn a_server_that_fails_authentication_leaves_the_session_unchanged() {
     })));
     assert_eq!(
         client.sends(),
-        [publish("a", crate::packets::again(at_least_once(1)))]
+        [publish("a", crate::packets::with_dup(at_least_once(1)))]
     );
 }
 
@@ -296,13 +296,13 @@ fn a_server_that_fails_authentication_leaves_the_session_unchanged() {
 fn the_time_for_connack_bounds_the_exchange() {
     let mut client = Client::connecting(echo());
     for _ in 0..4 {
-        client.waits(Duration::from_secs(4));
+        client.advance(Duration::from_secs(4));
         client.receives(&goes_on(b"x"));
     }
-    client.waits(Duration::from_secs(4));
+    client.advance(Duration::from_secs(4));
     let after = Duration::from_secs(20);
     assert_eq!(
-        client.end(),
+        client.closes(),
         Ended::Attempt(ConnectError::ConnAckTimeout { after })
     );
 }
@@ -344,7 +344,7 @@ fn an_authenticator_that_cannot_begin_sends_nothing() {
     let mut client = Client::new(dry);
     let no_token = AuthenticationError::new("no token");
     assert_eq!(
-        client.tries_to_open(),
+        client.try_open(),
         Err(ConnectError::Authentication(no_token))
     );
     assert!(client.sends().is_empty());
@@ -369,7 +369,7 @@ fn a_client_authenticates_again_while_everything_else_goes_on() {
     assert_eq!(client.sends(), [publish("a", at_least_once(1))]);
     client.receives_all(&[goes_on(b"x"), puback(1), publish("b", at_least_once(1))]);
     assert!(client.outcome(message).unwrap().is_ok());
-    assert_eq!(client.takes_all(), ["b"]);
+    assert_eq!(client.consumes_all(), ["b"]);
     assert_eq!(client.sends(), [goes_on(b"x!"), puback(1)]);
     assert_eq!(client.outcome(id), None);
     client.receives(&ends_well());
@@ -442,7 +442,7 @@ fn a_re_authentication_that_the_client_rejects_ends_with_disconnect() {
         assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
         let error = ReauthenticationError::Exchange(error);
         assert_eq!(
-            client.end(),
+            client.closes(),
             Ended::Connection(ConnectionError::Reauthentication(error))
         );
         assert_eq!(
@@ -469,7 +469,7 @@ fn no_auth_is_larger_than_the_server_takes() {
     let id = reauthenticates(&mut client);
     client.receives(&goes_on(b"0123456789"));
     assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
-    client.end();
+    client.closes();
     let error = ReauthenticationError::Exchange(too_large());
     assert_eq!(
         client.outcome(id),
@@ -501,18 +501,18 @@ fn a_re_authentication_has_its_own_time() {
         .unwrap()
         .reauthenticate_within = Duration::from_secs(5);
     let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
-    client.waits(Duration::from_secs(60));
+    client.advance(Duration::from_secs(60));
     let id = reauthenticates(&mut client);
-    client.waits(Duration::from_secs(4));
+    client.advance(Duration::from_secs(4));
     client.receives(&goes_on(b"x"));
     client.sends();
-    client.waits(Duration::from_secs(1));
+    client.advance(Duration::from_secs(1));
     assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
     let error = ReauthenticationError::Timeout {
         after: Duration::from_secs(5),
     };
     assert_eq!(
-        client.end(),
+        client.closes(),
         Ended::Connection(ConnectionError::Reauthentication(error))
     );
     assert_eq!(
@@ -543,7 +543,7 @@ fn a_re_authentication_ends_with_its_connection_and_is_not_repeated() {
     let mut client = authenticated();
     let id = reauthenticates(&mut client);
     client.receives(&disconnect(ReasonCode::NotAuthorized));
-    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else {
+    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.closes() else {
         panic!()
     };
     assert_eq!(
@@ -587,9 +587,9 @@ fn a_ping_and_a_re_authentication_keep_out_of_each_others_way() {
     let mut options = echo();
     options.keep_alive = Duration::from_secs(8);
     let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
-    client.waits(Duration::from_secs(1));
+    client.advance(Duration::from_secs(1));
     let id = reauthenticates(&mut client);
-    client.waits(Duration::from_secs(6));
+    client.advance(Duration::from_secs(6));
     assert_eq!(
         client.sends(),
         [pingreq()],
@@ -597,8 +597,8 @@ fn a_ping_and_a_re_authentication_keep_out_of_each_others_way() {
     );
     client.receives(&ends_well());
     assert!(client.outcome(id).unwrap().is_ok());
-    client.waits(Duration::from_secs(4));
-    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.end() else {
+    client.advance(Duration::from_secs(4));
+    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.closes() else {
         panic!()
     };
 }
@@ -630,7 +630,7 @@ fn nothing_of_an_exchange_is_printed() {
     );
     options.password = Some(CANARY.to_vec().into());
     let mut client = Client::new(options);
-    client.tries_to_open().unwrap();
+    client.try_open().unwrap();
     let waiting = format!("{:?}", client.engine);
     client.sends();
     client.receives(&auth(ReasonCode::ContinueAuthentication, "LEAKY", None));

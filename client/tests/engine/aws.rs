@@ -56,11 +56,11 @@ fn a_message_above_a_limit_is_refused_and_nothing_is_sent() {
         ),
     ];
     for (message, error) in refused {
-        assert_eq!(client.tries_to_publish(message), Err(error));
+        assert_eq!(client.try_publish(message), Err(error));
     }
     assert!(client.sends().is_empty());
     assert_eq!(
-        client.tries_to_publish(Message::new("a", &large[1..])),
+        client.try_publish(Message::new("a", &large[1..])),
         Ok(Accepted::Sent)
     );
 }
@@ -110,13 +110,13 @@ fn a_connect_that_the_service_would_change_or_refuse_is_not_sent() {
         max: 1200,
     };
     assert_eq!(options.check(), Err(OptionsError::Limit(fault)));
-    let refused = Client::new(options).tries_to_open();
+    let refused = Client::new(options).try_open();
     assert_eq!(
         refused,
         Err(ConnectError::Options(OptionsError::Limit(fault)))
     );
 
-    let refused = Client::new(ConnectOptions::for_aws_iot("$GEN/1")).tries_to_open();
+    let refused = Client::new(ConnectOptions::for_aws_iot("$GEN/1")).try_open();
     let fault = OptionsError::Limit(LimitError::ReservedClientId);
     assert_eq!(refused, Err(ConnectError::Options(fault)));
 }
@@ -149,12 +149,12 @@ fn a_burst_of_one_second_is_sent_at_once_and_the_rest_at_the_rate_limit() {
         let mut client = paced();
         for _ in 0..650 {
             client
-                .tries_to_publish(Message::new("a", "on").qos(qos))
+                .try_publish(Message::new("a", "on").qos(qos))
                 .unwrap();
         }
         let mut sent = vec![messages(&mut client)];
         for _ in 0..6 {
-            client.waits(SECOND);
+            client.advance(SECOND);
             sent.push(messages(&mut client));
         }
         assert_eq!(sent, [100, 100, 100, 100, 100, 100, 50], "{qos}");
@@ -166,9 +166,9 @@ fn rate_limited_messages_are_sent_in_order_and_have_outcomes() {
     let mut client = paced();
     let numbers: Vec<_> = (0..120).map(|number| format!("{number}")).collect();
     for number in &numbers {
-        client.tries_to_publish(Message::new(number, "on")).unwrap();
+        client.try_publish(Message::new(number, "on")).unwrap();
     }
-    client.waits(SECOND);
+    client.advance(SECOND);
     let expected: Vec<_> = numbers
         .iter()
         .map(|number| publish(number, at_most_once()))
@@ -188,17 +188,15 @@ fn the_rate_limit_of_bytes_counts_encoded_bytes() {
     let mut client = paced();
     let payload = vec![b'x'; 64 * 1024 - 12];
     for _ in 0..12 {
-        client
-            .tries_to_publish(Message::new("a", &payload))
-            .unwrap();
+        client.try_publish(Message::new("a", &payload)).unwrap();
     }
     assert_eq!(messages(&mut client), 8, "512 KiB");
-    client.waits(SECOND / 2);
+    client.advance(SECOND / 2);
     assert_eq!(messages(&mut client), 4, "and half of that");
     for _ in 0..90 {
-        client.tries_to_publish(Message::new("a", "small")).unwrap();
+        client.try_publish(Message::new("a", "small")).unwrap();
     }
-    client.waits(SECOND);
+    client.advance(SECOND);
     assert_eq!(messages(&mut client), 90, "small ones cost little");
 }
 
@@ -206,13 +204,11 @@ fn the_rate_limit_of_bytes_counts_encoded_bytes() {
 fn a_message_larger_than_the_rate_limit_is_sent_when_the_budget_is_full() {
     let mut client = paced();
     let payload = vec![b'x'; 2 * 1024 * 1024];
-    client
-        .tries_to_publish(Message::new("a", &payload))
-        .unwrap();
+    client.try_publish(Message::new("a", &payload)).unwrap();
     assert_eq!(messages(&mut client), 1);
-    client.tries_to_publish(Message::new("a", "small")).unwrap();
+    client.try_publish(Message::new("a", "small")).unwrap();
     assert_eq!(messages(&mut client), 0);
-    client.waits(SECOND);
+    client.advance(SECOND);
     assert_eq!(messages(&mut client), 1);
 }
 
@@ -222,20 +218,20 @@ fn received_messages_count_against_the_rate_but_do_not_stop_publishing() {
     for _ in 0..100 {
         client.receives(&publish("b", at_most_once()));
     }
-    client.tries_to_publish(Message::new("a", "on")).unwrap();
+    client.try_publish(Message::new("a", "on")).unwrap();
     assert_eq!(messages(&mut client), 0, "the second is used up");
-    client.waits(SECOND / 100);
+    client.advance(SECOND / 100);
     assert_eq!(messages(&mut client), 1);
 
     // A server that sends all that the connection carries.
-    client.tries_to_publish(Message::new("a", "on")).unwrap();
+    client.try_publish(Message::new("a", "on")).unwrap();
     for _ in 0..99 {
         client.receives(&publish("b", at_most_once()));
         client.receives(&publish("b", at_most_once()));
-        client.waits(SECOND / 100);
+        client.advance(SECOND / 100);
         assert_eq!(messages(&mut client), 0);
     }
-    client.waits(SECOND / 50);
+    client.advance(SECOND / 50);
     assert_eq!(messages(&mut client), 1, "a second was long enough");
 }
 
@@ -244,7 +240,7 @@ fn acknowledgements_and_subscriptions_do_not_wait_for_messages() {
     let mut client = paced();
     for _ in 0..150 {
         client
-            .tries_to_publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .try_publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
             .unwrap();
     }
     client.sends();
@@ -273,7 +269,7 @@ fn messages_queued_offline_obey_the_rate_limit_of_each_connection() {
         .take(300)
     {
         client
-            .tries_to_publish(Message::new("a", "on").qos(qos))
+            .try_publish(Message::new("a", "on").qos(qos))
             .unwrap();
     }
     client.opens();
@@ -295,15 +291,15 @@ fn a_full_window_holds_back_no_message_of_qos_0() {
         Client::connected_as(ConnectOptions::for_aws_iot("lamp-7"), &connack_with(one));
     for topic in ["a", "b"] {
         client
-            .tries_to_publish(Message::new(topic, "on").qos(QoS::AtLeastOnce))
+            .try_publish(Message::new(topic, "on").qos(QoS::AtLeastOnce))
             .unwrap();
     }
     // 99 leave in this second, and the rest at the pace.
     for _ in 0..120 {
-        client.tries_to_publish(Message::new("c", "on")).unwrap();
+        client.try_publish(Message::new("c", "on")).unwrap();
     }
     assert_eq!(messages(&mut client), 100);
-    client.waits(SECOND);
+    client.advance(SECOND);
     assert_eq!(messages(&mut client), 21);
     client.receives(&puback(1));
     assert_eq!(client.sends(), [publish("b", at_least_once(2))]);

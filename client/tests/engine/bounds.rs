@@ -12,8 +12,8 @@ use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, at_most_once, buf, connack, connack_resumed, connack_with, disconnect,
-    exactly_once, id, puback, pubcomp, publish, pubrec, pubrel, suback,
+    at_least_once, at_most_once, buf, connack, connack_resumed, connack_with, disconnect,
+    exactly_once, id, puback, pubcomp, publish, pubrec, pubrel, suback, with_dup,
 };
 
 fn taking(receive_maximum: u16) -> ConnectOptions {
@@ -52,7 +52,7 @@ fn is_full(client: &mut Client) -> bool {
         Some(&disconnect(ReasonCode::QuotaExceeded))
     );
     assert_eq!(
-        client.end(),
+        client.closes(),
         Ended::Connection(ConnectionError::BacklogFull { messages: 4 })
     );
     true
@@ -76,7 +76,7 @@ fn messages_of_repeatedly_lost_sessions_do_not_accumulate() {
         assert!(is_full(&mut client));
     }
     // The application wakes up.
-    client.takes(unconsumed.remove(0));
+    client.consumes(unconsumed.remove(0));
     assert_eq!(is_sent(&mut client, &connack(), two(1)).len(), 2);
     assert!(!is_full(&mut client));
 }
@@ -93,8 +93,8 @@ fn a_server_that_repeats_nothing_is_disconnected_above_the_bound() {
     assert!(is_full(&mut client));
     // What it repeats is no more than what is there already.
     let repeated = [
-        publish("a", again(at_least_once(1))),
-        publish("b", again(exactly_once(2))),
+        publish("a", with_dup(at_least_once(1))),
+        publish("b", with_dup(exactly_once(2))),
     ];
     assert!(is_sent(&mut client, &connack_resumed(), repeated).is_empty());
     assert!(!is_full(&mut client));
@@ -149,7 +149,7 @@ fn messages_that_share_one_identifier_do_not_accumulate() {
     client.loses_connection();
     assert!(is_sent(&mut client, &connack_resumed(), twice).is_empty());
     assert!(is_full(&mut client));
-    unconsumed.into_iter().for_each(|id| client.takes(id));
+    unconsumed.into_iter().for_each(|id| client.consumes(id));
     assert!(
         client.sends().is_empty(),
         "the server can't be answered any more"
@@ -188,7 +188,7 @@ fn consumed_messages_use_no_memory() {
         let ids = is_sent(&mut client, &connack(), two(1));
         assert_eq!(ids.len(), 2, "round {round}");
         client.loses_connection();
-        ids.into_iter().for_each(|id| client.takes(id));
+        ids.into_iter().for_each(|id| client.consumes(id));
     }
 }
 
@@ -203,10 +203,10 @@ fn a_message_for_several_is_unconsumed_until_all_have_it() {
         shared.extend(ids);
         client.loses_connection();
     }
-    client.takes(shared[0]);
+    client.consumes(shared[0]);
     assert!(is_sent(&mut client, &connack(), two(1)).is_empty());
     assert!(is_full(&mut client));
-    client.takes(shared[0]);
+    client.consumes(shared[0]);
     assert_eq!(is_sent(&mut client, &connack(), two(1)).len(), 2);
 }
 
@@ -217,13 +217,13 @@ fn a_moved_session_does_not_count_deliveries_of_the_old_application() {
         is_sent(&mut client, &connack(), two(1));
         client.loses_connection();
     }
-    let mut client = client.moves_on(taking(2));
+    let mut client = client.restarts_with(taking(2));
     let repeated = [
-        publish("a", again(at_least_once(1))),
-        publish("b", again(exactly_once(2))),
+        publish("a", with_dup(at_least_once(1))),
+        publish("b", with_dup(exactly_once(2))),
     ];
     let ids = is_sent(&mut client, &connack_resumed(), repeated);
-    ids.into_iter().for_each(|id| client.takes(id));
+    ids.into_iter().for_each(|id| client.consumes(id));
     assert_eq!(client.sends(), [puback(1), pubrec(2)]);
 }
 
@@ -284,7 +284,7 @@ fn a_full_engine_holds_what_its_limits_say() {
     let mut client = Client::connected_as(options, &connack());
     for _ in 0..1000 {
         let _refused =
-            client.tries_to_publish(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce));
+            client.try_publish(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce));
     }
     let statistics = client.engine.statistics();
     assert_eq!((statistics.unfinished, statistics.in_flight), (100, 100));
@@ -295,17 +295,17 @@ fn a_full_engine_holds_what_its_limits_say() {
 fn repetitions_of_a_message_have_one_pending_pubrec() {
     let mut client = Client::connected_as(taking(2), &connack());
     client.receives(&publish("a", exactly_once(1)));
-    client.takes_all();
+    client.consumes_all();
     assert_eq!(client.sends(), [pubrec(1)]);
     // Nobody takes this one, and what comes behind it waits.
     client.receives(&publish("b", at_least_once(2)));
     for _ in 0..100 {
-        client.receives(&publish("a", again(exactly_once(1))));
+        client.receives(&publish("a", with_dup(exactly_once(1))));
     }
     assert!(!client.engine.should_close());
-    assert_eq!(client.takes_all(), ["b"]);
+    assert_eq!(client.consumes_all(), ["b"]);
     assert_eq!(client.sends(), [puback(2), pubrec(1)]);
-    client.receives(&publish("a", again(exactly_once(1))));
+    client.receives(&publish("a", with_dup(exactly_once(1))));
     assert_eq!(client.sends(), [pubrec(1)], "each time that it is asked");
     client.receives(&pubrel(1));
     assert_eq!(client.sends(), [pubcomp(1)]);
@@ -332,7 +332,7 @@ fn a_resumed_session_may_exceed_the_receive_maximum_up_to_a_bound() {
     for id in TOLERATED + 1..TOLERATED + 100 {
         let (message, name) = held.pop_front().unwrap();
         order.push(message.topic().to_owned());
-        client.takes(name.unwrap());
+        client.consumes(name.unwrap());
         let of_qos_2 = message.qos() == QoS::ExactlyOnce;
         let packet_id = message.topic().parse().unwrap();
         assert_eq!(
@@ -362,7 +362,7 @@ fn a_resumed_session_may_exceed_the_receive_maximum_up_to_a_bound() {
         [disconnect(ReasonCode::ReceiveMaximumExceeded)]
     );
     // What the application has is not delivered again.
-    client.end();
+    client.closes();
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
@@ -373,11 +373,11 @@ fn a_resumed_session_may_exceed_the_receive_maximum_up_to_a_bound() {
         } else {
             at_least_once(id)
         };
-        client.receives(&publish(message.topic(), again(delivery)));
+        client.receives(&publish(message.topic(), with_dup(delivery)));
     }
     assert!(client.messages().is_empty() && client.engine.is_connected());
     held.into_iter()
-        .for_each(|(_, name)| client.takes(name.unwrap()));
+        .for_each(|(_, name)| client.consumes(name.unwrap()));
     assert_eq!(client.sends().len(), usize::from(TOLERATED));
 }
 
@@ -403,7 +403,7 @@ fn messages_of_a_resumed_session_are_bounded_in_bytes() {
         client.sends(),
         [disconnect(ReasonCode::ReceiveMaximumExceeded)]
     );
-    client.takes(first);
+    client.consumes(first);
 }
 
 /// [MQTT-3.3.4-9]
@@ -411,7 +411,7 @@ fn messages_of_a_resumed_session_are_bounded_in_bytes() {
 fn a_new_session_may_not_exceed_the_receive_maximum() {
     let mut client = Client::connected_as(taking(2), &connack());
     client.reconnects(&connack());
-    (1..=3).for_each(|id| client.receives(&publish("a", again(at_least_once(id)))));
+    (1..=3).for_each(|id| client.receives(&publish("a", with_dup(at_least_once(id)))));
     assert_eq!(
         client.sends(),
         [disconnect(ReasonCode::ReceiveMaximumExceeded)]

@@ -26,7 +26,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn refused(client: &mut Client) -> ServerReason {
-    match client.end() {
+    match client.closes() {
         Ended::Attempt(ConnectError::Refused(reason)) => reason,
         other => panic!("{other:?}"),
     }
@@ -240,7 +240,7 @@ fn a_number_that_does_not_fit_into_connect_is_refused_by_name() {
         let mut options = options();
         breaks(&mut options);
         assert_eq!(options.check().unwrap_err().to_string(), named);
-        let opened = Client::new(options).tries_to_open();
+        let opened = Client::new(options).try_open();
         assert!(matches!(opened, Err(ConnectError::Options(_))), "{named}");
     }
 }
@@ -299,7 +299,7 @@ fn options_that_do_not_fit_into_connect_are_found_before_sending() {
         })
     ));
     let mut client = Client::new(options);
-    let refused = client.tries_to_open();
+    let refused = client.try_open();
     assert!(matches!(
         refused,
         Err(ConnectError::Options(OptionsError::Text { .. }))
@@ -448,14 +448,14 @@ fn a_missing_connack_ends_the_attempt_after_its_timeout() {
     let mut options = options();
     options.connack_timeout = Duration::from_secs(20);
     let mut client = Client::connecting(options);
-    client.waits(Duration::from_millis(19_999));
+    client.advance(Duration::from_millis(19_999));
     assert!(!client.engine.should_close());
-    client.waits(Duration::from_millis(1));
+    client.advance(Duration::from_millis(1));
 
     assert!(client.sends().is_empty());
     let after = Duration::from_secs(20);
     assert_eq!(
-        client.end(),
+        client.closes(),
         Ended::Attempt(ConnectError::ConnAckTimeout { after })
     );
 }
@@ -576,7 +576,7 @@ fn assert_breach(client: &mut Client, rule: &str) {
         client.sends().is_empty(),
         "before CONNACK there is nothing to disconnect from"
     );
-    match client.end() {
+    match client.closes() {
         Ended::Attempt(ConnectError::Protocol(Violation::Unexpected { statement, .. })) => {
             assert_eq!(statement, rule);
         }

@@ -18,7 +18,7 @@ use crate::packets::{
 #[test]
 fn disconnect_is_sent_behind_everything_else() {
     let mut client = Client::connected();
-    client.tries_to_publish(Message::new("a", "on")).unwrap();
+    client.try_publish(Message::new("a", "on")).unwrap();
     client.disconnects();
     assert_eq!(
         client.sends(),
@@ -27,7 +27,10 @@ fn disconnect_is_sent_behind_everything_else() {
             disconnect(ReasonCode::Success)
         ]
     );
-    assert_eq!(client.end(), Ended::Connection(ConnectionError::Requested));
+    assert_eq!(
+        client.closes(),
+        Ended::Connection(ConnectionError::Requested)
+    );
 }
 
 /// [MQTT-3.14.4-1] [MQTT-3.14.4-2]
@@ -43,9 +46,9 @@ fn nothing_is_sent_after_disconnect() {
 
     client.publishes("a", QoS::AtLeastOnce);
     client.subscribes(&["b"]);
-    client.takes(id);
+    client.consumes(id);
     client.receives_all(&[publish("in", at_least_once(2)), pubrec(7), pubrel(7)]);
-    client.waits(Duration::from_secs(100));
+    client.advance(Duration::from_secs(100));
     client.disconnects();
     assert!(client.sends_bytes().is_empty());
     assert!(client.messages().is_empty());
@@ -57,7 +60,7 @@ fn disconnect_before_connack_ends_the_attempt_without_a_packet() {
     let mut client = Client::connecting(options());
     client.disconnects();
     assert!(client.sends().is_empty());
-    assert_eq!(client.end(), Ended::Attempt(ConnectError::Stopped));
+    assert_eq!(client.closes(), Ended::Attempt(ConnectError::Stopped));
 }
 
 #[test]
@@ -231,7 +234,7 @@ fn a_session_that_ends_with_its_connection_is_not_prolonged() {
         assert_eq!(client.engine.set_disconnect(forget.clone()), Ok(()));
         options.disconnect = longer.clone();
         assert_eq!(options.check(), Err(OptionsError::DisconnectSessionExpiry));
-        let refused = Client::new(options).tries_to_open();
+        let refused = Client::new(options).try_open();
         assert_eq!(
             refused,
             Err(ConnectError::Options(OptionsError::DisconnectSessionExpiry))
@@ -256,7 +259,7 @@ fn the_servers_disconnect_is_reported_with_its_properties_and_not_answered() {
     let mut client = Client::connected();
     client.receives(&buf(Packet::Disconnect(packet)));
     assert!(client.sends().is_empty());
-    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else {
+    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.closes() else {
         panic!()
     };
     assert_eq!(
@@ -275,7 +278,7 @@ fn every_disconnect_reason_of_the_standard_is_reported_with_its_code() {
     for code in codes.filter(|code| code.is_legal_in(PacketType::Disconnect, Sender::Server)) {
         let mut client = Client::connected();
         client.receives_bytes(&[0xE0, 0x01, code.code()]);
-        let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else {
+        let Ended::Connection(ConnectionError::Disconnected(reason)) = client.closes() else {
             panic!("{code}")
         };
         assert_eq!(reason.reason_code, code);
@@ -312,7 +315,7 @@ fn a_received_reason_takes_precedence_over_the_transport_error() {
 fn a_client_is_idle_when_every_request_has_its_outcome_and_is_written() {
     let mut client = Client::connected();
     assert!(client.engine.is_idle());
-    client.hands_over(Message::new("a", "on")).unwrap();
+    client.publishes_unwritten(Message::new("a", "on")).unwrap();
     assert!(!client.engine.is_idle());
     client.sends();
     assert!(client.engine.is_idle());

@@ -17,7 +17,7 @@ fn expiring(topic: &str, seconds: u32) -> Message<'_> {
 }
 
 fn publishes(client: &mut Client, message: Message<'_>) -> OperationId {
-    match client.tries_to_publish(message) {
+    match client.try_publish(message) {
         Ok(Accepted::Pending(id)) => id,
         other => panic!("{other:?}"),
     }
@@ -59,7 +59,7 @@ fn the_interval_goes_down_by_the_whole_seconds_that_a_message_waits() {
     ] {
         let mut client = Client::new(options());
         publishes(&mut client, expiring("a", 10));
-        client.waits(Duration::from_millis(waited));
+        client.advance(Duration::from_millis(waited));
         reconnects(&mut client, &connack());
         assert_eq!(sent(&mut client), one("a", left), "after {waited} ms");
     }
@@ -71,9 +71,9 @@ fn a_message_that_has_waited_too_long_fails_and_is_not_sent() {
     let late = publishes(&mut client, expiring("late", 10));
     let never = publishes(&mut client, Message::new("never", "on"));
     let once = publishes(&mut client, expiring("once", 10).qos(QoS::AtMostOnce));
-    client.waits(Duration::from_millis(9_999));
+    client.advance(Duration::from_millis(9_999));
     assert_eq!(client.outcome(late), None);
-    client.waits(Duration::from_millis(1));
+    client.advance(Duration::from_millis(1));
     assert_eq!(
         client.outcome(late),
         Some(Err(RequestError::Expired)),
@@ -97,7 +97,7 @@ fn time_spent_waiting_for_the_receive_maximum_counts() {
     let late = publishes(&mut client, expiring("late", 2));
     publishes(&mut client, expiring("next", 10));
     client.sends();
-    client.waits(Duration::from_secs(3));
+    client.advance(Duration::from_secs(3));
     assert_eq!(client.outcome(late), Some(Err(RequestError::Expired)));
     client.receives(&puback(1));
     assert_eq!(sent(&mut client), one("next", 7));
@@ -118,11 +118,11 @@ fn a_message_that_was_on_the_wire_is_repeated_with_what_is_left_or_a_second() {
     let mut client = Client::connected();
     publishes(&mut client, expiring("a", 10));
     client.sends();
-    client.waits(Duration::from_millis(4_500));
+    client.advance(Duration::from_millis(4_500));
     client.loses_connection();
     reconnects(&mut client, &connack_resumed());
     assert_eq!(sent(&mut client), one("a", 6));
-    client.waits(Duration::from_secs(3600));
+    client.advance(Duration::from_secs(3600));
     client.loses_connection();
     reconnects(&mut client, &connack_resumed());
     assert_eq!(
@@ -141,7 +141,7 @@ fn a_message_of_a_lost_session_is_new_again_and_may_expire() {
         let first = publishes(&mut client, expiring("a", 10));
         client.sends();
         client.loses_connection();
-        client.waits(Duration::from_secs(waits));
+        client.advance(Duration::from_secs(waits));
         reconnects(&mut client, &connack());
         assert_eq!(
             sent(&mut client),
@@ -157,11 +157,11 @@ fn a_message_of_a_lost_session_is_new_again_and_may_expire() {
 #[test]
 fn a_message_that_never_left_the_output_expires_like_one_that_waits() {
     let mut client = Client::connected();
-    let Ok(Accepted::Pending(first)) = client.hands_over(expiring("a", 10)) else {
+    let Ok(Accepted::Pending(first)) = client.publishes_unwritten(expiring("a", 10)) else {
         panic!("refused")
     };
     client.loses_connection();
-    client.waits(Duration::from_secs(10));
+    client.advance(Duration::from_secs(10));
     assert_eq!(client.outcome(first), Some(Err(RequestError::Expired)));
 }
 
@@ -171,7 +171,7 @@ fn an_exchange_that_has_reached_pubrec_goes_on_however_late() {
     let mut client = Client::connected();
     let first = publishes(&mut client, expiring("a", 1).qos(QoS::ExactlyOnce));
     client.receives(&pubrec(1));
-    client.waits(Duration::from_secs(50));
+    client.advance(Duration::from_secs(50));
     client.loses_connection();
     reconnects(&mut client, &connack_resumed());
     assert_eq!(client.outcome(first), None);
@@ -187,10 +187,10 @@ fn expired_messages_free_space_in_the_queue() {
     publishes(&mut client, expiring("a", 5));
     publishes(&mut client, expiring("b", 5));
     assert!(matches!(
-        client.tries_to_publish(expiring("c", 5)),
+        client.try_publish(expiring("c", 5)),
         Err(RequestError::QueueFull { .. })
     ));
-    client.waits(Duration::from_secs(5));
+    client.advance(Duration::from_secs(5));
     publishes(&mut client, expiring("d", 5));
     reconnects(&mut client, &connack());
     assert_eq!(sent(&mut client), one("d", 5));
@@ -200,8 +200,8 @@ fn expired_messages_free_space_in_the_queue() {
 fn a_session_that_is_moved_keeps_the_waiting_time() {
     let mut client = Client::new(options());
     publishes(&mut client, expiring("a", 10));
-    client.waits(Duration::from_secs(4));
-    let mut client = client.moves_on(options());
+    client.advance(Duration::from_secs(4));
+    let mut client = client.restarts_with(options());
     reconnects(&mut client, &connack());
     assert_eq!(sent(&mut client), one("a", 6));
 }

@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// Another client in this one's place, with its session and its clock.
-    pub(crate) fn moves_on(self, options: ConnectOptions) -> Self {
+    pub(crate) fn restarts_with(self, options: ConnectOptions) -> Self {
         Self::of(
             Engine::with_session(options, self.engine.into_session()),
             self.now,
@@ -88,11 +88,11 @@ impl Client {
     pub(crate) fn opens(&mut self) {
         self.input.clear();
         self.wire.clear();
-        self.tries_to_open().unwrap();
+        self.try_open().unwrap();
         self.transmit();
     }
 
-    pub(crate) fn tries_to_open(&mut self) -> Result<(), ConnectError> {
+    pub(crate) fn try_open(&mut self) -> Result<(), ConnectError> {
         self.engine.open(self.now)
     }
 
@@ -136,7 +136,7 @@ impl Client {
 
     pub(crate) fn publishes(&mut self, topic: &str, qos: QoS) -> OperationId {
         match self
-            .tries_to_publish(Message::new(topic, "on").qos(qos))
+            .try_publish(Message::new(topic, "on").qos(qos))
             .unwrap()
         {
             Accepted::Pending(id) => id,
@@ -144,17 +144,17 @@ impl Client {
         }
     }
 
-    pub(crate) fn tries_to_publish(
-        &mut self,
-        message: Message<'_>,
-    ) -> Result<Accepted, RequestError> {
-        let accepted = self.hands_over(message);
+    pub(crate) fn try_publish(&mut self, message: Message<'_>) -> Result<Accepted, RequestError> {
+        let accepted = self.publishes_unwritten(message);
         self.transmit();
         accepted
     }
 
     /// Publishes a message and leaves its packet in the output.
-    pub(crate) fn hands_over(&mut self, message: Message<'_>) -> Result<Accepted, RequestError> {
+    pub(crate) fn publishes_unwritten(
+        &mut self,
+        message: Message<'_>,
+    ) -> Result<Accepted, RequestError> {
         self.engine.publish(&message, self.now)
     }
 
@@ -202,7 +202,7 @@ impl Client {
     }
 
     /// Subscriptions that were told of as lost, whatever else happened.
-    pub(crate) fn lost(&mut self) -> Vec<(String, RequestError)> {
+    pub(crate) fn lost_subscriptions(&mut self) -> Vec<(String, RequestError)> {
         let lost = |event| match event {
             EngineEvent::SubscriptionLost { filter, cause } => Some((filter, *cause)),
             _ => None,
@@ -211,19 +211,19 @@ impl Client {
     }
 
     /// The topics of the messages that came, each of which is taken.
-    pub(crate) fn takes_all(&mut self) -> Vec<String> {
+    pub(crate) fn consumes_all(&mut self) -> Vec<String> {
         let messages = self.messages();
         messages
             .iter()
             .filter_map(|(_, id)| *id)
-            .for_each(|id| self.takes(id));
+            .for_each(|id| self.consumes(id));
         messages
             .into_iter()
             .map(|(message, _)| message.topic().to_owned())
             .collect()
     }
 
-    pub(crate) fn takes(&mut self, id: DeliveryId) {
+    pub(crate) fn consumes(&mut self, id: DeliveryId) {
         self.engine.consume(id);
         self.transmit();
     }
@@ -242,7 +242,7 @@ impl Client {
     }
 
     /// Time goes by, and whatever is due in it happens when it is due.
-    pub(crate) fn waits(&mut self, duration: Duration) {
+    pub(crate) fn advance(&mut self, duration: Duration) {
         let until = self.now + duration;
         while let Some(due) = self.engine.poll_timeout().filter(|due| *due <= until) {
             self.now = self.now.max(due);
@@ -268,7 +268,7 @@ impl Client {
     }
 
     /// Why the connection ended, which it did by itself.
-    pub(crate) fn end(&mut self) -> Ended {
+    pub(crate) fn closes(&mut self) -> Ended {
         assert!(self.engine.should_close(), "still open");
         assert!(!self.engine.read_interest());
         assert_eq!(self.engine.poll_timeout(), None);

@@ -8,7 +8,7 @@ use dunlin_client::codec::{
 };
 
 use crate::harness::Client;
-use crate::packets::{connack, connack_with, identified, resubscribe, suback, subscribe};
+use crate::packets::{connack, connack_with, resubscribe, suback, subscribe, with_identifier};
 
 const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
 
@@ -44,8 +44,8 @@ fn an_identifier_is_sent_and_kept_when_the_subscription_is_renewed() {
     assert_eq!(
         client.sends(),
         [
-            identified(&subscribe(1, &["a"]), 7),
-            identified(&subscribe(2, &["b"]), 268_435_455)
+            with_identifier(&subscribe(1, &["a"]), 7),
+            with_identifier(&subscribe(2, &["b"]), 268_435_455)
         ]
     );
     client.receives(&suback(1, &[GRANTED]));
@@ -53,8 +53,8 @@ fn an_identifier_is_sent_and_kept_when_the_subscription_is_renewed() {
     for ids in [[3, 4], [5, 6]] {
         client.reconnects(&connack());
         let renewed = [
-            identified(&resubscribe(ids[0], &["a"]), 7),
-            identified(&resubscribe(ids[1], &["b"]), 268_435_455),
+            with_identifier(&resubscribe(ids[0], &["a"]), 7),
+            with_identifier(&resubscribe(ids[1], &["b"]), 268_435_455),
         ];
         assert_eq!(client.sends(), renewed);
         ids.into_iter()
@@ -81,8 +81,8 @@ fn a_server_without_identifiers_gets_none_and_they_come_back_with_one_that_has_t
 
     client.reconnects(&connack());
     let renewed = [
-        identified(&resubscribe(4, &["a"]), 1),
-        identified(&resubscribe(5, &["b"]), 2),
+        with_identifier(&resubscribe(4, &["a"]), 1),
+        with_identifier(&resubscribe(5, &["b"]), 2),
     ];
     assert_eq!(client.sends(), renewed);
 }
@@ -97,7 +97,7 @@ fn requests_queued_offline_obey_the_limits_of_the_server() {
         client.receives(&answer);
         let plain = subscribe(1, &["a"]);
         let expected = if has_identifiers {
-            identified(&plain, 9)
+            with_identifier(&plain, 9)
         } else {
             plain
         };

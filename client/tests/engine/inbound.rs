@@ -7,8 +7,8 @@ use dunlin_client::codec::{
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect,
-    exactly_once, puback, pubcomp, publish, pubrec, pubrel,
+    ack, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once,
+    puback, pubcomp, publish, pubrec, pubrel, with_dup,
 };
 
 /// [MQTT-3.3.4-1] [MQTT-4.3.1-1]
@@ -33,7 +33,7 @@ fn qos_1_is_acknowledged_when_the_application_has_consumed_it() {
     client.receives(&publish("a", at_least_once(0x1234)));
     let (_, id) = client.messages().remove(0);
     assert!(client.sends().is_empty());
-    client.takes(id.unwrap());
+    client.consumes(id.unwrap());
     assert_eq!(client.sends_bytes(), [0x40, 0x02, 0x12, 0x34]);
 }
 
@@ -41,9 +41,9 @@ fn qos_1_is_acknowledged_when_the_application_has_consumed_it() {
 #[test]
 fn after_puback_the_same_identifier_is_another_message() {
     let mut client = Client::connected();
-    for delivery in [at_least_once(1), again(at_least_once(1))] {
+    for delivery in [at_least_once(1), with_dup(at_least_once(1))] {
         client.receives(&publish("a", delivery));
-        assert_eq!(client.takes_all(), ["a"]);
+        assert_eq!(client.consumes_all(), ["a"]);
         assert_eq!(client.sends(), [puback(1)]);
     }
 }
@@ -54,7 +54,7 @@ fn qos_2_completes_its_four_packets_with_any_repetitions() {
     let mut client = Client::connected();
     for _ in 0..2 {
         client.receives(&publish("a", exactly_once(1)));
-        assert_eq!(client.takes_all(), ["a"]);
+        assert_eq!(client.consumes_all(), ["a"]);
         assert_eq!(client.sends(), [pubrec(1)]);
         client.receives(&pubrel(1));
         assert_eq!(client.sends(), [pubcomp(1)]);
@@ -66,12 +66,12 @@ fn qos_2_completes_its_four_packets_with_any_repetitions() {
 fn a_repeated_message_of_qos_2_is_acknowledged_again_and_delivered_once() {
     let mut client = Client::connected();
     client.receives(&publish("a", exactly_once(1)));
-    client.receives(&publish("a", again(exactly_once(1))));
+    client.receives(&publish("a", with_dup(exactly_once(1))));
     assert!(client.sends().is_empty(), "the first isn't taken yet");
-    assert_eq!(client.takes_all(), ["a"]);
+    assert_eq!(client.consumes_all(), ["a"]);
     assert_eq!(client.sends(), [pubrec(1)]);
     client.receives(&publish("a", exactly_once(1)));
-    client.receives(&publish("a", again(exactly_once(1))));
+    client.receives(&publish("a", with_dup(exactly_once(1))));
     assert_eq!(client.sends(), [pubrec(1), pubrec(1)]);
     assert!(client.messages().is_empty());
 }
@@ -101,12 +101,12 @@ fn acknowledgements_leave_in_the_order_of_arrival() {
         .into_iter()
         .map(|(_, id)| id.unwrap())
         .collect();
-    client.takes(ids[2]);
-    client.takes(ids[1]);
+    client.consumes(ids[2]);
+    client.consumes(ids[1]);
     assert!(client.sends().is_empty());
-    client.takes(ids[0]);
+    client.consumes(ids[0]);
     assert_eq!(client.sends(), [puback(7), pubrec(3), puback(5)]);
-    client.takes(ids[3]);
+    client.consumes(ids[3]);
     assert_eq!(client.sends(), [pubrec(1)]);
 }
 
@@ -116,11 +116,11 @@ fn a_message_for_several_is_acknowledged_when_all_of_them_have_it() {
     client.receives(&publish("a", at_least_once(1)));
     let id = client.messages()[0].1.unwrap();
     client.engine.set_consumers(id, 2);
-    client.takes(id);
+    client.consumes(id);
     assert!(client.sends().is_empty());
-    client.takes(id);
+    client.consumes(id);
     assert_eq!(client.sends(), [puback(1)]);
-    client.takes(id);
+    client.consumes(id);
     assert!(client.sends().is_empty());
 }
 
@@ -154,7 +154,7 @@ fn a_payload_that_is_not_what_it_claims_is_delivered_as_it_is() {
         message.properties().payload_format_indicator,
         Some(PayloadFormat::Utf8)
     );
-    client.takes(id.unwrap());
+    client.consumes(id.unwrap());
     assert_eq!(client.sends(), [puback(7)]);
 }
 
@@ -164,7 +164,7 @@ fn both_directions_have_identifiers_of_their_own() {
     let mut client = Client::connected();
     client.publishes("out", QoS::ExactlyOnce);
     client.receives(&publish("in", exactly_once(1)));
-    client.takes_all();
+    client.consumes_all();
     client.receives_all(&[pubrec(1), pubrel(1)]);
     client.receives(&pubcomp(1));
     assert_eq!(client.sends()[1..], [pubrec(1), pubrel(1), pubcomp(1)][..]);
@@ -200,15 +200,15 @@ fn the_receive_quota_is_restored_after_puback_and_after_pubcomp() {
     let mut client = Client::connected_as(options, &connack());
     for _ in 0..3 {
         client.receives(&publish("a", at_least_once(1)));
-        client.takes_all();
+        client.consumes_all();
         client.receives(&publish("b", exactly_once(2)));
-        client.takes_all();
-        client.receives(&publish("b", again(exactly_once(2))));
+        client.consumes_all();
+        client.receives(&publish("b", with_dup(exactly_once(2))));
         client.receives(&pubrel(2));
     }
     assert!(client.engine.is_connected());
     client.receives(&publish("b", exactly_once(2)));
-    client.takes_all();
+    client.consumes_all();
     client.receives(&publish("a", at_least_once(1)));
     assert!(client.engine.should_close(), "PUBREC frees nothing");
 }
@@ -220,12 +220,12 @@ fn messages_of_the_last_connection_use_no_receive_quota_on_this_one() {
     options.receive_maximum = Some(1);
     let mut client = Client::connected_as(options, &connack());
     client.receives(&publish("a", exactly_once(1)));
-    client.takes_all();
+    client.consumes_all();
     client.reconnects(&connack_resumed());
     client.sends();
     client.receives_all(&[publish("b", at_least_once(2))]);
     client.receives(&pubrel(1));
-    client.takes_all();
+    client.consumes_all();
     assert_eq!(client.sends(), [pubcomp(1), puback(2)]);
 }
 
@@ -240,7 +240,7 @@ fn a_message_carries_its_properties_and_flags() {
     let publish = Publish {
         retain: true,
         properties,
-        delivery: again(at_least_once(1)),
+        delivery: with_dup(at_least_once(1)),
         ..Publish::new(topic, b"")
     };
     let mut client = Client::connected();
@@ -278,7 +278,7 @@ fn input_split_anywhere_has_the_same_result() {
         let mut topics = Vec::new();
         for piece in pieces {
             client.receives_bytes(piece);
-            topics.extend(client.takes_all());
+            topics.extend(client.consumes_all());
         }
         assert!(client.engine.is_connected());
         topics
@@ -300,13 +300,13 @@ fn input_split_anywhere_has_the_same_result() {
 fn a_repeated_pubrec_waits_for_those_before_it() {
     let mut client = Client::connected();
     client.receives(&publish("a", exactly_once(1)));
-    client.takes_all();
+    client.consumes_all();
     client.reconnects(&connack_resumed());
     client.receives_all(&[
         publish("b", exactly_once(2)),
-        publish("a", again(exactly_once(1))),
+        publish("a", with_dup(exactly_once(1))),
     ]);
     assert!(client.sends().is_empty());
-    assert_eq!(client.takes_all(), ["b"]);
+    assert_eq!(client.consumes_all(), ["b"]);
     assert_eq!(client.sends(), [pubrec(2), pubrec(1)]);
 }

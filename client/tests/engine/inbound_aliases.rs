@@ -10,8 +10,8 @@ use dunlin_client::engine::Ended;
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once,
-    puback, pubrec,
+    at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once, puback,
+    pubrec, with_dup,
 };
 
 /// Takes aliases up to this one.
@@ -49,7 +49,7 @@ fn uses(alias: u16) -> PacketBuf {
 #[track_caller]
 fn breach(client: &mut Client) -> ReasonCode {
     let sent = client.sends();
-    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else {
+    let Ended::Connection(ConnectionError::Protocol(violation)) = client.closes() else {
         panic!("{sent:?}")
     };
     assert_eq!(sent, [disconnect(violation.reason_code())]);
@@ -104,15 +104,15 @@ fn every_alias_up_to_the_maximum_is_taken_and_none_above() {
         for alias in (1..=maximum).rev() {
             client.receives(&sets(&format!("lamp/{alias}"), alias));
         }
-        client.takes_all();
+        client.consumes_all();
         for alias in 1..=maximum {
             client.receives(&uses(alias));
-            assert_eq!(client.takes_all(), [format!("lamp/{alias}")]);
+            assert_eq!(client.consumes_all(), [format!("lamp/{alias}")]);
         }
         client.receives(&sets("other", maximum));
         client.receives(&uses(maximum));
         assert_eq!(
-            client.takes_all(),
+            client.consumes_all(),
             ["other", "other"],
             "an alias can be set again"
         );
@@ -159,7 +159,7 @@ fn an_alias_that_stands_for_nothing_is_answered_with_0x82() {
 fn aliases_end_with_their_connection_even_if_the_session_goes_on() {
     let mut client = client(2);
     client.receives_all(&[sets("lamp/1", 1), uses(1)]);
-    assert_eq!(client.takes_all().len(), 2);
+    assert_eq!(client.consumes_all().len(), 2);
     client.reconnects(&connack_resumed());
     client.receives(&uses(1));
     assert_eq!(breach(&mut client), ReasonCode::ProtocolError);
@@ -171,7 +171,7 @@ fn the_maximum_in_force_is_the_one_that_was_announced() {
     let mut client = client(2);
     client.engine.options_mut().topic_alias_maximum = 0;
     client.receives_all(&[sets("lamp/1", 2), uses(2)]);
-    assert_eq!(client.takes_all(), ["lamp/1", "lamp/1"]);
+    assert_eq!(client.consumes_all(), ["lamp/1", "lamp/1"]);
     client.reconnects(&connack_resumed());
     client.receives(&sets("lamp/1", 2));
     assert_eq!(breach(&mut client), ReasonCode::TopicAliasInvalid);
@@ -181,12 +181,12 @@ fn the_maximum_in_force_is_the_one_that_was_announced() {
 fn a_repetition_that_is_not_delivered_sets_its_alias_all_the_same() {
     let mut client = client(1);
     client.receives(&aliased(Some("lamp/1"), 1, exactly_once(7)));
-    assert_eq!(client.takes_all(), ["lamp/1"]);
+    assert_eq!(client.consumes_all(), ["lamp/1"]);
     client.reconnects(&connack_resumed());
-    client.receives(&aliased(Some("lamp/2"), 1, again(exactly_once(7))));
+    client.receives(&aliased(Some("lamp/2"), 1, with_dup(exactly_once(7))));
     assert_eq!(client.sends(), [pubrec(7)]);
     client.receives(&aliased(None, 1, at_least_once(8)));
-    assert_eq!(client.takes_all(), ["lamp/2"]);
+    assert_eq!(client.consumes_all(), ["lamp/2"]);
     assert_eq!(client.sends(), [puback(8)]);
 }
 
@@ -195,7 +195,7 @@ fn a_message_keeps_its_topic_when_the_alias_is_set_again() {
     let mut client = client(1);
     client.receives_all(&[sets("lamp/1", 1), uses(1), sets("lamp/2", 1)]);
     client.reconnects(&connack_resumed());
-    assert_eq!(client.takes_all(), ["lamp/1", "lamp/1", "lamp/2"]);
+    assert_eq!(client.consumes_all(), ["lamp/1", "lamp/1", "lamp/2"]);
 }
 
 /// [U-3.3.2-3]

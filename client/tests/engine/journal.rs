@@ -9,8 +9,8 @@ use dunlin_client::{Message, Offline, QoS, RequestError};
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
-    pubrel, suback, unsubscribe,
+    at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel, suback, unsubscribe, with_dup,
 };
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -61,10 +61,10 @@ fn entries() -> Entries {
     client.sends();
     client.receives(&pubrec(3));
     client.receives(&publish("lamp/1", exactly_once(9)));
-    client.takes_all();
+    client.consumes_all();
     client.sends();
     client
-        .hands_over(Message::new("c", "on").qos(QoS::AtLeastOnce))
+        .publishes_unwritten(Message::new("c", "on").qos(QoS::AtLeastOnce))
         .unwrap();
     let mut entries = Entries::new();
     keep(&mut client, &mut entries);
@@ -87,11 +87,11 @@ fn everything_that_a_server_may_know_is_persisted() {
         client.sends(),
         [
             pubrel(3),
-            publish("a", again(at_least_once(2))),
+            publish("a", with_dup(at_least_once(2))),
             publish("c", at_least_once(4)),
         ]
     );
-    client.receives(&publish("lamp/1", again(exactly_once(9))));
+    client.receives(&publish("lamp/1", with_dup(exactly_once(9))));
     assert!(
         client.messages().is_empty(),
         "it was handed over by another process"
@@ -108,11 +108,11 @@ fn staged_messages_that_were_not_sent_are_new() {
         client.engine.record_changes();
         let mut kept = Entries::new();
         client
-            .hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce))
+            .publishes_unwritten(Message::new("a", "on").qos(QoS::ExactlyOnce))
             .unwrap();
         assert!(client.engine.stage(), "there is something new");
         client
-            .hands_over(Message::new("b", "on").qos(QoS::AtLeastOnce))
+            .publishes_unwritten(Message::new("b", "on").qos(QoS::AtLeastOnce))
             .unwrap();
         assert!(!client.engine.stage(), "one after another");
         keep(&mut client, &mut kept);
@@ -145,13 +145,13 @@ fn only_staged_requests_are_sent() {
     let mut client = Client::connected();
     client.engine.record_changes();
     client
-        .hands_over(Message::new("a", "on").qos(QoS::AtMostOnce))
+        .publishes_unwritten(Message::new("a", "on").qos(QoS::AtMostOnce))
         .unwrap();
     let (mut wire, now) = (bytes::BytesMut::new(), client.now());
     assert!(!client.engine.poll_transmit(&mut wire, now));
     assert!(client.engine.stage());
     client
-        .hands_over(Message::new("b", "on").qos(QoS::AtMostOnce))
+        .publishes_unwritten(Message::new("b", "on").qos(QoS::AtMostOnce))
         .unwrap();
     assert!(client.engine.poll_transmit(&mut wire, now));
     let staged = wire.len();
@@ -168,14 +168,14 @@ fn messages_persisted_as_sent_are_repeated_by_the_next_process() {
     let mut client = Client::connected();
     client.engine.record_changes();
     client
-        .hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce))
+        .publishes_unwritten(Message::new("a", "on").qos(QoS::ExactlyOnce))
         .unwrap();
     client.engine.stage();
     let mut kept = Entries::new();
     keep(&mut client, &mut kept);
     let mut next = restored(kept);
     next.reconnects(&connack_resumed());
-    assert_eq!(next.sends(), [publish("a", again(exactly_once(1)))]);
+    assert_eq!(next.sends(), [publish("a", with_dup(exactly_once(1)))]);
 }
 
 /// Time for acknowledgements begins when what they are for has left.
@@ -185,17 +185,17 @@ fn requests_that_wait_for_the_store_do_not_time_out() {
     options.ack_timeout = Duration::from_secs(10);
     let mut client = Client::connected_as(options, &connack());
     client.engine.record_changes();
-    let accepted = client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce));
+    let accepted = client.publishes_unwritten(Message::new("a", "on").qos(QoS::AtLeastOnce));
     let Ok(Accepted::Pending(id)) = accepted else {
         panic!("{accepted:?}")
     };
     client.engine.stage();
-    client.waits(Duration::from_secs(11));
+    client.advance(Duration::from_secs(11));
     assert_eq!(client.outcome(id), None, "it waits");
     assert_eq!(client.sends().len(), 1);
-    client.waits(Duration::from_secs(9));
+    client.advance(Duration::from_secs(9));
     assert_eq!(client.outcome(id), None);
-    client.waits(Duration::from_secs(2));
+    client.advance(Duration::from_secs(2));
     assert!(matches!(
         client.outcome(id),
         Some(Err(RequestError::Timeout { .. }))
@@ -208,7 +208,7 @@ fn requests_acknowledged_before_they_were_sent_can_be_restored() {
     let mut client = Client::connected();
     client.engine.record_changes();
     client
-        .hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce))
+        .publishes_unwritten(Message::new("a", "on").qos(QoS::ExactlyOnce))
         .unwrap();
     client.receives(&pubrec(1));
     let mut kept = Entries::new();
@@ -250,7 +250,7 @@ fn a_reused_identifier_is_not_persisted_for_its_first_message() {
     client.receives(&publish("lamp/2", exactly_once(10)));
     let (_, id) = client.messages().remove(0);
     client.loses_connection();
-    client.takes(id.unwrap());
+    client.consumes(id.unwrap());
     let mut kept = Entries::new();
     keep(&mut client, &mut kept);
     assert!(kept.contains_key(&b"r\0\x0a"[..]));
@@ -288,10 +288,10 @@ fn a_message_is_not_persisted_as_received_for_an_earlier_one_of_its_identifier()
         assert!(!kept.contains_key(&b"r\0\x09"[..]));
         let mut next = restored(kept);
         next.reconnects(&connack_resumed());
-        next.receives(&publish("lamp/2", again(exactly_once(9))));
+        next.receives(&publish("lamp/2", with_dup(exactly_once(9))));
         let (message, id) = next.messages().remove(0);
         assert_eq!(message.topic(), "lamp/2");
-        next.takes(id.unwrap());
+        next.consumes(id.unwrap());
         assert_eq!(next.sends(), [pubrec(9)]);
     }
 }
@@ -309,9 +309,9 @@ fn messages_released_before_they_were_consumed_are_not_repeated() {
     let (message, second) = client.messages().remove(0);
     assert_eq!(message.topic(), "lamp/2");
     client.sends();
-    client.takes(first.unwrap());
+    client.consumes(first.unwrap());
     assert!(client.sends().is_empty());
-    client.takes(second.unwrap());
+    client.consumes(second.unwrap());
     assert_eq!(client.sends(), [pubrec(9)]);
 }
 
@@ -332,7 +332,7 @@ fn the_removal_of_a_message_delays_nothing() {
     client.sends();
     keep(&mut client, &mut kept);
     client.receives(&publish("lamp/1", exactly_once(9)));
-    client.takes_all();
+    client.consumes_all();
     assert!(
         client.engine.has_changes() && !client.engine.changes_can_wait(),
         "PUBREC depends on it"
@@ -368,7 +368,7 @@ fn records_that_were_never_written_need_no_removal() {
     keep(&mut client, &mut kept);
     for _ in 0..10_000 {
         client
-            .hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .publishes_unwritten(Message::new("a", "on").qos(QoS::AtLeastOnce))
             .unwrap();
     }
     let now = client.now();
@@ -401,7 +401,7 @@ fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>))
     client.engine.record_changes();
     let mut message = Message::new("a", "on").qos(QoS::AtLeastOnce);
     message.properties.message_expiry_interval = Some(60);
-    client.tries_to_publish(message).unwrap();
+    client.try_publish(message).unwrap();
     let mut entries = Entries::new();
     let now = client.now();
     keep_at(&mut client, &mut entries, clock(now, then.0, then.1));
@@ -410,10 +410,10 @@ fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>))
         .unwrap();
     let unmeasured = session.unmeasured_expiries();
     let mut next = Client::with_session(options(), session);
-    next.waits(Duration::ZERO);
+    next.advance(Duration::ZERO);
     let mut seconds = 0;
     while next.engine.statistics().queued == 1 {
-        next.waits(Duration::from_secs(1));
+        next.advance(Duration::from_secs(1));
         seconds += 1;
     }
     assert_eq!(
@@ -474,7 +474,7 @@ fn restarted_processes_do_not_extend_the_expiry_of_a_message() {
     client.engine.record_changes();
     let mut message = Message::new("a", "on").qos(QoS::AtLeastOnce);
     message.properties.message_expiry_interval = Some(60);
-    client.tries_to_publish(message).unwrap();
+    client.try_publish(message).unwrap();
     let mut entries = Entries::new();
     for process in 0..3 {
         // The calendar is always behind: what passes between processes isn't known.
@@ -493,7 +493,7 @@ fn restarted_processes_do_not_extend_the_expiry_of_a_message() {
         let session = Session::restore(entries.clone(), later).unwrap().unwrap();
         assert_eq!(session.unmeasured_expiries(), 1);
         client = Client::with_session(options(), session);
-        client.waits(Duration::from_secs(21));
+        client.advance(Duration::from_secs(21));
     }
     assert_eq!(client.engine.statistics().expired, 1);
 }

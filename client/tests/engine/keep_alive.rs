@@ -27,7 +27,7 @@ fn server_keep_alive(seconds: u16) -> dunlin_client::codec::PacketBuf {
 /// Seconds of silence after which PINGREQ leaves; `None` if none does within ten minutes.
 fn first_ping(client: &mut Client) -> Option<u32> {
     (1..=600).find(|_| {
-        client.waits(SECOND);
+        client.advance(SECOND);
         client.sends() == [pingreq()]
     })
 }
@@ -50,7 +50,7 @@ fn received_packets_do_not_postpone_a_ping() {
     let mut client = Client::connected_as(keeping_alive(20), &connack());
     let quiet = first_ping(&mut Client::connected_as(keeping_alive(20), &connack()));
     let busy = (1..=20).find(|_| {
-        client.waits(SECOND);
+        client.advance(SECOND);
         client.receives(&publish("a", at_most_once()));
         client.sends() == [pingreq()]
     });
@@ -62,8 +62,8 @@ fn received_packets_do_not_postpone_a_ping() {
 fn sent_packets_postpone_a_ping() {
     let mut client = Client::connected_as(keeping_alive(20), &connack());
     for _ in 0..60 {
-        client.waits(SECOND);
-        client.tries_to_publish(Message::new("a", "on")).unwrap();
+        client.advance(SECOND);
+        client.try_publish(Message::new("a", "on")).unwrap();
         assert_eq!(client.sends(), [publish("a", at_most_once())]);
     }
 }
@@ -71,7 +71,7 @@ fn sent_packets_postpone_a_ping() {
 #[test]
 fn the_silence_before_connack_counts() {
     let mut client = Client::connecting(keeping_alive(20));
-    client.waits(10 * SECOND);
+    client.advance(10 * SECOND);
     client.receives(&connack());
     let silence = first_ping(&mut client).unwrap();
     assert!(10 + silence < 20, "{silence}");
@@ -104,16 +104,16 @@ fn an_unanswered_ping_ends_the_connection_without_disconnect() {
     let mut client = Client::connected_as(options, &connack());
     client.receives(&publish("a", at_most_once()));
     let silence = first_ping(&mut client).unwrap();
-    client.waits(9 * SECOND);
+    client.advance(9 * SECOND);
     assert!(!client.engine.should_close());
-    client.waits(SECOND);
+    client.advance(SECOND);
 
     assert!(client.sends().is_empty(), "0x8D is for servers to say");
     let Ended::Connection(ConnectionError::KeepAliveTimeout {
         after,
         keep_alive,
         silent_for,
-    }) = client.end()
+    }) = client.closes()
     else {
         panic!()
     };
@@ -128,8 +128,8 @@ fn the_ping_timeout_is_half_the_keep_alive_at_most() {
         let mut options = keeping_alive(seconds);
         options.ping_timeout = 30 * SECOND;
         let mut client = Client::connected_as(options, &connack());
-        client.waits(Duration::from_millis(u64::from(seconds) * 1500));
-        let Ended::Connection(ConnectionError::KeepAliveTimeout { after, .. }) = client.end()
+        client.advance(Duration::from_millis(u64::from(seconds) * 1500));
+        let Ended::Connection(ConnectionError::KeepAliveTimeout { after, .. }) = client.closes()
         else {
             panic!()
         };
@@ -155,7 +155,7 @@ fn only_pingresp_answers_a_ping() {
     first_ping(&mut client).unwrap();
     for _ in 0..10 {
         client.receives(&publish("a", at_most_once()));
-        client.waits(SECOND);
+        client.advance(SECOND);
     }
     assert!(client.engine.should_close());
 }
@@ -175,7 +175,7 @@ fn a_large_message_on_a_slow_network_arrives() {
     let bytes = large(1_000_000);
     for part in bytes.chunks(200) {
         client.receives_bytes(part);
-        client.waits(SECOND / 100);
+        client.advance(SECOND / 100);
         silence += SECOND / 100;
         match &client.sends()[..] {
             [] => assert!(silence < 20 * SECOND, "PINGREQ is late"),
@@ -183,29 +183,29 @@ fn a_large_message_on_a_slow_network_arrives() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((client.takes_all(), pings), (vec!["a".to_owned()], 3));
+    assert_eq!((client.consumes_all(), pings), (vec!["a".to_owned()], 3));
     // The answers come behind the message.
-    client.waits(9 * SECOND);
+    client.advance(9 * SECOND);
     client.receives(&pingresp());
     assert!(client.engine.is_connected());
-    client.waits(5 * SECOND);
+    client.advance(5 * SECOND);
     assert_eq!(client.sends(), [pingreq()]);
 }
 
 #[test]
 fn the_wait_for_an_answer_starts_when_nothing_arrives() {
     let mut client = Client::connected_as(keeping_alive(20), &connack());
-    client.waits(14 * SECOND);
+    client.advance(14 * SECOND);
     let bytes = large(1_000_000);
     client.receives_bytes(&bytes[..500_000]);
-    client.waits(SECOND);
+    client.advance(SECOND);
     assert_eq!(client.sends(), [pingreq()]);
     client.receives_bytes(&bytes[500_000..600_000]);
-    client.waits(9 * SECOND);
+    client.advance(9 * SECOND);
     assert!(client.engine.is_connected());
-    client.waits(SECOND);
+    client.advance(SECOND);
     assert!(matches!(
-        client.end(),
+        client.closes(),
         Ended::Connection(ConnectionError::KeepAliveTimeout { .. })
     ));
 }
@@ -217,10 +217,10 @@ fn small_messages_are_no_answer_to_a_ping() {
     assert_eq!(first_ping(&mut client), Some(15));
     for _ in 0..10 {
         client.receives(&publish("a", at_most_once()));
-        client.waits(SECOND);
+        client.advance(SECOND);
     }
     assert!(matches!(
-        client.end(),
+        client.closes(),
         Ended::Connection(ConnectionError::KeepAliveTimeout { .. })
     ));
 }
@@ -233,7 +233,7 @@ fn a_packet_that_arrives_below_1000_bytes_a_second_over_a_keep_alive_ends_the_co
         let mut seconds = 0;
         for part in bytes.chunks(rate) {
             client.receives_bytes(part);
-            client.waits(SECOND);
+            client.advance(SECOND);
             seconds += 1;
             if client.engine.should_close() {
                 break;
@@ -247,9 +247,9 @@ fn a_packet_that_arrives_below_1000_bytes_a_second_over_a_keep_alive_ends_the_co
                 bytes: 20 * rate,
                 within,
             };
-            assert_eq!(client.end(), Ended::Connection(cause));
+            assert_eq!(client.closes(), Ended::Connection(cause));
         } else {
-            assert_eq!(client.takes_all(), ["a"]);
+            assert_eq!(client.consumes_all(), ["a"]);
         }
     }
 }
@@ -262,10 +262,10 @@ fn a_packet_is_not_slow_while_nothing_is_read() {
     client.receives_bytes(&bytes[..50_000]);
     let now = client.now();
     client.engine.set_listening(false, now);
-    client.waits(300 * SECOND);
+    client.advance(300 * SECOND);
     let now = client.now();
     client.engine.set_listening(true, now);
-    client.waits(9 * SECOND);
+    client.advance(9 * SECOND);
     client.receives_bytes(&bytes[50_000..]);
-    assert_eq!(client.takes_all(), ["a"]);
+    assert_eq!(client.consumes_all(), ["a"]);
 }

@@ -6,8 +6,8 @@ use dunlin_client::{Message, QoS, RequestError};
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, at_most_once, connack, connack_resumed, connack_resumed_with,
-    connack_with, puback, publish,
+    at_least_once, at_most_once, connack, connack_resumed, connack_resumed_with, connack_with,
+    puback, publish, with_dup,
 };
 
 fn maximum_qos(qos: QoS) -> ConnAckProperties<'static> {
@@ -35,7 +35,7 @@ fn no_retain() -> ConnAckProperties<'static> {
 fn queued(message: Message<'_>, connack: &PacketBuf) -> (Vec<PacketBuf>, Option<RequestError>) {
     let mut client = Client::new(options());
     let qos = message.qos;
-    let Ok(Accepted::Pending(id)) = client.tries_to_publish(message) else {
+    let Ok(Accepted::Pending(id)) = client.try_publish(message) else {
         panic!("refused offline")
     };
     client.opens();
@@ -59,7 +59,7 @@ fn no_message_is_sent_above_the_servers_maximum_qos() {
     let connack = connack_with(maximum_qos(QoS::AtLeastOnce));
     let message = Message::new("a", "on").qos(QoS::ExactlyOnce);
     let mut client = Client::connected_to(&connack);
-    assert_eq!(client.tries_to_publish(message.clone()), refused);
+    assert_eq!(client.try_publish(message.clone()), refused);
     assert!(client.sends().is_empty());
     client.publishes("a", QoS::AtLeastOnce);
     assert_eq!(
@@ -87,7 +87,7 @@ fn no_message_is_sent_with_retain_if_the_server_does_not_support_it() {
         let message = Message::new("a", "on").qos(qos).retain(true);
         let mut client = Client::connected_to(&connack);
         assert_eq!(
-            client.tries_to_publish(message.clone()),
+            client.try_publish(message.clone()),
             Err(RequestError::RetainNotSupported)
         );
         assert!(client.sends().is_empty());
@@ -107,7 +107,7 @@ fn no_packet_is_larger_than_the_server_takes() {
         let connack = connack_with(maximum_packet_size(20));
         let mut client = Client::connected_to(&connack);
         client
-            .tries_to_publish(Message::new("a", &payload[..fits(qos)]).qos(qos))
+            .try_publish(Message::new("a", &payload[..fits(qos)]).qos(qos))
             .unwrap();
         assert_eq!(client.sends_bytes().len(), 20);
         let message = Message::new("a", &payload[..=fits(qos)]).qos(qos);
@@ -115,10 +115,7 @@ fn no_packet_is_larger_than_the_server_takes() {
             size: 21,
             limit: 20,
         };
-        assert_eq!(
-            client.tries_to_publish(message.clone()),
-            Err(refused.clone())
-        );
+        assert_eq!(client.try_publish(message.clone()), Err(refused.clone()));
         assert!(client.sends_bytes().is_empty());
         assert_eq!(queued(message, &connack), (vec![], Some(refused)));
     }
@@ -145,7 +142,7 @@ fn a_repetition_that_the_server_takes_no_longer_fails_and_keeps_its_identifier()
     let second = client.publishes("b", QoS::AtLeastOnce);
     client.sends();
     client.reconnects(&connack_resumed_with(maximum_packet_size(12)));
-    assert_eq!(client.sends(), [publish("b", again(at_least_once(2)))]);
+    assert_eq!(client.sends(), [publish("b", with_dup(at_least_once(2)))]);
     assert_eq!(
         client.outcome(first),
         Some(Err(RequestError::TooLarge {
@@ -171,7 +168,7 @@ fn limits_are_read_again_at_each_connection() {
     let mut client = Client::connected_to(&connack_with(maximum_qos(QoS::AtMostOnce)));
     assert!(
         client
-            .tries_to_publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .try_publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
             .is_err()
     );
     client.reconnects(&connack_resumed());
@@ -224,7 +221,7 @@ fn no_alias_and_no_subscription_identifier_is_ever_sent() {
         ..ConnAckProperties::default()
     }));
     for _ in 0..3 {
-        client.tries_to_publish(Message::new("a", "on")).unwrap();
+        client.try_publish(Message::new("a", "on")).unwrap();
     }
     assert_eq!(client.sends(), vec![publish("a", at_most_once()); 3]);
 }
@@ -233,7 +230,7 @@ fn no_alias_and_no_subscription_identifier_is_ever_sent() {
 fn a_server_without_limits_is_sent_everything() {
     let mut client = Client::connected_to(&connack());
     client
-        .tries_to_publish(Message::new("a", vec![0; 1 << 20]))
+        .try_publish(Message::new("a", vec![0; 1 << 20]))
         .unwrap();
     assert_eq!(client.sends().len(), 1);
 }

@@ -8,8 +8,8 @@ use dunlin_client::{
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
-    pubrel, suback, subscribe, unsuback, unsubscribe,
+    at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel, suback, subscribe, unsuback, unsubscribe, with_dup,
 };
 
 fn losing(on_session_lost: OnSessionLost) -> ConnectOptions {
@@ -204,8 +204,8 @@ fn a_resumed_session_does_not_use_the_policy_for_lost_sessions() {
         client.publishes("b", QoS::ExactlyOnce);
         client.reconnects(&connack_resumed());
         let expected = [
-            publish("a", again(at_least_once(1))),
-            publish("b", again(exactly_once(2))),
+            publish("a", with_dup(at_least_once(1))),
+            publish("b", with_dup(exactly_once(2))),
         ];
         assert_eq!(client.sends(), expected);
         client.receives(&puback(1));
@@ -228,7 +228,7 @@ fn an_unanswered_subscribe_is_a_new_request_on_a_resumed_session() {
 fn a_message_that_is_lost_again_and_again_is_published_again_and_again() {
     let mut client = Client::connected();
     let first = client.publishes("a", QoS::AtLeastOnce);
-    client.tries_to_publish(Message::new("b", "on")).unwrap();
+    client.try_publish(Message::new("b", "on")).unwrap();
     client.sends();
     for number in 2..6 {
         client.reconnects(&connack());

@@ -9,8 +9,8 @@ use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, publish,
-    pubrec,
+    at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, publish, pubrec,
+    with_dup,
 };
 
 fn taking_100() -> ConnectOptions {
@@ -36,7 +36,7 @@ fn opens(client: &mut Client) -> Option<u16> {
 
 fn left(client: &mut Client) {
     assert!(matches!(
-        client.end(),
+        client.closes(),
         Ended::Connection(ConnectionError::MemoryBudget { .. })
     ));
 }
@@ -50,7 +50,7 @@ fn a_declined_message_ends_the_connection_after_what_was_taken_is_acknowledged()
         .into_iter()
         .filter_map(|(_, id)| id)
         .collect();
-    client.takes(ids[0]);
+    client.consumes(ids[0]);
     client.engine.decline(ids[3]);
     assert_eq!(
         client.sends(),
@@ -59,18 +59,18 @@ fn a_declined_message_ends_the_connection_after_what_was_taken_is_acknowledged()
     left(&mut client);
     assert_eq!(opens(&mut client), Some(1), "half of three");
     // What the application has isn't delivered again, what was declined is.
-    client.takes(ids[1]);
-    client.receives(&publish("a", again(at_least_once(2))));
+    client.consumes(ids[1]);
+    client.receives(&publish("a", with_dup(at_least_once(2))));
     assert_eq!(
         (client.sends(), client.messages().len()),
         (vec![puback(2)], 0)
     );
-    client.receives(&publish("a", again(at_least_once(3))));
+    client.receives(&publish("a", with_dup(at_least_once(3))));
     assert_eq!(client.messages().len(), 0);
-    client.takes(ids[2]);
+    client.consumes(ids[2]);
     assert_eq!(client.sends(), [puback(3)]);
-    client.receives(&publish("a", again(at_least_once(4))));
-    assert_eq!(client.takes_all().len(), 1);
+    client.receives(&publish("a", with_dup(at_least_once(4))));
+    assert_eq!(client.consumes_all().len(), 1);
     assert_eq!(client.sends(), [puback(4)]);
 }
 
@@ -83,8 +83,8 @@ fn a_declined_message_of_qos_2_is_delivered_once_later() {
     assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
     left(&mut client);
     assert_eq!(opens(&mut client), Some(1));
-    client.receives(&publish("a", again(exactly_once(1))));
-    assert_eq!(client.takes_all().len(), 1);
+    client.receives(&publish("a", with_dup(exactly_once(1))));
+    assert_eq!(client.consumes_all().len(), 1);
     assert_eq!(client.sends(), [pubrec(1)]);
 }
 
@@ -105,10 +105,10 @@ fn a_request_that_waits_for_its_acknowledgement_gets_a_second() {
     assert!(client.engine.declines_messages());
     client.receives(&puback(1));
     assert!(matches!(client.outcome(request), Some(Ok(_))));
-    client.waits(Duration::from_millis(999));
+    client.advance(Duration::from_millis(999));
     assert_eq!(client.sends(), []);
-    client.takes(ids[0]);
-    client.waits(Duration::from_millis(1));
+    client.consumes(ids[0]);
+    client.advance(Duration::from_millis(1));
     assert_eq!(
         client.sends(),
         [puback(1), disconnect(ReasonCode::QuotaExceeded)]
@@ -149,7 +149,7 @@ fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_hol
         .into_iter()
         .filter_map(|(_, id)| id)
         .for_each(|id| client.engine.decline(id));
-    client.waits(Duration::from_secs(1));
+    client.advance(Duration::from_secs(1));
     assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
     left(&mut client);
     assert_eq!(

@@ -65,7 +65,7 @@ fn everything() -> Vec<PacketBuf> {
             .unwrap();
     }
     client.receives(&pubrel(2));
-    client.waits(Duration::from_secs(9));
+    client.advance(Duration::from_secs(9));
     client.disconnects();
     client.sends()
 }

@@ -48,7 +48,7 @@ fn each_policy_takes_what_it_says() {
                 client.opens();
             }
             for (qos, taken) in EVERY_QOS.into_iter().zip(by_qos) {
-                let accepted = client.tries_to_publish(message(qos));
+                let accepted = client.try_publish(message(qos));
                 assert_eq!(accepted.is_ok(), taken, "{policy:?} {qos}");
                 assert!(taken || accepted == Err(RequestError::Offline));
             }
@@ -67,7 +67,7 @@ fn each_policy_takes_what_it_says() {
         client.receives(&connack());
         for qos in EVERY_QOS {
             assert!(
-                client.tries_to_publish(message(qos)).is_ok(),
+                client.try_publish(message(qos)).is_ok(),
                 "{policy:?} with a connection"
             );
         }
@@ -130,7 +130,7 @@ fn a_full_queue_drops_by_bytes_too() {
         .map(|_| client.publishes("a", QoS::AtLeastOnce))
         .collect();
     let large = Message::new("b", &[0; 980]).qos(QoS::AtLeastOnce);
-    assert!(client.tries_to_publish(large).is_ok());
+    assert!(client.try_publish(large).is_ok());
     let dropped = |id: &_| client.outcome(*id) == Some(Err(RequestError::Dropped));
     assert_eq!(
         small.iter().map(dropped).filter(|dropped| *dropped).count(),
@@ -145,7 +145,7 @@ fn a_request_that_can_never_fit_drops_nothing() {
     let first = client.publishes("a", QoS::AtLeastOnce);
     let too_large = Message::new("b", &[0; 1001]).qos(QoS::AtLeastOnce);
     assert!(matches!(
-        client.tries_to_publish(too_large),
+        client.try_publish(too_large),
         Err(RequestError::QueueFull { .. })
     ));
     assert_eq!(client.outcome(first), None);
@@ -158,7 +158,7 @@ fn messages_in_flight_are_never_dropped() {
         client.publishes("a", QoS::AtLeastOnce),
         client.publishes("b", QoS::AtLeastOnce),
     ];
-    let refused = client.tries_to_publish(message(QoS::AtLeastOnce));
+    let refused = client.try_publish(message(QoS::AtLeastOnce));
     assert!(matches!(
         refused,
         Err(RequestError::QueueFull { count: 2, .. })
@@ -203,7 +203,7 @@ fn a_hundred_thousand_messages_cost_the_memory_of_the_few_that_are_kept() {
     let mut client = Client::new(offline(Offline::DropOldest, 10, 1 << 20));
     let mut accepted = Vec::new();
     for _ in 0..100_000 {
-        match client.tries_to_publish(message(QoS::AtLeastOnce)) {
+        match client.try_publish(message(QoS::AtLeastOnce)) {
             Ok(Accepted::Pending(id)) => accepted.push(id),
             other => panic!("{other:?}"),
         }

@@ -7,8 +7,8 @@ use dunlin_client::{CleanStart, ConnectOptions, LostMessage, OnSessionLost, QoS,
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, pubcomp,
-    publish, pubrec, pubrel,
+    at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, pubcomp, publish,
+    pubrec, pubrel, with_dup,
 };
 
 fn guarded() -> ConnectOptions {
@@ -46,7 +46,10 @@ fn without_the_guard_a_message_is_repeated_for_ever() {
     for _ in 0..20 {
         assert!(!is_closed(&mut client));
         client.receives(&connack_resumed());
-        assert_eq!(client.sends(), [publish("poison", again(at_least_once(1)))]);
+        assert_eq!(
+            client.sends(),
+            [publish("poison", with_dup(at_least_once(1)))]
+        );
     }
     assert_eq!(client.outcome(first), None);
 }
@@ -58,7 +61,10 @@ fn a_message_that_ends_three_connections_in_a_row_fails_and_the_next_one_starts_
     for _ in 0..2 {
         assert!(!is_closed(&mut client));
         client.receives(&connack_resumed());
-        assert_eq!(client.sends(), [publish("poison", again(at_least_once(1)))]);
+        assert_eq!(
+            client.sends(),
+            [publish("poison", with_dup(at_least_once(1)))]
+        );
     }
     assert!(is_closed(&mut client));
     assert!(poisoned(&mut client, poison));
@@ -183,11 +189,11 @@ fn connection_ends_without_the_server_do_not_count() {
     for number in 0..10 {
         client.sends();
         if number % 2 == 0 {
-            client.waits(std::time::Duration::from_secs(60));
+            client.advance(std::time::Duration::from_secs(60));
         } else {
             client.disconnects();
         }
-        client.end();
+        client.closes();
         client.opens();
         client.sends();
         client.receives(&connack_resumed());
@@ -199,7 +205,7 @@ fn connection_ends_without_the_server_do_not_count() {
 fn messages_that_were_not_in_flight_are_not_suspected() {
     let mut client = connected();
     let unsent = client
-        .hands_over(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce))
+        .publishes_unwritten(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce))
         .unwrap();
     for _ in 0..10 {
         // The connection ends before anything of it is written.
@@ -223,7 +229,7 @@ fn messages_that_were_not_written_are_not_suspected() {
         let taken = client.sends_bytes().len();
         client.receives(&disconnect(ReasonCode::NotAuthorized));
         client.engine.handle_unwritten(taken);
-        client.end();
+        client.closes();
         client.opens();
         client.sends();
         let mut input = bytes::BytesMut::from(&connack_resumed().as_bytes()[..]);
@@ -239,7 +245,7 @@ fn a_disconnect_with_a_reason_counts_as_well() {
     for _ in 0..3 {
         client.sends();
         client.receives(&disconnect(ReasonCode::NotAuthorized));
-        client.end();
+        client.closes();
         client.opens();
         client.sends();
         client.receives(&if client.engine.load().0 == 0 {
@@ -279,7 +285,7 @@ fn an_exact_message_is_guarded_until_pubrec() {
     for _ in 0..2 {
         is_closed(&mut client);
         client.receives(&connack_resumed());
-        assert_eq!(client.sends(), [publish("a", again(exactly_once(1)))]);
+        assert_eq!(client.sends(), [publish("a", with_dup(exactly_once(1)))]);
     }
     assert!(is_closed(&mut client));
     assert!(poisoned(&mut client, poison));

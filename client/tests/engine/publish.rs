@@ -26,7 +26,7 @@ fn published(client: &mut Client, operation: OperationId) -> Published {
 fn qos_0_is_sent_once_without_an_outcome() {
     let mut client = Client::connected();
     assert_eq!(
-        client.tries_to_publish(Message::new("a", "on")),
+        client.try_publish(Message::new("a", "on")),
         Ok(Accepted::Sent)
     );
     assert_eq!(client.sends_bytes(), b"\x30\x06\x00\x01a\x00on");
@@ -212,7 +212,7 @@ fn an_acknowledgement_of_the_wrong_kind_breaks_the_protocol() {
         );
         let Ended::Connection(ConnectionError::Protocol(Violation::Unexpected {
             statement, ..
-        })) = client.end()
+        })) = client.closes()
         else {
             panic!()
         };
@@ -269,7 +269,7 @@ fn requests_wait_when_all_identifiers_are_in_use() {
     let waiting = client.subscribes(&["b"]);
     assert!(client.sends().is_empty());
     assert_eq!(client.outcome(waiting), None);
-    client.tries_to_publish(Message::new("c", "on")).unwrap();
+    client.try_publish(Message::new("c", "on")).unwrap();
     assert_eq!(
         client.sends(),
         [publish("c", at_most_once())],
@@ -285,7 +285,7 @@ fn a_payload_that_claims_to_be_text_may_have_line_breaks() {
     let mut client = Client::connected();
     let mut message = Message::new("a", "{\n}");
     message.properties.payload_format_indicator = Some(PayloadFormat::Utf8);
-    client.tries_to_publish(message).unwrap();
+    client.try_publish(message).unwrap();
     assert_eq!(client.sends().len(), 1);
 }
 
@@ -337,9 +337,9 @@ fn an_acknowledgement_that_is_late_finds_its_identifier_still_taken() {
     let mut client = Client::connected_as(options, &connack());
     let first = client.publishes("a", QoS::AtLeastOnce);
     client.sends();
-    client.waits(Duration::from_millis(4_999));
+    client.advance(Duration::from_millis(4_999));
     assert_eq!(client.outcome(first), None);
-    client.waits(Duration::from_millis(1));
+    client.advance(Duration::from_millis(1));
     let after = Duration::from_secs(5);
     assert_eq!(
         client.outcome(first),
@@ -360,12 +360,12 @@ fn the_time_for_an_acknowledgement_starts_on_the_wire() {
     options.ack_timeout = Duration::from_secs(5);
     let mut client = Client::new(options);
     let first = client.publishes("a", QoS::AtLeastOnce);
-    client.waits(Duration::from_secs(60));
+    client.advance(Duration::from_secs(60));
     client.opens();
     client.receives(&connack());
-    client.waits(Duration::from_millis(4_999));
+    client.advance(Duration::from_millis(4_999));
     assert_eq!(client.outcome(first), None);
-    client.waits(Duration::from_millis(1));
+    client.advance(Duration::from_millis(1));
     assert!(client.outcome(first).is_some());
 }
 
@@ -391,7 +391,7 @@ fn an_outcome_is_returned_once_and_a_forgotten_one_never() {
 fn an_invalid_topic_is_refused_before_anything_is_sent() {
     let mut client = Client::connected();
     for topic in ["", "a/+", "#", "nul\0"] {
-        let refused = client.tries_to_publish(Message::new(topic, "on").qos(QoS::AtLeastOnce));
+        let refused = client.try_publish(Message::new(topic, "on").qos(QoS::AtLeastOnce));
         assert!(matches!(refused, Err(RequestError::Topic(_))), "{topic}");
     }
     assert!(client.sends().is_empty());
@@ -410,7 +410,7 @@ fn properties_are_sent_as_the_application_wrote_them() {
             user_properties: &[("unit", "celsius"), ("unit", "kelvin")],
             ..MessageProperties::default()
         };
-        client.tries_to_publish(message).unwrap();
+        client.try_publish(message).unwrap();
         let sent = client.sends();
         let Packet::Publish(publish) = sent[0].packet() else {
             panic!()
@@ -468,7 +468,7 @@ fn a_property_that_cannot_be_sent_is_refused_by_name() {
                 properties: *properties,
                 ..Message::new("a", "on").qos(qos)
             };
-            let error = client.tries_to_publish(message).unwrap_err().to_string();
+            let error = client.try_publish(message).unwrap_err().to_string();
             assert!(error.starts_with(named), "{error}");
             assert!(client.sends_bytes().is_empty());
             assert_eq!(client.engine.load(), (0, 0));

@@ -103,7 +103,7 @@ fn a_full_window_holds_back_nothing_else() {
     client.publishes("b", QoS::AtLeastOnce);
     client.sends();
     client.subscribes(&["c"]);
-    client.tries_to_publish(Message::new("d", "on")).unwrap();
+    client.try_publish(Message::new("d", "on")).unwrap();
     client.unsubscribes(&["e"]);
     assert_eq!(
         client.sends(),
@@ -117,7 +117,7 @@ fn a_full_window_holds_back_nothing_else() {
         publish("f", at_least_once(1)),
         publish("g", exactly_once(2)),
     ]);
-    client.takes_all();
+    client.consumes_all();
     assert_eq!(client.sends(), [puback(1), pubrec(2)]);
     client.receives(&pubrel(2));
     assert_eq!(client.sends(), [pubcomp(2)]);
@@ -156,7 +156,10 @@ fn repetitions_obey_the_new_receive_maximum_and_go_first() {
     for (number, topic) in [(1, "a"), (2, "b"), (3, "c")] {
         assert_eq!(
             client.sends(),
-            [publish(topic, crate::packets::again(at_least_once(number)))]
+            [publish(
+                topic,
+                crate::packets::with_dup(at_least_once(number))
+            )]
         );
         client.receives(&puback(number));
     }
@@ -219,7 +222,7 @@ fn a_late_acknowledgement_restores_the_send_quota_once() {
     options.ack_timeout = std::time::Duration::from_secs(5);
     let mut client = Client::connected_as(options, &taking(1));
     client.publishes("a", QoS::AtLeastOnce);
-    client.waits(std::time::Duration::from_secs(6));
+    client.advance(std::time::Duration::from_secs(6));
     client.publishes("b", QoS::AtLeastOnce);
     client.publishes("c", QoS::AtLeastOnce);
     assert_eq!(
@@ -243,7 +246,7 @@ fn the_queue_is_bounded_by_count() {
     let mut client = Client::new(options);
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::AtMostOnce);
-    let refused = client.tries_to_publish(Message::new("c", "on"));
+    let refused = client.try_publish(Message::new("c", "on"));
     assert!(matches!(
         refused,
         Err(RequestError::QueueFull { count: 2, .. })
@@ -253,7 +256,7 @@ fn the_queue_is_bounded_by_count() {
     client.receives(&puback(1));
     client.sends();
     assert_eq!(
-        client.tries_to_publish(Message::new("c", "on")),
+        client.try_publish(Message::new("c", "on")),
         Ok(Accepted::Sent)
     );
 }
@@ -270,8 +273,8 @@ fn the_queue_is_bounded_by_bytes_in_requests_and_in_the_output() {
         let mut client = Client::connected_as(options.clone(), &connack());
         client.sends();
         let message = Message::new("a", &payload).qos(qos);
-        client.hands_over(message.clone()).unwrap();
-        let refused = client.hands_over(message);
+        client.publishes_unwritten(message.clone()).unwrap();
+        let refused = client.publishes_unwritten(message);
         assert!(
             matches!(refused, Err(RequestError::QueueFull { .. })),
             "nobody has written the first"
@@ -319,7 +322,7 @@ fn one_request_alone_always_fits() {
     let mut client = Client::new(options);
     assert!(
         client
-            .tries_to_publish(Message::new("a", &[0; 100]).qos(QoS::AtLeastOnce))
+            .try_publish(Message::new("a", &[0; 100]).qos(QoS::AtLeastOnce))
             .is_ok()
     );
 }

@@ -12,8 +12,8 @@ use dunlin_client::{
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect,
-    exactly_once, puback, pubcomp, publish, pubrec, pubrel,
+    ack, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once,
+    puback, pubcomp, publish, pubrec, pubrel, with_dup,
 };
 
 /// A message to `a` whose Response Topic is `r/#`.
@@ -103,7 +103,7 @@ fn a_faulty_message_is_refused_and_the_connection_stays() {
         publish("b", exactly_once(2)),
         publish("c", at_least_once(1)),
     ]);
-    assert_eq!(client.takes_all(), ["b", "c"]);
+    assert_eq!(client.consumes_all(), ["b", "c"]);
     assert_eq!(client.sends(), [pubrec(2), puback(1)]);
     client.receives(&pubrel(2));
     assert_eq!(client.sends(), [pubcomp(2)]);
@@ -131,9 +131,9 @@ fn a_refusal_waits_for_the_acknowledgements_before_it() {
         .into_iter()
         .filter_map(|(_, id)| id)
         .collect();
-    client.takes(messages[1]);
+    client.consumes(messages[1]);
     assert!(client.sends().is_empty());
-    client.takes(messages[0]);
+    client.consumes(messages[0]);
     assert_eq!(
         client.sends(),
         [puback(1), refusing(AckType::PubRec, 2), puback(3)]
@@ -169,10 +169,10 @@ fn a_refusal_that_was_not_sent_is_sent_when_the_server_repeats_the_message() {
     client.receives_bytes(&faulty(exactly_once(2)));
     let held = client.messages();
     client.reconnects(&connack_resumed());
-    client.receives(&publish("a", again(at_least_once(1))));
-    client.receives_bytes(&faulty(again(exactly_once(2))));
+    client.receives(&publish("a", with_dup(at_least_once(1))));
+    client.receives_bytes(&faulty(with_dup(exactly_once(2))));
     assert!(client.sends().is_empty());
-    client.takes(held[0].1.unwrap());
+    client.consumes(held[0].1.unwrap());
     assert_eq!(client.sends(), [puback(1), refusing(AckType::PubRec, 2)]);
 }
 
@@ -187,11 +187,11 @@ fn a_faulty_message_that_is_repeated_is_counted_and_reported_once() {
     client.receives_bytes(&faulty(exactly_once(3)));
     assert_eq!(client.refused().len(), 1);
     client.reconnects(&connack_resumed());
-    client.receives(&publish("a", again(exactly_once(2))));
-    client.receives_bytes(&faulty(again(exactly_once(3))));
+    client.receives(&publish("a", with_dup(exactly_once(2))));
+    client.receives_bytes(&faulty(with_dup(exactly_once(3))));
     assert!(client.refused().is_empty());
     assert_eq!(client.engine.statistics().dropped_messages.refused.count, 3);
-    client.takes(held[0].1.unwrap());
+    client.consumes(held[0].1.unwrap());
     assert_eq!(client.sends(), [pubrec(2), refusing(AckType::PubRec, 3)]);
 }
 
@@ -208,7 +208,7 @@ fn the_alias_of_a_refused_message_counts_if_its_topic_is_valid() {
     ));
     assert_eq!(client.refused_once().0, "lamp/1");
     client.receives(&aliased(None, 1, None, b"on"));
-    assert_eq!(client.takes_all(), ["lamp/1"]);
+    assert_eq!(client.consumes_all(), ["lamp/1"]);
     // The topic of an alias is told.
     client.receives_bytes(&with_topic(
         b"",
@@ -230,7 +230,7 @@ fn the_alias_of_a_refused_message_counts_if_its_topic_is_valid() {
     assert_eq!(client.refused_once(), (String::new(), Some("MQTT-3.3.2-2")));
     client.receives(&aliased(Some("lamp/2"), 1, None, b"on"));
     client.receives(&aliased(None, 1, None, b"on"));
-    assert_eq!(client.takes_all(), ["lamp/2", "lamp/2"]);
+    assert_eq!(client.consumes_all(), ["lamp/2", "lamp/2"]);
     // What breaks the connection's rules does so in a refused message as well.
     client.receives_bytes(&with_topic(
         b"a",
@@ -266,7 +266,8 @@ fn a_strict_client_closes_the_connection_with_the_faults_reason_code() {
         let mut client = Client::connected_as(strict(), &connack());
         client.receives_bytes(&bytes);
         assert_eq!(client.sends(), [disconnect(expected)]);
-        let Ended::Connection(ConnectionError::Protocol(Violation::Packet(error))) = client.end()
+        let Ended::Connection(ConnectionError::Protocol(Violation::Packet(error))) =
+            client.closes()
         else {
             panic!()
         };
@@ -309,13 +310,13 @@ fn a_payload_is_checked_only_if_asked() {
     asked.topic_alias_maximum = 1;
     let mut client = Client::connected_as(asked.clone(), &connack());
     client.receives(&aliased(Some("a"), 1, text, b"\xFF"));
-    assert_eq!(client.takes_all(), ["a"]);
+    assert_eq!(client.consumes_all(), ["a"]);
 
     asked.validate_payload_format = true;
     let mut client = Client::connected_as(asked.clone(), &connack());
     client.receives(&aliased(Some("a"), 1, text, "ö".as_bytes()));
     client.receives(&aliased(Some("a"), 1, None, b"\xFF"));
-    assert_eq!(client.takes_all(), ["a", "a"]);
+    assert_eq!(client.consumes_all(), ["a", "a"]);
     client.sends();
     client.receives(&aliased(Some("b"), 1, text, b"\xFF"));
     assert_eq!(
@@ -324,7 +325,7 @@ fn a_payload_is_checked_only_if_asked() {
     );
     assert_eq!(client.refused_once(), ("b".to_owned(), Some("U-3.3.2-2")));
     client.receives(&aliased(None, 1, None, b"on"));
-    assert_eq!(client.takes_all(), ["b"]);
+    assert_eq!(client.consumes_all(), ["b"]);
 
     asked.invalid_messages = InvalidMessages::CloseConnection;
     let mut client = Client::connected_as(asked, &connack());

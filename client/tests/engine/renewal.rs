@@ -45,10 +45,10 @@ fn an_unanswered_renewal_is_reported_as_lost_and_ended() {
     client.reconnects(&connack());
     client.sends();
     client.events();
-    client.waits(Duration::from_secs(11));
+    client.advance(Duration::from_secs(11));
     let after = Duration::from_secs(10);
     assert_eq!(
-        client.lost(),
+        client.lost_subscriptions(),
         [("a".to_owned(), RequestError::Timeout { after })]
     );
     assert_eq!(
@@ -59,7 +59,7 @@ fn an_unanswered_renewal_is_reported_as_lost_and_ended() {
 
     client.receives(&suback(2, &[GRANTED]));
     client.receives(&unsuback(3, &[ReasonCode::Success]));
-    assert_eq!(client.lost(), [], "once is enough");
+    assert_eq!(client.lost_subscriptions(), [], "once is enough");
     client.reconnects(&connack());
     assert!(client.sends().is_empty());
 }
@@ -77,12 +77,12 @@ fn giving_up_a_renewal_drops_no_queued_message() {
     };
     client.reconnects(&connack_with(one_at_a_time));
     client.sends();
-    client.waits(Duration::from_secs(5));
+    client.advance(Duration::from_secs(5));
     let _ahead = client.publishes("b", QoS::AtLeastOnce);
     let waiting = client.publishes("c", QoS::AtLeastOnce);
     client.sends();
-    client.waits(Duration::from_secs(6));
-    assert_eq!(client.lost().len(), 1);
+    client.advance(Duration::from_secs(6));
+    assert_eq!(client.lost_subscriptions().len(), 1);
     assert_eq!(client.sends(), [unsubscribe(4, &["a"])]);
     assert_eq!(client.outcome(waiting), None);
 }
@@ -92,14 +92,14 @@ fn giving_up_a_renewal_drops_no_queued_message() {
 fn the_late_refusal_of_a_renewal_that_was_given_up_ends_nothing() {
     let mut client = subscribed_to("a");
     client.reconnects(&connack());
-    client.waits(Duration::from_secs(11));
+    client.advance(Duration::from_secs(11));
     client.subscribes(&["a"]);
     client.sends();
     client.events();
     client.receives(&suback(2, &[ReasonCode::NotAuthorized]));
     client.receives(&unsuback(3, &[ReasonCode::NoSubscriptionExisted]));
     client.receives(&suback(4, &[GRANTED]));
-    assert_eq!(client.lost(), []);
+    assert_eq!(client.lost_subscriptions(), []);
     client.reconnects(&connack());
     assert_eq!(client.sends(), [resubscribe(5, &["a"])]);
 }
@@ -108,11 +108,11 @@ fn the_late_refusal_of_a_renewal_that_was_given_up_ends_nothing() {
 fn a_newer_request_stays_when_the_renewal_is_given_up() {
     let mut client = subscribed_to("a");
     client.reconnects(&connack());
-    client.waits(Duration::from_secs(5));
+    client.advance(Duration::from_secs(5));
     client.subscribes(&["a"]);
     client.sends();
-    client.waits(Duration::from_secs(6));
-    assert_eq!(client.lost(), []);
+    client.advance(Duration::from_secs(6));
+    assert_eq!(client.lost_subscriptions(), []);
     assert!(
         client.sends().is_empty(),
         "UNSUBSCRIBE would end the newer one"
@@ -168,7 +168,7 @@ fn a_renewal_above_the_limits_of_the_server_is_reported_as_lost() {
     client.reconnects(&connack_resumed_with(properties));
     assert!(client.sends().is_empty());
     assert_eq!(
-        client.lost(),
+        client.lost_subscriptions(),
         [("a/#".to_owned(), RequestError::WildcardNotSupported)]
     );
 }
@@ -201,7 +201,7 @@ fn a_suback_that_refuses_many_renewals_is_copied_a_few_times() {
         reason_codes: reason_codes.as_slice().into(),
     })));
     let reasons: Vec<_> = client
-        .lost()
+        .lost_subscriptions()
         .into_iter()
         .map(|(_, cause)| match cause {
             RequestError::Refused(reason) => reason,

@@ -8,8 +8,8 @@ use dunlin_client::{CleanStart, Message, QoS, RequestError};
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish,
-    pubrec, pubrel,
+    ack, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel, with_dup,
 };
 
 /// operation_processing_reconnect_rejoin_session [MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.6.0-1]
@@ -25,12 +25,12 @@ fn a_resumed_session_repeats_messages_in_their_order_with_dup() {
     ] {
         client.publishes(topic, qos);
     }
-    client.tries_to_publish(Message::new("d", "on")).unwrap();
+    client.try_publish(Message::new("d", "on")).unwrap();
     client.reconnects(&connack_resumed());
     let expected = [
-        publish("a", again(at_least_once(1))),
-        publish("b", again(exactly_once(2))),
-        publish("c", again(at_least_once(3))),
+        publish("a", with_dup(at_least_once(1))),
+        publish("b", with_dup(exactly_once(2))),
+        publish("c", with_dup(at_least_once(3))),
     ];
     assert_eq!(
         client.sends(),
@@ -59,10 +59,10 @@ fn the_order_is_that_of_sending_and_not_that_of_the_identifiers() {
     client.sends();
     client.receives(&connack_resumed());
     let expected = [
-        publish("a", again(at_least_once(65_534))),
-        publish("b", again(at_least_once(65_535))),
-        publish("c", again(at_least_once(1))),
-        publish("d", again(at_least_once(2))),
+        publish("a", with_dup(at_least_once(65_534))),
+        publish("b", with_dup(at_least_once(65_535))),
+        publish("c", with_dup(at_least_once(1))),
+        publish("d", with_dup(at_least_once(2))),
         publish("e", at_least_once(3)),
     ];
     assert_eq!(client.sends(), expected);
@@ -79,7 +79,11 @@ fn after_pubrec_only_pubrel_is_repeated_in_the_order_of_the_pubrecs() {
     client.reconnects(&connack_resumed());
     assert_eq!(
         client.sends(),
-        [pubrel(3), pubrel(1), publish("b", again(exactly_once(2)))]
+        [
+            pubrel(3),
+            pubrel(1),
+            publish("b", with_dup(exactly_once(2)))
+        ]
     );
     client.receives_all(&[pubcomp(3), pubcomp(1), pubrec(2)]);
     assert_eq!(client.sends(), [pubrel(2)]);
@@ -95,7 +99,7 @@ fn a_repeated_pubrel_that_nobody_answers_times_out() {
     let first = client.publishes("a", QoS::ExactlyOnce);
     client.receives(&pubrec(1));
     client.reconnects(&connack_resumed());
-    client.waits(Duration::from_secs(5));
+    client.advance(Duration::from_secs(5));
     assert!(matches!(
         client.outcome(first),
         Some(Err(RequestError::Timeout { .. }))
@@ -109,7 +113,7 @@ fn nothing_is_repeated_on_an_open_connection() {
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::ExactlyOnce);
     client.sends();
-    client.waits(Duration::from_secs(3600));
+    client.advance(Duration::from_secs(3600));
     assert!(client.sends().is_empty());
 }
 
@@ -175,12 +179,12 @@ fn a_clean_start_discards_the_session() {
     let mut client = Client::connected_as(options, &connack());
     let first = client.publishes("a", QoS::ExactlyOnce);
     client.receives(&publish("in", exactly_once(1)));
-    client.takes_all();
+    client.consumes_all();
     client.reconnects(&connack());
     assert!(client.sends().is_empty());
     assert_eq!(client.outcome(first), Some(Err(RequestError::SessionLost)));
     client.receives(&publish("in", exactly_once(1)));
-    assert_eq!(client.takes_all(), ["in"], "another message by now");
+    assert_eq!(client.consumes_all(), ["in"], "another message by now");
 }
 
 /// rumqttc_pubrel_after_a_resume [MQTT-4.3.3-10] [MQTT-3.2.2-5] [MQTT-4.3.3-11]
@@ -192,13 +196,13 @@ fn a_message_of_qos_2_is_delivered_once_across_a_resumed_session() {
         publish("waiting", exactly_once(2)),
     ]);
     let waiting = client.messages();
-    client.takes(waiting[0].1.unwrap());
+    client.consumes(waiting[0].1.unwrap());
     assert_eq!(client.sends(), [pubrec(1)]);
 
     client.reconnects(&connack_resumed());
     client.receives_all(&[
-        publish("taken", again(exactly_once(1))),
-        publish("waiting", again(exactly_once(2))),
+        publish("taken", with_dup(exactly_once(1))),
+        publish("waiting", with_dup(exactly_once(2))),
     ]);
     assert_eq!(
         client.sends(),
@@ -206,7 +210,7 @@ fn a_message_of_qos_2_is_delivered_once_across_a_resumed_session() {
         "the other one still waits to be taken"
     );
     assert!(client.messages().is_empty());
-    client.takes(waiting[1].1.unwrap());
+    client.consumes(waiting[1].1.unwrap());
     assert_eq!(client.sends(), [pubrec(2)]);
     client.receives_all(&[pubrel(1), pubrel(2)]);
     assert_eq!(client.sends(), [pubcomp(1), pubcomp(2)]);
@@ -217,7 +221,7 @@ fn a_message_of_qos_2_is_delivered_once_across_a_resumed_session() {
 fn a_pubrel_of_a_lost_session_is_answered_and_changes_nothing() {
     let mut client = Client::connected();
     client.receives(&publish("a", exactly_once(1)));
-    client.takes_all();
+    client.consumes_all();
     client.reconnects(&connack());
     client.sends();
     client.receives(&pubrel(1));
@@ -248,28 +252,28 @@ fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
     for _ in 0..3 {
         client.reconnects(&connack_resumed());
         client.receives_all(&[
-            publish("a", again(at_least_once(1))),
-            publish("b", again(at_least_once(2))),
+            publish("a", with_dup(at_least_once(1))),
+            publish("b", with_dup(at_least_once(2))),
         ]);
         assert!(client.messages().is_empty());
     }
     client.loses_connection();
-    client.takes(ids[1]);
+    client.consumes(ids[1]);
     client.reconnects(&connack_resumed());
     assert!(
         client.sends().is_empty(),
         "acknowledgements of the last connection aren't sent on this one"
     );
     client.receives_all(&[
-        publish("a", again(at_least_once(1))),
-        publish("b", again(at_least_once(2))),
+        publish("a", with_dup(at_least_once(1))),
+        publish("b", with_dup(at_least_once(2))),
     ]);
     assert!(client.sends().is_empty());
-    client.takes(ids[0]);
+    client.consumes(ids[0]);
     assert_eq!(client.sends(), [puback(1), puback(2)]);
-    client.takes(ids[0]);
+    client.consumes(ids[0]);
     client.receives(&publish("c", at_least_once(1)));
-    assert_eq!(client.takes_all(), ["c"]);
+    assert_eq!(client.consumes_all(), ["c"]);
     assert_eq!(client.sends(), [puback(1)]);
 }
 
@@ -277,16 +281,16 @@ fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
 fn a_new_message_under_the_identifier_of_one_that_still_waits_is_delivered() {
     for (connack, delivery) in [
         (connack_resumed(), at_least_once(1)),
-        (connack(), again(at_least_once(1))),
+        (connack(), with_dup(at_least_once(1))),
     ] {
         let mut client = Client::connected();
         client.receives(&publish("old", at_least_once(1)));
         let old = client.messages()[0].1.unwrap();
         client.reconnects(&connack);
         client.receives(&publish("new", delivery));
-        client.takes(old);
+        client.consumes(old);
         assert!(client.sends().is_empty());
-        assert_eq!(client.takes_all(), ["new"]);
+        assert_eq!(client.consumes_all(), ["new"]);
         assert_eq!(client.sends(), [puback(1)]);
     }
 }
@@ -298,13 +302,13 @@ fn a_message_that_timed_out_is_repeated_to_complete_its_exchange() {
     options.ack_timeout = Duration::from_secs(5);
     let mut client = Client::connected_as(options, &connack());
     let first = client.publishes("a", QoS::AtLeastOnce);
-    client.waits(Duration::from_secs(5));
+    client.advance(Duration::from_secs(5));
     assert!(matches!(
         client.outcome(first),
         Some(Err(RequestError::Timeout { .. }))
     ));
     client.reconnects(&connack_resumed());
-    assert_eq!(client.sends(), [publish("a", again(at_least_once(1)))]);
+    assert_eq!(client.sends(), [publish("a", with_dup(at_least_once(1)))]);
     client.reconnects(&connack());
     assert!(client.sends().is_empty(), "but not published again");
     assert_eq!(client.engine.load(), (0, 0));
@@ -318,10 +322,10 @@ fn messages_that_stayed_in_the_output_are_sent_as_new() {
         client.publishes("sent", QoS::AtLeastOnce);
         client.sends();
         client
-            .hands_over(Message::new("unsent", "on").qos(QoS::AtLeastOnce))
+            .publishes_unwritten(Message::new("unsent", "on").qos(QoS::AtLeastOnce))
             .unwrap();
         client
-            .hands_over(Message::new("second", "on").qos(QoS::ExactlyOnce))
+            .publishes_unwritten(Message::new("second", "on").qos(QoS::ExactlyOnce))
             .unwrap();
         client.engine.handle_closed(CloseCause::Reset);
         client.opens();
@@ -344,7 +348,7 @@ fn unwritten_messages_are_sent_as_new_and_the_others_repeated() {
             let mut client = Client::connected();
             let topics = ["a", "b", "c"];
             let ids = topics.map(|topic| {
-                match client.hands_over(Message::new(topic, "on").qos(QoS::ExactlyOnce)) {
+                match client.publishes_unwritten(Message::new(topic, "on").qos(QoS::ExactlyOnce)) {
                     Ok(Accepted::Pending(id)) => id,
                     other => panic!("{other:?}"),
                 }
@@ -388,7 +392,7 @@ fn unwritten_messages_that_timed_out_are_finished() {
     let mut client = Client::connected_as(options, &connack());
     let id = client.publishes("a", QoS::AtLeastOnce);
     let taken = client.sends_bytes().len();
-    client.waits(Duration::from_secs(5));
+    client.advance(Duration::from_secs(5));
     assert!(matches!(
         client.outcome(id),
         Some(Err(RequestError::Timeout { .. }))
@@ -420,7 +424,7 @@ fn a_partial_packet_of_the_last_connection_is_discarded() {
     client.receives_bytes(&publish("a", at_least_once(1)).as_bytes()[..5]);
     client.reconnects(&connack_resumed());
     client.receives(&publish("b", at_least_once(1)));
-    assert_eq!(client.takes_all(), ["b"]);
+    assert_eq!(client.consumes_all(), ["b"]);
 }
 
 /// A server that lost the session said so in a CONNACK that never came; then its new one is
@@ -436,8 +440,8 @@ fn a_message_of_qos_1_under_a_known_identifier_is_another_one_if_the_session_may
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
-    client.receives(&publish("c", again(at_least_once(1))));
-    assert_eq!(client.takes_all(), ["c"]);
+    client.receives(&publish("c", with_dup(at_least_once(1))));
+    assert_eq!(client.consumes_all(), ["c"]);
     assert_eq!(client.sends(), [puback(1)]);
 }
 
@@ -446,11 +450,11 @@ fn a_message_of_qos_1_under_a_known_identifier_is_another_one_if_the_session_may
 fn a_repetition_of_qos_2_is_the_same_message_even_if_the_session_may_be_another() {
     let mut client = Client::connected();
     client.receives(&publish("a", exactly_once(2)));
-    client.takes_all();
+    client.consumes_all();
     client.loses_connection();
     client.opens();
     client.reconnects(&connack_resumed());
-    for repetition in [exactly_once(2), again(exactly_once(2))] {
+    for repetition in [exactly_once(2), with_dup(exactly_once(2))] {
         client.receives(&publish("a", repetition));
         assert!(client.messages().is_empty());
         assert_eq!(client.sends(), [pubrec(2)]);

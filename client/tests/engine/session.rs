@@ -9,8 +9,8 @@ use dunlin_client::{
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, connack_with, exactly_once, puback, pubcomp,
-    publish, pubrec, pubrel, resubscribe, suback,
+    at_least_once, connack, connack_resumed, connack_with, exactly_once, puback, pubcomp, publish,
+    pubrec, pubrel, resubscribe, suback, with_dup,
 };
 
 fn other_options(clean_start: CleanStart) -> ConnectOptions {
@@ -47,7 +47,7 @@ fn a_client_without_a_session_disconnects_from_a_server_that_has_one() {
         );
         client.receives(&connack_resumed());
         let Ended::Attempt(ConnectError::Protocol(Violation::Unexpected { statement, .. })) =
-            client.end()
+            client.closes()
         else {
             panic!("{:?}", client.engine)
         };
@@ -93,11 +93,11 @@ fn another_engine_continues_a_session() {
     client.loses_connection();
     let third = client.publishes("c", QoS::AtLeastOnce);
 
-    let mut client = client.moves_on(options());
+    let mut client = client.restarts_with(options());
     resumes(&mut client);
     let expected = [
         pubrel(2),
-        publish("a", again(at_least_once(1))),
+        publish("a", with_dup(at_least_once(1))),
         publish("c", at_least_once(3)),
     ];
     assert_eq!(client.sends(), expected);
@@ -118,7 +118,7 @@ fn unread_outcomes_move_with_the_session_and_forgotten_ones_do_not() {
     let unwanted = client.publishes("b", QoS::AtLeastOnce);
     client.engine.forget(unwanted);
     client.receives_all(&[puback(1), puback(2)]);
-    let mut client = client.moves_on(options());
+    let mut client = client.restarts_with(options());
     assert!(matches!(client.outcome(taken_later), Some(Ok(_))));
     assert!(client.engine.into_session().is_empty());
 }
@@ -129,12 +129,12 @@ fn unsent_messages_in_the_output_move_with_the_session_as_new() {
     for sends_disconnect in [false, true] {
         let mut client = Client::connected();
         client
-            .hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .publishes_unwritten(Message::new("a", "on").qos(QoS::AtLeastOnce))
             .unwrap();
         if sends_disconnect {
             client.engine.disconnect();
         }
-        let mut client = client.moves_on(options());
+        let mut client = client.restarts_with(options());
         resumes(&mut client);
         assert_eq!(client.sends(), [publish("a", at_least_once(2))]);
     }
@@ -185,30 +185,30 @@ fn only_unconsumed_messages_are_delivered_again_after_a_move() {
         .into_iter()
         .map(|(_, id)| id.unwrap())
         .collect();
-    client.takes(ids[0]);
-    client.takes(ids[3]);
+    client.consumes(ids[0]);
+    client.consumes(ids[3]);
     assert_eq!(
         client.sends(),
         [pubrec(1)],
         "the fourth waits for those before it"
     );
 
-    let mut client = client.moves_on(options());
+    let mut client = client.restarts_with(options());
     resumes(&mut client);
     for (delivery, topic) in
         deliveries
             .iter()
             .zip(["released", "unconsumed", "unconsumed too", "taken"])
     {
-        client.receives(&publish(topic, again(*delivery)));
+        client.receives(&publish(topic, with_dup(*delivery)));
     }
-    client.takes(ids[1]);
+    client.consumes(ids[1]);
     assert_eq!(
         client.sends(),
         [pubrec(1)],
         "an old name means nothing here"
     );
-    assert_eq!(client.takes_all(), ["unconsumed", "unconsumed too"]);
+    assert_eq!(client.consumes_all(), ["unconsumed", "unconsumed too"]);
     assert_eq!(client.sends(), [pubrec(2), puback(3), pubrec(4)]);
 }
 
@@ -246,7 +246,7 @@ fn a_session_of_another_client_identifier_is_not_resumed() {
     let second = client.publishes("b", QoS::ExactlyOnce);
     let mut options = options();
     options.client_id = "lamp-8".into();
-    let mut client = client.moves_on(options);
+    let mut client = client.restarts_with(options);
     assert!(clean_start_of(&mut client));
     client.receives(&connack());
     assert_eq!(client.sends(), [publish("a", at_least_once(3))]);
@@ -293,7 +293,7 @@ fn a_taken_session_keeps_its_requests_but_not_their_receipts() {
 
     let mut new = Client::with_session(options(), session);
     resumes(&mut new);
-    let repeated = publish("sent", again(at_least_once(2)));
+    let repeated = publish("sent", with_dup(at_least_once(2)));
     assert_eq!(
         new.sends(),
         [repeated, publish("queued", crate::packets::at_most_once())]
@@ -312,7 +312,7 @@ fn an_open_connection_is_closed_when_its_session_is_taken() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
     client.receives(&publish("b", at_least_once(1)));
-    let mut client = client.moves_on(options());
+    let mut client = client.restarts_with(options());
     assert!(!client.engine.is_connected() && client.events().is_empty());
     resumes(&mut client);
     assert_eq!(

@@ -11,8 +11,8 @@ use dunlin_client::{ConnectionError, QoS};
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, buf, connack, connack_resumed, connack_with, disconnect, exactly_once,
-    pingreq, puback, pubcomp, publish, pubrec, pubrel,
+    at_least_once, buf, connack, connack_resumed, connack_with, disconnect, exactly_once, pingreq,
+    puback, pubcomp, publish, pubrec, pubrel, with_dup,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -39,12 +39,12 @@ fn a_session_does_not_expire_while_the_connection_is_open() {
     let mut client = Client::connected_as(options, &connack());
     let out = client.publishes("out", QoS::ExactlyOnce);
     client.receives(&publish("in", exactly_once(7)));
-    client.takes_all();
+    client.consumes_all();
     client.sends();
-    client.waits(DAY);
+    client.advance(DAY);
     client.receives_all(&[
         pubrec(1),
-        publish("in", again(exactly_once(7))),
+        publish("in", with_dup(exactly_once(7))),
         pubrel(7),
         pubcomp(1),
     ]);
@@ -58,8 +58,8 @@ fn a_session_does_not_expire_while_the_connection_is_open() {
 fn an_exchange_is_finished_although_its_message_has_expired() {
     let mut client = Client::connected();
     client.receives(&expiring("in", 1, exactly_once(7)));
-    client.takes_all();
-    client.waits(DAY);
+    client.consumes_all();
+    client.advance(DAY);
     client.receives(&pubrel(7));
     assert_eq!(client.sends(), [pubrec(7), pubcomp(7)]);
 }
@@ -95,9 +95,9 @@ fn a_session_goes_on_after_a_connection_that_went_silent() {
     let first = client.publishes("a", QoS::AtLeastOnce);
     let second = client.publishes("b", QoS::ExactlyOnce);
     client.sends();
-    client.waits(Duration::from_secs(20));
+    client.advance(Duration::from_secs(20));
     assert_eq!(client.sends(), [pingreq()]);
-    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.end() else {
+    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.closes() else {
         panic!()
     };
     client.opens();
@@ -106,8 +106,8 @@ fn a_session_goes_on_after_a_connection_that_went_silent() {
     assert_eq!(
         client.sends(),
         [
-            publish("a", again(at_least_once(1))),
-            publish("b", again(exactly_once(2)))
+            publish("a", with_dup(at_least_once(1))),
+            publish("b", with_dup(exactly_once(2)))
         ]
     );
     client.receives_all(&[puback(1), pubrec(2), pubcomp(2)]);
@@ -121,7 +121,7 @@ fn a_message_that_expires_at_once_is_a_message() {
     client.receives(&expiring("in", 0, at_least_once(1)));
     let (message, id) = client.messages().remove(0);
     assert_eq!(message.properties().message_expiry_interval, Some(0));
-    client.takes(id.unwrap());
+    client.consumes(id.unwrap());
     assert_eq!(client.sends(), [puback(1)]);
     client.receives(&disconnect(ReasonCode::Success));
 }

@@ -6,8 +6,8 @@ use dunlin_client::{ConnectOptions, QoS};
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, connack_resumed_with, exactly_once, puback,
-    pubcomp, publish, pubrec,
+    at_least_once, connack, connack_resumed, connack_resumed_with, exactly_once, puback, pubcomp,
+    publish, pubrec, with_dup,
 };
 
 fn slow(first: u16) -> ConnectOptions {
@@ -41,7 +41,7 @@ fn repetitions_and_queued_messages_are_sent_in_doubling_windows() {
     }
     client.reconnects(&connack_resumed());
     let repeated: Vec<_> = (1..=10)
-        .map(|number| publish(&format!("t/{number}"), again(at_least_once(number))))
+        .map(|number| publish(&format!("t/{number}"), with_dup(at_least_once(number))))
         .collect();
     assert_eq!(client.sends(), repeated[..2]);
     assert_eq!(acknowledges(&mut client, [1]), repeated[2..3]);
@@ -113,7 +113,7 @@ fn releases_are_repeated_at_once_and_count() {
     client.receives(&pubcomp(1));
     assert_eq!(
         client.sends(),
-        [publish("c", again(at_least_once(3)))],
+        [publish("c", with_dup(at_least_once(3)))],
         "two at a time by now"
     );
 }
@@ -129,7 +129,7 @@ fn slow_start_is_off_by_default() {
     let sent = client.sends();
     assert_eq!(
         (sent.len(), sent.last()),
-        (100, Some(&publish("a", again(exactly_once(100)))))
+        (100, Some(&publish("a", with_dup(exactly_once(100)))))
     );
 }
 

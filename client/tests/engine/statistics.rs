@@ -33,9 +33,9 @@ fn every_packet_and_byte_is_counted_each_way() {
         publish("c", exactly_once(2)),
     ];
     client.receives_all(&received);
-    client.takes_all();
+    client.consumes_all();
     client.receives(&pubrel(2));
-    client.tries_to_publish(Message::new("d", "on")).unwrap();
+    client.try_publish(Message::new("d", "on")).unwrap();
     client.publishes("e", QoS::AtLeastOnce);
     client.publishes("f", QoS::ExactlyOnce);
     client.subscribes(&["g"]);
@@ -117,7 +117,7 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
         ack(AckType::PubAck, 2, ReasonCode::NotAuthorized),
     ]);
     client.publishes("late", QoS::AtLeastOnce);
-    client.waits(Duration::from_secs(5));
+    client.advance(Duration::from_secs(5));
     client.receives(&puback(3));
     client.publishes("poison", QoS::AtLeastOnce);
     client.publishes("lost", QoS::ExactlyOnce);
@@ -126,10 +126,10 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
     client.publishes("dropped", QoS::AtLeastOnce);
     let mut expiring = Message::new("expired", "on");
     expiring.properties.message_expiry_interval = Some(1);
-    client.tries_to_publish(expiring).unwrap();
+    client.try_publish(expiring).unwrap();
     client.subscribes(&["kept"]);
     client.publishes("kept", QoS::AtLeastOnce);
-    client.waits(Duration::from_secs(1));
+    client.advance(Duration::from_secs(1));
     client.reconnects(&connack());
 
     let counted = client.engine.statistics();
@@ -193,7 +193,7 @@ fn a_request_is_held_until_it_is_answered() {
     client.reconnects(&connack_resumed());
     assert_eq!(held(&client), message, "it is on the wire again");
     client.receives(&puback(3));
-    client.tries_to_publish(Message::new("c", "on")).unwrap();
+    client.try_publish(Message::new("c", "on")).unwrap();
     assert_eq!(held(&client), (0, 0, 0));
     assert_eq!(
         (
@@ -208,7 +208,7 @@ fn a_request_is_held_until_it_is_answered() {
 fn another_engine_starts_counting_at_zero() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
-    let client = client.moves_on(options());
+    let client = client.restarts_with(options());
     let counted = client.engine.statistics();
     assert_eq!(
         (

@@ -101,7 +101,7 @@ fn an_answer_that_does_not_count_its_filters_breaks_the_protocol() {
         assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
         let Ended::Connection(ConnectionError::Protocol(Violation::Unexpected {
             statement, ..
-        })) = client.end()
+        })) = client.closes()
         else {
             panic!()
         };
@@ -118,7 +118,7 @@ fn an_answer_of_the_wrong_type_breaks_the_protocol() {
         client.receives(&answer);
         assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
         assert!(matches!(
-            client.end(),
+            client.closes(),
             Ended::Connection(ConnectionError::Protocol(_))
         ));
     }
@@ -130,7 +130,7 @@ fn a_missing_suback_is_a_timeout_and_may_arrive_late() {
     options.ack_timeout = Duration::from_secs(5);
     let mut client = Client::connected_as(options, &connack());
     let first = client.subscribes(&["a"]);
-    client.waits(Duration::from_secs(5));
+    client.advance(Duration::from_secs(5));
     assert!(matches!(
         client.outcome(first),
         Some(Err(RequestError::Timeout { .. }))
@@ -148,7 +148,7 @@ fn a_server_that_forgot_the_session_is_asked_again_for_what_it_granted() {
     client.reconnects(&connack());
     assert_eq!(client.sends(), [resubscribe(2, &["a", "c"])]);
     client.receives(&suback(2, &[GRANTED; 2]));
-    assert_eq!(client.lost(), []);
+    assert_eq!(client.lost_subscriptions(), []);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn filters_are_asked_for_again_in_packets_that_the_server_takes() {
         limit: 22,
     };
     assert_eq!(
-        client.lost(),
+        client.lost_subscriptions(),
         [("x/far/too/long/for/this/server".to_owned(), too_large)]
     );
 }
@@ -253,7 +253,7 @@ fn a_subscription_that_is_refused_the_second_time_is_lost_and_not_asked_for_agai
     client.reconnects(&connack());
     client.sends();
     client.receives(&suback(2, &[GRANTED, ReasonCode::NotAuthorized]));
-    let lost = client.lost();
+    let lost = client.lost_subscriptions();
     let [(filter, RequestError::Refused(refusal))] = &*lost else {
         panic!("{lost:?}")
     };
@@ -281,7 +281,7 @@ fn a_subscription_that_the_next_server_does_not_have_is_lost_alone() {
         ("b/#".to_owned(), RequestError::WildcardNotSupported),
         ("$share/g/c".to_owned(), RequestError::SharedNotSupported),
     ];
-    assert_eq!(client.lost(), expected);
+    assert_eq!(client.lost_subscriptions(), expected);
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn a_subscribe_that_timed_out_is_not_repeated() {
     options.ack_timeout = Duration::from_secs(5);
     let mut client = Client::connected_as(options, &connack());
     client.subscribes(&["a"]);
-    client.waits(Duration::from_secs(5));
+    client.advance(Duration::from_secs(5));
     client.sends();
     client.reconnects(&connack_resumed());
     assert!(client.sends().is_empty());
@@ -392,7 +392,7 @@ fn messages_may_come_before_suback() {
     let mut client = Client::connected();
     client.subscribes(&["a"]);
     client.receives_all(&[publish("a", at_least_once(9)), suback(1, &[GRANTED])]);
-    assert_eq!(client.takes_all(), ["a"]);
+    assert_eq!(client.consumes_all(), ["a"]);
 }
 
 #[test]
@@ -400,7 +400,7 @@ fn an_end_that_was_not_answered_in_time_is_asked_for_again_in_the_session() {
     let mut client = subscribed_to(&["a"]);
     let ending = client.unsubscribes(&["a"]);
     assert_eq!(client.sends(), [unsubscribe(2, &["a"])]);
-    client.waits(options().ack_timeout);
+    client.advance(options().ack_timeout);
     assert!(matches!(
         client.outcome(ending),
         Some(Err(RequestError::Timeout { .. }))

@@ -46,7 +46,7 @@ fn the_time_for_an_acknowledgement_adds_up_over_connections() {
             let mut client = Client::connected_as(options, &connack());
             let id = client.publishes("a", qos);
             for connections in 1.. {
-                client.waits(secs(25));
+                client.advance(secs(25));
                 if let Some(outcome) = client.outcome(id) {
                     assert_eq!((Some(outcome), connections), (timed_out(60), 3));
                     break;
@@ -65,9 +65,9 @@ fn the_time_for_an_acknowledgement_adds_up_over_connections() {
 fn the_time_for_an_acknowledgement_is_suspended_without_a_connection() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
     let id = client.publishes("a", QoS::AtLeastOnce);
-    client.waits(secs(59));
+    client.advance(secs(59));
     client.loses_connection();
-    client.waits(secs(24 * 3600));
+    client.advance(secs(24 * 3600));
     assert_eq!(
         client.outcome(id),
         None,
@@ -76,9 +76,9 @@ fn the_time_for_an_acknowledgement_is_suspended_without_a_connection() {
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
-    client.waits(Duration::from_millis(999));
+    client.advance(Duration::from_millis(999));
     assert_eq!(client.outcome(id), None);
-    client.waits(Duration::from_millis(1));
+    client.advance(Duration::from_millis(1));
     assert_eq!(client.outcome(id), timed_out(60));
 }
 
@@ -94,10 +94,10 @@ fn a_repetition_that_waits_for_the_window_times_out() {
         client.publishes("b", QoS::AtLeastOnce),
     ];
     client.sends();
-    client.waits(secs(30));
+    client.advance(secs(30));
     client.reconnects(&connack_resumed_with(one));
     assert_eq!(client.sends().len(), 1, "the other one waits");
-    client.waits(secs(30));
+    client.advance(secs(30));
     for id in ids {
         assert_eq!(client.outcome(id), timed_out(60));
     }
@@ -108,7 +108,7 @@ fn a_request_that_was_queued_again_unwritten_keeps_its_time() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
     let id = client.publishes("a", QoS::AtLeastOnce);
     for _ in 0..2 {
-        client.waits(secs(25));
+        client.advance(secs(25));
         client.engine.handle_unwritten(usize::MAX);
         client.loses_connection();
         client.opens();
@@ -116,7 +116,7 @@ fn a_request_that_was_queued_again_unwritten_keeps_its_time() {
         client.receives(&connack());
     }
     assert_eq!(client.outcome(id), None);
-    client.waits(secs(10));
+    client.advance(secs(10));
     assert_eq!(client.outcome(id), timed_out(60));
 }
 
@@ -124,9 +124,9 @@ fn a_request_that_was_queued_again_unwritten_keeps_its_time() {
 fn a_subscribe_that_is_sent_again_keeps_its_deadline() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
     let id = client.subscribes(&["a"]);
-    client.waits(secs(40));
+    client.advance(secs(40));
     client.reconnects(&connack());
-    client.waits(secs(20));
+    client.advance(secs(20));
     assert_eq!(client.outcome(id), timed_out(60));
 }
 
@@ -137,9 +137,9 @@ fn an_acknowledgement_in_time_ends_the_wait() {
         client.publishes("a", QoS::AtLeastOnce),
         client.publishes("b", QoS::ExactlyOnce),
     ];
-    client.waits(secs(59));
+    client.advance(secs(59));
     client.receives_all(&[puback(1), pubrec(2)]);
-    client.waits(secs(1));
+    client.advance(secs(1));
     assert!(matches!(client.outcome(ids[0]), Some(Ok(_))));
     assert_eq!(client.outcome(ids[1]), timed_out(60), "PUBCOMP didn't come");
 }
@@ -149,19 +149,19 @@ fn by_default_subscribes_end_in_a_minute_and_publishes_wait_for_a_connection() {
     let mut client = Client::new(options());
     let published = client.publishes("a", QoS::AtLeastOnce);
     let (subscribed, unsubscribed) = (client.subscribes(&["b"]), client.unsubscribes(&["c"]));
-    client.waits(secs(59));
+    client.advance(secs(59));
     assert_eq!(
         (client.outcome(subscribed), client.outcome(unsubscribed)),
         (None, None)
     );
-    client.waits(secs(1));
+    client.advance(secs(1));
     for id in [subscribed, unsubscribed] {
         assert_eq!(
             client.outcome(id),
             Some(Err(RequestError::RequestTimeout { after: secs(60) }))
         );
     }
-    client.waits(secs(7 * 24 * 3600));
+    client.advance(secs(7 * 24 * 3600));
     assert_eq!(
         client.outcome(published),
         None,
@@ -193,9 +193,9 @@ fn the_time_of_a_request_counts_outages() {
     ];
     let requests = [client.subscribes(&["c"]), client.unsubscribes(&["d"])];
     client.sends();
-    client.waits(secs(15));
+    client.advance(secs(15));
     client.loses_connection();
-    client.waits(secs(15));
+    client.advance(secs(15));
     for id in publishes {
         assert_eq!(
             client.outcome(id),
@@ -205,7 +205,7 @@ fn the_time_of_a_request_counts_outages() {
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
-    client.waits(secs(20));
+    client.advance(secs(20));
     for (id, after) in requests.into_iter().zip([40, 50]) {
         assert_eq!(
             client.outcome(id),
@@ -222,7 +222,7 @@ fn a_request_that_is_answered_in_time_has_one_outcome() {
         suback(1, &[ReasonCode::GrantedQoS1]),
         unsuback(2, &[ReasonCode::Success]),
     ]);
-    client.waits(secs(120));
+    client.advance(secs(120));
     assert!(matches!(client.outcome(first), Some(Ok(_))));
     assert!(matches!(client.outcome(second), Some(Ok(_))));
     assert_eq!(client.engine.statistics().timed_out, 0);
@@ -234,10 +234,10 @@ fn a_message_of_qos_0_that_waits_has_its_time_too() {
     options.request_timeout.publish = Some(secs(30));
     let mut client = Client::new(options);
     let message = Message::new("a", "on");
-    let Ok(Accepted::Pending(id)) = client.tries_to_publish(message) else {
+    let Ok(Accepted::Pending(id)) = client.try_publish(message) else {
         panic!()
     };
-    client.waits(secs(30));
+    client.advance(secs(30));
     assert_eq!(
         client.outcome(id),
         Some(Err(RequestError::RequestTimeout { after: secs(30) }))
@@ -273,17 +273,17 @@ fn a_publish_behind_a_window_that_never_opens_times_out() {
         client.publishes("b", QoS::AtLeastOnce),
         client.publishes("c", QoS::ExactlyOnce),
     ];
-    client.waits(secs(30));
+    client.advance(secs(30));
     let later = client.publishes("d", QoS::AtLeastOnce);
-    client.waits(Duration::from_millis(29_999));
+    client.advance(Duration::from_millis(29_999));
     assert!(waiting.iter().all(|id| client.outcome(*id).is_none()));
-    client.waits(Duration::from_millis(1));
+    client.advance(Duration::from_millis(1));
     assert_eq!(client.outcome(sent), timed_out(60));
     for id in waiting {
         assert_eq!(client.outcome(id), timed_out(60));
     }
     assert_eq!(client.outcome(later), None, "each has its own time");
-    client.waits(secs(30));
+    client.advance(secs(30));
     assert_eq!(client.outcome(later), timed_out(60));
     client.receives(&puback(1));
     assert!(
@@ -299,22 +299,22 @@ fn the_wait_for_the_window_adds_up_over_connections_and_stands_still_between_the
         client.publishes("a", QoS::AtLeastOnce),
         client.publishes("b", QoS::AtLeastOnce),
     ];
-    client.waits(secs(24 * 3600));
+    client.advance(secs(24 * 3600));
     client.opens();
     client.sends();
     client.receives(&connack_with(taking_one()));
-    client.waits(secs(40));
+    client.advance(secs(40));
     client.loses_connection();
-    client.waits(secs(24 * 3600));
+    client.advance(secs(24 * 3600));
     client.opens();
     client.sends();
     client.receives(&connack_resumed_with(taking_one()));
-    client.waits(Duration::from_millis(19_999));
+    client.advance(Duration::from_millis(19_999));
     assert!(
         ids.iter().all(|id| client.outcome(*id).is_none()),
         "being offline alone fails no publish"
     );
-    client.waits(Duration::from_millis(1));
+    client.advance(Duration::from_millis(1));
     for id in ids {
         assert_eq!(client.outcome(id), timed_out(60));
     }
@@ -328,7 +328,7 @@ fn a_long_queue_that_moves_fails_nothing() {
         .collect();
     for packet_id in 1..=20 {
         assert_eq!(client.sends().len(), 1);
-        client.waits(secs(59));
+        client.advance(secs(59));
         client.receives(&puback(packet_id));
     }
     for id in ids {
@@ -342,10 +342,11 @@ fn a_long_queue_that_moves_fails_nothing() {
 #[test]
 fn a_request_in_output_that_is_not_written_times_out() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
-    let mut accepted = || match client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce)) {
-        Ok(Accepted::Pending(id)) => id,
-        other => panic!("{other:?}"),
-    };
+    let mut accepted =
+        || match client.publishes_unwritten(Message::new("a", "on").qos(QoS::AtLeastOnce)) {
+            Ok(Accepted::Pending(id)) => id,
+            other => panic!("{other:?}"),
+        };
     let ids = [accepted(), accepted()];
     let begin = client.now();
     client.engine.limit_unsent(begin);
@@ -373,9 +374,9 @@ fn the_rate_limit_alone_fails_no_message() {
     };
     let mut client = Client::connected_as(options, &connack());
     let ids: Vec<_> = (0..20)
-        .map(|_| client.hands_over(Message::new("a", "on")))
+        .map(|_| client.publishes_unwritten(Message::new("a", "on")))
         .collect();
-    client.waits(secs(30));
+    client.advance(secs(30));
     for id in ids {
         if let Accepted::Pending(id) = id.unwrap() {
             assert!(matches!(

@@ -9,7 +9,7 @@ use dunlin_client::{CleanStart, ConnectOptions};
 
 use crate::harness::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, publish, pubrec,
+    ack, at_least_once, connack, connack_resumed, exactly_once, puback, publish, pubrec, with_dup,
 };
 
 fn resuming() -> ConnectOptions {
@@ -46,12 +46,12 @@ fn an_unmatched_message_stays_unacknowledged_until_a_stream_consumes_it() {
     let mut client = resumed();
     let id = receives(&mut client, 1);
     assert!(client.engine.keep_unmatched(id));
-    client.waits(Duration::from_secs(29));
+    client.advance(Duration::from_secs(29));
     assert_eq!(client.sends(), []);
     assert!(client.engine.match_unmatched(id));
-    client.waits(Duration::from_secs(3600));
+    client.advance(Duration::from_secs(3600));
     assert_eq!(client.sends(), []);
-    client.takes(id);
+    client.consumes(id);
     assert_eq!(client.sends(), [puback(1)]);
 }
 
@@ -60,14 +60,14 @@ fn an_unmatched_message_is_refused_after_its_wait() {
     let mut client = resumed();
     let (first, behind) = (receives(&mut client, 1), receives(&mut client, 2));
     assert!(client.engine.keep_unmatched(first));
-    client.waits(Duration::from_secs(10));
+    client.advance(Duration::from_secs(10));
     client.receives(&publish("a", exactly_once(3)));
     let last = client.messages().pop().unwrap().1.unwrap();
     assert!(client.engine.keep_unmatched(last));
-    client.takes(behind);
-    client.waits(Duration::from_secs(19));
+    client.consumes(behind);
+    client.advance(Duration::from_secs(19));
     assert_eq!(client.sends(), []);
-    client.waits(Duration::from_secs(1));
+    client.advance(Duration::from_secs(1));
     // All of them have waited since the session was resumed.
     assert_eq!(
         client.sends(),
@@ -93,11 +93,11 @@ fn forgotten_subscriptions_hold_up_other_streams_for_one_wait_in_all() {
             .collect();
         let live = receives(&mut client, 10);
         assert!(ids.iter().all(|id| client.engine.keep_unmatched(*id)));
-        client.takes(live);
+        client.consumes(live);
         if window == 0 {
-            client.waits(Duration::from_secs(29));
+            client.advance(Duration::from_secs(29));
             assert_eq!(client.sends(), []);
-            client.waits(Duration::from_secs(1));
+            client.advance(Duration::from_secs(1));
         }
         acknowledged.extend(client.sends());
         assert_eq!(refused(&mut client), ids);
@@ -117,10 +117,10 @@ fn a_message_that_waits_again_has_no_more_time() {
     let mut client = resumed();
     let (first, second) = (receives(&mut client, 1), receives(&mut client, 2));
     assert!(client.engine.keep_unmatched(first) && client.engine.keep_unmatched(second));
-    client.waits(Duration::from_secs(20));
+    client.advance(Duration::from_secs(20));
     assert!(client.engine.match_unmatched(first));
     assert!(client.engine.keep_unmatched(first));
-    client.waits(Duration::from_secs(10));
+    client.advance(Duration::from_secs(10));
     assert_eq!(refused(&mut client), [first, second]);
     assert_eq!(client.sends(), [refusal(1), refusal(2)]);
 }
@@ -132,12 +132,12 @@ fn an_unmatched_message_is_refused_when_half_of_the_receive_maximum_waits_behind
     assert!(client.engine.keep_unmatched(first));
     for packet_id in 2..=5 {
         let id = receives(&mut client, packet_id);
-        client.takes(id);
+        client.consumes(id);
     }
     assert_eq!(client.sends(), []);
     let fifth = receives(&mut client, 6);
     assert_eq!(client.sends(), [], "one that isn't taken holds nothing up");
-    client.takes(fifth);
+    client.consumes(fifth);
     assert_eq!(
         client.sends(),
         [
@@ -160,11 +160,11 @@ fn a_window_full_of_unmatched_messages_waits() {
         .map(|packet_id| receives(&mut client, packet_id))
         .collect();
     assert!(ids.iter().all(|id| client.engine.keep_unmatched(*id)));
-    client.waits(Duration::from_secs(29));
+    client.advance(Duration::from_secs(29));
     assert_eq!(client.sends(), []);
-    ids.iter().for_each(|id| client.takes(*id));
+    ids.iter().for_each(|id| client.consumes(*id));
     assert_eq!(client.sends(), (1..=10).map(puback).collect::<Vec<_>>());
-    client.waits(Duration::from_secs(60));
+    client.advance(Duration::from_secs(60));
     assert_eq!(refused(&mut client), []);
 }
 
@@ -173,13 +173,13 @@ fn an_unmatched_message_waits_through_an_outage_and_its_repetition_is_not_delive
     let mut client = resumed();
     let id = receives(&mut client, 1);
     assert!(client.engine.keep_unmatched(id));
-    client.waits(Duration::from_secs(10));
+    client.advance(Duration::from_secs(10));
     client.reconnects(&connack_resumed());
-    client.receives(&publish("a", again(at_least_once(1))));
+    client.receives(&publish("a", with_dup(at_least_once(1))));
     assert_eq!(client.messages().len(), 0);
-    client.waits(Duration::from_secs(19));
+    client.advance(Duration::from_secs(19));
     assert_eq!(client.sends(), []);
-    client.waits(Duration::from_secs(1));
+    client.advance(Duration::from_secs(1));
     assert_eq!(client.sends(), [refusal(1)]);
 }
 
@@ -189,11 +189,11 @@ fn a_message_that_is_refused_during_an_outage_is_refused_when_the_server_repeats
     let id = receives(&mut client, 1);
     assert!(client.engine.keep_unmatched(id));
     client.loses_connection();
-    client.waits(Duration::from_secs(31));
+    client.advance(Duration::from_secs(31));
     assert_eq!(refused(&mut client), [id]);
     client.opens();
     client.sends();
-    client.receives_all(&[connack_resumed(), publish("a", again(at_least_once(1)))]);
+    client.receives_all(&[connack_resumed(), publish("a", with_dup(at_least_once(1)))]);
     assert_eq!(client.sends(), [refusal(1)]);
 }
 
@@ -210,7 +210,7 @@ fn unmatched_messages_of_a_new_session_do_not_wait() {
         !client.engine.keep_unmatched(id),
         "all its subscriptions are this client's"
     );
-    client.takes(id);
+    client.consumes(id);
     assert_eq!(client.sends(), [pubrec(2)]);
 }
 

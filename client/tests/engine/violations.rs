@@ -13,7 +13,7 @@ fn breach(client: &mut Client, bytes: &[u8]) -> (ReasonCode, Violation) {
     client.sends();
     client.receives_bytes(bytes);
     let sent = client.sends();
-    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else {
+    let Ended::Connection(ConnectionError::Protocol(violation)) = client.closes() else {
         panic!()
     };
     assert_eq!(sent, [disconnect(violation.reason_code())], "{violation}");
@@ -113,7 +113,7 @@ fn packets_that_other_clients_tolerate_are_violations() {
     for bytes in connacks {
         let mut client = Client::connecting(options());
         client.receives_bytes(bytes);
-        let Ended::Attempt(ConnectError::Protocol(_)) = client.end() else {
+        let Ended::Attempt(ConnectError::Protocol(_)) = client.closes() else {
             panic!("{bytes:02x?}")
         };
     }
@@ -193,7 +193,7 @@ fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_complete() {
     let mut largest = vec![0x30, 18, 0x00, 0x01, 0x61, 0x00];
     largest.resize(20, b'x');
     client.receives_bytes(&largest);
-    assert_eq!(client.takes_all(), ["a"]);
+    assert_eq!(client.consumes_all(), ["a"]);
 
     let (code, violation) = breach(&mut client, &[0x30, 19]);
     assert_eq!(code, ReasonCode::PacketTooLarge);
@@ -261,7 +261,7 @@ fn packets_after_a_violation_are_ignored() {
     bytes.extend_from_slice(publish("after", at_least_once(2)).as_bytes());
     bytes.extend_from_slice(puback(1).as_bytes());
     breach(&mut client, &bytes);
-    assert_eq!(client.takes_all(), ["before"]);
+    assert_eq!(client.consumes_all(), ["before"]);
     assert!(client.sends().is_empty());
 }
 
@@ -275,6 +275,6 @@ fn a_client_recovers_from_a_server_that_broke_the_protocol() {
     client.receives(&connack_resumed());
     assert_eq!(
         client.sends(),
-        [publish("a", crate::packets::again(at_least_once(1)))]
+        [publish("a", crate::packets::with_dup(at_least_once(1)))]
     );
 }

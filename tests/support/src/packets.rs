@@ -67,7 +67,7 @@ pub fn exactly_once(packet_id: u16) -> Delivery {
 }
 
 /// The same delivery with DUP.
-pub fn again(delivery: Delivery) -> Delivery {
+pub fn with_dup(delivery: Delivery) -> Delivery {
     Delivery::new(delivery.qos(), delivery.packet_id().unwrap(), true)
 }
 
@@ -133,7 +133,7 @@ fn subscribe_with(packet_id: u16, filters: &[&str], retain_handling: RetainHandl
 }
 
 /// The same SUBSCRIBE with a Subscription Identifier.
-pub fn identified(subscribe: &PacketBuf, identifier: u32) -> PacketBuf {
+pub fn with_identifier(subscribe: &PacketBuf, identifier: u32) -> PacketBuf {
     let Packet::Subscribe(mut packet) = subscribe.packet() else {
         panic!("{subscribe:?}")
     };

@@ -38,13 +38,13 @@ impl TestServer {
         self.0.local_addr().unwrap()
     }
 
-    /// Accepts a connection on which nothing was sent yet.
+    /// Accepts a TCP connection within 20 s and reads nothing from it.
     pub async fn accepts(&self) -> Peer {
-        soon(self.accepts_whenever()).await
+        soon(self.accepts_without_timeout()).await
     }
 
-    /// Accepts a connection without a time limit.
-    pub async fn accepts_whenever(&self) -> Peer {
+    /// Accepts a TCP connection without a time limit.
+    pub async fn accepts_without_timeout(&self) -> Peer {
         let (stream, _) = self.0.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         Peer {
@@ -54,7 +54,7 @@ impl TestServer {
     }
 
     /// Accepts a connection, answers its CONNECT with `connack`, and returns both.
-    pub async fn meets(&self, connack: &PacketBuf) -> (Peer, PacketBuf) {
+    pub async fn accepts_connect(&self, connack: &PacketBuf) -> (Peer, PacketBuf) {
         let mut peer = self.accepts().await;
         let connect = peer.receives().await;
         peer.sends(connack).await;
@@ -62,12 +62,12 @@ impl TestServer {
     }
 
     /// Accepts a connection and answers its CONNECT with success and no session.
-    pub async fn welcomes(&self) -> Peer {
-        self.answers(&connack()).await
+    pub async fn accepts_client(&self) -> Peer {
+        self.accepts_client_with(&connack()).await
     }
 
     /// Accepts a connection and answers its CONNECT with `connack`.
-    pub async fn answers(&self, connack: &PacketBuf) -> Peer {
+    pub async fn accepts_client_with(&self, connack: &PacketBuf) -> Peer {
         let mut peer = self.accepts().await;
         assert_eq!(
             peer.receives().await.packet().packet_type(),
@@ -79,14 +79,14 @@ impl TestServer {
 }
 
 impl Peer {
-    /// Reads the next packet.
+    /// Reads the next packet, which has to come within 20 s.
     pub async fn receives(&mut self) -> PacketBuf {
-        soon(self.reads()).await.unwrap()
+        soon(self.next_packet()).await.unwrap()
     }
 
     /// Reads the next packet without a time limit; `None` at the end of the connection.
-    pub async fn reads_packet(&mut self) -> Option<PacketBuf> {
-        self.reads().await
+    pub async fn receives_or_end(&mut self) -> Option<PacketBuf> {
+        self.next_packet().await
     }
 
     /// Reads the next packet, which has to be this one.
@@ -100,8 +100,8 @@ impl Peer {
     }
 
     /// Waits for the end of the connection, without a packet before it.
-    pub async fn ends(&mut self) {
-        assert_eq!(soon(self.reads()).await, None);
+    pub async fn expects_end(&mut self) {
+        assert_eq!(soon(self.next_packet()).await, None);
     }
 
     /// Sends a packet.
@@ -141,9 +141,9 @@ impl Peer {
     }
 
     /// Reads every packet until the end, and acknowledges messages of QoS 1 as they arrive.
-    pub async fn acknowledges_until_the_end(mut self) -> Vec<PacketBuf> {
+    pub async fn acknowledges_until_end(mut self) -> Vec<PacketBuf> {
         let mut packets = Vec::new();
-        while let Some(packet) = soon(self.reads()).await {
+        while let Some(packet) = soon(self.next_packet()).await {
             if let Packet::Publish(publish) = packet.packet()
                 && let Some(id) = publish.delivery.packet_id()
             {
@@ -155,7 +155,7 @@ impl Peer {
     }
 
     /// Reads the next packet; `None` at the end of the connection, with or without an error.
-    async fn reads(&mut self) -> Option<PacketBuf> {
+    async fn next_packet(&mut self) -> Option<PacketBuf> {
         let options = DecodeOptions {
             sender: Sender::Client,
             ..DecodeOptions::default()
@@ -172,7 +172,7 @@ impl Peer {
     }
 }
 
-/// Fails a test whose connection stands still.
+/// Waits 20 s at most; the test fails after that.
 async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future)
         .await
