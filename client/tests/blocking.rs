@@ -28,7 +28,7 @@ use dunlin_test_support::server::{Peer, TestServer};
 
 const SOON: Duration = Duration::from_secs(5);
 
-/// The DISCONNECT of a client whose session nobody goes on with.
+/// DISCONNECT of a client that ends its session with the connection.
 fn disconnect_ending_session() -> PacketBuf {
     let properties = DisconnectProperties {
         session_expiry_interval: Some(0),
@@ -40,7 +40,7 @@ fn disconnect_ending_session() -> PacketBuf {
     }))
 }
 
-/// A server on a thread of its own that does what `script` says.
+/// Runs `script` with a server on a thread of its own.
 fn serve<F, T>(script: impl FnOnce(TestServer) -> F + Send + 'static) -> (SocketAddr, JoinHandle<T>)
 where
     F: Future<Output = T>,
@@ -70,7 +70,7 @@ fn options(address: SocketAddr) -> ClientOptions {
     ClientOptions::new(transport, ConnectOptions::new("lamp-7"))
 }
 
-async fn grants(peer: &mut Peer, packet_id: u16) {
+async fn grant_subscription(peer: &mut Peer, packet_id: u16) {
     let packet = peer.receives().await;
     assert!(
         matches!(packet.packet(), Packet::Subscribe(_)),
@@ -84,7 +84,7 @@ async fn grants(peer: &mut Peer, packet_id: u16) {
 fn a_conversation_goes_as_with_the_async_client() {
     let (address, serving) = serve(|server| async move {
         let mut peer = server.accepts_client().await;
-        grants(&mut peer, 1).await;
+        grant_subscription(&mut peer, 1).await;
         peer.sends(&publish("lamp/1", at_least_once(1))).await;
         peer.expects(puback(1)).await;
         peer.expects(publish("lamp/7", at_least_once(2))).await;
@@ -122,7 +122,7 @@ fn every_wait_has_its_bound_and_may_be_asked_for_again() {
     let (go_on, waits) = mpsc::channel::<()>();
     let (address, serving) = serve(|server| async move {
         let mut peer = server.accepts_client().await;
-        grants(&mut peer, 1).await;
+        grant_subscription(&mut peer, 1).await;
         peer.receives().await;
         tokio::task::spawn_blocking(move || waits.recv_timeout(SOON))
             .await

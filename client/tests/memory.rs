@@ -23,7 +23,7 @@ async fn soon<F: Future>(what: F) -> F::Output {
         .unwrap()
 }
 
-/// Lets everybody in, acknowledges everything, and answers SUBSCRIBE with a burst.
+/// Accepts each CONNECT, acknowledges everything, and answers SUBSCRIBE with a burst.
 async fn serve(mut peer: Peer) {
     while let Some(packet) = peer.receives_or_end().await {
         match packet.packet() {
@@ -37,15 +37,15 @@ async fn serve(mut peer: Peer) {
                 peer.sends(&suback(subscribe.packet_id.get(), &[ReasonCode::Success]))
                     .await;
                 let filter = subscribe.subscriptions.iter().next().unwrap().filter;
-                peer.sends_bytes(&burst(filter.as_str())).await;
+                peer.sends_bytes(&burst_of_messages(filter.as_str())).await;
             }
             _ => {}
         }
     }
 }
 
-/// For the stream of all lamps, or mostly for nobody.
-fn burst(filter: &str) -> Vec<u8> {
+/// Messages to `lamp/1` for the filter `lamp/+`; for others, ten of those among messages to `door/1`.
+fn burst_of_messages(filter: &str) -> Vec<u8> {
     match filter {
         "lamp/+" => publish("lamp/1", at_most_once()).as_bytes().repeat(BURST),
         _ => {
@@ -58,7 +58,7 @@ fn burst(filter: &str) -> Vec<u8> {
     }
 }
 
-fn server() -> SocketAddr {
+fn start_server() -> SocketAddr {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -80,7 +80,7 @@ fn server() -> SocketAddr {
     told.recv_timeout(Duration::from_secs(5)).unwrap()
 }
 
-async fn connect(address: SocketAddr) -> Client {
+async fn connected_client(address: SocketAddr) -> Client {
     let transport = TransportOptions {
         connect_to: Some(address),
         timeout: Duration::from_secs(5),
@@ -93,12 +93,12 @@ async fn connect(address: SocketAddr) -> Client {
         .unwrap()
 }
 
-/// Longer than buffers are kept for.
-async fn rest() {
+/// Waits for longer than buffers are kept.
+async fn wait_until_buffers_are_freed() {
     tokio::time::sleep(Duration::from_millis(1300)).await;
 }
 
-fn on_this_thread() -> tokio::runtime::Runtime {
+fn single_threaded_runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -108,14 +108,18 @@ fn on_this_thread() -> tokio::runtime::Runtime {
 #[test]
 fn an_idle_connection_holds_less_than_six_kibibytes() {
     const CLIENTS: usize = 20;
-    let (address, runtime, mut clients) = (server(), on_this_thread(), Vec::with_capacity(CLIENTS));
-    let first = runtime.block_on(connect(address));
+    let (address, runtime, mut clients) = (
+        start_server(),
+        single_threaded_runtime(),
+        Vec::with_capacity(CLIENTS),
+    );
+    let first = runtime.block_on(connected_client(address));
     let held = allocation_counter::measure(|| {
         runtime.block_on(async {
             for _ in 0..CLIENTS {
-                clients.push(connect(address).await);
+                clients.push(connected_client(address).await);
             }
-            rest().await;
+            wait_until_buffers_are_freed().await;
         });
     });
     let each = held.bytes_current / i64::try_from(CLIENTS).unwrap();
@@ -126,8 +130,8 @@ fn an_idle_connection_holds_less_than_six_kibibytes() {
 
 #[test]
 fn memory_of_a_burst_is_freed() {
-    let (address, runtime) = (server(), on_this_thread());
-    let client = runtime.block_on(connect(address));
+    let (address, runtime) = (start_server(), single_threaded_runtime());
+    let client = runtime.block_on(connected_client(address));
     let mut stream = None;
     let burst = allocation_counter::measure(|| {
         runtime.block_on(async {
@@ -143,7 +147,7 @@ fn memory_of_a_burst_is_freed() {
             for _ in 0..BURST {
                 soon(lamps.next()).await.unwrap();
             }
-            rest().await;
+            wait_until_buffers_are_freed().await;
         });
     });
     println!(
@@ -157,8 +161,8 @@ fn memory_of_a_burst_is_freed() {
 /// Each of them was read together with hundreds of others, which are gone.
 #[test]
 fn a_waiting_message_does_not_retain_its_read_buffer() {
-    let (address, runtime) = (server(), on_this_thread());
-    let client = runtime.block_on(connect(address));
+    let (address, runtime) = (start_server(), single_threaded_runtime());
+    let client = runtime.block_on(connected_client(address));
     let mut stream = None;
     let waiting = allocation_counter::measure(|| {
         runtime.block_on(async {
@@ -170,7 +174,7 @@ fn a_waiting_message_does_not_retain_its_read_buffer() {
                 }
             })
             .await;
-            rest().await;
+            wait_until_buffers_are_freed().await;
         });
     });
     println!(

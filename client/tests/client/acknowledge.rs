@@ -22,7 +22,7 @@ async fn subscribed(client: &Client, peer: &mut Peer) -> Subscription {
         .unwrap()
 }
 
-async fn takes(lamps: &mut Subscription, topic: &str) -> Acknowledgement {
+async fn receive_unacknowledged(lamps: &mut Subscription, topic: &str) -> Acknowledgement {
     let (message, acknowledgement) = soon(lamps.next_unacknowledged()).await.unwrap();
     assert_eq!(message.topic(), topic);
     acknowledgement
@@ -39,10 +39,10 @@ async fn answers_leave_in_the_order_of_arrival_whatever_the_order_of_the_calls()
     peer.sends(&publish("lamp/3", at_least_once(3))).await;
     peer.sends(&publish("lamp/4", at_most_once())).await;
     let [first, second, third, fourth] = [
-        takes(&mut lamps, "lamp/1").await,
-        takes(&mut lamps, "lamp/2").await,
-        takes(&mut lamps, "lamp/3").await,
-        takes(&mut lamps, "lamp/4").await,
+        receive_unacknowledged(&mut lamps, "lamp/1").await,
+        receive_unacknowledged(&mut lamps, "lamp/2").await,
+        receive_unacknowledged(&mut lamps, "lamp/3").await,
+        receive_unacknowledged(&mut lamps, "lamp/4").await,
     ];
     fourth.accept();
     third.accept();
@@ -63,8 +63,8 @@ async fn a_dropped_acknowledgement_that_is_held_brings_the_message_again() {
     let mut lamps = subscribed(&client, &mut peer).await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     peer.sends(&publish("lamp/2", exactly_once(2))).await;
-    drop(takes(&mut lamps, "lamp/1").await);
-    let kept = takes(&mut lamps, "lamp/2").await;
+    drop(receive_unacknowledged(&mut lamps, "lamp/1").await);
+    let kept = receive_unacknowledged(&mut lamps, "lamp/2").await;
     peer.resets();
     let mut peer = server.accepts_client_with(&connack_resumed()).await;
     until_connected(&mut events).await;
@@ -73,7 +73,7 @@ async fn a_dropped_acknowledgement_that_is_held_brings_the_message_again() {
     peer.sends(&publish("lamp/2", with_dup(exactly_once(2))))
         .await;
     kept.accept();
-    takes(&mut lamps, "lamp/1").await.accept();
+    receive_unacknowledged(&mut lamps, "lamp/1").await.accept();
     peer.expects(puback(1)).await;
     peer.expects(pubrec(2)).await;
 }
@@ -103,12 +103,12 @@ async fn a_reason_code_that_a_client_may_not_send_is_refused() {
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer).await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
-    let acknowledgement = takes(&mut lamps, "lamp/1").await;
+    let acknowledgement = receive_unacknowledged(&mut lamps, "lamp/1").await;
     assert!(acknowledgement.answer(ReasonCode::ServerBusy).is_err());
 }
 
 /// Waits for the next event about a dropped message; returns its topic and the cause.
-async fn dropped(events: &mut dunlin_client::Events) -> (String, DropCause) {
+async fn next_drop(events: &mut dunlin_client::Events) -> (String, DropCause) {
     loop {
         if let Event::MessageDropped { topic, cause, .. } =
             tokio::time::timeout(std::time::Duration::from_secs(20), events.next())
@@ -130,12 +130,12 @@ async fn a_dropped_acknowledgement_refuses_the_message_after_five_seconds() {
     let mut lamps = subscribed(&client, &mut peer).await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     peer.sends(&publish("lamp/2", exactly_once(2))).await;
-    let first = takes(&mut lamps, "lamp/1").await;
-    takes(&mut lamps, "lamp/2").await.accept();
+    let first = receive_unacknowledged(&mut lamps, "lamp/1").await;
+    receive_unacknowledged(&mut lamps, "lamp/2").await.accept();
     let began = tokio::time::Instant::now();
     drop(first);
     assert_eq!(
-        dropped(&mut events).await,
+        next_drop(&mut events).await,
         ("lamp/1".into(), DropCause::Unanswered)
     );
     assert!(began.elapsed() >= std::time::Duration::from_secs(5));
@@ -145,16 +145,17 @@ async fn a_dropped_acknowledgement_refuses_the_message_after_five_seconds() {
     assert_eq!(client.statistics().dropped_messages.unanswered.count, 1);
 }
 
-/// Connected, with one message in the application's hands; then the connection is cut, and there is
-/// no other for a while.
-async fn taken_and_cut(server: &TestServer) -> (Client, dunlin_client::Events, Acknowledgement) {
+/// Receives one message, resets its connection, and accepts no other for a while.
+async fn received_before_connection_loss(
+    server: &TestServer,
+) -> (Client, dunlin_client::Events, Acknowledgement) {
     let mut options = options(server);
     options.reconnect.min_delay = std::time::Duration::from_secs(600);
     options.reconnect.max_delay = std::time::Duration::from_secs(600);
     let (client, mut events, mut peer) = connected_as(server, options).await;
     let mut lamps = subscribed(&client, &mut peer).await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
-    let first = takes(&mut lamps, "lamp/1").await;
+    let first = receive_unacknowledged(&mut lamps, "lamp/1").await;
     peer.resets();
     assert!(matches!(
         soon(events.next()).await,
@@ -167,10 +168,10 @@ async fn taken_and_cut(server: &TestServer) -> (Client, dunlin_client::Events, A
 #[tokio::test]
 async fn a_dropped_acknowledgement_is_reported_without_a_connection() {
     let server = TestServer::start().await;
-    let (client, mut events, first) = taken_and_cut(&server).await;
+    let (client, mut events, first) = received_before_connection_loss(&server).await;
     drop(first);
     assert_eq!(
-        dropped(&mut events).await,
+        next_drop(&mut events).await,
         ("lamp/1".into(), DropCause::Unanswered)
     );
     assert_eq!(client.statistics().dropped_messages.unanswered.count, 1);
@@ -182,7 +183,7 @@ async fn a_handler_that_panics_refuses_its_message_at_once() {
     let (client, mut events, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer).await;
     peer.sends(&publish("lamp/1", exactly_once(1))).await;
-    let first = takes(&mut lamps, "lamp/1").await;
+    let first = receive_unacknowledged(&mut lamps, "lamp/1").await;
     let handler = tokio::spawn(async move {
         let _first = first;
         panic!("on purpose");
@@ -191,7 +192,7 @@ async fn a_handler_that_panics_refuses_its_message_at_once() {
     peer.expects(ack(AckType::PubRec, 1, ReasonCode::UnspecifiedError))
         .await;
     assert_eq!(
-        dropped(&mut events).await,
+        next_drop(&mut events).await,
         ("lamp/1".into(), DropCause::Panicked)
     );
 }
@@ -202,7 +203,7 @@ async fn a_message_of_a_lost_session_is_not_refused() {
     let (client, mut events, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer).await;
     peer.sends(&publish("lamp/1", exactly_once(1))).await;
-    let first = takes(&mut lamps, "lamp/1").await;
+    let first = receive_unacknowledged(&mut lamps, "lamp/1").await;
     peer.resets();
     let _peer = server.accepts_client().await;
     until_connected(&mut events).await;
@@ -221,7 +222,7 @@ async fn a_client_that_stops_refuses_nothing() {
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer).await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
-    let first = takes(&mut lamps, "lamp/1").await;
+    let first = receive_unacknowledged(&mut lamps, "lamp/1").await;
     let stopping = tokio::spawn(async move {
         client.disconnect_within(std::time::Duration::ZERO).await;
         drop(first);
@@ -253,7 +254,7 @@ async fn messages_in_a_dropped_stream_are_acknowledged_and_counted() {
     assert_eq!((unconsumed.count, unconsumed.bytes), (2, bytes as u64));
 }
 
-async fn window_closed(events: &mut dunlin_client::Events) -> (Option<String>, bool) {
+async fn next_window_closed(events: &mut dunlin_client::Events) -> (Option<String>, bool) {
     loop {
         if let Event::WindowClosed { filter, is_taken } = soon(events.next()).await.unwrap() {
             return (filter, is_taken);
@@ -271,16 +272,16 @@ async fn a_message_that_blocks_all_others_is_reported_with_its_filter() {
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     peer.sends(&publish("lamp/2", at_least_once(2))).await;
     assert_eq!(
-        window_closed(&mut events).await,
+        next_window_closed(&mut events).await,
         (Some("lamp/+".into()), false)
     );
-    let first = takes(&mut lamps, "lamp/1").await;
+    let first = receive_unacknowledged(&mut lamps, "lamp/1").await;
     first.accept();
     peer.expects(puback(1)).await;
-    let second = takes(&mut lamps, "lamp/2").await;
+    let second = receive_unacknowledged(&mut lamps, "lamp/2").await;
     peer.sends(&publish("lamp/3", at_least_once(3))).await;
     assert_eq!(
-        window_closed(&mut events).await,
+        next_window_closed(&mut events).await,
         (Some("lamp/+".into()), true)
     );
     second.accept();
@@ -303,10 +304,10 @@ async fn a_message_that_one_of_two_streams_answered_is_reported_with_the_filter_
         .0
         .unwrap();
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
-    let _first = takes(&mut lamps, "lamp/1").await;
-    takes(&mut all, "lamp/1").await.accept();
+    let _first = receive_unacknowledged(&mut lamps, "lamp/1").await;
+    receive_unacknowledged(&mut all, "lamp/1").await.accept();
     assert_eq!(
-        window_closed(&mut events).await,
+        next_window_closed(&mut events).await,
         (Some("lamp/+".into()), true)
     );
 }

@@ -12,7 +12,7 @@ use crate::server::TestServer;
 use crate::{millis, options, soon};
 
 /// Returns the delay that the client announces before its next attempt, and lets it attempt.
-async fn wait(events: &mut Events) -> Duration {
+async fn announced_delay(events: &mut Events) -> Duration {
     let told = loop {
         match soon(events.next()).await.unwrap() {
             Event::Failed { retry_in, .. } | Event::Disconnected { retry_in, .. } => {
@@ -42,7 +42,7 @@ async fn delays_double_up_to_the_maximum_and_stay_there() {
         server
             .accepts_client_with(&refusal(ReasonCode::ServerBusy))
             .await;
-        let told = wait(&mut events).await;
+        let told = announced_delay(&mut events).await;
         assert!((millis(20)..=millis(longest)).contains(&told), "{told:?}");
         total += told;
     }
@@ -62,7 +62,7 @@ async fn a_connection_that_lasted_resets_the_delay() {
     let mut events = client.events();
     for _ in 0..12 {
         drop(server.accepts_client().await);
-        assert!(wait(&mut events).await <= millis(2));
+        assert!(announced_delay(&mut events).await <= millis(2));
     }
 }
 
@@ -78,7 +78,7 @@ async fn a_connection_that_did_not_last_does_not_reset_the_delay() {
     let mut events = client.events();
     for _ in 0..3 {
         drop(server.accepts_client().await);
-        wait(&mut events).await;
+        announced_delay(&mut events).await;
     }
     drop(server.accepts_client().await);
     let last = loop {

@@ -9,7 +9,7 @@ use dunlin_client::{Client, ConnectError, Event, Reconnect, StopCause};
 
 use crate::packets::{connack, disconnect, pingresp, refusal};
 use crate::server::TestServer;
-use crate::{disconnect_ending_session, millis, options, soon, story, until_connected};
+use crate::{disconnect_ending_session, event_names, millis, options, soon, until_connected};
 
 async fn refused(client: impl Future<Output = Result<Client, StopCause>>) -> ConnectError {
     match soon(client).await.unwrap_err() {
@@ -42,7 +42,7 @@ async fn a_fatal_refusal_is_reported_and_not_retried() {
         let mut peer = server.accepts_client_with(&refusal(code)).await;
         peer.expects_end().await;
         assert_eq!(
-            story(&mut events).await,
+            event_names(&mut events).await,
             "attempt opened failed stopped",
             "{code}"
         );
@@ -80,7 +80,11 @@ async fn a_temporary_refusal_is_retried() {
         server.accepts_client().await;
         until_connected(&mut events).await;
         soon(client.disconnect()).await;
-        assert_eq!(story(&mut events).await, "disconnected stopped", "{code}");
+        assert_eq!(
+            event_names(&mut events).await,
+            "disconnected stopped",
+            "{code}"
+        );
     }
 }
 
@@ -114,7 +118,7 @@ async fn a_single_attempt_is_not_retried() {
     assert!(matches!(error, ConnectError::Refused(_)));
 }
 
-/// The cause of the last attempt, for which no success came within `connect_within`.
+/// Error of the last attempt of a client that reached `connect_within`.
 async fn timed_out(client: impl Future<Output = Result<Client, StopCause>>) -> ConnectError {
     match soon(client).await.unwrap_err() {
         StopCause::TimedOut {

@@ -9,10 +9,10 @@ use dunlin_client::{
 
 use crate::packets::{at_least_once, at_most_once, pingreq, pingresp, puback, publish, suback};
 use crate::server::{Peer, TestServer};
-use crate::streams::arrives;
+use crate::streams::wait_until_routed;
 use crate::{connected, connected_as, options, soon};
 
-async fn limited(
+async fn subscribed_with_limits(
     client: &Client,
     peer: &mut Peer,
     packet_id: u16,
@@ -37,7 +37,7 @@ async fn limited(
         .unwrap()
 }
 
-fn holding(count: usize, when_full: WhenFull) -> StreamLimits {
+fn limits_of(count: usize, when_full: WhenFull) -> StreamLimits {
     StreamLimits {
         count,
         when_full,
@@ -45,8 +45,8 @@ fn holding(count: usize, when_full: WhenFull) -> StreamLimits {
     }
 }
 
-/// The topics of everything that waits.
-async fn drained(stream: &mut Subscription) -> Vec<String> {
+/// Topics of all messages in the stream.
+async fn drain_topics(stream: &mut Subscription) -> Vec<String> {
     let mut topics = Vec::new();
     while let std::task::Poll::Ready(Some(message)) =
         std::future::poll_fn(|cx| std::task::Poll::Ready(stream.poll_next(cx))).await
@@ -56,7 +56,7 @@ async fn drained(stream: &mut Subscription) -> Vec<String> {
     topics
 }
 
-async fn sends_lamps(peer: &mut Peer, numbers: std::ops::Range<u32>) {
+async fn send_numbered_messages(peer: &mut Peer, numbers: std::ops::Range<u32>) {
     for number in numbers {
         peer.sends(&publish(&format!("lamp/{number}"), at_most_once()))
             .await;
@@ -70,12 +70,12 @@ async fn a_burst_loses_nothing_while_the_stream_is_read() {
     const LIMIT: usize = 6_500;
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let mut lamps = limited(
+    let mut lamps = subscribed_with_limits(
         &client,
         &mut peer,
         1,
         "lamp/+",
-        holding(LIMIT, WhenFull::DropNewest),
+        limits_of(LIMIT, WhenFull::DropNewest),
     )
     .await;
     let burst = publish("lamp/1", at_most_once()).as_bytes().repeat(BURST);
@@ -92,22 +92,22 @@ async fn a_burst_loses_nothing_while_the_stream_is_read() {
 async fn the_newest_are_dropped_and_counted() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
-    let mut lamps = limited(
+    let mut lamps = subscribed_with_limits(
         &client,
         &mut peer,
         1,
         "lamp/+",
-        holding(2, WhenFull::DropNewest),
+        limits_of(2, WhenFull::DropNewest),
     )
     .await;
-    sends_lamps(&mut peer, 0..5).await;
-    arrives(&client, &mut peer).await;
+    send_numbered_messages(&mut peer, 0..5).await;
+    wait_until_routed(&client, &mut peer).await;
     assert_eq!(
         (lamps.dropped(), client.unrouted()),
         (3, 1),
         "what was dropped had a stream"
     );
-    assert_eq!(drained(&mut lamps).await, ["lamp/0", "lamp/1"]);
+    assert_eq!(drain_topics(&mut lamps).await, ["lamp/0", "lamp/1"]);
 
     let size = publish("lamp/0", at_most_once()).as_bytes().len() as u64;
     let (mut reported, mut first_topic) = ((0, 0), None);
@@ -135,22 +135,22 @@ async fn the_newest_are_dropped_and_counted() {
 async fn the_oldest_are_dropped_and_counted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let mut lamps = limited(
+    let mut lamps = subscribed_with_limits(
         &client,
         &mut peer,
         1,
         "lamp/+",
-        holding(2, WhenFull::DropOldest),
+        limits_of(2, WhenFull::DropOldest),
     )
     .await;
     peer.sends(&publish("lamp/first", at_least_once(1))).await;
-    sends_lamps(&mut peer, 0..3).await;
+    send_numbered_messages(&mut peer, 0..3).await;
     peer.sends(&publish("lamp/last", at_least_once(2))).await;
-    sends_lamps(&mut peer, 3..5).await;
-    arrives(&client, &mut peer).await;
+    send_numbered_messages(&mut peer, 3..5).await;
+    wait_until_routed(&client, &mut peer).await;
     assert_eq!(lamps.dropped(), 3);
     assert_eq!(
-        drained(&mut lamps).await,
+        drain_topics(&mut lamps).await,
         ["lamp/first", "lamp/last", "lamp/3", "lamp/4"]
     );
 }
@@ -169,18 +169,18 @@ async fn the_limit_in_bytes_holds_and_one_message_always_fits() {
             when_full,
             ..StreamLimits::default()
         };
-        let mut lamps = limited(&client, &mut peer, 1, "lamp/+", limits).await;
+        let mut lamps = subscribed_with_limits(&client, &mut peer, 1, "lamp/+", limits).await;
         let one = StreamLimits {
             bytes: 1,
             when_full,
             ..StreamLimits::default()
         };
-        let mut one = limited(&client, &mut peer, 2, "lamp/0", one).await;
-        sends_lamps(&mut peer, 0..10).await;
-        arrives(&client, &mut peer).await;
+        let mut one = subscribed_with_limits(&client, &mut peer, 2, "lamp/0", one).await;
+        send_numbered_messages(&mut peer, 0..10).await;
+        wait_until_routed(&client, &mut peer).await;
         assert_eq!((lamps.dropped(), one.dropped()), (8, 0));
-        assert_eq!(drained(&mut lamps).await, kept);
-        assert_eq!(drained(&mut one).await, ["lamp/0"]);
+        assert_eq!(drain_topics(&mut lamps).await, kept);
+        assert_eq!(drain_topics(&mut one).await, ["lamp/0"]);
     }
 }
 
@@ -191,12 +191,12 @@ async fn a_stream_that_pauses_reading_loses_nothing_and_holds_little() {
     const MESSAGES: usize = 40_000;
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let mut lamps = limited(
+    let mut lamps = subscribed_with_limits(
         &client,
         &mut peer,
         1,
         "lamp/+",
-        holding(10, WhenFull::PauseReading),
+        limits_of(10, WhenFull::PauseReading),
     )
     .await;
     let payload = vec![b'x'; 1000];
@@ -228,12 +228,12 @@ async fn the_ping_timeout_is_suspended_while_reading_is_paused() {
     options.connect.keep_alive = Duration::from_secs(40);
     options.connect.ping_timeout = Duration::from_secs(2);
     let (client, mut events, mut peer) = connected_as(&server, options).await;
-    let mut lamps = limited(
+    let mut lamps = subscribed_with_limits(
         &client,
         &mut peer,
         1,
         "lamp/+",
-        holding(1, WhenFull::PauseReading),
+        limits_of(1, WhenFull::PauseReading),
     )
     .await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
@@ -268,12 +268,12 @@ async fn after_a_pause_the_ping_timeout_continues() {
     options.connect.keep_alive = Duration::from_secs(40);
     options.connect.ping_timeout = Duration::from_secs(2);
     let (client, mut events, mut peer) = connected_as(&server, options).await;
-    let mut lamps = limited(
+    let mut lamps = subscribed_with_limits(
         &client,
         &mut peer,
         1,
         "lamp/+",
-        holding(1, WhenFull::PauseReading),
+        limits_of(1, WhenFull::PauseReading),
     )
     .await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
@@ -299,15 +299,15 @@ async fn after_a_pause_the_ping_timeout_continues() {
 async fn unsubscribing_from_a_full_stream_ends_the_pause() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let mut lamps = limited(
+    let mut lamps = subscribed_with_limits(
         &client,
         &mut peer,
         1,
         "lamp/+",
-        holding(1, WhenFull::PauseReading),
+        limits_of(1, WhenFull::PauseReading),
     )
     .await;
-    sends_lamps(&mut peer, 0..2).await;
+    send_numbered_messages(&mut peer, 0..2).await;
     // The clock moves when nobody has anything else to do: the stream is full by then.
     tokio::time::sleep(Duration::from_secs(1)).await;
     peer.sends(&publish("nobody/wants/this", at_least_once(1)))
@@ -340,12 +340,13 @@ async fn a_loop_over_a_full_stream_that_awaits_receipts_completes() {
         let mut options = options(&server);
         options.connect.receive_maximum = Some(ROUNDS);
         let (client, _, mut peer) = connected_as(&server, options).await;
-        let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, when_full)).await;
+        let mut lamps =
+            subscribed_with_limits(&client, &mut peer, 1, "lamp/+", limits_of(1, when_full)).await;
         for number in 1..=ROUNDS {
             peer.sends(&publish("lamp/1", at_least_once(number))).await;
             peer.sends(&publish("lamp/0", at_most_once())).await;
         }
-        arrives(&client, &mut peer).await;
+        wait_until_routed(&client, &mut peer).await;
         assert_eq!(lamps.dropped(), u64::from(ROUNDS) - 1, "it is full");
         let serving = tokio::spawn(async move {
             let (mut acknowledged, mut answered) = (0, 0);
@@ -384,8 +385,8 @@ async fn a_pause_for_lack_of_memory_lasts_until_half_of_the_budget_is_free() {
     let mut options = options(&server);
     options.connect.memory_budget = BUDGET;
     let (client, _, mut peer) = connected_as(&server, options).await;
-    let limits = holding(1_000_000, WhenFull::PauseReading);
-    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", limits).await;
+    let limits = limits_of(1_000_000, WhenFull::PauseReading);
+    let mut lamps = subscribed_with_limits(&client, &mut peer, 1, "lamp/+", limits).await;
     let payload = vec![b'x'; 1000];
     let topic = dunlin_client::codec::TopicName::new("lamp/1").unwrap();
     let publish = dunlin_client::codec::Publish::new(topic, &payload);

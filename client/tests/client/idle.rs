@@ -9,8 +9,8 @@ use crate::packets::{at_least_once, puback, publish, refusal};
 use crate::server::TestServer;
 use crate::{connected, connected_as, millis, options, soon};
 
-/// Number of times that this test's runtime went to sleep during `duration`, one per wake-up.
-async fn naps(duration: Duration) -> u64 {
+/// Number of wake-ups of this test's runtime during `duration`.
+async fn wake_ups(duration: Duration) -> u64 {
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.worker_park_count(0);
     tokio::time::sleep(duration).await;
@@ -18,7 +18,7 @@ async fn naps(duration: Duration) -> u64 {
 }
 
 /// Time that this test's runtime was awake during `duration`.
-async fn busy(duration: Duration) -> Duration {
+async fn time_awake(duration: Duration) -> Duration {
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.worker_total_busy_duration(0);
     tokio::time::sleep(duration).await;
@@ -36,7 +36,7 @@ async fn an_idle_connection_sleeps() {
     peer.receives().await;
     peer.sends(&puback(1)).await;
     receipt.await.unwrap();
-    let naps = naps(millis(200)).await;
+    let naps = wake_ups(millis(200)).await;
     assert!(naps < 10, "{naps}");
 }
 
@@ -53,7 +53,7 @@ async fn a_client_between_two_attempts_sleeps() {
             .await,
     );
     tokio::time::sleep(millis(20)).await;
-    let naps = naps(millis(200)).await;
+    let naps = wake_ups(millis(200)).await;
     assert!(naps < 10, "{naps}");
 }
 
@@ -80,7 +80,7 @@ async fn a_client_whose_window_was_closed_when_the_connection_ended_sleeps() {
     tokio::time::advance(Duration::from_secs(2)).await;
     tokio::time::resume();
     // A task that is always ready lets the runtime never sleep.
-    let busy = busy(millis(400)).await;
+    let busy = time_awake(millis(400)).await;
     assert!(busy < millis(200), "{busy:?}");
 }
 
@@ -90,7 +90,7 @@ async fn a_client_that_waits_for_connack_sleeps() {
     let _client = Client::start(options(&server));
     let mut peer = server.accepts().await;
     peer.receives().await;
-    let naps = naps(millis(200)).await;
+    let naps = wake_ups(millis(200)).await;
     assert!(naps < 10, "{naps}");
 }
 
@@ -106,6 +106,6 @@ async fn a_client_that_is_about_to_end_sleeps() {
             .unwrap(),
     );
     peer.receives().await;
-    let (naps, ()) = tokio::join!(naps(millis(200)), client.disconnect_within(millis(250)));
+    let (naps, ()) = tokio::join!(wake_ups(millis(200)), client.disconnect_within(millis(250)));
     assert!(naps < 20, "{naps}");
 }

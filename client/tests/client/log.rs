@@ -15,7 +15,7 @@ use tracing::{Level, Metadata, Subscriber, span};
 
 use crate::packets::{buf, refusal};
 use crate::server::TestServer;
-use crate::{connected_as, millis, options, soon, story};
+use crate::{connected_as, event_names, millis, options, soon};
 
 /// One entry of the log.
 #[derive(Debug, Clone)]
@@ -213,7 +213,7 @@ async fn a_client_that_stops_for_good_is_an_error() {
         .expects_end()
         .await;
     assert_eq!(
-        story(&mut client.events()).await,
+        event_names(&mut client.events()).await,
         "attempt opened failed stopped"
     );
     let stopped = log.with("stopped for good");

@@ -29,8 +29,8 @@ async fn subscribes(
     tokio::join!(client.subscribe(FILTER, QoS::AtLeastOnce), answer).0
 }
 
-/// A subscription whose renewal is on the wire of a new connection, and isn't answered.
-async fn unrenewed(server: &TestServer) -> (Client, Events, Peer, Subscription) {
+/// Reconnected client whose renewed SUBSCRIBE the server has read and not answered.
+async fn connected_before_renewal(server: &TestServer) -> (Client, Events, Peer, Subscription) {
     let mut options = options(server);
     options.connect.ack_timeout = millis(300);
     let (client, events, mut peer) = connected_as(server, options).await;
@@ -43,7 +43,7 @@ async fn unrenewed(server: &TestServer) -> (Client, Events, Peer, Subscription) 
     (client, events, peer, lamps)
 }
 
-async fn loss(events: &mut Events) -> RequestError {
+async fn next_loss(events: &mut Events) -> RequestError {
     loop {
         if let Event::SubscriptionLost { cause, .. } = soon(events.next()).await.unwrap() {
             return *cause;
@@ -54,9 +54,9 @@ async fn loss(events: &mut Events) -> RequestError {
 #[tokio::test]
 async fn a_lost_subscription_is_reported_although_the_server_does_not_answer() {
     let server = TestServer::start().await;
-    let (_client, mut events, _peer, mut lamps) = unrenewed(&server).await;
+    let (_client, mut events, _peer, mut lamps) = connected_before_renewal(&server).await;
     assert_eq!(
-        loss(&mut events).await,
+        next_loss(&mut events).await,
         RequestError::Timeout { after: millis(300) }
     );
     assert!(soon(lamps.next()).await.is_none());
@@ -65,7 +65,7 @@ async fn a_lost_subscription_is_reported_although_the_server_does_not_answer() {
 #[tokio::test]
 async fn a_subscription_after_a_loss_is_a_new_one() {
     let server = TestServer::start().await;
-    let (client, _events, mut peer, _lamps) = unrenewed(&server).await;
+    let (client, _events, mut peer, _lamps) = connected_before_renewal(&server).await;
     let ended = peer.receives().await;
     assert!(
         matches!(ended.packet(), Packet::Unsubscribe(_)),
@@ -84,7 +84,7 @@ async fn a_subscription_after_a_loss_is_a_new_one() {
 async fn a_newer_request_that_fails_ends_the_unrenewed_subscription() {
     for late in [false, true] {
         let server = TestServer::start().await;
-        let (client, mut events, mut peer, mut lamps) = unrenewed(&server).await;
+        let (client, mut events, mut peer, mut lamps) = connected_before_renewal(&server).await;
         tokio::time::sleep(millis(100)).await;
         let refuse = async {
             let id = subscribe_id(&peer.receives().await);
@@ -93,7 +93,7 @@ async fn a_newer_request_that_fails_ends_the_unrenewed_subscription() {
         };
         let (again, ()) = tokio::join!(client.subscribe(FILTER, QoS::AtLeastOnce), refuse);
         assert!(matches!(again, Err(RequestError::Refused(_))), "{again:?}");
-        loss(&mut events).await;
+        next_loss(&mut events).await;
         assert!(soon(lamps.next()).await.is_none());
     }
 }
@@ -101,12 +101,12 @@ async fn a_newer_request_that_fails_ends_the_unrenewed_subscription() {
 #[tokio::test]
 async fn a_newer_request_without_an_answer_ends_the_unrenewed_subscription() {
     let server = TestServer::start().await;
-    let (client, mut events, _peer, mut lamps) = unrenewed(&server).await;
+    let (client, mut events, _peer, mut lamps) = connected_before_renewal(&server).await;
     let again = soon(client.subscribe(FILTER, QoS::AtLeastOnce)).await;
     assert!(
         matches!(again, Err(RequestError::Timeout { .. })),
         "{again:?}"
     );
-    loss(&mut events).await;
+    next_loss(&mut events).await;
     assert!(soon(lamps.next()).await.is_none());
 }

@@ -108,7 +108,7 @@ fn disconnect_ending_session() -> PacketBuf {
 }
 
 /// Names of all events until the client has stopped, separated by spaces.
-async fn story(events: &mut Events) -> String {
+async fn event_names(events: &mut Events) -> String {
     let mut words = Vec::new();
     while let Some(event) = soon(events.next()).await {
         words.push(match event {

@@ -14,7 +14,7 @@ use crate::{connected, soon};
 
 const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
 
-/// A message of QoS 0 that was sent for the subscription of this identifier.
+/// PUBLISH at QoS 0 with this Subscription Identifier.
 fn publish_for(identifier: u32, topic: &str) -> PacketBuf {
     let identifiers = [SubscriptionIdentifier::new(identifier).unwrap()];
     let properties = PublishProperties {
@@ -29,7 +29,7 @@ fn publish_for(identifier: u32, topic: &str) -> PacketBuf {
     buf(Packet::Publish(publish))
 }
 
-/// The next packet: a SUBSCRIBE; its packet identifier, subscription identifier and filters.
+/// Receives a SUBSCRIBE: its Packet Identifier, Subscription Identifier and filters.
 async fn receives_subscribe(peer: &mut Peer) -> (u16, u32, Vec<String>) {
     let received = peer.receives().await;
     let Packet::Subscribe(subscribe) = received.packet() else {
@@ -47,11 +47,11 @@ async fn receives_subscribe(peer: &mut Peer) -> (u16, u32, Vec<String>) {
     (subscribe.packet_id.get(), identifier, filters)
 }
 
-async fn comes(stream: &mut Subscription, topic: &str) {
+async fn expect_message(stream: &mut Subscription, topic: &str) {
     assert_eq!(soon(stream.next()).await.unwrap().topic(), topic);
 }
 
-async fn is_empty(stream: &mut Subscription) {
+async fn expect_no_message(stream: &mut Subscription) {
     let next = std::future::poll_fn(|cx| std::task::Poll::Ready(stream.poll_next(cx))).await;
     assert!(next.is_pending(), "{next:?}");
 }
@@ -104,10 +104,10 @@ async fn several_filters_are_asked_for_in_one_packet_and_each_has_its_stream() {
     // The topic tells which of them a message is for; other subscriptions don't get it.
     peer.sends(&publish_for(identifier, "door/1")).await;
     peer.sends(&publish_for(identifier, "lamp/1")).await;
-    comes(&mut door, "door/1").await;
-    comes(&mut lamps, "lamp/1").await;
-    is_empty(&mut before).await;
-    is_empty(&mut door).await;
+    expect_message(&mut door, "door/1").await;
+    expect_message(&mut lamps, "lamp/1").await;
+    expect_no_message(&mut before).await;
+    expect_no_message(&mut door).await;
 
     let ends = client.unsubscribe_many(&["lamp/#", "door/+"], &[("origin", "kitchen")]);
     let answers = async {
@@ -217,10 +217,10 @@ async fn renewals_share_a_packet_and_messages_still_find_their_streams() {
             (one, "window", 3),
         ] {
             peer.sends(&publish_for(identifier, topic)).await;
-            comes(&mut streams[index], topic).await;
+            expect_message(&mut streams[index], topic).await;
         }
         for stream in &mut streams {
-            is_empty(stream).await;
+            expect_no_message(stream).await;
         }
     }
 
@@ -230,8 +230,8 @@ async fn renewals_share_a_packet_and_messages_still_find_their_streams() {
     assert_eq!(ended.packet().packet_type(), PacketType::Unsubscribe);
     peer.sends(&publish_for(shared, "door/late")).await;
     peer.sends(&publish_for(shared, "window")).await;
-    comes(&mut streams[2], "window").await;
-    is_empty(&mut streams[0]).await;
+    expect_message(&mut streams[2], "window").await;
+    expect_no_message(&mut streams[0]).await;
 }
 
 #[tokio::test]
@@ -264,6 +264,6 @@ async fn two_thousand_subscriptions_are_renewed_in_one_packet() {
         .await;
     peer.sends(&publish_for(identifier, "device/1234/command"))
         .await;
-    comes(&mut streams[1_234], "device/1234/command").await;
+    expect_message(&mut streams[1_234], "device/1234/command").await;
     soon(client.disconnect()).await;
 }

@@ -11,8 +11,8 @@ use crate::{connected_as, disconnect_ending_session, millis, options, soon};
 
 type Seen = Arc<Mutex<Vec<(Direction, PacketBuf)>>>;
 
-/// Keeps what it sees.
-fn witness() -> (Observer, Seen) {
+/// Observer that records each packet.
+fn recording_observer() -> (Observer, Seen) {
     let seen = Seen::default();
     let notes = Arc::clone(&seen);
     let observer = Observer::new(move |packet| {
@@ -30,7 +30,7 @@ fn witness() -> (Observer, Seen) {
 async fn every_packet_is_observed_once_complete_and_in_order() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    let (observer, seen) = witness();
+    let (observer, seen) = recording_observer();
     options.observer = Some(observer);
     let (client, _, mut peer) = connected_as(&server, options).await;
 
@@ -85,7 +85,7 @@ async fn a_packet_that_is_not_completely_written_is_not_observed() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.queue.bytes = 100 << 20;
-    let (observer, seen) = witness();
+    let (observer, seen) = recording_observer();
     options.observer = Some(observer);
     let (client, _, mut peer) = connected_as(&server, options).await;
     let types = || {

@@ -14,7 +14,7 @@ use dunlin_client::secret::Secret;
 
 use crate::packets::{buf, connack, disconnect, refusal};
 use crate::server::TestServer;
-use crate::{millis, options, soon, story, until_connected};
+use crate::{event_names, millis, options, soon, until_connected};
 
 fn credentials(connect: &PacketBuf) -> (Option<String>, Option<Vec<u8>>) {
     let Packet::Connect(connect) = connect.packet() else {
@@ -29,8 +29,8 @@ fn credentials(connect: &PacketBuf) -> (Option<String>, Option<Vec<u8>>) {
     )
 }
 
-/// Each answer is a password with the number of the question; the questions are kept.
-fn counting() -> (Provider, Arc<Mutex<Vec<NextAttempt>>>) {
+/// Provider whose passwords count its calls, and the arguments of all calls.
+fn numbering_provider() -> (Provider, Arc<Mutex<Vec<NextAttempt>>>) {
     let asked = Arc::new(Mutex::new(Vec::<NextAttempt>::new()));
     let questions = Arc::clone(&asked);
     let provider = Provider::new(move |attempt: NextAttempt| {
@@ -63,7 +63,7 @@ async fn the_options_are_what_a_client_connects_with_by_default() {
 async fn a_provider_is_called_before_every_attempt_with_the_last_failure() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    let (provider, asked) = counting();
+    let (provider, asked) = numbering_provider();
     options.provider = provider;
     options.connect.username = Some(Secret::from("alice"));
     let _client = Client::start(options);
@@ -132,7 +132,10 @@ async fn the_same_credentials_after_a_fatal_refusal_are_final() {
         .await
         .expects_end()
         .await;
-    assert_eq!(story(&mut events).await, "attempt opened failed stopped");
+    assert_eq!(
+        event_names(&mut events).await,
+        "attempt opened failed stopped"
+    );
     assert_eq!(questions.load(Ordering::Relaxed), 2);
     let stopped = client.publish(dunlin_client::Message::new("a", "")).await;
     let Err(dunlin_client::RequestError::Stopped(StopCause::Connect(cause))) = stopped else {
@@ -167,7 +170,7 @@ async fn a_provider_error_does_not_make_a_refusal_retryable() {
         .expects_end()
         .await;
     assert_eq!(
-        story(&mut events).await,
+        event_names(&mut events).await,
         "attempt opened failed attempt failed stopped"
     );
 }
@@ -283,7 +286,7 @@ async fn a_stop_does_not_wait_for_the_provider() {
     tokio::time::timeout(millis(900), client.disconnect())
         .await
         .unwrap();
-    assert_eq!(story(&mut events).await, "stopped");
+    assert_eq!(event_names(&mut events).await, "stopped");
 }
 
 #[tokio::test]

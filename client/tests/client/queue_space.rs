@@ -14,11 +14,11 @@ use crate::packets::{at_least_once, puback, publish};
 use crate::server::{Peer, TestServer};
 use crate::{connected_as, millis, options, soon};
 
-fn lamp(qos: QoS) -> Message<'static> {
+fn lamp_message(qos: QoS) -> Message<'static> {
     Message::new("lamp/7", "on").qos(qos)
 }
 
-fn one_place(server: &TestServer) -> ClientOptions {
+fn options_with_queue_of_one(server: &TestServer) -> ClientOptions {
     let mut options = options(server);
     options.connect.queue = QueueLimits {
         count: 1,
@@ -27,8 +27,8 @@ fn one_place(server: &TestServer) -> ClientOptions {
     options
 }
 
-async fn connected_with_one_place(server: &TestServer) -> (Client, Peer) {
-    let (client, _, peer) = connected_as(server, one_place(server)).await;
+async fn connected_with_queue_of_one(server: &TestServer) -> (Client, Peer) {
+    let (client, _, peer) = connected_as(server, options_with_queue_of_one(server)).await;
     (client, peer)
 }
 
@@ -36,16 +36,19 @@ async fn connected_with_one_place(server: &TestServer) -> (Client, Peer) {
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn a_full_queue_is_waited_for_until_the_timeout() {
     let server = TestServer::start().await;
-    let mut options = one_place(&server);
+    let mut options = options_with_queue_of_one(&server);
     options.connect.ack_timeout = millis(50);
     let client = Client::start(options);
-    let _first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let _first = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     assert!(matches!(
-        client.try_publish(lamp(QoS::AtLeastOnce)),
+        client.try_publish(lamp_message(QoS::AtLeastOnce)),
         Err(RequestError::QueueFull { .. })
     ));
     let began = tokio::time::Instant::now();
-    let full = soon(client.publish(lamp(QoS::AtLeastOnce))).await;
+    let full = soon(client.publish(lamp_message(QoS::AtLeastOnce))).await;
     assert!(matches!(
         full,
         Err(RequestError::QueueFull { count: 1, .. })
@@ -56,14 +59,17 @@ async fn a_full_queue_is_waited_for_until_the_timeout() {
 #[tokio::test]
 async fn a_waiting_publish_continues_when_there_is_space() {
     let server = TestServer::start().await;
-    let (client, mut peer) = connected_with_one_place(&server).await;
-    let first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let (client, mut peer) = connected_with_queue_of_one(&server).await;
+    let first = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     let ack = async {
         peer.receives().await;
         tokio::time::sleep(millis(20)).await;
         peer.sends(&puback(1)).await;
     };
-    let (second, ()) = tokio::join!(soon(client.publish(lamp(QoS::AtLeastOnce))), ack);
+    let (second, ()) = tokio::join!(soon(client.publish(lamp_message(QoS::AtLeastOnce))), ack);
     drop(second.unwrap());
     soon(first).await.unwrap();
     peer.expects(publish("lamp/7", at_least_once(2))).await;
@@ -74,8 +80,13 @@ async fn a_waiting_publish_continues_when_there_is_space() {
 async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
     const WAITING: u16 = 1000;
     let server = TestServer::start().await;
-    let (client, mut peer) = connected_with_one_place(&server).await;
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    let (client, mut peer) = connected_with_queue_of_one(&server).await;
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     let looks = Arc::new(AtomicUsize::new(0));
     let mut waiting = tokio::task::JoinSet::new();
     for number in 0..WAITING {
@@ -117,11 +128,16 @@ async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn a_publish_that_is_not_polled_delays_no_other() {
     let server = TestServer::start().await;
-    let (client, mut peer) = connected_with_one_place(&server).await;
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    let (client, mut peer) = connected_with_queue_of_one(&server).await;
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     let (handle, (tell, waits)) = (client.clone(), tokio::sync::oneshot::channel());
     let leaves = tokio::spawn(async move {
-        let mut left = pin!(handle.publish(lamp(QoS::AtLeastOnce)));
+        let mut left = pin!(handle.publish(lamp_message(QoS::AtLeastOnce)));
         assert!(poll_fn(|cx| Poll::Ready(left.as_mut().poll(cx).is_pending())).await);
         tell.send(()).unwrap();
         pending::<()>().await;
@@ -132,15 +148,15 @@ async fn a_publish_that_is_not_polled_delays_no_other() {
         peer.sends(&puback(1)).await;
     };
     let began = tokio::time::Instant::now();
-    let (other, ()) = tokio::join!(client.publish(lamp(QoS::AtLeastOnce)), acknowledge);
+    let (other, ()) = tokio::join!(client.publish(lamp_message(QoS::AtLeastOnce)), acknowledge);
     drop(other.unwrap());
     // At the end of its time it looks by itself.
     assert!(began.elapsed() < Duration::from_secs(4), "nobody woke it");
     leaves.abort();
 }
 
-/// Polls each future once, and so that nobody is woken when it could go on.
-fn park<F: Future>(futures: &mut [Pin<Box<F>>]) {
+/// Polls each future once, with a waker that does nothing.
+fn poll_each_once<F: Future>(futures: &mut [Pin<Box<F>>]) {
     let mut cx = Context::from_waker(Waker::noop());
     for future in futures {
         assert!(future.as_mut().poll(&mut cx).is_pending());
@@ -152,18 +168,23 @@ fn park<F: Future>(futures: &mut [Pin<Box<F>>]) {
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn many_publishes_that_are_not_polled_delay_no_other() {
     let server = TestServer::start().await;
-    let (client, mut peer) = connected_with_one_place(&server).await;
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    let (client, mut peer) = connected_with_queue_of_one(&server).await;
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     let mut parked: Vec<_> = (0..12)
-        .map(|_| Box::pin(client.publish(lamp(QoS::AtLeastOnce))))
+        .map(|_| Box::pin(client.publish(lamp_message(QoS::AtLeastOnce))))
         .collect();
-    park(&mut parked);
+    poll_each_once(&mut parked);
     let acknowledge = async {
         peer.receives().await;
         peer.sends(&puback(1)).await;
     };
     let began = tokio::time::Instant::now();
-    let (other, ()) = tokio::join!(client.publish(lamp(QoS::AtLeastOnce)), acknowledge);
+    let (other, ()) = tokio::join!(client.publish(lamp_message(QoS::AtLeastOnce)), acknowledge);
     drop(other.unwrap());
     // Else it looks by itself at the end of its time, a minute.
     assert!(began.elapsed() < Duration::from_secs(2), "nobody woke it");
@@ -180,14 +201,14 @@ async fn publishes_of_qos_0_that_are_not_polled_delay_no_other() {
         bytes: 10,
     };
     let (client, _, _peer) = connected_as(&server, options).await;
-    drop(client.try_publish(lamp(QoS::AtMostOnce)).unwrap());
+    drop(client.try_publish(lamp_message(QoS::AtMostOnce)).unwrap());
     let mut parked: Vec<_> = (0..12)
-        .map(|_| Box::pin(client.publish(lamp(QoS::AtMostOnce))))
+        .map(|_| Box::pin(client.publish(lamp_message(QoS::AtMostOnce))))
         .collect();
-    park(&mut parked);
+    poll_each_once(&mut parked);
     tokio::time::pause();
     let began = tokio::time::Instant::now();
-    drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
+    drop(client.publish(lamp_message(QoS::AtMostOnce)).await.unwrap());
     // Else the driver looks when it gives its buffers back, after a second.
     assert!(began.elapsed() < millis(500), "nobody woke it");
 }
@@ -224,7 +245,7 @@ const SMALL: &str = "small";
 /// Connected, with `sent` in the queue, 1,000 bytes of free space, eight large messages waiting and
 /// behind them a small one; the acknowledgement of the last of `sent` then comes. Returns when the
 /// small one is in.
-async fn waits_behind_large_ones(sent: &[usize]) {
+async fn small_message_waits_behind_large_ones(sent: &[usize]) {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.queue = QueueLimits {
@@ -271,27 +292,32 @@ async fn waits_behind_large_ones(sent: &[usize]) {
 
 #[tokio::test]
 async fn a_small_publish_does_not_wait_for_large_ones_that_do_not_fit() {
-    waits_behind_large_ones(&[500, 450]).await;
+    small_message_waits_behind_large_ones(&[500, 450]).await;
 }
 
 /// A few of them are woken, and the first uses the space.
 #[tokio::test]
 async fn space_that_a_large_publish_leaves_is_used_by_a_small_one() {
-    waits_behind_large_ones(&[950]).await;
+    small_message_waits_behind_large_ones(&[950]).await;
 }
 
 #[tokio::test]
 async fn a_publish_that_waits_for_space_fails_when_the_connection_ends() {
     let server = TestServer::start().await;
-    let mut options = one_place(&server);
+    let mut options = options_with_queue_of_one(&server);
     options.connect.offline = Offline::Reject;
     let (client, _, mut peer) = connected_as(&server, options).await;
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     let leave = async {
         peer.receives().await;
         drop(peer);
     };
-    let (waited, ()) = tokio::join!(soon(client.publish(lamp(QoS::AtLeastOnce))), leave);
+    let (waited, ()) = tokio::join!(soon(client.publish(lamp_message(QoS::AtLeastOnce))), leave);
     assert_eq!(waited.unwrap_err(), RequestError::Offline);
 }
 
@@ -346,10 +372,10 @@ async fn a_publisher_at_qos_0_waits_while_256_kib_are_unwritten_and_goes_on_belo
     assert!(expected.contains(&unwritten), "{unwritten}");
 
     // The limits of the queue are what they are, for others.
-    drop(client.try_publish(lamp(QoS::AtMostOnce)).unwrap());
-    let publish = client.publish(lamp(QoS::AtLeastOnce));
+    drop(client.try_publish(lamp_message(QoS::AtMostOnce)).unwrap());
+    let publish = client.publish(lamp_message(QoS::AtLeastOnce));
     let receipt = soon(publish).await.unwrap();
-    let waiting = client.publish(lamp(QoS::AtMostOnce));
+    let waiting = client.publish(lamp_message(QoS::AtMostOnce));
     let mut waiting = pin!(waiting);
     assert!(
         tokio::time::timeout(millis(50), waiting.as_mut())

@@ -12,7 +12,9 @@ use crate::packets::{
     pubrel, resubscribe, suback, subscribe, with_dup, with_identifier,
 };
 use crate::server::TestServer;
-use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, story};
+use crate::{
+    connected, connected_as, disconnect_ending_session, event_names, millis, options, soon,
+};
 
 #[tokio::test]
 async fn a_client_reconnects_and_its_streams_continue() {
@@ -40,7 +42,7 @@ async fn a_client_reconnects_and_its_streams_continue() {
     peer.expects(disconnect_ending_session()).await;
     drop(peer);
     let expected = "disconnected attempt opened connected disconnected stopped";
-    assert_eq!(story(&mut events).await, expected);
+    assert_eq!(event_names(&mut events).await, expected);
 }
 
 #[tokio::test]
@@ -236,7 +238,11 @@ async fn a_take_over_is_final() {
         peer.receives().await;
         peer.sends(&disconnect(code)).await;
         peer.expects_end().await;
-        assert_eq!(story(&mut events).await, "disconnected stopped", "{code}");
+        assert_eq!(
+            event_names(&mut events).await,
+            "disconnected stopped",
+            "{code}"
+        );
         let RequestError::Stopped(StopCause::Connection(cause)) = soon(receipt).await.unwrap_err()
         else {
             panic!()
@@ -306,7 +312,7 @@ async fn a_protocol_error_is_answered_by_disconnect_and_a_reconnection() {
     soon(client.until_connected(millis(1000))).await.unwrap();
     drop(client);
     let expected = "disconnected attempt opened connected disconnected stopped";
-    assert_eq!(story(&mut events).await, expected);
+    assert_eq!(event_names(&mut events).await, expected);
 }
 
 #[tokio::test]
@@ -317,7 +323,7 @@ async fn a_refused_port_is_tried_again_after_the_first_success() {
     let (_client, mut events, peer) = connected_as(&server, options).await;
     drop((server, peer));
     let expected = "disconnected attempt failed attempt failed attempt failed stopped";
-    assert_eq!(story(&mut events).await, expected);
+    assert_eq!(event_names(&mut events).await, expected);
 }
 
 /// A kick right after CONNACK doesn't start the waits over.
@@ -335,7 +341,7 @@ async fn waits_grow_while_connections_do_not_last() {
             drop(server.accepts_client().await);
         }
     };
-    let (told, ()) = tokio::join!(story(&mut events), kicks);
+    let (told, ()) = tokio::join!(event_names(&mut events), kicks);
     assert_eq!(
         told,
         format!(

@@ -14,13 +14,13 @@ use crate::packets::{
     suback, subscribe, unsubscribe, with_identifier,
 };
 use crate::server::{Peer, TestServer};
-use crate::streams::{arrives, subscribed};
+use crate::streams::{subscribed, wait_until_routed};
 use crate::{connected, connected_as, millis, options, soon};
 
 const TOPIC: &str = "dunlin/responses/lamp-7";
 
 /// Response Topic and Correlation Data of a request.
-fn asked(request: &PacketBuf) -> (String, Vec<u8>) {
+fn reply_address(request: &PacketBuf) -> (String, Vec<u8>) {
     let Packet::Publish(publish) = request.packet() else {
         panic!("{request:?}")
     };
@@ -54,24 +54,24 @@ fn reply(topic: &str, correlation_data: &[u8], payload: &str) -> PacketBuf {
 }
 
 /// Steps of a server that answers requests.
-trait AnswersRequests {
-    async fn grants_replies(&mut self, packet_id: u16);
-    async fn takes_request(&mut self) -> Vec<u8>;
+trait RequestServer {
+    async fn grant_reply_subscription(&mut self, packet_id: u16);
+    async fn acknowledge_request(&mut self) -> Vec<u8>;
 }
 
-impl AnswersRequests for Peer {
-    /// Grants the subscription to replies, which is the first request of its client.
-    async fn grants_replies(&mut self, packet_id: u16) {
+impl RequestServer for Peer {
+    /// Grants the subscription to responses, which is the client's first SUBSCRIBE.
+    async fn grant_reply_subscription(&mut self, packet_id: u16) {
         self.expects(with_identifier(&subscribe(packet_id, &[TOPIC]), 1))
             .await;
         self.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1]))
             .await;
     }
 
-    /// Acknowledges a request; its correlation.
-    async fn takes_request(&mut self) -> Vec<u8> {
+    /// Acknowledges a request and returns its Correlation Data.
+    async fn acknowledge_request(&mut self) -> Vec<u8> {
         let request = self.receives().await;
-        let (topic, correlation_data) = asked(&request);
+        let (topic, correlation_data) = reply_address(&request);
         assert_eq!(topic, TOPIC);
         if let Packet::Publish(publish) = request.packet()
             && let Some(id) = publish.delivery.packet_id()
@@ -82,7 +82,7 @@ impl AnswersRequests for Peer {
     }
 }
 
-async fn asks(client: &Client, payload: &str) -> Result<String, RequestError> {
+async fn request_text(client: &Client, payload: &str) -> Result<String, RequestError> {
     let reply =
         soon(client.request("thermostat", payload.as_bytes(), Duration::from_secs(4))).await?;
     Ok(String::from_utf8(reply.payload().to_vec()).unwrap())
@@ -93,13 +93,18 @@ async fn a_request_gets_its_reply_and_the_subscription_stays_for_the_next() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let serving = async {
-        peer.grants_replies(1).await;
+        peer.grant_reply_subscription(1).await;
         for number in ["1", "2"] {
-            let correlation = peer.takes_request().await;
+            let correlation = peer.acknowledge_request().await;
             peer.sends(&reply(TOPIC, &correlation, number)).await;
         }
     };
-    let asking = async { (asks(&client, "a").await, asks(&client, "b").await) };
+    let asking = async {
+        (
+            request_text(&client, "a").await,
+            request_text(&client, "b").await,
+        )
+    };
     let ((first, second), ()) = tokio::join!(asking, serving);
     assert_eq!(
         (first.unwrap().as_str(), second.unwrap().as_str()),
@@ -114,7 +119,7 @@ async fn requests_at_once_share_one_subscription_and_get_their_own_replies() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let serving = async {
-        peer.grants_replies(1).await;
+        peer.grant_reply_subscription(1).await;
         let mut requests = Vec::new();
         for _ in 0..3 {
             let request = peer.receives().await;
@@ -123,14 +128,20 @@ async fn requests_at_once_share_one_subscription_and_get_their_own_replies() {
             };
             requests.push((
                 String::from_utf8(publish.payload.to_vec()).unwrap(),
-                asked(&request).1,
+                reply_address(&request).1,
             ));
         }
         for (payload, correlation) in requests.iter().rev() {
             peer.sends(&reply(TOPIC, correlation, payload)).await;
         }
     };
-    let asking = async { tokio::join!(asks(&client, "a"), asks(&client, "b"), asks(&client, "c")) };
+    let asking = async {
+        tokio::join!(
+            request_text(&client, "a"),
+            request_text(&client, "b"),
+            request_text(&client, "c")
+        )
+    };
     let ((a, b, c), ()) = tokio::join!(asking, serving);
     assert_eq!([a.unwrap(), b.unwrap(), c.unwrap()], ["a", "b", "c"]);
 }
@@ -145,8 +156,8 @@ async fn a_request_without_a_reply_times_out_to_the_moment_and_a_late_reply_is_n
     let (client, _, mut peer) = connected(&server).await;
     let began = tokio::time::Instant::now();
     let late = async {
-        peer.grants_replies(1).await;
-        peer.takes_request().await
+        peer.grant_reply_subscription(1).await;
+        peer.acknowledge_request().await
     };
     let asking = client.request("thermostat", b"a", Duration::from_secs(3));
     let (silence, late) = tokio::join!(asking, late);
@@ -160,16 +171,16 @@ async fn a_request_without_a_reply_times_out_to_the_moment_and_a_late_reply_is_n
 
     peer.sends(&reply(TOPIC, &late, "late")).await;
     let serving = async {
-        let correlation = peer.takes_request().await;
+        let correlation = peer.acknowledge_request().await;
         assert_ne!(correlation, late);
         peer.sends(&reply(TOPIC, &late, "late again")).await;
         peer.sends(&reply(TOPIC, b"", "no correlation")).await;
         peer.sends(&reply(TOPIC, &correlation, "in time")).await;
         peer.sends(&reply(TOPIC, &correlation, "twice")).await;
     };
-    let (answer, ()) = tokio::join!(asks(&client, "b"), serving);
+    let (answer, ()) = tokio::join!(request_text(&client, "b"), serving);
     assert_eq!(answer.unwrap(), "in time");
-    arrives(&client, &mut peer).await;
+    wait_until_routed(&client, &mut peer).await;
     assert_eq!(client.late_replies(), 4);
 }
 
@@ -188,13 +199,13 @@ async fn a_dropped_request_leaves_nothing_behind() {
         peer.expects(with_identifier(&subscribe(3, &[TOPIC]), 2))
             .await;
         peer.sends(&suback(3, &[ReasonCode::GrantedQoS1])).await;
-        peer.takes_request().await
+        peer.acknowledge_request().await
     };
     let asking = tokio::time::timeout(millis(50), client.request("t", b"", Duration::from_secs(9)));
     let (dropped, correlation) = tokio::join!(asking, serving);
     assert!(dropped.is_err());
     peer.sends(&reply(TOPIC, &correlation, "late")).await;
-    arrives(&client, &mut peer).await;
+    wait_until_routed(&client, &mut peer).await;
     assert_eq!(client.late_replies(), 1);
 }
 
@@ -211,7 +222,12 @@ async fn a_refused_request_and_a_refused_subscription_are_errors() {
         peer.sends(&ack(AckType::PubAck, 3, ReasonCode::NotAuthorized))
             .await;
     };
-    let asking = async { (asks(&client, "a").await, asks(&client, "b").await) };
+    let asking = async {
+        (
+            request_text(&client, "a").await,
+            request_text(&client, "b").await,
+        )
+    };
     let ((first, second), ()) = tokio::join!(asking, serving);
     assert!(matches!(first, Err(RequestError::Refused(_))), "{first:?}");
     assert!(
@@ -225,7 +241,7 @@ async fn requests_in_flight_are_bounded() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let serving = tokio::spawn(async move {
-        peer.grants_replies(1).await;
+        peer.grant_reply_subscription(1).await;
         for _ in 0..1024 {
             peer.receives().await;
         }
@@ -275,10 +291,10 @@ async fn response_information_of_the_server_is_the_response_topic() {
         peer.expects(with_identifier(&subscribe(1, &["replies/7/responses"]), 1))
             .await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
-        let (topic, correlation) = asked(&peer.receives().await);
+        let (topic, correlation) = reply_address(&peer.receives().await);
         peer.sends(&reply(&topic, &correlation, "on")).await;
     };
-    let (answer, ()) = tokio::join!(asks(&client, "a"), serving);
+    let (answer, ()) = tokio::join!(request_text(&client, "a"), serving);
     assert_eq!(answer.unwrap(), "on");
 }
 
@@ -287,11 +303,11 @@ async fn a_subscription_that_is_lost_is_made_again_by_the_next_request() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     let serving = async {
-        peer.grants_replies(1).await;
-        let correlation = peer.takes_request().await;
+        peer.grant_reply_subscription(1).await;
+        let correlation = peer.acknowledge_request().await;
         peer.sends(&reply(TOPIC, &correlation, "1")).await;
     };
-    let (answer, ()) = tokio::join!(asks(&client, "a"), serving);
+    let (answer, ()) = tokio::join!(request_text(&client, "a"), serving);
     answer.unwrap();
     drop(peer);
     let mut peer = server.accepts_client_with(&connack()).await;
@@ -306,10 +322,10 @@ async fn a_subscription_that_is_lost_is_made_again_by_the_next_request() {
         peer.expects(with_identifier(&subscribe(4, &[TOPIC]), 2))
             .await;
         peer.sends(&suback(4, &[ReasonCode::GrantedQoS1])).await;
-        let correlation = peer.takes_request().await;
+        let correlation = peer.acknowledge_request().await;
         peer.sends(&reply(TOPIC, &correlation, "2")).await;
     };
-    let (answer, ()) = tokio::join!(asks(&client, "b"), serving);
+    let (answer, ()) = tokio::join!(request_text(&client, "b"), serving);
     assert_eq!(answer.unwrap(), "2");
 }
 
@@ -389,9 +405,9 @@ async fn unread_replies_count_against_the_memory_budget() {
     });
     let mut correlations = Vec::new();
     let answering = async {
-        peer.grants_replies(1).await;
+        peer.grant_reply_subscription(1).await;
         for _ in 0..REQUESTS {
-            correlations.push(peer.takes_request().await);
+            correlations.push(peer.acknowledge_request().await);
         }
     };
     tokio::select! {

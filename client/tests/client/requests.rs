@@ -16,7 +16,7 @@ use crate::{
     connected, connected_as, disconnect_ending_session, millis, options, soon, until_connected,
 };
 
-fn lamp(qos: QoS) -> Message<'static> {
+fn lamp_message(qos: QoS) -> Message<'static> {
     Message::new("lamp/7", "on").qos(qos)
 }
 
@@ -27,7 +27,7 @@ async fn an_endless_publisher_yields_to_other_tasks() {
     let other = tokio::spawn(async {});
     let mut published = 0;
     while !other.is_finished() {
-        drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
+        drop(client.publish(lamp_message(QoS::AtMostOnce)).await.unwrap());
         published += 1;
         assert!(
             published <= 1024,
@@ -40,8 +40,11 @@ async fn an_endless_publisher_yields_to_other_tasks() {
 async fn a_receipt_resolves_once() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let mut sent = client.publish(lamp(QoS::AtMostOnce)).await.unwrap();
-    let mut acknowledged = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let mut sent = client.publish(lamp_message(QoS::AtMostOnce)).await.unwrap();
+    let mut acknowledged = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     peer.receives().await;
     peer.expects(publish("lamp/7", at_least_once(1))).await;
     peer.sends(&puback(1)).await;
@@ -56,11 +59,14 @@ async fn a_receipt_resolves_once() {
 async fn a_receipt_resolves_to_the_acknowledgement() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    soon(client.publish(lamp(QoS::AtMostOnce)).await.unwrap())
+    soon(client.publish(lamp_message(QoS::AtMostOnce)).await.unwrap())
         .await
         .unwrap();
     peer.expects(publish("lamp/7", at_most_once())).await;
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     peer.expects(publish("lamp/7", at_least_once(1))).await;
     peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NoMatchingSubscribers))
         .await;
@@ -78,7 +84,11 @@ async fn one_task_has_many_messages_in_flight() {
     let (client, _, mut peer) = connected(&server).await;
     let mut receipts = Vec::new();
     for _ in 0..MESSAGES {
-        receipts.push(soon(client.publish(lamp(QoS::AtLeastOnce))).await.unwrap());
+        receipts.push(
+            soon(client.publish(lamp_message(QoS::AtLeastOnce)))
+                .await
+                .unwrap(),
+        );
     }
     for packet_id in 1..=MESSAGES {
         peer.expects(publish("lamp/7", at_least_once(packet_id)))
@@ -96,7 +106,10 @@ async fn one_task_has_many_messages_in_flight() {
 async fn a_refused_publish_is_an_error() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     peer.receives().await;
     peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NotAuthorized))
         .await;
@@ -173,7 +186,10 @@ async fn an_unanswered_request_times_out_and_its_stream_ends() {
     let mut options = options(&server);
     options.connect.ack_timeout = millis(50);
     let (client, _, mut peer) = connected_as(&server, options).await;
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     assert!(matches!(
         soon(receipt).await,
         Err(RequestError::Timeout { .. })
@@ -190,7 +206,12 @@ async fn an_unanswered_request_times_out_and_its_stream_ends() {
 async fn a_dropped_receipt_does_not_cancel_the_publish() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     let mut peer = server.accepts_client().await;
     peer.expects(publish("lamp/7", at_least_once(1))).await;
 }
@@ -255,7 +276,7 @@ async fn requests_of_a_stopped_client_say_why_it_stopped() {
     let stopped = || RequestError::Stopped(StopCause::Requested);
     assert_eq!(soon(stream).await.unwrap_err(), stopped());
     assert_eq!(
-        soon(client.publish(lamp(QoS::AtLeastOnce)))
+        soon(client.publish(lamp_message(QoS::AtLeastOnce)))
             .await
             .unwrap_err(),
         stopped()

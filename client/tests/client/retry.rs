@@ -22,7 +22,7 @@ use crate::packets::{connack, disconnect, refusal};
 use crate::server::{Peer, TestServer};
 use crate::tls_front::{TlsFront, server_config};
 use crate::{
-    connected, connected_as, disconnect_ending_session, millis, options, soon, story,
+    connected, connected_as, disconnect_ending_session, event_names, millis, options, soon,
     until_connected,
 };
 
@@ -69,7 +69,7 @@ fn violation() -> Violation {
     }
 }
 
-fn classes(failure: &Failure) -> (Retry, Retry) {
+fn retry_classes(failure: &Failure) -> (Retry, Retry) {
     let class = |has_connected| RetryContext::new(failure, has_connected).default_retry();
     (class(false), class(true))
 }
@@ -177,7 +177,7 @@ fn attempts_are_classified_as_documented() {
     for (error, expected) in rows {
         let text = error.to_string();
         assert_eq!(
-            classes(&Failure::Attempt(Arc::new(error))),
+            retry_classes(&Failure::Attempt(Arc::new(error))),
             expected,
             "{text}"
         );
@@ -194,7 +194,7 @@ fn attempts_are_classified_as_documented() {
             _ => (Final, Transient),
         };
         assert_eq!(
-            classes(&Failure::Attempt(Arc::new(refused(code)))),
+            retry_classes(&Failure::Attempt(Arc::new(refused(code)))),
             expected,
             "{code:#04x}"
         );
@@ -243,7 +243,7 @@ fn ends_of_connections_are_classified_as_documented() {
 }
 
 /// Cause of the end of the last attempt or connection, and the delay before the next attempt.
-async fn failure(events: &mut Events) -> (Failure, Option<Duration>) {
+async fn next_failure(events: &mut Events) -> (Failure, Option<Duration>) {
     loop {
         match soon(events.next()).await.unwrap() {
             Event::Failed { cause, retry_in } => return (Failure::Attempt(cause), retry_in),
@@ -262,14 +262,14 @@ async fn refused_credentials_are_followed_by_slow_attempts_once_a_connection_has
         let server = TestServer::start().await;
         let (client, mut events, peer) = connected(&server).await;
         drop(peer);
-        failure(&mut events).await;
+        next_failure(&mut events).await;
         for longest in [120, 240] {
             server
                 .accepts_client_with(&refusal(code))
                 .await
                 .expects_end()
                 .await;
-            let (failed, retry_in) = failure(&mut events).await;
+            let (failed, retry_in) = next_failure(&mut events).await;
             assert_eq!(failed.reason_code(), Some(code));
             let retry_in = retry_in.unwrap();
             assert!(
@@ -293,13 +293,13 @@ async fn refusals_of_a_server_in_trouble_are_followed_by_soon_attempts() {
         let server = TestServer::start().await;
         let (_client, mut events, peer) = connected(&server).await;
         drop(peer);
-        failure(&mut events).await;
+        next_failure(&mut events).await;
         server
             .accepts_client_with(&refusal(code))
             .await
             .expects_end()
             .await;
-        let (failed, retry_in) = failure(&mut events).await;
+        let (failed, retry_in) = next_failure(&mut events).await;
         assert_eq!(
             (failed.reason_code(), retry_in.is_some()),
             (Some(code), true)
@@ -327,8 +327,8 @@ async fn a_host_name_that_disappears_is_resolved_again() {
     });
     let (_client, mut events, peer) = connected_as(&server, options).await;
     drop(peer);
-    failure(&mut events).await;
-    let (failed, retry_in) = failure(&mut events).await;
+    next_failure(&mut events).await;
+    let (failed, retry_in) = next_failure(&mut events).await;
     let Failure::Attempt(cause) = failed else {
         panic!("{failed:?}")
     };
@@ -353,7 +353,7 @@ fn tls_options(server: &TestServer, front: &TlsFront, authority: &Authority) -> 
 }
 
 async fn tls_failure(events: &mut Events) -> TlsError {
-    let (failed, retry_in) = failure(events).await;
+    let (failed, retry_in) = next_failure(events).await;
     assert!(retry_in.is_some(), "{failed:?}");
     let Failure::Attempt(cause) = failed else {
         panic!("{failed:?}")
@@ -384,12 +384,12 @@ async fn an_attempt_with_an_expired_certificate_is_retried() {
                 ),
                 "{error:?}"
             );
-            front.becomes(Arc::clone(&good));
+            front.replace_config(Arc::clone(&good));
             let peer = server.accepts_client().await;
             until_connected(&mut events).await;
-            front.becomes(Arc::clone(&bad));
+            front.replace_config(Arc::clone(&bad));
             drop(peer);
-            failure(&mut events).await;
+            next_failure(&mut events).await;
         }
     }
 }
@@ -403,16 +403,19 @@ async fn a_server_certificate_that_is_not_trusted_is_final_only_before_the_first
     let front = TlsFront::start(&server, good).await;
     let (_client, mut events, peer) =
         connected_as(&server, tls_options(&server, &front, &authority)).await;
-    front.becomes(bad);
+    front.replace_config(bad);
     drop(peer);
-    failure(&mut events).await;
+    next_failure(&mut events).await;
     assert!(matches!(
         tls_failure(&mut events).await,
         TlsError::UnknownIssuer { .. }
     ));
 
     let new = Client::start(tls_options(&server, &front, &authority));
-    assert_eq!(story(&mut new.events()).await, "attempt failed stopped");
+    assert_eq!(
+        event_names(&mut new.events()).await,
+        "attempt failed stopped"
+    );
 }
 
 /// The server swaps the authority of its clients, and for a while refuses the certificate; then the
@@ -444,9 +447,9 @@ async fn a_client_certificate_that_is_replaced_on_disk_is_picked_up() {
     options.provider = Provider::new(files);
     let (_client, mut events, peer) = connected_as(&server, options).await;
 
-    front.becomes(server_config(&identity, Some(&new)));
+    front.replace_config(server_config(&identity, Some(&new)));
     drop(peer);
-    failure(&mut events).await;
+    next_failure(&mut events).await;
     for _ in 0..2 {
         let error = tls_failure(&mut events).await;
         assert!(matches!(error, TlsError::Alert(_)), "{error:?}");
@@ -470,7 +473,7 @@ async fn the_policy_changes_what_is_final() {
     let mut peer = server.accepts_client().await;
     until_connected(&mut events).await;
     peer.sends(&disconnect(ReasonCode::NotAuthorized)).await;
-    assert_eq!(story(&mut events).await, "disconnected stopped");
+    assert_eq!(event_names(&mut events).await, "disconnected stopped");
     // What the application asks for is out of the policy's reach.
     drop(client);
 }
@@ -483,7 +486,7 @@ async fn a_stop_is_final_whatever_the_policy_says() {
     let (client, mut events, mut peer) = connected_as(&server, options).await;
     soon(client.disconnect()).await;
     peer.expects(disconnect_ending_session()).await;
-    assert_eq!(story(&mut events).await, "disconnected stopped");
+    assert_eq!(event_names(&mut events).await, "disconnected stopped");
 }
 
 /// Other credentials change nothing about a take-over: two clients would disconnect each other for
@@ -499,11 +502,11 @@ async fn a_take_over_is_final_with_a_provider_that_brings_other_credentials_each
     });
     let (_client, mut events, mut peer) = connected_as(&server, options).await;
     peer.sends(&disconnect(ReasonCode::SessionTakenOver)).await;
-    assert_eq!(story(&mut events).await, "disconnected stopped");
+    assert_eq!(event_names(&mut events).await, "disconnected stopped");
 }
 
-/// A PUBACK of a message that was never sent, with reserved bits in its header.
-async fn violates(mut peer: Peer) {
+/// Sends a malformed PUBACK, with reserved bits set in its header, and receives the DISCONNECT.
+async fn break_protocol(mut peer: Peer) {
     peer.sends_bytes(&[0x41, 0x02, 0x00, 0x01]).await;
     peer.expects(disconnect(ReasonCode::MalformedPacket)).await;
 }
@@ -513,8 +516,8 @@ async fn the_same_violation_five_times_in_a_row_is_followed_by_slow_attempts() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     for number in 1..=6 {
-        violates(peer).await;
-        let (failed, retry_in) = failure(&mut events).await;
+        break_protocol(peer).await;
+        let (failed, retry_in) = next_failure(&mut events).await;
         assert!(failed.violation().is_some(), "{failed:?}");
         assert_eq!(
             SLOW.contains(&retry_in.unwrap()),
@@ -526,9 +529,9 @@ async fn the_same_violation_five_times_in_a_row_is_followed_by_slow_attempts() {
     }
     // Another end in between, and the counting starts again.
     drop(peer);
-    failure(&mut events).await;
-    violates(server.accepts_client().await).await;
-    let (_, retry_in) = failure(&mut events).await;
+    next_failure(&mut events).await;
+    break_protocol(server.accepts_client().await).await;
+    let (_, retry_in) = next_failure(&mut events).await;
     assert!(!SLOW.contains(&retry_in.unwrap()), "{retry_in:?}");
 }
 
@@ -539,10 +542,10 @@ async fn the_same_violation_is_final_after_as_many_times_as_the_application_says
     options.reconnect.violation_limit = NonZeroU32::new(2).unwrap();
     options.reconnect.on_repeated_violation = RepeatedViolation::Stop;
     let (client, mut events, peer) = connected_as(&server, options).await;
-    violates(peer).await;
-    violates(server.accepts_client().await).await;
+    break_protocol(peer).await;
+    break_protocol(server.accepts_client().await).await;
     let expected = "disconnected attempt opened connected disconnected stopped";
-    assert_eq!(story(&mut events).await, expected);
+    assert_eq!(event_names(&mut events).await, expected);
     let Err(StopCause::Connection(cause)) = client.until_connected(millis(1)).await else {
         panic!()
     };
@@ -558,8 +561,8 @@ async fn connections_that_lasted_end_a_row_of_violations() {
     options.reconnect.stable_after = Duration::ZERO;
     let (_client, mut events, mut peer) = connected_as(&server, options).await;
     for _ in 0..4 {
-        violates(peer).await;
-        let (_, retry_in) = failure(&mut events).await;
+        break_protocol(peer).await;
+        let (_, retry_in) = next_failure(&mut events).await;
         assert!(retry_in.is_some());
         peer = server.accepts_client().await;
     }
@@ -575,7 +578,7 @@ async fn an_attempt_can_be_asked_for_at_once() {
     // Nothing to do while there is a connection, and nothing that is remembered.
     client.reconnect_now();
     drop(peer);
-    failure(&mut events).await;
+    next_failure(&mut events).await;
     assert!(
         tokio::time::timeout(millis(100), server.accepts_without_timeout())
             .await
@@ -603,7 +606,7 @@ async fn an_attempt_at_once_keeps_the_interval_of_the_service() {
     let interval = options.connect.limits.unwrap().connect_interval;
     let (client, mut events, peer) = connected_as(&server, options).await;
     drop(peer);
-    failure(&mut events).await;
+    next_failure(&mut events).await;
     let began = tokio::time::Instant::now();
     client.reconnect_now();
     server.accepts().await;
@@ -623,7 +626,7 @@ async fn a_refused_name_or_port_before_the_first_connection_does_not_end_a_start
     let client = Client::start(options);
     let mut events = client.events();
     for _ in 0..3 {
-        let (failed, retry_in) = failure(&mut events).await;
+        let (failed, retry_in) = next_failure(&mut events).await;
         assert!(
             matches!(failed, Failure::Attempt(_)) && retry_in.is_some(),
             "{failed:?}"

@@ -12,10 +12,10 @@ use crate::packets::{
     unsubscribe, with_identifier,
 };
 use crate::server::{Peer, TestServer};
-use crate::streams::{arrives, settles, subscribed};
+use crate::streams::{subscribed, wait_until_handled, wait_until_routed};
 use crate::{connected, options, soon};
 
-/// A message that was sent for these subscriptions.
+/// PUBLISH with these Subscription Identifiers.
 fn publish_for(identifiers: &[u32], topic: &str, delivery: Delivery) -> PacketBuf {
     let identifiers: Vec<_> = identifiers
         .iter()
@@ -33,18 +33,18 @@ fn publish_for(identifiers: &[u32], topic: &str, delivery: Delivery) -> PacketBu
     buf(Packet::Publish(publish))
 }
 
-async fn comes(stream: &mut Subscription, topic: &str) {
+async fn expect_message(stream: &mut Subscription, topic: &str) {
     assert_eq!(soon(stream.next()).await.unwrap().topic(), topic);
 }
 
-/// Nothing waits in it, and its end is not told.
-async fn is_empty(stream: &mut Subscription) {
+/// Checks that the stream is open and empty.
+async fn expect_no_message(stream: &mut Subscription) {
     let next = std::future::poll_fn(|cx| std::task::Poll::Ready(stream.poll_next(cx))).await;
     assert!(next.is_pending(), "{next:?}");
 }
 
-/// A client of a server without subscription identifiers, such as AWS IoT Core.
-async fn connected_without(server: &TestServer) -> (Client, Peer) {
+/// Client of a server without Subscription Identifiers, such as AWS IoT Core.
+async fn connected_without_identifiers(server: &TestServer) -> (Client, Peer) {
     let client = Client::start(options(server));
     let properties = ConnAckProperties {
         subscription_identifier_available: Some(false),
@@ -65,14 +65,14 @@ async fn a_message_is_routed_by_its_subscription_identifiers() {
         .await;
     peer.sends(&publish_for(&[1, 2, 2, 1], "lamp/1", at_least_once(2)))
         .await;
-    comes(&mut all, "lamp/1").await;
-    comes(&mut one, "lamp/1").await;
-    comes(&mut all, "lamp/1").await;
+    expect_message(&mut all, "lamp/1").await;
+    expect_message(&mut one, "lamp/1").await;
+    expect_message(&mut all, "lamp/1").await;
     peer.expects(puback(1)).await;
     peer.expects(puback(2)).await;
-    arrives(&client, &mut peer).await;
-    is_empty(&mut one).await;
-    is_empty(&mut all).await;
+    wait_until_routed(&client, &mut peer).await;
+    expect_no_message(&mut one).await;
+    expect_no_message(&mut all).await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn streams_of_one_filter_share_its_identifier() {
     peer.sends(&publish_for(&[1], "lamp/1", at_most_once()))
         .await;
     for stream in &mut streams {
-        comes(stream, "lamp/1").await;
+        expect_message(stream, "lamp/1").await;
     }
 }
 
@@ -115,8 +115,8 @@ async fn a_message_for_an_ended_subscription_is_routed_to_no_other() {
     peer.expects(puback(1)).await;
     peer.sends(&publish_for(&[2], "lamp/1", at_most_once()))
         .await;
-    comes(&mut all, "lamp/1").await;
-    is_empty(&mut all).await;
+    expect_message(&mut all, "lamp/1").await;
+    expect_no_message(&mut all).await;
     peer.sends(&unsuback(3, &[ReasonCode::Success])).await;
     assert_eq!(client.unrouted(), 1);
 }
@@ -138,7 +138,7 @@ async fn a_new_subscription_to_an_old_filter_has_a_new_identifier() {
     peer.sends(&publish_for(&[1], "lamp/1", at_least_once(1)))
         .await;
     peer.expects(puback(1)).await;
-    is_empty(&mut lamp).await;
+    expect_no_message(&mut lamp).await;
 }
 
 /// A session that was resumed has subscriptions of an earlier process, with identifiers that this
@@ -154,10 +154,10 @@ async fn an_unknown_identifier_falls_back_to_filters() {
         .await;
     peer.sends(&publish_for(&[77, 1], "lamp/2", at_most_once()))
         .await;
-    comes(&mut lamps, "lamp/1").await;
-    comes(&mut lamps, "lamp/2").await;
+    expect_message(&mut lamps, "lamp/1").await;
+    expect_message(&mut lamps, "lamp/2").await;
     peer.expects(puback(1)).await;
-    is_empty(&mut lamps).await;
+    expect_no_message(&mut lamps).await;
 }
 
 /// Else an earlier process's subscription could have the same one.
@@ -184,7 +184,7 @@ async fn a_client_that_resumes_begins_anywhere_among_the_identifiers() {
 #[tokio::test]
 async fn without_identifiers_every_stream_that_matches_gets_each_copy_once() {
     let server = TestServer::start().await;
-    let (client, mut peer) = connected_without(&server).await;
+    let (client, mut peer) = connected_without_identifiers(&server).await;
     let answer = async {
         peer.expects(subscribe(1, &["lamp/1"])).await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
@@ -198,8 +198,8 @@ async fn without_identifiers_every_stream_that_matches_gets_each_copy_once() {
         peer.sends(&publish("lamp/1", at_least_once(packet_id)))
             .await;
         for stream in [&mut one, &mut all, &mut shared] {
-            comes(stream, "lamp/1").await;
-            is_empty(stream).await;
+            expect_message(stream, "lamp/1").await;
+            expect_no_message(stream).await;
         }
         peer.expects(puback(packet_id)).await;
     }
@@ -208,24 +208,24 @@ async fn without_identifiers_every_stream_that_matches_gets_each_copy_once() {
 #[tokio::test]
 async fn a_repeated_topic_is_routed_to_the_current_streams() {
     let server = TestServer::start().await;
-    let (client, mut peer) = connected_without(&server).await;
+    let (client, mut peer) = connected_without_identifiers(&server).await;
     let mut one = subscribed(&client, &mut peer, 1, "lamp/1").await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
-    comes(&mut one, "lamp/1").await;
+    expect_message(&mut one, "lamp/1").await;
     let mut all = subscribed(&client, &mut peer, 2, "lamp/#").await;
     let mut again = subscribed(&client, &mut peer, 3, "lamp/#").await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
     for stream in [&mut one, &mut all, &mut again] {
-        comes(stream, "lamp/1").await;
-        is_empty(stream).await;
+        expect_message(stream, "lamp/1").await;
+        expect_no_message(stream).await;
     }
     drop(all);
     drop(one);
     peer.expects(unsubscribe(4, &["lamp/1"])).await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
-    comes(&mut again, "lamp/1").await;
+    expect_message(&mut again, "lamp/1").await;
     peer.sends(&publish("lamp/2", at_most_once())).await;
-    comes(&mut again, "lamp/2").await;
+    expect_message(&mut again, "lamp/2").await;
     assert_eq!(client.unrouted(), 0);
 }
 
@@ -233,19 +233,19 @@ async fn a_repeated_topic_is_routed_to_the_current_streams() {
 #[tokio::test]
 async fn leading_wildcards_do_not_match_topics_with_a_dollar_sign() {
     let server = TestServer::start().await;
-    let (client, mut peer) = connected_without(&server).await;
+    let (client, mut peer) = connected_without_identifiers(&server).await;
     let mut all = subscribed(&client, &mut peer, 1, "#").await;
     let mut any = subscribed(&client, &mut peer, 2, "+/uptime").await;
     let mut own = subscribed(&client, &mut peer, 3, "$SYS/#").await;
     let mut aws = subscribed(&client, &mut peer, 4, "$aws/#").await;
     peer.sends(&publish("$SYS/uptime", at_least_once(1))).await;
-    comes(&mut own, "$SYS/uptime").await;
+    expect_message(&mut own, "$SYS/uptime").await;
     peer.expects(puback(1)).await;
     peer.sends(&publish("$aws/uptime", at_least_once(2))).await;
-    comes(&mut aws, "$aws/uptime").await;
+    expect_message(&mut aws, "$aws/uptime").await;
     peer.expects(puback(2)).await;
-    is_empty(&mut all).await;
-    is_empty(&mut any).await;
+    expect_no_message(&mut all).await;
+    expect_no_message(&mut any).await;
 }
 
 /// [U-3.8.4-1]
@@ -263,8 +263,8 @@ async fn a_message_before_suback_is_routed_to_the_new_stream() {
     let mut lamps = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer)
         .0
         .unwrap();
-    comes(&mut lamps, "lamp/1").await;
-    comes(&mut lamps, "lamp/2").await;
+    expect_message(&mut lamps, "lamp/1").await;
+    expect_message(&mut lamps, "lamp/2").await;
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn unmatched_messages_are_routed_to_the_unmatched_stream_if_it_exists() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
-    settles(&mut peer, 1).await;
+    wait_until_handled(&mut peer, 1).await;
     assert_eq!(client.unrouted(), 1);
 
     let mut rest = client.unmatched(StreamLimits::default()).unwrap();
@@ -285,13 +285,13 @@ async fn unmatched_messages_are_routed_to_the_unmatched_stream_if_it_exists() {
     peer.sends(&publish("door/2", at_least_once(4))).await;
     assert_eq!(soon(rest.next()).await.unwrap().topic(), "door/1");
     peer.expects(puback(2)).await;
-    comes(&mut lamps, "lamp/1").await;
+    expect_message(&mut lamps, "lamp/1").await;
     peer.expects(puback(3)).await;
     assert_eq!(client.unrouted(), 1, "what was caught isn't counted");
 
     drop(rest);
     peer.expects(puback(4)).await;
-    settles(&mut peer, 5).await;
+    wait_until_handled(&mut peer, 5).await;
     assert_eq!(client.unrouted(), 2);
     drop(client.unmatched(StreamLimits::default()).unwrap());
 }

@@ -37,7 +37,7 @@ struct Session {
 }
 
 impl Session {
-    /// Goes on for so many packets at most, and leaves.
+    /// Answers at most `packets` packets, and closes the connection.
     async fn serves(&mut self, mut peer: Peer, packets: usize, delivered: &mut BTreeMap<u32, u32>) {
         for _ in 0..packets {
             let Some(packet) = peer.receives_or_end().await else {

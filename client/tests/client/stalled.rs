@@ -9,14 +9,14 @@ use dunlin_client::{Client, ConnectionError, Event, Message, QoS, QueueLimits, R
 use crate::packets::{connack, disconnect, pingreq, pingresp};
 use crate::server::TestServer;
 use crate::{
-    connected, connected_as, disconnect_ending_session, millis, options, soon, story,
+    connected, connected_as, disconnect_ending_session, event_names, millis, options, soon,
     until_connected,
 };
 
 const KIB: usize = 1024;
 
-/// Publishes 64 KiB at a time until the client takes no more for 100 ms; how many it took.
-async fn fill(client: &Client) -> usize {
+/// Publishes messages of 64 KiB until one waits for 100 ms. Returns how many were accepted.
+async fn publish_until_full(client: &Client) -> usize {
     let payload = vec![b'x'; 64 * KIB];
     let mut accepted = 0;
     loop {
@@ -40,7 +40,7 @@ async fn a_server_that_stops_reading_fills_the_queue_and_nothing_more() {
         bytes: 1024 * KIB,
     };
     let (client, _, peer) = connected_as(&server, options).await;
-    let accepted = fill(&client).await;
+    let accepted = publish_until_full(&client).await;
     // What the system's buffers hold is the system's: a few MiB on loopback.
     assert!(accepted * 64 < 16 * KIB, "{accepted} times 64 KiB");
 
@@ -64,11 +64,11 @@ async fn a_server_that_does_not_read_delays_the_end_by_a_second() {
     let server = TestServer::start().await;
     let options = options(&server);
     let (client, mut events, _peer) = connected_as(&server, options).await;
-    fill(&client).await;
+    publish_until_full(&client).await;
     tokio::time::timeout(millis(1900), client.disconnect_within(millis(50)))
         .await
         .unwrap();
-    assert_eq!(story(&mut events).await, "disconnected stopped");
+    assert_eq!(event_names(&mut events).await, "disconnected stopped");
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_server_that_stops_answering_is_detected_by_the_keep_alive() {
     options.connect.keep_alive = Duration::from_secs(1);
     options.connect.ping_timeout = millis(200);
     let (client, mut events, _peer) = connected_as(&server, options).await;
-    fill(&client).await;
+    publish_until_full(&client).await;
     let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
         panic!()
     };
@@ -177,7 +177,7 @@ async fn output_that_is_written_during_a_pause_of_the_runtime_is_no_timeout() {
     std::thread::sleep(millis(600));
     // The driver is woken before the runtime looks at its sockets.
     client.disconnect_within(Duration::from_secs(5)).await;
-    assert_eq!(story(&mut events).await, "disconnected stopped");
+    assert_eq!(event_names(&mut events).await, "disconnected stopped");
     let received = server.join().unwrap();
     assert!(received.ends_with(disconnect_ending_session().as_bytes()));
     assert!(received.len() > payload.len());

@@ -12,14 +12,16 @@ use tracing::{Metadata, Subscriber, span};
 
 use crate::packets::{at_least_once, at_most_once, disconnect, puback, publish, refusal};
 use crate::server::TestServer;
-use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, story};
+use crate::{
+    connected, connected_as, disconnect_ending_session, event_names, millis, options, soon,
+};
 
-fn lamp(qos: QoS) -> Message<'static> {
+fn lamp_message(qos: QoS) -> Message<'static> {
     Message::new("lamp/7", "on").qos(qos)
 }
 
-/// Longer than anything that isn't waited for.
-async fn at_once<F: Future>(what: F) -> F::Output {
+/// Fails the test after 0.9 s: less than any of the waits that the tests configure.
+async fn without_waiting<F: Future>(what: F) -> F::Output {
     tokio::time::timeout(millis(900), what).await.unwrap()
 }
 
@@ -33,9 +35,9 @@ async fn disconnect_is_sent_before_the_connection_is_closed() {
         peer.expects_end().await;
         drop(peer);
     };
-    tokio::join!(at_once(client.disconnect()), disconnect);
-    assert_eq!(story(&mut events).await, "disconnected stopped");
-    at_once(client.disconnect()).await;
+    tokio::join!(without_waiting(client.disconnect()), disconnect);
+    assert_eq!(event_names(&mut events).await, "disconnected stopped");
+    without_waiting(client.disconnect()).await;
 }
 
 /// [U-3.14.2-1]
@@ -112,13 +114,13 @@ async fn the_last_handle_that_is_dropped_disconnects() {
     let (client, mut events, mut peer) = connected(&server).await;
     let clone = client.clone();
     drop(client);
-    drop(clone.try_publish(lamp(QoS::AtMostOnce)).unwrap());
+    drop(clone.try_publish(lamp_message(QoS::AtMostOnce)).unwrap());
     drop(clone);
     peer.expects(publish("lamp/7", at_most_once())).await;
     peer.expects(disconnect_ending_session()).await;
     peer.expects_end().await;
     drop(peer);
-    assert_eq!(story(&mut events).await, "disconnected stopped");
+    assert_eq!(event_names(&mut events).await, "disconnected stopped");
 }
 
 /// Nothing of QoS 0 is waited for once it is written.
@@ -126,8 +128,11 @@ async fn the_last_handle_that_is_dropped_disconnects() {
 async fn disconnect_right_after_a_publish_sends_it_first() {
     let server = TestServer::start().await;
     let (client, _, peer) = connected(&server).await;
-    drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
-    let ((), packets) = tokio::join!(at_once(client.disconnect()), peer.acknowledges_until_end());
+    drop(client.publish(lamp_message(QoS::AtMostOnce)).await.unwrap());
+    let ((), packets) = tokio::join!(
+        without_waiting(client.disconnect()),
+        peer.acknowledges_until_end()
+    );
     assert_eq!(
         packets,
         [
@@ -141,7 +146,10 @@ async fn disconnect_right_after_a_publish_sends_it_first() {
 async fn disconnect_waits_for_what_was_accepted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     let slow = async {
         peer.expects(publish("lamp/7", at_least_once(1))).await;
         tokio::time::sleep(millis(100)).await;
@@ -149,23 +157,32 @@ async fn disconnect_waits_for_what_was_accepted() {
         peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
-    tokio::join!(at_once(client.disconnect_within(Duration::MAX)), slow);
-    at_once(receipt).await.unwrap();
+    tokio::join!(
+        without_waiting(client.disconnect_within(Duration::MAX)),
+        slow
+    );
+    without_waiting(receipt).await.unwrap();
 }
 
 #[tokio::test]
 async fn disconnect_waits_no_longer_than_its_timeout() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     let disconnect = async {
         peer.receives().await;
         peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
-    tokio::join!(at_once(client.disconnect_within(millis(50))), disconnect);
+    tokio::join!(
+        without_waiting(client.disconnect_within(millis(50))),
+        disconnect
+    );
     assert_eq!(
-        at_once(receipt).await.unwrap_err(),
+        without_waiting(receipt).await.unwrap_err(),
         RequestError::Stopped(StopCause::Requested)
     );
 }
@@ -174,7 +191,12 @@ async fn disconnect_waits_no_longer_than_its_timeout() {
 async fn the_shortest_requested_time_applies() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     let other = client.clone();
     let patient =
         tokio::spawn(async move { other.disconnect_within(Duration::from_secs(3600)).await });
@@ -183,8 +205,11 @@ async fn the_shortest_requested_time_applies() {
         peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
-    tokio::join!(at_once(client.disconnect_within(millis(50))), disconnect);
-    at_once(patient).await.unwrap();
+    tokio::join!(
+        without_waiting(client.disconnect_within(millis(50))),
+        disconnect
+    );
+    without_waiting(patient).await.unwrap();
 }
 
 #[tokio::test]
@@ -193,7 +218,10 @@ async fn a_stop_does_not_wait_for_requests_that_timed_out() {
     let mut options = options(&server);
     options.connect.ack_timeout = millis(50);
     let (client, _, mut peer) = connected_as(&server, options).await;
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     assert!(matches!(
         soon(receipt).await,
         Err(RequestError::Timeout { .. })
@@ -203,7 +231,7 @@ async fn a_stop_does_not_wait_for_requests_that_timed_out() {
         peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
-    tokio::join!(at_once(client.disconnect()), disconnect);
+    tokio::join!(without_waiting(client.disconnect()), disconnect);
 }
 
 #[tokio::test]
@@ -221,7 +249,7 @@ async fn a_client_that_is_connecting_stops_at_once() {
     let mut events = client.events();
     let mut peer = server.accepts().await;
     peer.receives().await;
-    at_once(client.disconnect()).await;
+    without_waiting(client.disconnect()).await;
     peer.expects_end().await;
     assert!(matches!(
         soon(events.next()).await,
@@ -254,8 +282,8 @@ async fn a_client_that_waits_for_its_next_attempt_stops_at_once() {
         .accepts_client_with(&refusal(ReasonCode::ServerBusy))
         .await;
     while !matches!(soon(events.next()).await, Some(Event::Failed { .. })) {}
-    at_once(client.disconnect()).await;
-    assert_eq!(story(&mut events).await, "stopped");
+    without_waiting(client.disconnect()).await;
+    assert_eq!(event_names(&mut events).await, "stopped");
 }
 
 /// Messages that were accepted offline are sent before the client ends.
@@ -264,7 +292,10 @@ async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
     let mut events = client.events();
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     let disconnect = async {
         server
             .accepts_client_with(&refusal(ReasonCode::ServerBusy))
@@ -283,7 +314,7 @@ async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
     );
     soon(receipt).await.unwrap();
     assert_eq!(
-        story(&mut events).await,
+        event_names(&mut events).await,
         "attempt opened failed attempt opened connected disconnected stopped"
     );
 }
@@ -299,7 +330,10 @@ async fn a_stop_without_a_connection_ends_when_its_time_is_over() {
     options.reconnect.min_delay = Duration::from_secs(60);
     options.reconnect.max_delay = Duration::from_secs(60);
     let client = Client::start(options);
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     server
         .accepts_client_with(&refusal(ReasonCode::ServerBusy))
         .await
@@ -318,7 +352,12 @@ async fn a_stop_without_a_connection_ends_when_its_time_is_over() {
 async fn dropping_the_last_handle_sends_queued_messages_first() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     drop(client);
     let mut peer = server.accepts_client().await;
     peer.expects(publish("lamp/7", at_least_once(1))).await;
@@ -332,7 +371,7 @@ async fn a_client_dropped_before_connecting_reports_every_event() {
     let client = Client::start(options(&server));
     let mut events = client.events();
     drop(client);
-    assert_eq!(story(&mut events).await, "attempt failed stopped");
+    assert_eq!(event_names(&mut events).await, "attempt failed stopped");
 }
 
 /// [MQTT-3.14.4-1]
@@ -342,7 +381,7 @@ async fn nothing_follows_disconnect() {
     let (client, _, mut peer) = connected(&server).await;
     let publisher = client.clone();
     let publishing = tokio::spawn(async move {
-        while let Ok(receipt) = publisher.publish(lamp(QoS::AtMostOnce)).await {
+        while let Ok(receipt) = publisher.publish(lamp_message(QoS::AtMostOnce)).await {
             drop(receipt);
             tokio::task::yield_now().await;
         }
@@ -376,7 +415,7 @@ fn a_runtime_shutdown_completes_all_waiting_calls() {
         let server = TestServer::start().await;
         (Client::start(options(&server)), server)
     });
-    let receipt = client.try_publish(lamp(QoS::AtLeastOnce)).unwrap();
+    let receipt = client.try_publish(lamp_message(QoS::AtLeastOnce)).unwrap();
     let waiting = others.spawn(receipt);
     clients.shutdown_background();
     drop(server);
@@ -405,7 +444,7 @@ impl Subscriber for ClientHolder {
 
     fn event(&self, _: &tracing::Event<'_>) {
         if let Some(client) = &*self.0.lock().unwrap() {
-            let _ = client.try_publish(lamp(QoS::AtMostOnce));
+            let _ = client.try_publish(lamp_message(QoS::AtMostOnce));
         }
     }
 
@@ -426,7 +465,7 @@ fn a_log_subscriber_may_hold_a_client_while_it_stops() {
             let (client, mut events, _peer) = connected(&server).await;
             *holder.0.lock().unwrap() = Some(client.clone());
             soon(client.disconnect()).await;
-            tell.send(story(&mut events).await).unwrap();
+            tell.send(event_names(&mut events).await).unwrap();
         });
     });
     assert_eq!(

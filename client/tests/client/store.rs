@@ -86,7 +86,7 @@ impl Store for Memory {
     }
 }
 
-fn lamp(qos: QoS) -> Message<'static> {
+fn lamp_message(qos: QoS) -> Message<'static> {
     Message::new("lamp/7", "on").qos(qos)
 }
 
@@ -104,7 +104,10 @@ async fn nothing_is_sent_before_it_is_persisted() {
     until_connected(&mut client.events()).await;
     client.until_persisted().await.unwrap();
     store.with(|kept| kept.is_shut = true);
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     assert!(
         tokio::time::timeout(millis(50), client.until_persisted())
             .await
@@ -126,9 +129,19 @@ async fn the_next_process_continues_the_session() {
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut peer = server.accepts_client().await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     peer.expects(publish("lamp/7", at_least_once(2))).await;
-    drop(client.publish(lamp(QoS::ExactlyOnce)).await.unwrap());
+    drop(
+        client
+            .publish(lamp_message(QoS::ExactlyOnce))
+            .await
+            .unwrap(),
+    );
     peer.expects(publish("lamp/7", exactly_once(3))).await;
     peer.sends(&pubrec(3)).await;
     peer.expects(pubrel(3)).await;
@@ -182,9 +195,14 @@ async fn a_message_costs_one_commit_and_many_at_once_cost_no_more() {
 
     let before = commits();
     for _ in 0..MESSAGES {
-        soon(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap())
-            .await
-            .unwrap();
+        soon(
+            client
+                .publish(lamp_message(QoS::AtLeastOnce))
+                .await
+                .unwrap(),
+        )
+        .await
+        .unwrap();
     }
     let one_by_one = commits() - before;
     // With some tolerance for acknowledgements that take longer than they can wait for the next commit.
@@ -196,7 +214,12 @@ async fn a_message_costs_one_commit_and_many_at_once_cost_no_more() {
     let before = commits();
     let mut receipts = Vec::new();
     for _ in 0..MESSAGES {
-        receipts.push(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+        receipts.push(
+            client
+                .publish(lamp_message(QoS::AtLeastOnce))
+                .await
+                .unwrap(),
+        );
     }
     for receipt in receipts {
         soon(receipt).await.unwrap();
@@ -393,7 +416,12 @@ async fn a_client_without_a_store_writes_no_records() {
 async fn an_unsent_message_is_sent_without_dup() {
     let (nowhere, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&nowhere), store.clone()).unwrap();
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     soon(client.until_persisted()).await.unwrap();
     let crashed = store.copy();
     client.disconnect_within(millis(0)).await;
@@ -416,7 +444,10 @@ async fn messages_that_wait_for_the_store_at_the_end_of_a_connection_are_unsent(
     until_connected(&mut events).await;
     client.until_persisted().await.unwrap();
     store.with(|kept| kept.is_shut = true);
-    let receipt = client.publish(lamp(QoS::ExactlyOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::ExactlyOnce))
+        .await
+        .unwrap();
     assert!(
         tokio::time::timeout(millis(20), client.until_persisted())
             .await
@@ -472,7 +503,7 @@ async fn publishing_during_a_stop_does_not_delay_the_end() {
     until_connected(&mut client.events()).await;
     let publishing = tokio::spawn({
         let client = client.clone();
-        async move { while client.publish(lamp(QoS::AtLeastOnce)).await.is_ok() {} }
+        async move { while client.publish(lamp_message(QoS::AtLeastOnce)).await.is_ok() {} }
     });
     let acknowledging = tokio::spawn(peer.acknowledges_until_end());
     tokio::time::sleep(millis(20)).await;
@@ -481,7 +512,10 @@ async fn publishing_during_a_stop_does_not_delay_the_end() {
         .unwrap();
     soon(publishing).await.unwrap();
     soon(acknowledging).await.unwrap();
-    let last = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap_err();
+    let last = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap_err();
     assert_eq!(last, RequestError::Stopped(StopCause::Requested));
 }
 
@@ -493,7 +527,12 @@ async fn publishing_during_a_stop_does_not_delay_the_end() {
 async fn a_restored_session_goes_on_without_a_store_too() {
     let (nowhere, mut store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&nowhere), store.clone()).unwrap();
-    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    drop(
+        client
+            .publish(lamp_message(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     soon(client.until_persisted()).await.unwrap();
     client.disconnect_within(millis(0)).await;
     let now = tokio::time::Instant::now().into_std();
@@ -519,7 +558,10 @@ async fn a_store_that_fails_stops_the_client_and_nothing_is_sent() {
     let mut peer = server.accepts_client().await;
     until_connected(&mut events).await;
     store.with(|kept| kept.is_broken = true);
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     let cause = StopCause::Store {
         kind: io::ErrorKind::StorageFull,
         fault: "the disk is full".into(),
@@ -565,7 +607,10 @@ async fn a_store_that_hangs_does_not_prevent_a_stop() {
     let _peer = server.accepts_client().await;
     until_connected(&mut client.events()).await;
     store.with(|kept| kept.is_shut = true);
-    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(lamp_message(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     let stopping = client.disconnect_within(millis(0));
     assert!(
         tokio::time::timeout(Duration::from_secs(8), stopping)

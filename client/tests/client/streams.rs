@@ -28,16 +28,16 @@ pub(crate) async fn subscribed(
         .unwrap()
 }
 
-/// Sends something that nobody wants and waits for its acknowledgement: what came before it was
-/// handled.
-pub(crate) async fn settles(peer: &mut Peer, packet_id: u16) {
+/// Sends a message without a stream and waits for its acknowledgement: the client has then handled
+/// everything that was sent before.
+pub(crate) async fn wait_until_handled(peer: &mut Peer, packet_id: u16) {
     peer.sends(&publish("nobody/wants/this", at_least_once(packet_id)))
         .await;
     peer.expects(puback(packet_id)).await;
 }
 
-/// Does the same without an acknowledgement, which would wait behind those that are pending.
-pub(crate) async fn arrives(client: &Client, peer: &mut Peer) {
+/// Does the same at QoS 0, since an acknowledgement would wait behind pending ones.
+pub(crate) async fn wait_until_routed(client: &Client, peer: &mut Peer) {
     let before = client.unrouted();
     peer.sends(&publish("nobody/wants/this", at_most_once()))
         .await;
@@ -46,7 +46,7 @@ pub(crate) async fn arrives(client: &Client, peer: &mut Peer) {
     }
 }
 
-/// Whatever takes a `Stream` takes a subscription.
+/// `Subscription` implements `futures_core::Stream`.
 #[tokio::test]
 async fn a_subscription_is_a_stream() {
     async fn first<S: futures_core::Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
@@ -90,7 +90,7 @@ async fn an_unread_message_is_not_acknowledged() {
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
-    arrives(&client, &mut peer).await;
+    wait_until_routed(&client, &mut peer).await;
     soon(client.disconnect()).await;
     peer.expects(disconnect_ending_session()).await;
     assert_eq!(
@@ -106,7 +106,7 @@ async fn an_unread_message_is_not_acknowledged() {
 async fn a_message_without_a_stream_is_acknowledged_and_counted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    settles(&mut peer, 9).await;
+    wait_until_handled(&mut peer, 9).await;
     assert_eq!(client.unrouted(), 1);
 }
 
@@ -133,7 +133,7 @@ async fn a_dropped_stream_unsubscribes_and_frees_its_messages() {
     let (client, _, mut peer) = connected(&server).await;
     let lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
-    arrives(&client, &mut peer).await;
+    wait_until_routed(&client, &mut peer).await;
     drop(lamps);
     peer.expects(puback(1)).await;
     peer.expects(unsubscribe(2, &["lamp/+"])).await;
@@ -201,7 +201,7 @@ async fn a_filter_that_another_stream_has_stays_subscribed() {
     let first = subscribed(&client, &mut peer, 1, "lamp/+").await;
     let mut second = subscribed(&client, &mut peer, 2, "lamp/+").await;
     drop(first);
-    settles(&mut peer, 9).await;
+    wait_until_handled(&mut peer, 9).await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
     assert_eq!(soon(second.next()).await.unwrap().topic(), "lamp/1");
     drop(second);
@@ -214,7 +214,7 @@ async fn an_unsubscribed_stream_ends_when_it_is_drained() {
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
-    settles(&mut peer, 9).await;
+    wait_until_handled(&mut peer, 9).await;
     let answer = async {
         peer.expects(unsubscribe(2, &["lamp/+"])).await;
         peer.sends(&unsuback(2, &[ReasonCode::Success])).await;
@@ -225,7 +225,7 @@ async fn an_unsubscribed_stream_ends_when_it_is_drained() {
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
     assert!(soon(lamps.next()).await.is_none());
     drop(lamps);
-    settles(&mut peer, 10).await;
+    wait_until_handled(&mut peer, 10).await;
 }
 
 #[tokio::test]
@@ -256,7 +256,7 @@ async fn a_full_stream_drops_the_newest_of_qos_0_and_nothing_else() {
     }
     bytes.extend_from_slice(publish("lamp/1", at_least_once(1)).as_bytes());
     peer.sends_bytes(&bytes).await;
-    arrives(&client, &mut peer).await;
+    wait_until_routed(&client, &mut peer).await;
     assert_eq!(lamps.dropped(), 100);
     for _ in 0..10_000 {
         assert_eq!(lamps.next().await.unwrap().topic(), "lamp/0");

@@ -47,8 +47,8 @@ impl TlsFront {
         }
     }
 
-    /// From the next connection on.
-    pub(crate) fn becomes(&self, config: Arc<ServerConfig>) {
+    /// Uses `config` from the next connection on.
+    pub(crate) fn replace_config(&self, config: Arc<ServerConfig>) {
         *self.config.lock().unwrap() = config;
     }
 }

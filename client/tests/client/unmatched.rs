@@ -16,7 +16,7 @@ use crate::server::{Peer, TestServer};
 use crate::streams::subscribed;
 use crate::{millis, options, soon, until_connected};
 
-fn resuming(server: &TestServer) -> ClientOptions {
+fn resuming_options(server: &TestServer) -> ClientOptions {
     let mut options = options(server);
     options.connect.clean_start = CleanStart::Never;
     options
@@ -31,12 +31,12 @@ async fn resumed(options: ClientOptions, server: &TestServer) -> (Client, Events
 }
 
 /// Waits until the client has handled all earlier packets: it has answered a later one.
-async fn handled(client: &Client, peer: &mut Peer, packet_id: u16) {
+async fn wait_until_handled(client: &Client, peer: &mut Peer, packet_id: u16) {
     drop(subscribed(client, peer, packet_id, "other").await);
     peer.receives().await;
 }
 
-async fn dropped(events: &mut Events) -> (String, DropCause, u64) {
+async fn next_drop(events: &mut Events) -> (String, DropCause, u64) {
     loop {
         if let Event::MessageDropped {
             topic,
@@ -53,7 +53,7 @@ async fn dropped(events: &mut Events) -> (String, DropCause, u64) {
 #[tokio::test]
 async fn messages_that_come_before_the_subscription_are_delivered_and_acknowledged_in_order() {
     let server = TestServer::start().await;
-    let (client, _, mut peer) = resumed(resuming(&server), &server).await;
+    let (client, _, mut peer) = resumed(resuming_options(&server), &server).await;
     for packet_id in 1..=3 {
         peer.sends(&publish(
             &format!("lamp/{packet_id}"),
@@ -63,7 +63,7 @@ async fn messages_that_come_before_the_subscription_are_delivered_and_acknowledg
     }
     peer.sends(&publish("lamp/4", at_most_once())).await;
     peer.sends(&publish("lamp/5", exactly_once(5))).await;
-    handled(&client, &mut peer, 1).await;
+    wait_until_handled(&client, &mut peer, 1).await;
     let mut lamps = subscribed(&client, &mut peer, 3, "lamp/+").await;
     for number in 1..=5 {
         assert_eq!(
@@ -82,7 +82,7 @@ async fn messages_that_come_before_the_subscription_are_delivered_and_acknowledg
 #[tokio::test]
 async fn an_unmatched_message_is_refused_after_its_wait_and_reported() {
     let server = TestServer::start().await;
-    let mut options = resuming(&server);
+    let mut options = resuming_options(&server);
     options.connect.unmatched_wait = millis(50);
     let (client, mut events, mut peer) = resumed(options, &server).await;
     peer.sends(&publish("old/1", at_least_once(1))).await;
@@ -93,7 +93,7 @@ async fn an_unmatched_message_is_refused_after_its_wait_and_reported() {
         .await;
     peer.expects(puback(2)).await;
     assert_eq!(
-        dropped(&mut events).await,
+        next_drop(&mut events).await,
         ("old/1".into(), DropCause::Unmatched, 1)
     );
     let unmatched = client.statistics().dropped_messages.unmatched;
@@ -109,9 +109,9 @@ async fn an_unmatched_message_is_refused_after_its_wait_and_reported() {
 #[tokio::test]
 async fn waiting_messages_are_routed_to_the_unmatched_stream() {
     let server = TestServer::start().await;
-    let (client, _, mut peer) = resumed(resuming(&server), &server).await;
+    let (client, _, mut peer) = resumed(resuming_options(&server), &server).await;
     peer.sends(&publish("old/1", at_least_once(1))).await;
-    handled(&client, &mut peer, 1).await;
+    wait_until_handled(&client, &mut peer, 1).await;
     let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
     assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "old/1");
     peer.expects(puback(1)).await;
@@ -120,9 +120,9 @@ async fn waiting_messages_are_routed_to_the_unmatched_stream() {
 #[tokio::test]
 async fn discarded_messages_are_acknowledged_and_counted() {
     let server = TestServer::start().await;
-    let (client, _, mut peer) = resumed(resuming(&server), &server).await;
+    let (client, _, mut peer) = resumed(resuming_options(&server), &server).await;
     peer.sends(&publish("old/1", at_least_once(1))).await;
-    handled(&client, &mut peer, 1).await;
+    wait_until_handled(&client, &mut peer, 1).await;
     client.discard_unmatched();
     peer.expects(puback(1)).await;
     peer.sends(&publish("old/2", at_least_once(2))).await;
@@ -133,9 +133,9 @@ async fn discarded_messages_are_acknowledged_and_counted() {
 #[tokio::test]
 async fn a_refused_subscription_returns_its_messages_to_the_unmatched() {
     let server = TestServer::start().await;
-    let (client, _, mut peer) = resumed(resuming(&server), &server).await;
+    let (client, _, mut peer) = resumed(resuming_options(&server), &server).await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
-    handled(&client, &mut peer, 1).await;
+    wait_until_handled(&client, &mut peer, 1).await;
     let answer = async {
         peer.receives().await;
         peer.sends(&suback(3, &[ReasonCode::NotAuthorized])).await;
@@ -154,7 +154,7 @@ async fn a_refused_subscription_returns_its_messages_to_the_unmatched() {
 #[tokio::test]
 async fn messages_for_a_closed_stream_do_not_wait() {
     let server = TestServer::start().await;
-    let (client, _, mut peer) = resumed(resuming(&server), &server).await;
+    let (client, _, mut peer) = resumed(resuming_options(&server), &server).await;
     drop(subscribed(&client, &mut peer, 1, "lamp/+").await);
     peer.receives().await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
@@ -165,9 +165,9 @@ async fn messages_for_a_closed_stream_do_not_wait() {
 #[tokio::test]
 async fn a_client_that_stops_acknowledges_nothing_that_waits() {
     let server = TestServer::start().await;
-    let (client, _, mut peer) = resumed(resuming(&server), &server).await;
+    let (client, _, mut peer) = resumed(resuming_options(&server), &server).await;
     peer.sends(&publish("old/1", at_least_once(1))).await;
-    handled(&client, &mut peer, 1).await;
+    wait_until_handled(&client, &mut peer, 1).await;
     let stopping = tokio::spawn(async move { client.disconnect_within(Duration::ZERO).await });
     assert_eq!(
         peer.receives().await.packet().packet_type(),

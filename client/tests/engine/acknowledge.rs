@@ -20,11 +20,11 @@ fn delivered(client: &mut Client) -> Vec<DeliveryId> {
         .collect()
 }
 
-fn answers(client: &mut Client, id: DeliveryId, reason_code: ReasonCode) {
+fn answer(client: &mut Client, id: DeliveryId, reason_code: ReasonCode) {
     client.engine.answer(id, reason_code).unwrap();
 }
 
-fn refused(ack_type: AckType, packet_id: u16) -> PacketBuf {
+fn refusing_ack(ack_type: AckType, packet_id: u16) -> PacketBuf {
     ack(ack_type, packet_id, ReasonCode::QuotaExceeded)
 }
 
@@ -36,7 +36,7 @@ fn nothing_is_acknowledged_before_the_application_says_so() {
     let ids = delivered(&mut client);
     client.advance(std::time::Duration::from_secs(3600));
     assert!(client.sends().is_empty());
-    answers(&mut client, ids[0], ReasonCode::Success);
+    answer(&mut client, ids[0], ReasonCode::Success);
     assert_eq!(client.sends(), [puback(1)]);
 }
 
@@ -46,12 +46,12 @@ fn pubacks_leave_in_the_order_of_arrival_with_their_own_codes() {
     let mut client = Client::connected();
     client.receives_all(&[1, 2, 3].map(|id| publish("a", at_least_once(id))));
     let ids = delivered(&mut client);
-    answers(&mut client, ids[1], ReasonCode::QuotaExceeded);
+    answer(&mut client, ids[1], ReasonCode::QuotaExceeded);
     assert!(client.sends().is_empty());
-    answers(&mut client, ids[0], ReasonCode::NoMatchingSubscribers);
+    answer(&mut client, ids[0], ReasonCode::NoMatchingSubscribers);
     let first = ack(AckType::PubAck, 1, ReasonCode::NoMatchingSubscribers);
-    assert_eq!(client.sends(), [first, refused(AckType::PubAck, 2)]);
-    answers(&mut client, ids[2], ReasonCode::Success);
+    assert_eq!(client.sends(), [first, refusing_ack(AckType::PubAck, 2)]);
+    answer(&mut client, ids[2], ReasonCode::Success);
     assert_eq!(client.sends(), [puback(3)]);
 }
 
@@ -61,13 +61,13 @@ fn pubrecs_leave_in_the_order_of_arrival_with_their_own_codes() {
     let mut client = Client::connected();
     client.receives_all(&[9, 4, 6].map(|id| publish("a", exactly_once(id))));
     let ids = delivered(&mut client);
-    answers(&mut client, ids[2], ReasonCode::Success);
-    answers(&mut client, ids[1], ReasonCode::QuotaExceeded);
+    answer(&mut client, ids[2], ReasonCode::Success);
+    answer(&mut client, ids[1], ReasonCode::QuotaExceeded);
     assert!(client.sends().is_empty());
-    answers(&mut client, ids[0], ReasonCode::Success);
+    answer(&mut client, ids[0], ReasonCode::Success);
     assert_eq!(
         client.sends(),
-        [pubrec(9), refused(AckType::PubRec, 4), pubrec(6)]
+        [pubrec(9), refusing_ack(AckType::PubRec, 4), pubrec(6)]
     );
     client.receives_all(&[pubrel(9), pubrel(6)]);
     assert_eq!(client.sends(), [pubcomp(9), pubcomp(6)]);
@@ -83,8 +83,8 @@ fn after_a_refusing_pubrec_the_same_identifier_is_another_message() {
         client.receives(&publish("a", exactly_once(1)));
         let ids = delivered(&mut client);
         assert_eq!(ids.len(), 1, "the place that the refused one had is free");
-        answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
-        assert_eq!(client.sends(), [refused(AckType::PubRec, 1)]);
+        answer(&mut client, ids[0], ReasonCode::QuotaExceeded);
+        assert_eq!(client.sends(), [refusing_ack(AckType::PubRec, 1)]);
     }
     client.receives(&pubrel(1));
     assert_eq!(
@@ -132,11 +132,11 @@ fn a_second_answer_changes_nothing() {
     let mut client = Client::connected();
     client.receives_all(&[1, 2].map(|id| publish("a", at_least_once(id))));
     let ids = delivered(&mut client);
-    answers(&mut client, ids[0], ReasonCode::Success);
-    answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
+    answer(&mut client, ids[0], ReasonCode::Success);
+    answer(&mut client, ids[0], ReasonCode::QuotaExceeded);
     client.engine.abandon(ids[0]);
     assert_eq!(client.sends(), [puback(1)]);
-    answers(&mut client, ids[1], ReasonCode::Success);
+    answer(&mut client, ids[1], ReasonCode::Success);
     assert_eq!(client.sends(), [puback(2)]);
 }
 
@@ -146,11 +146,11 @@ fn the_most_severe_of_several_reason_codes_is_sent() {
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);
     client.engine.set_consumers(ids[0], 3);
-    answers(&mut client, ids[0], ReasonCode::Success);
-    answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
+    answer(&mut client, ids[0], ReasonCode::Success);
+    answer(&mut client, ids[0], ReasonCode::QuotaExceeded);
     assert!(client.sends().is_empty());
-    answers(&mut client, ids[0], ReasonCode::NoMatchingSubscribers);
-    assert_eq!(client.sends(), [refused(AckType::PubAck, 1)]);
+    answer(&mut client, ids[0], ReasonCode::NoMatchingSubscribers);
+    assert_eq!(client.sends(), [refusing_ack(AckType::PubAck, 1)]);
 }
 
 /// manual_pub_ack_disconnect_cancellation
@@ -163,7 +163,7 @@ fn a_late_acknowledgement_answers_only_the_repetition() {
     ]);
     let ids = delivered(&mut client);
     client.reconnects(&connack_resumed());
-    answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
+    answer(&mut client, ids[0], ReasonCode::QuotaExceeded);
     assert!(
         client.sends().is_empty(),
         "on this connection nothing came yet"
@@ -173,15 +173,15 @@ fn a_late_acknowledgement_answers_only_the_repetition() {
         publish("b", with_dup(exactly_once(2))),
     ]);
     assert!(client.messages().is_empty(), "the application has both");
-    assert_eq!(client.sends(), [refused(AckType::PubAck, 1)]);
-    answers(&mut client, ids[1], ReasonCode::Success);
+    assert_eq!(client.sends(), [refusing_ack(AckType::PubAck, 1)]);
+    answer(&mut client, ids[1], ReasonCode::Success);
     assert_eq!(client.sends(), [pubrec(2)]);
 
     client.receives(&publish("c", at_least_once(3)));
     let lost = delivered(&mut client)[0];
     client.reconnects(&connack());
     client.receives(&publish("d", at_least_once(3)));
-    answers(&mut client, lost, ReasonCode::QuotaExceeded);
+    answer(&mut client, lost, ReasonCode::QuotaExceeded);
     assert!(client.sends().is_empty(), "that session is gone");
     assert_eq!(client.consumes_all(), ["d"]);
     assert_eq!(client.sends(), [puback(3)]);
@@ -194,7 +194,7 @@ fn a_message_given_up_is_delivered_again_on_the_next_connection() {
         client.receives_all(&[publish("a", delivery), publish("b", at_least_once(2))]);
         let ids = delivered(&mut client);
         client.engine.abandon(ids[0]);
-        answers(&mut client, ids[1], ReasonCode::Success);
+        answer(&mut client, ids[1], ReasonCode::Success);
         assert!(client.sends().is_empty(), "b is behind a");
         client.reconnects(&connack_resumed());
         client.receives_all(&[
@@ -254,8 +254,9 @@ impl Sent {
         publish(&self.packet_id.to_string(), delivery)
     }
 
-    /// The client delivers it unless the application has it, or has answered it.
-    fn arrives(&mut self, client: &mut Client, dup: bool) {
+    /// Sends the message and checks that the client delivers it, unless the application has it or has
+    /// answered it.
+    fn is_sent_to(&mut self, client: &mut Client, dup: bool) {
         client.receives(&self.packet(dup));
         let delivered = delivered(client);
         let expected = self.abandoned || self.token.is_none() && self.answer.is_none();
@@ -275,8 +276,8 @@ impl Sent {
 struct Server(VecDeque<Sent>);
 
 impl Server {
-    /// Acknowledgements come in order, each with its answer, and none that is due stays away.
-    fn hears(&mut self, client: &mut Client) {
+    /// Checks the acknowledgements: in order, with the answers of the application, and none missing.
+    fn receives_acks(&mut self, client: &mut Client) {
         for packet in client.sends() {
             let sent = self.0.pop_front().unwrap();
             let code = sent.answer.filter(|_| !sent.abandoned).unwrap();
@@ -300,7 +301,7 @@ impl Server {
     }
 }
 
-fn converse(seed: u64) {
+fn run_conversation(seed: u64) {
     const RECEIVE_MAXIMUM: u16 = 6;
     let mut random = fastrand::Rng::with_seed(seed);
     let mut options = options();
@@ -323,7 +324,7 @@ fn converse(seed: u64) {
                     answer: None,
                     abandoned: false,
                 });
-                server.0.back_mut().unwrap().arrives(&mut client, false);
+                server.0.back_mut().unwrap().is_sent_to(&mut client, false);
             }
             4..=7 => {
                 let held = server
@@ -338,7 +339,7 @@ fn converse(seed: u64) {
                     ];
                     let code = random.choice(codes).unwrap();
                     sent.answer = Some(code);
-                    answers(&mut client, sent.token.unwrap(), code);
+                    answer(&mut client, sent.token.unwrap(), code);
                 }
             }
             8 => {
@@ -358,15 +359,15 @@ fn converse(seed: u64) {
                 server
                     .0
                     .iter_mut()
-                    .for_each(|sent| sent.arrives(&mut client, true));
+                    .for_each(|sent| sent.is_sent_to(&mut client, true));
             }
         }
-        server.hears(&mut client);
+        server.receives_acks(&mut client);
     }
 }
 
 /// [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.3.3-10]
 #[test]
 fn whatever_the_application_answers_and_the_network_does_the_order_holds() {
-    (0..300).for_each(converse);
+    (0..300).for_each(run_conversation);
 }

@@ -52,7 +52,7 @@ impl Authenticator for Echo {
     }
 }
 
-fn echo() -> ConnectOptions {
+fn echo_options() -> ConnectOptions {
     let mut options = options();
     options.authentication = Some(Authentication::new("ECHO", || Echo));
     options
@@ -70,20 +70,20 @@ fn auth(reason_code: ReasonCode, method: &str, data: Option<&[u8]>) -> PacketBuf
     }))
 }
 
-/// AUTH 0x18 of this method.
-fn goes_on(data: &[u8]) -> PacketBuf {
+/// AUTH with 0x18 (Continue authentication).
+fn auth_continue(data: &[u8]) -> PacketBuf {
     auth(ReasonCode::ContinueAuthentication, "ECHO", Some(data))
 }
 
-fn begins_again() -> PacketBuf {
+fn auth_reauthenticate() -> PacketBuf {
     auth(ReasonCode::ReAuthenticate, "ECHO", Some(b"1"))
 }
 
-fn ends_well() -> PacketBuf {
+fn auth_success() -> PacketBuf {
     auth(ReasonCode::Success, "ECHO", Some(b"fine"))
 }
 
-fn welcome(method: Option<&str>, data: &[u8]) -> PacketBuf {
+fn connack_with_auth(method: Option<&str>, data: &[u8]) -> PacketBuf {
     connack_with(ConnAckProperties {
         authentication_method: method.map(|method| Utf8String::new(method).unwrap()),
         authentication_data: method.map(|_| BinaryData::new(data).unwrap()),
@@ -92,18 +92,18 @@ fn welcome(method: Option<&str>, data: &[u8]) -> PacketBuf {
 }
 
 fn authenticated() -> Client {
-    Client::connected_as(echo(), &welcome(Some("ECHO"), b"fine"))
+    Client::connected_as(echo_options(), &connack_with_auth(Some("ECHO"), b"fine"))
 }
 
 fn reauthenticates(client: &mut Client) -> OperationId {
     let id = client.engine.reauthenticate(client.now()).unwrap();
-    assert_eq!(client.sends(), [begins_again()]);
+    assert_eq!(client.sends(), [auth_reauthenticate()]);
     id
 }
 
-/// The statement that the server broke, on a connection that the client had accepted.
+/// Statement that the server violated after CONNACK.
 #[track_caller]
-fn breach(client: &mut Client) -> &'static str {
+fn violated_statement(client: &mut Client) -> &'static str {
     assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
     match client.closes() {
         Ended::Connection(ConnectionError::Protocol(Violation::Unexpected {
@@ -113,9 +113,9 @@ fn breach(client: &mut Client) -> &'static str {
     }
 }
 
-/// The statement that the server broke before CONNACK; nothing is said.
+/// Statement that the server violated before CONNACK; the client sends no DISCONNECT.
 #[track_caller]
-fn early_breach(client: &mut Client) -> &'static str {
+fn violated_statement_before_connack(client: &mut Client) -> &'static str {
     assert!(client.sends().is_empty());
     match client.closes() {
         Ended::Attempt(ConnectError::Protocol(Violation::Unexpected { statement, .. })) => {
@@ -127,7 +127,7 @@ fn early_breach(client: &mut Client) -> &'static str {
 
 #[test]
 fn connect_names_the_method_and_carries_what_it_begins_with() {
-    let mut client = Client::new(echo());
+    let mut client = Client::new(echo_options());
     client.opens();
     let sent = client.sends();
     let Packet::Connect(connect) = sent[0].packet() else {
@@ -146,15 +146,15 @@ fn connect_names_the_method_and_carries_what_it_begins_with() {
 /// gneiss_no_auth, rumqttc_no_auth [MQTT-4.12.0-3] [MQTT-4.12.0-5]
 #[test]
 fn every_question_is_answered_by_auth_0x18_with_the_method_of_connect() {
-    let mut client = Client::connecting(echo());
-    client.receives(&goes_on(b"x"));
-    assert_eq!(client.sends(), [goes_on(b"x!")]);
-    client.receives(&goes_on(b"silence"));
+    let mut client = Client::connecting(echo_options());
+    client.receives(&auth_continue(b"x"));
+    assert_eq!(client.sends(), [auth_continue(b"x!")]);
+    client.receives(&auth_continue(b"silence"));
     assert_eq!(
         client.sends(),
         [auth(ReasonCode::ContinueAuthentication, "ECHO", None)]
     );
-    client.receives(&welcome(Some("ECHO"), b"fine"));
+    client.receives(&connack_with_auth(Some("ECHO"), b"fine"));
     assert!(client.engine.is_connected());
     assert!(client.sends().is_empty());
 }
@@ -162,7 +162,7 @@ fn every_question_is_answered_by_auth_0x18_with_the_method_of_connect() {
 /// [MQTT-3.1.2-30]
 #[test]
 fn before_connack_nothing_leaves_but_auth() {
-    let mut options = echo();
+    let mut options = echo_options();
     options.keep_alive = Duration::from_secs(2);
     let mut client = Client::connecting(options);
     client.publishes("a", QoS::AtLeastOnce);
@@ -170,9 +170,9 @@ fn before_connack_nothing_leaves_but_auth() {
     client.subscribes(&["c"]);
     client.advance(Duration::from_secs(3));
     assert!(client.sends().is_empty());
-    client.receives(&goes_on(b"x"));
-    assert_eq!(client.sends(), [goes_on(b"x!")]);
-    client.receives(&welcome(Some("ECHO"), b"fine"));
+    client.receives(&auth_continue(b"x"));
+    assert_eq!(client.sends(), [auth_continue(b"x!")]);
+    client.receives(&connack_with_auth(Some("ECHO"), b"fine"));
     assert_eq!(client.sends().len(), 3);
 }
 
@@ -184,28 +184,35 @@ fn another_method_or_none_breaks_the_exchange() {
     for answer in [
         other,
         bare,
-        welcome(None, b""),
-        welcome(Some("OTHER"), b"fine"),
+        connack_with_auth(None, b""),
+        connack_with_auth(Some("OTHER"), b"fine"),
     ] {
-        let mut client = Client::connecting(echo());
+        let mut client = Client::connecting(echo_options());
         client.receives(&answer);
-        assert_eq!(early_breach(&mut client), "MQTT-4.12.0-5", "{answer:?}");
+        assert_eq!(
+            violated_statement_before_connack(&mut client),
+            "MQTT-4.12.0-5",
+            "{answer:?}"
+        );
     }
 }
 
 /// [MQTT-4.12.0-2]
 #[test]
 fn auth_with_success_before_connack_is_a_protocol_error() {
-    let mut client = Client::connecting(echo());
-    client.receives(&ends_well());
-    assert_eq!(early_breach(&mut client), "MQTT-4.12.0-2");
+    let mut client = Client::connecting(echo_options());
+    client.receives(&auth_success());
+    assert_eq!(
+        violated_statement_before_connack(&mut client),
+        "MQTT-4.12.0-2"
+    );
 }
 
 /// [MQTT-3.15.2-1]
 #[test]
 fn a_server_never_asks_to_authenticate_again() {
-    let mut client = Client::connecting(echo());
-    client.receives(&begins_again());
+    let mut client = Client::connecting(echo_options());
+    client.receives(&auth_reauthenticate());
     assert!(client.sends().is_empty());
     assert!(matches!(
         client.closes(),
@@ -213,7 +220,7 @@ fn a_server_never_asks_to_authenticate_again() {
     ));
 
     let mut client = authenticated();
-    client.receives(&begins_again());
+    client.receives(&auth_reauthenticate());
     let sent = client.sends();
     let Ended::Connection(ConnectionError::Protocol(violation)) = client.closes() else {
         panic!()
@@ -228,8 +235,8 @@ fn a_refusal_ends_the_exchange_whatever_method_it_names() {
         ReasonCode::BadAuthenticationMethod,
         ReasonCode::NotAuthorized,
     ] {
-        let mut client = Client::connecting(echo());
-        client.receives(&goes_on(b"x"));
+        let mut client = Client::connecting(echo_options());
+        client.receives(&auth_continue(b"x"));
         client.sends();
         client.receives(&refusal(code));
         assert!(client.sends().is_empty());
@@ -247,10 +254,10 @@ fn an_authenticator_that_fails_ends_the_attempt_without_a_packet() {
     let too_long = AuthenticationError::new("the answer is too large to send");
     for (answer, error) in [
         (question, BAD_QUESTION),
-        (goes_on(b"flood"), too_long),
-        (welcome(Some("ECHO"), b"evil"), BAD_END),
+        (auth_continue(b"flood"), too_long),
+        (connack_with_auth(Some("ECHO"), b"evil"), BAD_END),
     ] {
-        let mut client = Client::connecting(echo());
+        let mut client = Client::connecting(echo_options());
         client.receives(&answer);
         assert!(client.sends().is_empty());
         assert!(
@@ -272,7 +279,7 @@ fn a_server_that_fails_authentication_leaves_the_session_unchanged() {
     client.loses_connection();
     client.opens();
     client.sends();
-    client.receives(&welcome(Some("ECHO"), b"evil"));
+    client.receives(&connack_with_auth(Some("ECHO"), b"evil"));
     client.closes();
     client.opens();
     client.sends();
@@ -294,10 +301,10 @@ fn a_server_that_fails_authentication_leaves_the_session_unchanged() {
 
 #[test]
 fn the_time_for_connack_bounds_the_exchange() {
-    let mut client = Client::connecting(echo());
+    let mut client = Client::connecting(echo_options());
     for _ in 0..4 {
         client.advance(Duration::from_secs(4));
-        client.receives(&goes_on(b"x"));
+        client.receives(&auth_continue(b"x"));
     }
     client.advance(Duration::from_secs(4));
     let after = Duration::from_secs(20);
@@ -316,8 +323,8 @@ fn every_connection_begins_a_fresh_exchange() {
         counter.fetch_add(1, Ordering::Relaxed);
         Echo
     }));
-    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
-    client.reconnects(&welcome(Some("ECHO"), b"fine"));
+    let mut client = Client::connected_as(options, &connack_with_auth(Some("ECHO"), b"fine"));
+    client.reconnects(&connack_with_auth(Some("ECHO"), b"fine"));
     reauthenticates(&mut client);
     assert_eq!(begun.load(Ordering::Relaxed), 3);
 }
@@ -367,12 +374,16 @@ fn a_client_authenticates_again_while_everything_else_goes_on() {
     let id = reauthenticates(&mut client);
     let message = client.publishes("a", QoS::AtLeastOnce);
     assert_eq!(client.sends(), [publish("a", at_least_once(1))]);
-    client.receives_all(&[goes_on(b"x"), puback(1), publish("b", at_least_once(1))]);
+    client.receives_all(&[
+        auth_continue(b"x"),
+        puback(1),
+        publish("b", at_least_once(1)),
+    ]);
     assert!(client.outcome(message).unwrap().is_ok());
     assert_eq!(client.consumes_all(), ["b"]);
-    assert_eq!(client.sends(), [goes_on(b"x!"), puback(1)]);
+    assert_eq!(client.sends(), [auth_continue(b"x!"), puback(1)]);
     assert_eq!(client.outcome(id), None);
-    client.receives(&ends_well());
+    client.receives(&auth_success());
     assert_eq!(client.outcome(id), Some(Ok(Outcome::Reauthenticated)));
     assert!(client.engine.is_idle());
     reauthenticates(&mut client);
@@ -390,16 +401,16 @@ fn re_authentication_needs_a_connection_with_a_method_and_one_at_a_time() {
         }
     };
     assert_eq!(
-        error(&mut Client::new(echo())),
+        error(&mut Client::new(echo_options())),
         ReauthenticationError::NotConnected
     );
     assert_eq!(
-        error(&mut Client::connecting(echo())),
+        error(&mut Client::connecting(echo_options())),
         ReauthenticationError::NotConnected
     );
     let mut without = Client::connected_as(options(), &connack());
     assert_eq!(error(&mut without), ReauthenticationError::OtherMethod);
-    without.engine.options_mut().authentication = echo().authentication;
+    without.engine.options_mut().authentication = echo_options().authentication;
     assert_eq!(error(&mut without), ReauthenticationError::OtherMethod);
     let mut client = authenticated();
     reauthenticates(&mut client);
@@ -416,17 +427,21 @@ fn auth_of_another_method_or_out_of_turn_is_answered_with_0x82() {
         let mut client = authenticated();
         reauthenticates(&mut client);
         client.receives(&answer);
-        assert_eq!(breach(&mut client), "MQTT-4.12.0-5");
+        assert_eq!(violated_statement(&mut client), "MQTT-4.12.0-5");
     }
-    for unasked in [goes_on(b"x"), ends_well()] {
+    for unasked in [auth_continue(b"x"), auth_success()] {
         let mut client = authenticated();
         client.receives(&unasked);
-        assert_eq!(breach(&mut client), "MQTT-4.12.1-1");
+        assert_eq!(violated_statement(&mut client), "MQTT-4.12.1-1");
     }
     let mut client = authenticated();
     reauthenticates(&mut client);
-    client.receives_all(&[ends_well(), ends_well()]);
-    assert_eq!(breach(&mut client), "MQTT-4.12.1-1", "it was over");
+    client.receives_all(&[auth_success(), auth_success()]);
+    assert_eq!(
+        violated_statement(&mut client),
+        "MQTT-4.12.1-1",
+        "it was over"
+    );
 }
 
 /// [MQTT-4.12.1-2]
@@ -434,7 +449,7 @@ fn auth_of_another_method_or_out_of_turn_is_answered_with_0x82() {
 fn a_re_authentication_that_the_client_rejects_ends_with_disconnect() {
     for (answer, error) in [
         (auth(ReasonCode::Success, "ECHO", Some(b"evil")), BAD_END),
-        (goes_on(b"flood"), too_large()),
+        (auth_continue(b"flood"), too_large()),
     ] {
         let mut client = authenticated();
         let id = reauthenticates(&mut client);
@@ -465,9 +480,9 @@ fn no_auth_is_larger_than_the_server_takes() {
         maximum_packet_size: 20.try_into().ok(),
         ..ConnAckProperties::default()
     };
-    let mut client = Client::connected_as(echo(), &connack_with(properties));
+    let mut client = Client::connected_as(echo_options(), &connack_with(properties));
     let id = reauthenticates(&mut client);
-    client.receives(&goes_on(b"0123456789"));
+    client.receives(&auth_continue(b"0123456789"));
     assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
     client.closes();
     let error = ReauthenticationError::Exchange(too_large());
@@ -477,7 +492,7 @@ fn no_auth_is_larger_than_the_server_takes() {
     );
 
     let mut client = Client::connected_as(
-        echo(),
+        echo_options(),
         &connack_with(ConnAckProperties {
             maximum_packet_size: 10.try_into().ok(),
             ..properties
@@ -494,17 +509,17 @@ fn no_auth_is_larger_than_the_server_takes() {
 /// [MQTT-4.12.1-2]
 #[test]
 fn a_re_authentication_has_its_own_time() {
-    let mut options = echo();
+    let mut options = echo_options();
     options
         .authentication
         .as_mut()
         .unwrap()
         .reauthenticate_within = Duration::from_secs(5);
-    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
+    let mut client = Client::connected_as(options, &connack_with_auth(Some("ECHO"), b"fine"));
     client.advance(Duration::from_secs(60));
     let id = reauthenticates(&mut client);
     client.advance(Duration::from_secs(4));
-    client.receives(&goes_on(b"x"));
+    client.receives(&auth_continue(b"x"));
     client.sends();
     client.advance(Duration::from_secs(1));
     assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
@@ -523,13 +538,13 @@ fn a_re_authentication_has_its_own_time() {
 
 #[test]
 fn a_re_authentication_may_have_no_timeout() {
-    let mut options = echo();
+    let mut options = echo_options();
     options
         .authentication
         .as_mut()
         .unwrap()
         .reauthenticate_within = Duration::MAX;
-    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
+    let mut client = Client::connected_as(options, &connack_with_auth(Some("ECHO"), b"fine"));
     reauthenticates(&mut client);
     assert_eq!(client.engine.poll_timeout(), None);
 }
@@ -554,10 +569,10 @@ fn a_re_authentication_ends_with_its_connection_and_is_not_repeated() {
 
     client.opens();
     client.sends();
-    client.receives(&welcome(Some("ECHO"), b"fine"));
+    client.receives(&connack_with_auth(Some("ECHO"), b"fine"));
     assert!(client.sends().is_empty());
     let id = reauthenticates(&mut client);
-    client.reconnects(&welcome(Some("ECHO"), b"fine"));
+    client.reconnects(&connack_with_auth(Some("ECHO"), b"fine"));
     assert_eq!(client.outcome(id), lost);
     assert!(client.sends().is_empty());
     assert_eq!(client.engine.load(), (0, 0));
@@ -566,9 +581,9 @@ fn a_re_authentication_ends_with_its_connection_and_is_not_repeated() {
 /// [MQTT-3.1.2-29]
 #[test]
 fn problem_information_in_auth_that_was_not_requested_is_a_violation() {
-    let mut options = echo();
+    let mut options = echo_options();
     options.request_problem_information = Some(false);
-    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
+    let mut client = Client::connected_as(options, &connack_with_auth(Some("ECHO"), b"fine"));
     reauthenticates(&mut client);
     let properties = AuthProperties {
         authentication_method: Utf8String::new("ECHO").ok(),
@@ -579,14 +594,14 @@ fn problem_information_in_auth_that_was_not_requested_is_a_violation() {
         reason_code: ReasonCode::ContinueAuthentication,
         properties,
     })));
-    assert_eq!(breach(&mut client), "MQTT-3.1.2-29");
+    assert_eq!(violated_statement(&mut client), "MQTT-3.1.2-29");
 }
 
 #[test]
 fn a_ping_and_a_re_authentication_keep_out_of_each_others_way() {
-    let mut options = echo();
+    let mut options = echo_options();
     options.keep_alive = Duration::from_secs(8);
-    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
+    let mut client = Client::connected_as(options, &connack_with_auth(Some("ECHO"), b"fine"));
     client.advance(Duration::from_secs(1));
     let id = reauthenticates(&mut client);
     client.advance(Duration::from_secs(6));
@@ -595,7 +610,7 @@ fn a_ping_and_a_re_authentication_keep_out_of_each_others_way() {
         [pingreq()],
         "AUTH was sent, and 6 s of silence followed"
     );
-    client.receives(&ends_well());
+    client.receives(&auth_success());
     assert!(client.outcome(id).unwrap().is_ok());
     client.advance(Duration::from_secs(4));
     let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.closes() else {
@@ -643,7 +658,7 @@ fn nothing_of_an_exchange_is_printed() {
 fn a_re_authentication_ends_with_its_connection_though_nobody_looked_at_the_one_before() {
     let mut client = authenticated();
     let first = reauthenticates(&mut client);
-    client.receives(&ends_well());
+    client.receives(&auth_success());
     let second = reauthenticates(&mut client);
     client.loses_connection();
     let lost = RequestError::Reauthentication(ReauthenticationError::ConnectionLost);

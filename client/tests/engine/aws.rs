@@ -17,12 +17,12 @@ fn exceeded(limit: Limit, value: usize, max: usize) -> RequestError {
     RequestError::Limit(LimitError::Exceeded { limit, value, max })
 }
 
-fn aws() -> Client {
+fn client_with_aws_limits() -> Client {
     Client::connected_as(ConnectOptions::for_aws_iot("lamp-7"), &connack())
 }
 
 /// Client with the rate limits of AWS IoT Core and no other of its limits.
-fn paced() -> Client {
+fn client_with_aws_pace() -> Client {
     let mut options = options();
     options.pace = Some(PACE);
     Client::connected_as(options, &connack())
@@ -39,7 +39,7 @@ fn messages(client: &mut Client) -> usize {
 /// awscrt_limits_not_validated
 #[test]
 fn a_message_above_a_limit_is_refused_and_nothing_is_sent() {
-    let mut client = aws();
+    let mut client = client_with_aws_limits();
     let large = vec![0; 128 * 1024 + 1];
     let refused = [
         (
@@ -67,7 +67,7 @@ fn a_message_above_a_limit_is_refused_and_nothing_is_sent() {
 
 #[test]
 fn subscriptions_are_counted_over_the_whole_connection() {
-    let mut client = aws();
+    let mut client = client_with_aws_limits();
     let options = SubscriptionOptions::default();
     let filter = |number: usize| format!("lamp/{number}");
     for number in 0..50 {
@@ -124,7 +124,7 @@ fn a_connect_that_the_service_would_change_or_refuse_is_not_sent() {
 /// AWS IoT Core denies some publishes by closing the connection, every time.
 #[test]
 fn a_message_fails_after_the_service_closed_the_connection_over_it_each_time() {
-    let mut client = aws();
+    let mut client = client_with_aws_limits();
     let denied = client.publishes("forbidden", QoS::AtLeastOnce);
     for _ in 0..3 {
         assert_eq!(client.outcome(denied), None);
@@ -146,7 +146,7 @@ fn a_message_fails_after_the_service_closed_the_connection_over_it_each_time() {
 #[test]
 fn a_burst_of_one_second_is_sent_at_once_and_the_rest_at_the_rate_limit() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
-        let mut client = paced();
+        let mut client = client_with_aws_pace();
         for _ in 0..650 {
             client
                 .try_publish(Message::new("a", "on").qos(qos))
@@ -163,7 +163,7 @@ fn a_burst_of_one_second_is_sent_at_once_and_the_rest_at_the_rate_limit() {
 
 #[test]
 fn rate_limited_messages_are_sent_in_order_and_have_outcomes() {
-    let mut client = paced();
+    let mut client = client_with_aws_pace();
     let numbers: Vec<_> = (0..120).map(|number| format!("{number}")).collect();
     for number in &numbers {
         client.try_publish(Message::new(number, "on")).unwrap();
@@ -185,7 +185,7 @@ fn rate_limited_messages_are_sent_in_order_and_have_outcomes() {
 /// flow_control_iot_core_throughput
 #[test]
 fn the_rate_limit_of_bytes_counts_encoded_bytes() {
-    let mut client = paced();
+    let mut client = client_with_aws_pace();
     let payload = vec![b'x'; 64 * 1024 - 12];
     for _ in 0..12 {
         client.try_publish(Message::new("a", &payload)).unwrap();
@@ -202,7 +202,7 @@ fn the_rate_limit_of_bytes_counts_encoded_bytes() {
 
 #[test]
 fn a_message_larger_than_the_rate_limit_is_sent_when_the_budget_is_full() {
-    let mut client = paced();
+    let mut client = client_with_aws_pace();
     let payload = vec![b'x'; 2 * 1024 * 1024];
     client.try_publish(Message::new("a", &payload)).unwrap();
     assert_eq!(messages(&mut client), 1);
@@ -214,7 +214,7 @@ fn a_message_larger_than_the_rate_limit_is_sent_when_the_budget_is_full() {
 
 #[test]
 fn received_messages_count_against_the_rate_but_do_not_stop_publishing() {
-    let mut client = paced();
+    let mut client = client_with_aws_pace();
     for _ in 0..100 {
         client.receives(&publish("b", at_most_once()));
     }
@@ -237,7 +237,7 @@ fn received_messages_count_against_the_rate_but_do_not_stop_publishing() {
 
 #[test]
 fn acknowledgements_and_subscriptions_do_not_wait_for_messages() {
-    let mut client = paced();
+    let mut client = client_with_aws_pace();
     for _ in 0..150 {
         client
             .try_publish(Message::new("a", "on").qos(QoS::AtLeastOnce))

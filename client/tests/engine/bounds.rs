@@ -16,15 +16,19 @@ use crate::packets::{
     exactly_once, id, puback, pubcomp, publish, pubrec, pubrel, suback, with_dup,
 };
 
-fn taking(receive_maximum: u16) -> ConnectOptions {
+fn options_with_receive_maximum(receive_maximum: u16) -> ConnectOptions {
     ConnectOptions {
         receive_maximum: Some(receive_maximum),
         ..options()
     }
 }
 
-/// Connects and is sent two messages; those that come out.
-fn is_sent(client: &mut Client, connack: &PacketBuf, packets: [PacketBuf; 2]) -> Vec<DeliveryId> {
+/// Connects, receives `packets`, and returns the messages that the engine delivers of them.
+fn delivered_after_connect(
+    client: &mut Client,
+    connack: &PacketBuf,
+    packets: [PacketBuf; 2],
+) -> Vec<DeliveryId> {
     client.opens();
     client.sends();
     client.receives(connack);
@@ -36,7 +40,7 @@ fn is_sent(client: &mut Client, connack: &PacketBuf, packets: [PacketBuf; 2]) ->
         .collect()
 }
 
-fn two(first: u16) -> [PacketBuf; 2] {
+fn two_messages(first: u16) -> [PacketBuf; 2] {
     [
         publish("a", at_least_once(first)),
         publish("b", exactly_once(first + 1)),
@@ -61,49 +65,56 @@ fn is_full(client: &mut Client) -> bool {
 /// [MQTT-3.2.2-5]
 #[test]
 fn messages_of_repeatedly_lost_sessions_do_not_accumulate() {
-    let mut client = Client::new(taking(2));
+    let mut client = Client::new(options_with_receive_maximum(2));
     let mut unconsumed = Vec::new();
     for _ in 0..2 {
-        unconsumed.extend(is_sent(&mut client, &connack(), two(1)));
+        unconsumed.extend(delivered_after_connect(
+            &mut client,
+            &connack(),
+            two_messages(1),
+        ));
         assert!(!is_full(&mut client));
         client.loses_connection();
     }
     for _ in 0..10 {
         assert!(
-            is_sent(&mut client, &connack(), two(1)).is_empty(),
+            delivered_after_connect(&mut client, &connack(), two_messages(1)).is_empty(),
             "the application has four of them"
         );
         assert!(is_full(&mut client));
     }
     // The application wakes up.
     client.consumes(unconsumed.remove(0));
-    assert_eq!(is_sent(&mut client, &connack(), two(1)).len(), 2);
+    assert_eq!(
+        delivered_after_connect(&mut client, &connack(), two_messages(1)).len(),
+        2
+    );
     assert!(!is_full(&mut client));
 }
 
 /// [MQTT-4.3.3-10] [MQTT-4.4.0-1]
 #[test]
 fn a_server_that_repeats_nothing_is_disconnected_above_the_bound() {
-    let mut client = Client::new(taking(2));
-    is_sent(&mut client, &connack(), two(1));
+    let mut client = Client::new(options_with_receive_maximum(2));
+    delivered_after_connect(&mut client, &connack(), two_messages(1));
     client.loses_connection();
-    is_sent(&mut client, &connack_resumed(), two(3));
+    delivered_after_connect(&mut client, &connack_resumed(), two_messages(3));
     client.loses_connection();
-    assert!(is_sent(&mut client, &connack_resumed(), two(5)).is_empty());
+    assert!(delivered_after_connect(&mut client, &connack_resumed(), two_messages(5)).is_empty());
     assert!(is_full(&mut client));
     // What it repeats is no more than what is there already.
     let repeated = [
         publish("a", with_dup(at_least_once(1))),
         publish("b", with_dup(exactly_once(2))),
     ];
-    assert!(is_sent(&mut client, &connack_resumed(), repeated).is_empty());
+    assert!(delivered_after_connect(&mut client, &connack_resumed(), repeated).is_empty());
     assert!(!is_full(&mut client));
 }
 
 /// [MQTT-4.3.3-4]
 #[test]
 fn messages_that_are_released_before_their_pubrec_still_count() {
-    let mut client = Client::connected_as(taking(2), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum(2), &connack());
     for topic in ["a", "b"] {
         client.receives_all(&[publish(topic, exactly_once(1)), pubrel(1)]);
     }
@@ -120,12 +131,15 @@ fn messages_that_are_released_before_their_pubrec_still_count() {
 /// [MQTT-4.3.3-4]
 #[test]
 fn messages_that_are_released_instead_of_repeated_do_not_accumulate() {
-    let mut client = Client::new(taking(2));
+    let mut client = Client::new(options_with_receive_maximum(2));
     let released = [publish("a", exactly_once(1)), publish("b", exactly_once(2))];
-    assert_eq!(is_sent(&mut client, &connack(), released.clone()).len(), 2);
+    assert_eq!(
+        delivered_after_connect(&mut client, &connack(), released.clone()).len(),
+        2
+    );
     for delivered in [2, 0] {
         client.loses_connection();
-        is_sent(&mut client, &connack_resumed(), [pubrel(1), pubrel(2)]);
+        delivered_after_connect(&mut client, &connack_resumed(), [pubrel(1), pubrel(2)]);
         client.receives_all(&released);
         assert_eq!(client.messages().len(), delivered);
     }
@@ -135,19 +149,19 @@ fn messages_that_are_released_instead_of_repeated_do_not_accumulate() {
 /// [MQTT-2.2.1-4]
 #[test]
 fn messages_that_share_one_identifier_do_not_accumulate() {
-    let mut client = Client::new(taking(2));
+    let mut client = Client::new(options_with_receive_maximum(2));
     let twice = [
         publish("a", at_least_once(1)),
         publish("b", at_least_once(1)),
     ];
-    let unconsumed = is_sent(&mut client, &connack(), twice.clone());
+    let unconsumed = delivered_after_connect(&mut client, &connack(), twice.clone());
     client.loses_connection();
     assert_eq!(
-        is_sent(&mut client, &connack_resumed(), twice.clone()).len(),
+        delivered_after_connect(&mut client, &connack_resumed(), twice.clone()).len(),
         2
     );
     client.loses_connection();
-    assert!(is_sent(&mut client, &connack_resumed(), twice).is_empty());
+    assert!(delivered_after_connect(&mut client, &connack_resumed(), twice).is_empty());
     assert!(is_full(&mut client));
     unconsumed.into_iter().for_each(|id| client.consumes(id));
     assert!(
@@ -159,8 +173,8 @@ fn messages_that_share_one_identifier_do_not_accumulate() {
 /// [MQTT-3.3.1-1]
 #[test]
 fn new_messages_under_an_unacknowledged_identifier_do_not_accumulate() {
-    let mut client = Client::new(taking(1));
-    let [message, _] = two(1);
+    let mut client = Client::new(options_with_receive_maximum(1));
+    let [message, _] = two_messages(1);
     for round in 0..3 {
         client.opens();
         client.sends();
@@ -183,9 +197,9 @@ fn new_messages_under_an_unacknowledged_identifier_do_not_accumulate() {
 
 #[test]
 fn consumed_messages_use_no_memory() {
-    let mut client = Client::new(taking(2));
+    let mut client = Client::new(options_with_receive_maximum(2));
     for round in 0..50 {
-        let ids = is_sent(&mut client, &connack(), two(1));
+        let ids = delivered_after_connect(&mut client, &connack(), two_messages(1));
         assert_eq!(ids.len(), 2, "round {round}");
         client.loses_connection();
         ids.into_iter().for_each(|id| client.consumes(id));
@@ -194,35 +208,38 @@ fn consumed_messages_use_no_memory() {
 
 #[test]
 fn a_message_for_several_is_unconsumed_until_all_have_it() {
-    let mut client = Client::new(taking(2));
+    let mut client = Client::new(options_with_receive_maximum(2));
     let mut shared = Vec::new();
     for _ in 0..2 {
-        let ids = is_sent(&mut client, &connack(), two(1));
+        let ids = delivered_after_connect(&mut client, &connack(), two_messages(1));
         ids.iter()
             .for_each(|id| client.engine.set_consumers(*id, 2));
         shared.extend(ids);
         client.loses_connection();
     }
     client.consumes(shared[0]);
-    assert!(is_sent(&mut client, &connack(), two(1)).is_empty());
+    assert!(delivered_after_connect(&mut client, &connack(), two_messages(1)).is_empty());
     assert!(is_full(&mut client));
     client.consumes(shared[0]);
-    assert_eq!(is_sent(&mut client, &connack(), two(1)).len(), 2);
+    assert_eq!(
+        delivered_after_connect(&mut client, &connack(), two_messages(1)).len(),
+        2
+    );
 }
 
 #[test]
 fn a_moved_session_does_not_count_deliveries_of_the_old_application() {
-    let mut client = Client::new(taking(2));
+    let mut client = Client::new(options_with_receive_maximum(2));
     for _ in 0..2 {
-        is_sent(&mut client, &connack(), two(1));
+        delivered_after_connect(&mut client, &connack(), two_messages(1));
         client.loses_connection();
     }
-    let mut client = client.restarts_with(taking(2));
+    let mut client = client.restarts_with(options_with_receive_maximum(2));
     let repeated = [
         publish("a", with_dup(at_least_once(1))),
         publish("b", with_dup(exactly_once(2))),
     ];
-    let ids = is_sent(&mut client, &connack_resumed(), repeated);
+    let ids = delivered_after_connect(&mut client, &connack_resumed(), repeated);
     ids.into_iter().for_each(|id| client.consumes(id));
     assert_eq!(client.sends(), [puback(1), pubrec(2)]);
 }
@@ -293,7 +310,7 @@ fn a_full_engine_holds_what_its_limits_say() {
 /// [MQTT-4.3.3-10]
 #[test]
 fn repetitions_of_a_message_have_one_pending_pubrec() {
-    let mut client = Client::connected_as(taking(2), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum(2), &connack());
     client.receives(&publish("a", exactly_once(1)));
     client.consumes_all();
     assert_eq!(client.sends(), [pubrec(1)]);
@@ -315,7 +332,7 @@ fn repetitions_of_a_message_have_one_pending_pubrec() {
 #[test]
 fn a_resumed_session_may_exceed_the_receive_maximum_up_to_a_bound() {
     const TOLERATED: u16 = 2 + 16_384;
-    let mut client = Client::connected_as(taking(2), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum(2), &connack());
     client.reconnects(&connack_resumed());
     let (mut held, mut order) = (VecDeque::new(), Vec::new());
     for id in 1..=TOLERATED {
@@ -392,7 +409,7 @@ fn messages_of_a_resumed_session_are_bounded_in_bytes() {
         };
         buf(Packet::Publish(publish))
     };
-    let mut client = Client::connected_as(taking(2), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum(2), &connack());
     client.reconnects(&connack_resumed());
     // Two within the Receive Maximum, and almost 16 MiB above it.
     (1..=17).for_each(|id| client.receives(&large(id)));
@@ -409,7 +426,7 @@ fn messages_of_a_resumed_session_are_bounded_in_bytes() {
 /// [MQTT-3.3.4-9]
 #[test]
 fn a_new_session_may_not_exceed_the_receive_maximum() {
-    let mut client = Client::connected_as(taking(2), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum(2), &connack());
     client.reconnects(&connack());
     (1..=3).for_each(|id| client.receives(&publish("a", with_dup(at_least_once(id)))));
     assert_eq!(

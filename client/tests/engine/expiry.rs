@@ -35,11 +35,11 @@ fn sent(client: &mut Client) -> Vec<(String, Option<u32>)> {
     client.sends().iter().filter_map(interval).collect()
 }
 
-fn one(topic: &str, seconds: u32) -> Vec<(String, Option<u32>)> {
+fn one_publish(topic: &str, seconds: u32) -> Vec<(String, Option<u32>)> {
     vec![(topic.to_owned(), Some(seconds))]
 }
 
-fn reconnects(client: &mut Client, connack: &PacketBuf) {
+fn connects(client: &mut Client, connack: &PacketBuf) {
     client.opens();
     client.sends();
     client.receives(connack);
@@ -60,8 +60,12 @@ fn the_interval_goes_down_by_the_whole_seconds_that_a_message_waits() {
         let mut client = Client::new(options());
         publishes(&mut client, expiring("a", 10));
         client.advance(Duration::from_millis(waited));
-        reconnects(&mut client, &connack());
-        assert_eq!(sent(&mut client), one("a", left), "after {waited} ms");
+        connects(&mut client, &connack());
+        assert_eq!(
+            sent(&mut client),
+            one_publish("a", left),
+            "after {waited} ms"
+        );
     }
 }
 
@@ -80,7 +84,7 @@ fn a_message_that_has_waited_too_long_fails_and_is_not_sent() {
         "though nothing else happened"
     );
     assert_eq!(client.outcome(once), Some(Err(RequestError::Expired)));
-    reconnects(&mut client, &connack());
+    connects(&mut client, &connack());
     assert_eq!(sent(&mut client), [("never".to_owned(), None)]);
     assert!(matches!(client.outcome(never), Some(Ok(_))));
     assert_eq!(client.engine.load(), (0, 0));
@@ -100,7 +104,7 @@ fn time_spent_waiting_for_the_receive_maximum_counts() {
     client.advance(Duration::from_secs(3));
     assert_eq!(client.outcome(late), Some(Err(RequestError::Expired)));
     client.receives(&puback(1));
-    assert_eq!(sent(&mut client), one("next", 7));
+    assert_eq!(sent(&mut client), one_publish("next", 7));
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn a_message_sent_at_once_keeps_its_expiry_interval_even_if_zero() {
     for seconds in [0, 1, u32::MAX] {
         let mut client = Client::connected();
         publishes(&mut client, expiring("a", seconds));
-        assert_eq!(sent(&mut client), one("a", seconds));
+        assert_eq!(sent(&mut client), one_publish("a", seconds));
     }
 }
 
@@ -120,14 +124,14 @@ fn a_message_that_was_on_the_wire_is_repeated_with_what_is_left_or_a_second() {
     client.sends();
     client.advance(Duration::from_millis(4_500));
     client.loses_connection();
-    reconnects(&mut client, &connack_resumed());
-    assert_eq!(sent(&mut client), one("a", 6));
+    connects(&mut client, &connack_resumed());
+    assert_eq!(sent(&mut client), one_publish("a", 6));
     client.advance(Duration::from_secs(3600));
     client.loses_connection();
-    reconnects(&mut client, &connack_resumed());
+    connects(&mut client, &connack_resumed());
     assert_eq!(
         sent(&mut client),
-        one("a", 1),
+        one_publish("a", 1),
         "an interval of 0 means never to some servers"
     );
     client.receives(&puback(1));
@@ -142,10 +146,10 @@ fn a_message_of_a_lost_session_is_new_again_and_may_expire() {
         client.sends();
         client.loses_connection();
         client.advance(Duration::from_secs(waits));
-        reconnects(&mut client, &connack());
+        connects(&mut client, &connack());
         assert_eq!(
             sent(&mut client),
-            left.map_or(vec![], |left| one("a", left))
+            left.map_or(vec![], |left| one_publish("a", left))
         );
         assert_eq!(
             client.outcome(first),
@@ -173,7 +177,7 @@ fn an_exchange_that_has_reached_pubrec_goes_on_however_late() {
     client.receives(&pubrec(1));
     client.advance(Duration::from_secs(50));
     client.loses_connection();
-    reconnects(&mut client, &connack_resumed());
+    connects(&mut client, &connack_resumed());
     assert_eq!(client.outcome(first), None);
     client.receives(&crate::packets::pubcomp(1));
     assert!(matches!(client.outcome(first), Some(Ok(_))));
@@ -192,8 +196,8 @@ fn expired_messages_free_space_in_the_queue() {
     ));
     client.advance(Duration::from_secs(5));
     publishes(&mut client, expiring("d", 5));
-    reconnects(&mut client, &connack());
-    assert_eq!(sent(&mut client), one("d", 5));
+    connects(&mut client, &connack());
+    assert_eq!(sent(&mut client), one_publish("d", 5));
 }
 
 #[test]
@@ -202,6 +206,6 @@ fn a_session_that_is_moved_keeps_the_waiting_time() {
     publishes(&mut client, expiring("a", 10));
     client.advance(Duration::from_secs(4));
     let mut client = client.restarts_with(options());
-    reconnects(&mut client, &connack());
-    assert_eq!(sent(&mut client), one("a", 6));
+    connects(&mut client, &connack());
+    assert_eq!(sent(&mut client), one_publish("a", 6));
 }

@@ -14,7 +14,7 @@ use dunlin_client::{
 
 use crate::packets::connack;
 
-/// A client as a driver sees it: whatever is in the output is on the wire at once.
+/// Engine with a connection that accepts all output at once.
 pub(crate) struct Client {
     pub(crate) engine: Engine,
     now: Instant,
@@ -22,7 +22,7 @@ pub(crate) struct Client {
     wire: BytesMut,
 }
 
-/// Client id `lamp-7`, a session of an hour, no keep alive, nothing else.
+/// Client id `lamp-7`, a session of an hour, and no keep alive.
 pub(crate) fn options() -> ConnectOptions {
     let mut options = ConnectOptions::new("lamp-7");
     options.keep_alive = Duration::ZERO;
@@ -35,7 +35,7 @@ impl Client {
         Self::of(Engine::new(options), start())
     }
 
-    /// One that goes on with a session.
+    /// Client that continues this session.
     pub(crate) fn with_session(options: ConnectOptions, session: Session) -> Self {
         Self::of(Engine::with_session(options, session), start())
     }
@@ -49,7 +49,7 @@ impl Client {
         }
     }
 
-    /// Another client in this one's place, with its session and its clock.
+    /// New client with the session and the clock of this one.
     pub(crate) fn restarts_with(self, options: ConnectOptions) -> Self {
         Self::of(
             Engine::with_session(options, self.engine.into_session()),
@@ -57,7 +57,7 @@ impl Client {
         )
     }
 
-    /// One whose CONNECT is on the wire, and taken from it.
+    /// Client that has sent CONNECT.
     pub(crate) fn connecting(options: ConnectOptions) -> Self {
         let mut client = Self::new(options);
         client.opens();
@@ -84,7 +84,7 @@ impl Client {
         self.now
     }
 
-    /// A transport is open.
+    /// Opens a connection: the engine writes CONNECT.
     pub(crate) fn opens(&mut self) {
         self.input.clear();
         self.wire.clear();
@@ -177,7 +177,7 @@ impl Client {
         id
     }
 
-    /// `None` as long as there is none; at most once otherwise.
+    /// Outcome of a request; `None` while it is pending.
     pub(crate) fn outcome(&mut self, id: OperationId) -> Option<Result<Outcome, RequestError>> {
         match self
             .engine
@@ -192,7 +192,7 @@ impl Client {
         std::iter::from_fn(|| self.engine.poll_event()).collect()
     }
 
-    /// Messages that came, whatever else happened.
+    /// Messages of all events since the last call.
     pub(crate) fn messages(&mut self) -> Vec<(ReceivedMessage, Option<DeliveryId>)> {
         let message = |event| match event {
             EngineEvent::Message(message, id) => Some((message, id)),
@@ -201,7 +201,7 @@ impl Client {
         self.events().into_iter().filter_map(message).collect()
     }
 
-    /// Subscriptions that were told of as lost, whatever else happened.
+    /// Lost subscriptions of all events since the last call, with the cause.
     pub(crate) fn lost_subscriptions(&mut self) -> Vec<(String, RequestError)> {
         let lost = |event| match event {
             EngineEvent::SubscriptionLost { filter, cause } => Some((filter, *cause)),
@@ -210,7 +210,7 @@ impl Client {
         self.events().into_iter().filter_map(lost).collect()
     }
 
-    /// The topics of the messages that came, each of which is taken.
+    /// Consumes all delivered messages and returns their topics.
     pub(crate) fn consumes_all(&mut self) -> Vec<String> {
         let messages = self.messages();
         messages
@@ -241,7 +241,7 @@ impl Client {
         self.transmit();
     }
 
-    /// Time goes by, and whatever is due in it happens when it is due.
+    /// Advances the clock, and handles each deadline at its time.
     pub(crate) fn advance(&mut self, duration: Duration) {
         let until = self.now + duration;
         while let Some(due) = self.engine.poll_timeout().filter(|due| *due <= until) {
@@ -252,13 +252,13 @@ impl Client {
         self.now = until;
     }
 
-    /// The network goes away.
+    /// Resets the connection.
     pub(crate) fn loses_connection(&mut self) -> Ended {
         self.engine.set_now(self.now);
         self.engine.handle_closed(CloseCause::Reset)
     }
 
-    /// The network goes away and comes back, and the server answers CONNECT with `connack`.
+    /// Resets the connection and opens another, on which the server answers with `connack`.
     pub(crate) fn reconnects(&mut self, connack: &PacketBuf) {
         self.loses_connection();
         self.opens();
@@ -267,7 +267,7 @@ impl Client {
         assert!(self.engine.is_connected(), "{:?}", self.engine);
     }
 
-    /// Why the connection ended, which it did by itself.
+    /// Checks that the engine has closed the connection, and returns the cause.
     pub(crate) fn closes(&mut self) -> Ended {
         assert!(self.engine.should_close(), "still open");
         assert!(!self.engine.read_interest());

@@ -12,8 +12,8 @@ use crate::packets::{connack, connack_with, resubscribe, suback, subscribe, with
 
 const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
 
-/// A server without identifiers, such as AWS IoT Core.
-fn without() -> PacketBuf {
+/// CONNACK of a server without Subscription Identifiers, such as AWS IoT Core.
+fn connack_without_identifiers() -> PacketBuf {
     let properties = ConnAckProperties {
         subscription_identifier_available: Some(false),
         ..ConnAckProperties::default()
@@ -64,14 +64,14 @@ fn an_identifier_is_sent_and_kept_when_the_subscription_is_renewed() {
 
 #[test]
 fn a_server_without_identifiers_gets_none_and_they_come_back_with_one_that_has_them() {
-    let mut client = Client::connected_to(&without());
+    let mut client = Client::connected_to(&connack_without_identifiers());
     subscribes_as(&mut client, "a", 1);
     subscribes_as(&mut client, "b", 2);
     assert_eq!(client.sends(), [subscribe(1, &["a"]), subscribe(2, &["b"])]);
     client.receives(&suback(1, &[GRANTED]));
     client.receives(&suback(2, &[GRANTED]));
 
-    client.reconnects(&without());
+    client.reconnects(&connack_without_identifiers());
     assert_eq!(
         client.sends(),
         [resubscribe(3, &["a", "b"])],
@@ -89,7 +89,7 @@ fn a_server_without_identifiers_gets_none_and_they_come_back_with_one_that_has_t
 
 #[test]
 fn requests_queued_offline_obey_the_limits_of_the_server() {
-    for (answer, has_identifiers) in [(connack(), true), (without(), false)] {
+    for (answer, has_identifiers) in [(connack(), true), (connack_without_identifiers(), false)] {
         let mut client = Client::new(crate::harness::options());
         subscribes_as(&mut client, "a", 9);
         client.opens();

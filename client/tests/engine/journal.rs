@@ -33,11 +33,11 @@ fn clock(now: Instant, date: u64, boot: Option<(u128, u64)>) -> ClockReading {
     }
 }
 
-fn keep(client: &mut Client, entries: &mut Entries) {
-    keep_at(client, entries, at_boot(client.now()));
+fn persist(client: &mut Client, entries: &mut Entries) {
+    persist_at(client, entries, at_boot(client.now()));
 }
 
-fn keep_at(client: &mut Client, entries: &mut Entries, clock: ClockReading) {
+fn persist_at(client: &mut Client, entries: &mut Entries, clock: ClockReading) {
     for change in client.engine.take_changes(clock) {
         match change {
             Change::Put { key, value } => drop(entries.insert(key, value)),
@@ -67,11 +67,11 @@ fn entries() -> Entries {
         .publishes_unwritten(Message::new("c", "on").qos(QoS::AtLeastOnce))
         .unwrap();
     let mut entries = Entries::new();
-    keep(&mut client, &mut entries);
+    persist(&mut client, &mut entries);
     entries
 }
 
-fn restored(entries: Entries) -> Client {
+fn restored_client(entries: Entries) -> Client {
     let now = Client::new(options()).now();
     let session = Session::restore(entries, at_boot(now)).unwrap().unwrap();
     Client::with_session(options(), session)
@@ -79,7 +79,7 @@ fn restored(entries: Entries) -> Client {
 
 #[test]
 fn everything_that_a_server_may_know_is_persisted() {
-    let mut client = restored(entries());
+    let mut client = restored_client(entries());
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
@@ -115,10 +115,10 @@ fn staged_messages_that_were_not_sent_are_new() {
             .publishes_unwritten(Message::new("b", "on").qos(QoS::AtLeastOnce))
             .unwrap();
         assert!(!client.engine.stage(), "one after another");
-        keep(&mut client, &mut kept);
+        persist(&mut client, &mut kept);
         client.loses_connection();
-        keep(&mut client, &mut kept);
-        let restored = restored(kept);
+        persist(&mut client, &mut kept);
+        let restored = restored_client(kept);
         for mut client in [client, restored] {
             client.reconnects(&connack);
             let sent = client.sends();
@@ -172,8 +172,8 @@ fn messages_persisted_as_sent_are_repeated_by_the_next_process() {
         .unwrap();
     client.engine.stage();
     let mut kept = Entries::new();
-    keep(&mut client, &mut kept);
-    let mut next = restored(kept);
+    persist(&mut client, &mut kept);
+    let mut next = restored_client(kept);
     next.reconnects(&connack_resumed());
     assert_eq!(next.sends(), [publish("a", with_dup(exactly_once(1)))]);
 }
@@ -212,8 +212,8 @@ fn requests_acknowledged_before_they_were_sent_can_be_restored() {
         .unwrap();
     client.receives(&pubrec(1));
     let mut kept = Entries::new();
-    keep(&mut client, &mut kept);
-    let mut next = restored(kept);
+    persist(&mut client, &mut kept);
+    let mut next = restored_client(kept);
     next.reconnects(&connack_resumed());
     assert_eq!(next.sends(), [pubrel(1)]);
 }
@@ -221,19 +221,19 @@ fn requests_acknowledged_before_they_were_sent_can_be_restored() {
 #[test]
 fn a_subscription_that_was_to_end_ends_in_the_next_process() {
     let mut kept = entries();
-    let mut client = restored(kept.clone());
+    let mut client = restored_client(kept.clone());
     let id = client.unsubscribes(&["lamp/+"]);
     client.engine.forget(id);
-    keep(&mut client, &mut kept);
-    let mut next = restored(kept.clone());
+    persist(&mut client, &mut kept);
+    let mut next = restored_client(kept.clone());
     next.reconnects(&connack_resumed());
     let sent = next.sends();
     assert!(
         (1..9).any(|id| sent.contains(&unsubscribe(id, &["lamp/+"]))),
         "{sent:?}"
     );
-    keep(&mut next, &mut kept);
-    let mut third = restored(kept);
+    persist(&mut next, &mut kept);
+    let mut third = restored_client(kept);
     third.reconnects(&connack_resumed());
     let sent = third.sends();
     assert!(
@@ -245,18 +245,18 @@ fn a_subscription_that_was_to_end_ends_in_the_next_process() {
 /// The server began another session in between, and its CONNACK was lost.
 #[test]
 fn a_reused_identifier_is_not_persisted_for_its_first_message() {
-    let mut client = restored(entries());
+    let mut client = restored_client(entries());
     client.reconnects(&connack_resumed());
     client.receives(&publish("lamp/2", exactly_once(10)));
     let (_, id) = client.messages().remove(0);
     client.loses_connection();
     client.consumes(id.unwrap());
     let mut kept = Entries::new();
-    keep(&mut client, &mut kept);
+    persist(&mut client, &mut kept);
     assert!(kept.contains_key(&b"r\0\x0a"[..]));
     client.reconnects(&connack_resumed());
     client.receives(&publish("lamp/3", at_least_once(10)));
-    keep(&mut client, &mut kept);
+    persist(&mut client, &mut kept);
     assert!(!kept.contains_key(&b"r\0\x0a"[..]));
 }
 
@@ -280,13 +280,13 @@ fn a_message_is_not_persisted_as_received_for_an_earlier_one_of_its_identifier()
         };
         client.engine.answer(first.unwrap(), code).unwrap();
         let mut kept = Entries::new();
-        keep(&mut client, &mut kept);
+        persist(&mut client, &mut kept);
         assert!(
             client.sends().is_empty(),
             "PUBREC would be for the second one"
         );
         assert!(!kept.contains_key(&b"r\0\x09"[..]));
-        let mut next = restored(kept);
+        let mut next = restored_client(kept);
         next.reconnects(&connack_resumed());
         next.receives(&publish("lamp/2", with_dup(exactly_once(9))));
         let (message, id) = next.messages().remove(0);
@@ -320,17 +320,17 @@ fn the_removal_of_a_message_delays_nothing() {
     let mut client = Client::connected();
     client.engine.record_changes();
     let mut kept = Entries::new();
-    keep(&mut client, &mut kept);
+    persist(&mut client, &mut kept);
     client.publishes("a", QoS::AtLeastOnce);
     assert!(client.engine.has_changes() && !client.engine.changes_can_wait());
     client.sends();
-    keep(&mut client, &mut kept);
+    persist(&mut client, &mut kept);
     client.receives(&puback(1));
     assert!(client.engine.has_changes() && client.engine.changes_can_wait());
     client.publishes("b", QoS::AtLeastOnce);
     assert!(!client.engine.changes_can_wait());
     client.sends();
-    keep(&mut client, &mut kept);
+    persist(&mut client, &mut kept);
     client.receives(&publish("lamp/1", exactly_once(9)));
     client.consumes_all();
     assert!(
@@ -341,8 +341,8 @@ fn the_removal_of_a_message_delays_nothing() {
 
 #[test]
 fn a_persisted_session_is_not_persisted_again() {
-    let mut client = restored(entries());
-    keep(&mut client, &mut Entries::new());
+    let mut client = restored_client(entries());
+    persist(&mut client, &mut Entries::new());
     assert!(!client.engine.has_changes());
     client.engine.record_changes();
     assert!(
@@ -352,7 +352,7 @@ fn a_persisted_session_is_not_persisted_again() {
     client.engine.stop_recording();
     client.engine.record_changes();
     let mut all = Entries::new();
-    keep(&mut client, &mut all);
+    persist(&mut client, &mut all);
     assert_eq!(all.len(), entries().len());
 }
 
@@ -365,7 +365,7 @@ fn records_that_were_never_written_need_no_removal() {
     let mut client = Client::new(options);
     client.engine.record_changes();
     let mut kept = Entries::new();
-    keep(&mut client, &mut kept);
+    persist(&mut client, &mut kept);
     for _ in 0..10_000 {
         client
             .publishes_unwritten(Message::new("a", "on").qos(QoS::AtLeastOnce))
@@ -386,17 +386,20 @@ fn finished_requests_are_not_persisted() {
     let mut entries = Entries::new();
     client.publishes("a", QoS::AtLeastOnce);
     client.sends();
-    keep(&mut client, &mut entries);
+    persist(&mut client, &mut entries);
     assert_eq!(entries.len(), 3, "about the session, a message, its packet");
     client.receives(&puback(1));
-    keep(&mut client, &mut entries);
+    persist(&mut client, &mut entries);
     assert_eq!(entries.len(), 1);
     assert!(!client.engine.has_changes());
 }
 
 /// A message of 60 s was stored at `then` and is found at `later`: the seconds that it lives on,
 /// and how many messages have an age that isn't known.
-fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>)) -> (u64, usize) {
+fn remaining_lifetime(
+    then: (u64, Option<(u128, u64)>),
+    later: (u64, Option<(u128, u64)>),
+) -> (u64, usize) {
     let mut client = Client::new(options());
     client.engine.record_changes();
     let mut message = Message::new("a", "on").qos(QoS::AtLeastOnce);
@@ -404,7 +407,7 @@ fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>))
     client.try_publish(message).unwrap();
     let mut entries = Entries::new();
     let now = client.now();
-    keep_at(&mut client, &mut entries, clock(now, then.0, then.1));
+    persist_at(&mut client, &mut entries, clock(now, then.0, then.1));
     let session = Session::restore(entries, clock(client.now(), later.0, later.1))
         .unwrap()
         .unwrap();
@@ -431,36 +434,42 @@ fn messages_in_the_store_expire_whatever_the_wall_clock_does() {
     let boot = |seconds| Some((1, seconds));
     // The same machine: ten seconds later, and the calendar somewhere.
     for date in [0, DATE - 3600, DATE + 10, DATE + 3_000_000] {
-        assert_eq!(lives_on((DATE, boot(100)), (date, boot(110))), (50, 0));
+        assert_eq!(
+            remaining_lifetime((DATE, boot(100)), (date, boot(110))),
+            (50, 0)
+        );
     }
     assert_eq!(
-        lives_on((5, boot(5)), (DATE, boot(15))),
+        remaining_lifetime((5, boot(5)), (DATE, boot(15))),
         (50, 0),
         "the board got the time meanwhile"
     );
-    assert_eq!(lives_on((DATE, boot(100)), (DATE, boot(160))), (0, 0));
+    assert_eq!(
+        remaining_lifetime((DATE, boot(100)), (DATE, boot(160))),
+        (0, 0)
+    );
     // The machine has started again: the calendar tells, unless it was set.
     assert_eq!(
-        lives_on((DATE, boot(100)), (DATE + 59, Some((2, 9)))),
+        remaining_lifetime((DATE, boot(100)), (DATE + 59, Some((2, 9)))),
         (1, 0)
     );
-    assert_eq!(lives_on((DATE, None), (DATE + 59, None)), (1, 0));
+    assert_eq!(remaining_lifetime((DATE, None), (DATE + 59, None)), (1, 0));
     assert_eq!(
-        lives_on((DATE, None), (DATE - 3600, None)),
+        remaining_lifetime((DATE, None), (DATE - 3600, None)),
         (60, 1),
         "set back one hour"
     );
     assert_eq!(
-        lives_on((DATE, boot(100)), (DATE - 3600, Some((2, 9)))),
+        remaining_lifetime((DATE, boot(100)), (DATE - 3600, Some((2, 9)))),
         (51, 1)
     );
     assert_eq!(
-        lives_on((5, boot(5)), (DATE, Some((2, 9)))),
+        remaining_lifetime((5, boot(5)), (DATE, Some((2, 9)))),
         (51, 1),
         "stored in 1970"
     );
     assert_eq!(
-        lives_on((DATE, boot(100)), (5, Some((2, 5)))),
+        remaining_lifetime((DATE, boot(100)), (5, Some((2, 5)))),
         (55, 1),
         "found in 1970"
     );
@@ -479,7 +488,7 @@ fn restarted_processes_do_not_extend_the_expiry_of_a_message() {
     for process in 0..3 {
         // The calendar is always behind: what passes between processes isn't known.
         let now = client.now();
-        keep_at(
+        persist_at(
             &mut client,
             &mut entries,
             clock(now, DATE - process * 100, None),

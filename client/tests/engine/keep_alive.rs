@@ -160,7 +160,7 @@ fn only_pingresp_answers_a_ping() {
     assert!(client.engine.should_close());
 }
 
-/// A message of `payload` bytes.
+/// PUBLISH with `payload` bytes of payload.
 fn large(payload: usize) -> Vec<u8> {
     let payload = vec![b'x'; payload];
     let publish = Publish::new(TopicName::new("a").unwrap(), &payload);

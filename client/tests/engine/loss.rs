@@ -12,14 +12,14 @@ use crate::packets::{
     pubrel, suback, subscribe, unsuback, unsubscribe, with_dup,
 };
 
-fn losing(on_session_lost: OnSessionLost) -> ConnectOptions {
+fn options_with_loss_policy(on_session_lost: OnSessionLost) -> ConnectOptions {
     ConnectOptions {
         on_session_lost,
         ..options()
     }
 }
 
-fn everything_again() -> OnSessionLost {
+fn repeat_everything() -> OnSessionLost {
     let (qos2, subscribe, unsubscribe) = (
         LostMessage::Republish,
         LostRequest::Reissue,
@@ -107,7 +107,7 @@ fn requests_for_subscriptions_fail_with_the_session_where_the_policy_says_so() {
         unsubscribe,
         ..OnSessionLost::default()
     };
-    let mut client = Client::connected_as(losing(policy), &connack());
+    let mut client = Client::connected_as(options_with_loss_policy(policy), &connack());
     let failing = [client.subscribes(&["c"]), client.unsubscribes(&["d"])];
     client.sends();
     client.reconnects(&connack());
@@ -120,7 +120,8 @@ fn requests_for_subscriptions_fail_with_the_session_where_the_policy_says_so() {
 /// operation_processing_reconnect_no_session_fail_qos0 [MQTT-3.3.1-1] [MQTT-2.2.1-3]
 #[test]
 fn each_kind_can_be_sent_anew_without_dup_and_in_its_old_order() {
-    let mut client = Client::connected_as(losing(everything_again()), &connack());
+    let mut client =
+        Client::connected_as(options_with_loss_policy(repeat_everything()), &connack());
     let ids = [
         client.publishes("a", QoS::ExactlyOnce),
         client.subscribes(&["b"]),
@@ -158,7 +159,7 @@ fn each_kind_can_fail() {
         qos1: LostMessage::Fail,
         ..OnSessionLost::default()
     };
-    let mut client = Client::connected_as(losing(on_session_lost), &connack());
+    let mut client = Client::connected_as(options_with_loss_policy(on_session_lost), &connack());
     let first = client.publishes("a", QoS::AtLeastOnce);
     client.loses_connection();
     let queued = client.publishes("b", QoS::AtLeastOnce);
@@ -178,7 +179,8 @@ fn each_kind_can_fail() {
 /// [MQTT-4.3.3-6]
 #[test]
 fn a_message_that_has_reached_pubrec_fails_whatever_the_policy() {
-    let mut client = Client::connected_as(losing(everything_again()), &connack());
+    let mut client =
+        Client::connected_as(options_with_loss_policy(repeat_everything()), &connack());
     let released = client.publishes("a", QoS::ExactlyOnce);
     client.receives(&pubrec(1));
     assert_eq!(client.sends().last(), Some(&pubrel(1)));
@@ -198,8 +200,8 @@ fn a_resumed_session_does_not_use_the_policy_for_lost_sessions() {
         qos1: LostMessage::Fail,
         ..OnSessionLost::default()
     };
-    for policy in [all_fail, everything_again()] {
-        let mut client = Client::connected_as(losing(policy), &connack());
+    for policy in [all_fail, repeat_everything()] {
+        let mut client = Client::connected_as(options_with_loss_policy(policy), &connack());
         let first = client.publishes("a", QoS::AtLeastOnce);
         client.publishes("b", QoS::ExactlyOnce);
         client.reconnects(&connack_resumed());

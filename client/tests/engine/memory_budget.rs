@@ -13,28 +13,28 @@ use crate::packets::{
     with_dup,
 };
 
-fn taking_100() -> ConnectOptions {
+fn options_with_receive_maximum_100() -> ConnectOptions {
     let mut options = options();
     options.receive_maximum = Some(100);
     options
 }
 
-fn announced(connect: &PacketBuf) -> Option<u16> {
+fn announced_receive_maximum(connect: &PacketBuf) -> Option<u16> {
     let Packet::Connect(connect) = connect.packet() else {
         panic!()
     };
     connect.properties.receive_maximum.map(Into::into)
 }
 
-/// Opens a connection; the Receive Maximum that its CONNECT announces.
+/// Connects and returns the Receive Maximum of CONNECT.
 fn opens(client: &mut Client) -> Option<u16> {
     client.opens();
     let connect = client.sends().remove(0);
     client.receives(&connack_resumed());
-    announced(&connect)
+    announced_receive_maximum(&connect)
 }
 
-fn left(client: &mut Client) {
+fn closes_over_memory_budget(client: &mut Client) {
     assert!(matches!(
         client.closes(),
         Ended::Connection(ConnectionError::MemoryBudget { .. })
@@ -43,7 +43,7 @@ fn left(client: &mut Client) {
 
 #[test]
 fn a_declined_message_ends_the_connection_after_what_was_taken_is_acknowledged() {
-    let mut client = Client::connected_as(taking_100(), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum_100(), &connack());
     client.receives_all(&[1, 2, 3, 4].map(|id| publish("a", at_least_once(id))));
     let ids: Vec<_> = client
         .messages()
@@ -56,7 +56,7 @@ fn a_declined_message_ends_the_connection_after_what_was_taken_is_acknowledged()
         client.sends(),
         [puback(1), disconnect(ReasonCode::QuotaExceeded)]
     );
-    left(&mut client);
+    closes_over_memory_budget(&mut client);
     assert_eq!(opens(&mut client), Some(1), "half of three");
     // What the application has isn't delivered again, what was declined is.
     client.consumes(ids[1]);
@@ -76,12 +76,12 @@ fn a_declined_message_ends_the_connection_after_what_was_taken_is_acknowledged()
 
 #[test]
 fn a_declined_message_of_qos_2_is_delivered_once_later() {
-    let mut client = Client::connected_as(taking_100(), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum_100(), &connack());
     client.receives(&publish("a", exactly_once(1)));
     let id = client.messages().pop().unwrap().1.unwrap();
     client.engine.decline(id);
     assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
-    left(&mut client);
+    closes_over_memory_budget(&mut client);
     assert_eq!(opens(&mut client), Some(1));
     client.receives(&publish("a", with_dup(exactly_once(1))));
     assert_eq!(client.consumes_all().len(), 1);
@@ -91,7 +91,7 @@ fn a_declined_message_of_qos_2_is_delivered_once_later() {
 /// A loop that publishes and waits before it takes the next message goes on.
 #[test]
 fn a_request_that_waits_for_its_acknowledgement_gets_a_second() {
-    let mut client = Client::connected_as(taking_100(), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum_100(), &connack());
     let request = client.publishes("b", QoS::AtLeastOnce);
     assert_eq!(client.sends().len(), 1);
     client.receives_all(&[1, 2].map(|id| publish("a", at_least_once(id))));
@@ -113,13 +113,13 @@ fn a_request_that_waits_for_its_acknowledgement_gets_a_second() {
         client.sends(),
         [puback(1), disconnect(ReasonCode::QuotaExceeded)]
     );
-    left(&mut client);
+    closes_over_memory_budget(&mut client);
 }
 
 /// The server knows nothing of the smaller Receive Maximum before the next CONNECT. [MQTT-3.3.4-9]
 #[test]
 fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_holds() {
-    let mut client = Client::connected_as(taking_100(), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum_100(), &connack());
     client.publishes("b", QoS::AtLeastOnce);
     client.sends();
     client.receives_all(
@@ -151,7 +151,7 @@ fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_hol
         .for_each(|id| client.engine.decline(id));
     client.advance(Duration::from_secs(1));
     assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
-    left(&mut client);
+    closes_over_memory_budget(&mut client);
     assert_eq!(
         opens(&mut client),
         Some(25),
@@ -170,7 +170,7 @@ fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_hol
 
 #[test]
 fn a_connection_that_has_drained_leaves_at_once() {
-    let mut client = Client::connected_as(taking_100(), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum_100(), &connack());
     client.publishes("b", QoS::AtLeastOnce);
     client.sends();
     client.receives(&publish("a", at_least_once(1)));
@@ -184,7 +184,7 @@ fn a_connection_that_has_drained_leaves_at_once() {
 
 #[test]
 fn the_receive_maximum_grows_again_with_each_connection_that_fits() {
-    let mut client = Client::connected_as(taking_100(), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum_100(), &connack());
     client.receives_all(
         &(1..=40)
             .map(|id| publish("a", at_least_once(id)))
@@ -193,7 +193,7 @@ fn the_receive_maximum_grows_again_with_each_connection_that_fits() {
     let last = client.messages().pop().unwrap().1.unwrap();
     client.engine.decline(last);
     client.sends();
-    left(&mut client);
+    closes_over_memory_budget(&mut client);
     for expected in [20, 40, 80, 100, 100] {
         assert_eq!(opens(&mut client), Some(expected));
         client.loses_connection();

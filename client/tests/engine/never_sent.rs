@@ -33,8 +33,8 @@ impl Authenticator for Yes {
     }
 }
 
-/// A client that has said everything that a client can say, and all of that.
-fn everything() -> Vec<PacketBuf> {
+/// Packets of every type that a client can send.
+fn all_client_packets() -> Vec<PacketBuf> {
     let mut options = options();
     options.keep_alive = Duration::from_secs(10);
     options.authentication = Some(Authentication::new("YES", || Yes));
@@ -77,7 +77,7 @@ fn everything() -> Vec<PacketBuf> {
 #[test]
 fn answers_carry_no_reason_string_and_no_user_property() {
     let mut seen = std::collections::BTreeSet::new();
-    for packet in everything() {
+    for packet in all_client_packets() {
         seen.insert(packet.packet().packet_type() as u8);
         match packet.packet() {
             Packet::PubAck(Ack { properties, .. })
@@ -111,7 +111,7 @@ fn answers_carry_no_reason_string_and_no_user_property() {
 /// [MQTT-3.1.0-2] [MQTT-3.1.0-1]
 #[test]
 fn a_connection_carries_one_connect_and_that_first() {
-    let types: Vec<_> = everything()
+    let types: Vec<_> = all_client_packets()
         .iter()
         .map(|packet| packet.packet().packet_type())
         .collect();

@@ -15,7 +15,7 @@ fn offline(offline: Offline, count: usize, bytes: usize) -> ConnectOptions {
     }
 }
 
-fn plenty(policy: Offline) -> ConnectOptions {
+fn offline_with_large_queue(policy: Offline) -> ConnectOptions {
     offline(policy, 1000, 1 << 20)
 }
 
@@ -42,7 +42,7 @@ fn each_policy_takes_what_it_says() {
         (Offline::DropOldest, [true, true, true], true),
     ];
     for (policy, by_qos, others) in rows {
-        let mut client = Client::new(plenty(policy));
+        let mut client = Client::new(offline_with_large_queue(policy));
         for connecting in [false, true] {
             if connecting {
                 client.opens();
@@ -83,7 +83,8 @@ fn requests_accepted_before_the_connection_ended_stay_queued() {
         receive_maximum,
         ..Default::default()
     });
-    let mut client = Client::connected_as(plenty(Offline::Reject), &one_at_a_time);
+    let mut client =
+        Client::connected_as(offline_with_large_queue(Offline::Reject), &one_at_a_time);
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::AtLeastOnce);
     client.sends();

@@ -11,14 +11,14 @@ use crate::packets::{connack_resumed_with, connack_with, puback};
 
 const LRU: OutboundAliases = OutboundAliases::Lru { maximum: 2 };
 
-fn with(outbound_aliases: OutboundAliases) -> ConnectOptions {
+fn options_with(outbound_aliases: OutboundAliases) -> ConnectOptions {
     ConnectOptions {
         outbound_aliases,
         ..options()
     }
 }
 
-fn taking(maximum: u16) -> ConnAckProperties<'static> {
+fn topic_alias_maximum(maximum: u16) -> ConnAckProperties<'static> {
     ConnAckProperties {
         topic_alias_maximum: Some(maximum),
         ..ConnAckProperties::default()
@@ -32,8 +32,8 @@ fn aliased(topic: &str, alias: u16) -> Message<'_> {
     }
 }
 
-/// The topic, empty if there is none, and the alias, 0 if there is none.
-fn shape(packet: &PacketBuf) -> (String, u16) {
+/// Topic and Topic Alias of a PUBLISH: "" and 0 stand for a missing one.
+fn topic_and_alias(packet: &PacketBuf) -> (String, u16) {
     let Packet::Publish(publish) = packet.packet() else {
         panic!("{packet:?}")
     };
@@ -48,10 +48,10 @@ fn shape(packet: &PacketBuf) -> (String, u16) {
 }
 
 fn sends(client: &mut Client) -> Vec<(String, u16)> {
-    client.sends().iter().map(shape).collect()
+    client.sends().iter().map(topic_and_alias).collect()
 }
 
-fn says(shapes: &[(&str, u16)]) -> Vec<(String, u16)> {
+fn to_pairs(shapes: &[(&str, u16)]) -> Vec<(String, u16)> {
     shapes
         .iter()
         .map(|(topic, alias)| ((*topic).to_owned(), *alias))
@@ -68,19 +68,19 @@ fn publishes(client: &mut Client, topics: &[&str]) -> Vec<(String, u16)> {
 /// [MQTT-3.2.2-18]
 #[test]
 fn without_a_policy_or_a_server_that_takes_them_there_are_none() {
-    let mut client = Client::connected_to(&connack_with(taking(10)));
+    let mut client = Client::connected_to(&connack_with(topic_alias_maximum(10)));
     assert_eq!(
         publishes(&mut client, &["a", "a"]),
-        says(&[("a", 0), ("a", 0)])
+        to_pairs(&[("a", 0), ("a", 0)])
     );
     for connack in [
-        connack_with(taking(0)),
+        connack_with(topic_alias_maximum(0)),
         connack_with(ConnAckProperties::default()),
     ] {
-        let mut client = Client::connected_as(with(LRU), &connack);
+        let mut client = Client::connected_as(options_with(LRU), &connack);
         assert_eq!(
             publishes(&mut client, &["a", "a"]),
-            says(&[("a", 0), ("a", 0)])
+            to_pairs(&[("a", 0), ("a", 0)])
         );
     }
 }
@@ -88,7 +88,8 @@ fn without_a_policy_or_a_server_that_takes_them_there_are_none() {
 /// outbound_alias_lru_success_a_b_c_br_cr_a [MQTT-3.2.2-17]
 #[test]
 fn the_topics_that_were_used_last_have_the_aliases() {
-    let mut client = Client::connected_as(with(LRU), &connack_with(taking(10)));
+    let mut client =
+        Client::connected_as(options_with(LRU), &connack_with(topic_alias_maximum(10)));
     let sent = publishes(&mut client, &["a", "b", "a", "c", "a", "b", "c", "c"]);
     let expected = [
         ("a", 1),
@@ -100,43 +101,45 @@ fn the_topics_that_were_used_last_have_the_aliases() {
         ("c", 1),
         ("", 1),
     ];
-    assert_eq!(sent, says(&expected), "never more than this side's two");
-    let mut client = Client::connected_as(with(LRU), &connack_with(taking(1)));
+    assert_eq!(sent, to_pairs(&expected), "never more than this side's two");
+    let mut client = Client::connected_as(options_with(LRU), &connack_with(topic_alias_maximum(1)));
     let sent = publishes(&mut client, &["a", "b", "b", "a"]);
     assert_eq!(
         sent,
-        says(&[("a", 1), ("b", 1), ("", 1), ("a", 1)]),
+        to_pairs(&[("a", 1), ("b", 1), ("", 1), ("a", 1)]),
         "and never more than the server's one"
     );
 }
 
 #[test]
 fn every_qos_has_them() {
-    let mut client = Client::connected_as(with(LRU), &connack_with(taking(10)));
+    let mut client =
+        Client::connected_as(options_with(LRU), &connack_with(topic_alias_maximum(10)));
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
         client
             .try_publish(Message::new("a", "on").qos(qos))
             .unwrap();
     }
-    assert_eq!(sends(&mut client), says(&[("a", 1), ("", 1), ("", 1)]));
+    assert_eq!(sends(&mut client), to_pairs(&[("a", 1), ("", 1), ("", 1)]));
 }
 
 /// [MQTT-3.3.2-7] [MQTT-3.3.2-9]
 #[test]
 fn a_repetition_names_its_topic_again_on_each_connection() {
-    let mut client = Client::connected_as(with(LRU), &connack_with(taking(10)));
+    let mut client =
+        Client::connected_as(options_with(LRU), &connack_with(topic_alias_maximum(10)));
     for _ in 0..2 {
         client.publishes("a", QoS::AtLeastOnce);
     }
-    assert_eq!(sends(&mut client), says(&[("a", 1), ("", 1)]));
+    assert_eq!(sends(&mut client), to_pairs(&[("a", 1), ("", 1)]));
     client.loses_connection();
     client.publishes("a", QoS::AtLeastOnce);
-    client.reconnects(&connack_resumed_with(taking(10)));
-    assert_eq!(sends(&mut client), says(&[("a", 1), ("", 1), ("", 1)]));
-    client.reconnects(&connack_resumed_with(taking(0)));
+    client.reconnects(&connack_resumed_with(topic_alias_maximum(10)));
+    assert_eq!(sends(&mut client), to_pairs(&[("a", 1), ("", 1), ("", 1)]));
+    client.reconnects(&connack_resumed_with(topic_alias_maximum(0)));
     assert_eq!(
         sends(&mut client),
-        says(&[("a", 0), ("a", 0), ("a", 0)]),
+        to_pairs(&[("a", 0), ("a", 0), ("a", 0)]),
         "which takes none any more"
     );
 }
@@ -144,32 +147,39 @@ fn a_repetition_names_its_topic_again_on_each_connection() {
 /// [MQTT-3.3.2-7]
 #[test]
 fn a_binding_that_never_left_the_output_is_gone_with_the_connection() {
-    let mut client = Client::connected_as(with(LRU), &connack_with(taking(10)));
+    let mut client =
+        Client::connected_as(options_with(LRU), &connack_with(topic_alias_maximum(10)));
     client.publishes_unwritten(Message::new("a", "on")).unwrap();
-    client.reconnects(&connack_resumed_with(taking(10)));
+    client.reconnects(&connack_resumed_with(topic_alias_maximum(10)));
     assert_eq!(
         publishes(&mut client, &["a", "a"]),
-        says(&[("a", 1), ("", 1)])
+        to_pairs(&[("a", 1), ("", 1)])
     );
 }
 
 /// awscrt_alias_above_the_maximum_ends_the_connection [MQTT-3.3.2-9] [MQTT-3.2.2-17]
 #[test]
 fn the_applications_own_alias_is_refused_above_the_servers_maximum() {
-    let mut client = Client::connected_as(with(OutboundAliases::Manual), &connack_with(taking(2)));
+    let mut client = Client::connected_as(
+        options_with(OutboundAliases::Manual),
+        &connack_with(topic_alias_maximum(2)),
+    );
     client.try_publish(aliased("a", 2)).unwrap();
     let refused = client.try_publish(aliased("b", 3));
     assert_eq!(
         refused,
         Err(RequestError::TopicAlias { alias: 3, limit: 2 })
     );
-    assert_eq!(sends(&mut client), says(&[("a", 2)]));
+    assert_eq!(sends(&mut client), to_pairs(&[("a", 2)]));
 }
 
 /// outbound_alias_manual_success_a_b_ar_br
 #[test]
 fn the_applications_own_aliases_bind_and_bind_anew() {
-    let mut client = Client::connected_as(with(OutboundAliases::Manual), &connack_with(taking(2)));
+    let mut client = Client::connected_as(
+        options_with(OutboundAliases::Manual),
+        &connack_with(topic_alias_maximum(2)),
+    );
     for (topic, alias) in [
         ("a", 1),
         ("a", 1),
@@ -192,15 +202,15 @@ fn the_applications_own_aliases_bind_and_bind_anew() {
         ("a", 1),
         ("a", 0),
     ];
-    assert_eq!(sends(&mut client), says(&expected));
+    assert_eq!(sends(&mut client), to_pairs(&expected));
 }
 
 #[test]
 fn an_alias_of_the_applications_own_needs_the_policy() {
     for policy in [OutboundAliases::None, LRU] {
         for mut client in [
-            Client::new(with(policy)),
-            Client::connected_as(with(policy), &connack_with(taking(9))),
+            Client::new(options_with(policy)),
+            Client::connected_as(options_with(policy), &connack_with(topic_alias_maximum(9))),
         ] {
             let refused = client.try_publish(aliased("a", 1));
             assert_eq!(
@@ -214,7 +224,7 @@ fn an_alias_of_the_applications_own_needs_the_policy() {
 /// [MQTT-3.3.2-9] [MQTT-3.2.2-18]
 #[test]
 fn a_message_that_was_accepted_with_an_alias_arrives_without_it_where_there_are_none() {
-    let mut client = Client::new(with(OutboundAliases::Manual));
+    let mut client = Client::new(options_with(OutboundAliases::Manual));
     for alias in [1, 7] {
         client
             .try_publish(aliased("a", alias).qos(QoS::AtLeastOnce))
@@ -222,10 +232,10 @@ fn a_message_that_was_accepted_with_an_alias_arrives_without_it_where_there_are_
     }
     client.opens();
     client.sends();
-    client.receives(&connack_with(taking(5)));
-    assert_eq!(sends(&mut client), says(&[("a", 1), ("a", 0)]));
+    client.receives(&connack_with(topic_alias_maximum(5)));
+    assert_eq!(sends(&mut client), to_pairs(&[("a", 1), ("a", 0)]));
     client.reconnects(&connack_resumed_with(ConnAckProperties::default()));
-    assert_eq!(sends(&mut client), says(&[("a", 0), ("a", 0)]));
+    assert_eq!(sends(&mut client), to_pairs(&[("a", 0), ("a", 0)]));
     client.receives_all(&[puback(1), puback(2)]);
     assert!(client.engine.is_idle());
 }
@@ -236,10 +246,10 @@ fn an_alias_never_makes_a_packet_too_large() {
     let maximum_packet_size = 20.try_into().ok();
     let properties = ConnAckProperties {
         maximum_packet_size,
-        ..taking(10)
+        ..topic_alias_maximum(10)
     };
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
-        let mut client = Client::connected_as(with(LRU), &connack_with(properties));
+        let mut client = Client::connected_as(options_with(LRU), &connack_with(properties));
         let spare = if qos == QoS::AtMostOnce { 14 } else { 12 };
         for (payload, expected) in [
             (spare, ("a", 0)),
@@ -253,8 +263,8 @@ fn an_alias_never_makes_a_packet_too_large() {
             let sent = client.sends();
             assert!(sent.iter().all(|packet| packet.as_bytes().len() <= 20));
             assert_eq!(
-                sent.iter().map(shape).collect::<Vec<_>>(),
-                says(&[expected])
+                sent.iter().map(topic_and_alias).collect::<Vec<_>>(),
+                to_pairs(&[expected])
             );
         }
     }
@@ -267,14 +277,14 @@ fn a_known_alias_never_makes_a_packet_too_large() {
         let size = NonZeroU32::new(9 + 2 * u32::from(qos.level()));
         let connack = connack_with(ConnAckProperties {
             maximum_packet_size: size,
-            ..taking(10)
+            ..topic_alias_maximum(10)
         });
-        let mut client = Client::connected_as(with(LRU), &connack);
+        let mut client = Client::connected_as(options_with(LRU), &connack);
         client.try_publish(Message::new("a", "").qos(qos)).unwrap();
         client
             .try_publish(Message::new("a", "on").qos(qos))
             .unwrap();
-        assert_eq!(sends(&mut client), says(&[("a", 1), ("a", 0)]), "{qos}");
+        assert_eq!(sends(&mut client), to_pairs(&[("a", 1), ("a", 0)]), "{qos}");
     }
 }
 
@@ -283,9 +293,9 @@ fn a_message_that_is_refused_binds_nothing() {
     let maximum_packet_size = 20.try_into().ok();
     let properties = ConnAckProperties {
         maximum_packet_size,
-        ..taking(10)
+        ..topic_alias_maximum(10)
     };
-    let mut client = Client::connected_as(with(LRU), &connack_with(properties));
+    let mut client = Client::connected_as(options_with(LRU), &connack_with(properties));
     assert!(client.try_publish(Message::new("a", &[0; 30])).is_err());
-    assert_eq!(publishes(&mut client, &["a"]), says(&[("a", 1)]));
+    assert_eq!(publishes(&mut client, &["a"]), to_pairs(&[("a", 1)]));
 }

@@ -11,7 +11,7 @@ use crate::packets::{
     pubrec, pubrel, with_dup,
 };
 
-fn guarded() -> ConnectOptions {
+fn guarded_options() -> ConnectOptions {
     ConnectOptions {
         poison_guard: Some(3),
         ..options()
@@ -19,12 +19,12 @@ fn guarded() -> ConnectOptions {
 }
 
 fn connected() -> Client {
-    Client::connected_as(guarded(), &connack())
+    Client::connected_as(guarded_options(), &connack())
 }
 
-/// The server closes the connection without a word, and the client opens the next one. Whether that
+/// Closes the connection without DISCONNECT and opens the next one. Returns true if that
 /// starts clean.
-fn is_closed(client: &mut Client) -> bool {
+fn next_connect_starts_clean(client: &mut Client) -> bool {
     client.sends();
     client.engine.handle_closed(CloseCause::Eof);
     client.opens();
@@ -44,7 +44,7 @@ fn without_the_guard_a_message_is_repeated_for_ever() {
     let mut client = Client::connected();
     let first = client.publishes("poison", QoS::AtLeastOnce);
     for _ in 0..20 {
-        assert!(!is_closed(&mut client));
+        assert!(!next_connect_starts_clean(&mut client));
         client.receives(&connack_resumed());
         assert_eq!(
             client.sends(),
@@ -59,19 +59,19 @@ fn a_message_that_ends_three_connections_in_a_row_fails_and_the_next_one_starts_
     let mut client = connected();
     let poison = client.publishes("poison", QoS::AtLeastOnce);
     for _ in 0..2 {
-        assert!(!is_closed(&mut client));
+        assert!(!next_connect_starts_clean(&mut client));
         client.receives(&connack_resumed());
         assert_eq!(
             client.sends(),
             [publish("poison", with_dup(at_least_once(1)))]
         );
     }
-    assert!(is_closed(&mut client));
+    assert!(next_connect_starts_clean(&mut client));
     assert!(poisoned(&mut client, poison));
     client.receives(&connack());
     assert!(client.sends().is_empty());
     client.publishes("next", QoS::AtLeastOnce);
-    assert!(!is_closed(&mut client), "once is enough");
+    assert!(!next_connect_starts_clean(&mut client), "once is enough");
 }
 
 /// Whichever of them it is, only that one fails.
@@ -101,7 +101,7 @@ fn only_the_message_at_fault_fails() {
             }
             if dies {
                 closed += 1;
-                let clean = is_closed(&mut client);
+                let clean = next_connect_starts_clean(&mut client);
                 client.receives(&if clean { connack() } else { connack_resumed() });
             }
         }
@@ -120,7 +120,7 @@ fn only_the_message_at_fault_fails() {
 #[test]
 fn the_others_follow_the_policy_for_lost_sessions() {
     for qos1 in [LostMessage::Republish, LostMessage::Fail] {
-        let mut options = guarded();
+        let mut options = guarded_options();
         options.on_session_lost = OnSessionLost {
             qos1,
             ..OnSessionLost::default()
@@ -130,10 +130,10 @@ fn the_others_follow_the_policy_for_lost_sessions() {
         let other = client.publishes("other", QoS::AtLeastOnce);
         let exact = client.publishes("exact", QoS::ExactlyOnce);
         for _ in 0..2 {
-            is_closed(&mut client);
+            next_connect_starts_clean(&mut client);
             client.receives(&connack_resumed());
         }
-        assert!(is_closed(&mut client));
+        assert!(next_connect_starts_clean(&mut client));
         client.receives(&connack());
         assert!(poisoned(&mut client, poison));
         assert_eq!(client.outcome(exact), Some(Err(RequestError::SessionLost)));
@@ -153,7 +153,7 @@ fn a_message_that_has_reached_pubrec_is_never_suspected() {
     let released = client.publishes("a", QoS::ExactlyOnce);
     client.receives(&pubrec(1));
     for _ in 0..10 {
-        assert!(!is_closed(&mut client));
+        assert!(!next_connect_starts_clean(&mut client));
         client.receives(&connack_resumed());
         assert_eq!(client.sends(), [pubrel(1)]);
     }
@@ -167,7 +167,7 @@ fn a_message_that_was_acknowledged_in_between_is_forgotten() {
     for _ in 0..10 {
         let id = client.publishes("a", QoS::AtLeastOnce);
         for _ in 0..2 {
-            assert!(!is_closed(&mut client));
+            assert!(!next_connect_starts_clean(&mut client));
             client.receives(&connack_resumed());
         }
         let sent = client.sends();
@@ -181,7 +181,7 @@ fn a_message_that_was_acknowledged_in_between_is_forgotten() {
 
 #[test]
 fn connection_ends_without_the_server_do_not_count() {
-    let mut options = guarded();
+    let mut options = guarded_options();
     options.keep_alive = std::time::Duration::from_secs(10);
     options.ack_timeout = std::time::Duration::from_secs(3600);
     let mut client = Client::connected_as(options, &connack());
@@ -259,16 +259,16 @@ fn a_disconnect_with_a_reason_counts_as_well() {
 
 #[test]
 fn a_client_that_always_starts_clean_is_guarded_too() {
-    let mut options = guarded();
+    let mut options = guarded_options();
     options.clean_start = CleanStart::Always;
     let mut client = Client::connected_as(options, &connack());
     let poison = client.publishes("a", QoS::AtLeastOnce);
     for number in 2..=3 {
-        assert!(is_closed(&mut client));
+        assert!(next_connect_starts_clean(&mut client));
         client.receives(&connack());
         assert_eq!(client.sends(), [publish("a", at_least_once(number))]);
     }
-    is_closed(&mut client);
+    next_connect_starts_clean(&mut client);
     assert!(poisoned(&mut client, poison));
 }
 
@@ -283,10 +283,10 @@ fn an_exact_message_is_guarded_until_pubrec() {
     let mut client = connected();
     let poison = client.publishes("a", QoS::ExactlyOnce);
     for _ in 0..2 {
-        is_closed(&mut client);
+        next_connect_starts_clean(&mut client);
         client.receives(&connack_resumed());
         assert_eq!(client.sends(), [publish("a", with_dup(exactly_once(1)))]);
     }
-    assert!(is_closed(&mut client));
+    assert!(next_connect_starts_clean(&mut client));
     assert!(poisoned(&mut client, poison));
 }

@@ -10,14 +10,14 @@ use crate::packets::{
     puback, pubcomp, publish, pubrec, pubrel, suback, subscribe, unsubscribe,
 };
 
-fn taking(messages: u16) -> PacketBuf {
+fn connack_with_receive_maximum(messages: u16) -> PacketBuf {
     connack_with(ConnAckProperties {
         receive_maximum: messages.try_into().ok(),
         ..ConnAckProperties::default()
     })
 }
 
-fn resumed_taking(messages: u16) -> PacketBuf {
+fn connack_resumed_with_receive_maximum(messages: u16) -> PacketBuf {
     let receive_maximum = messages.try_into().ok();
     connack_resumed_with(ConnAckProperties {
         receive_maximum,
@@ -54,7 +54,7 @@ fn requests_made_offline_are_sent_in_order_after_connack() {
 /// flow_control_receive_maximum [MQTT-3.3.4-7] [MQTT-4.9.0-2] [MQTT-4.9.0-1]
 #[test]
 fn messages_wait_behind_the_servers_receive_maximum() {
-    let mut client = Client::connected_to(&taking(2));
+    let mut client = Client::connected_to(&connack_with_receive_maximum(2));
     let operations: Vec<_> = (0..30)
         .map(|number| client.publishes(&format!("t/{number}"), QoS::AtLeastOnce))
         .collect();
@@ -79,7 +79,7 @@ fn messages_wait_behind_the_servers_receive_maximum() {
 /// rumqttc_refused_pubrec_leaks_the_window [U-4.9-1] [MQTT-3.3.4-7]
 #[test]
 fn send_quota_is_restored_by_puback_pubcomp_and_a_refusing_pubrec_only() {
-    let mut client = Client::connected_to(&taking(1));
+    let mut client = Client::connected_to(&connack_with_receive_maximum(1));
     client.publishes("a", QoS::ExactlyOnce);
     client.publishes("b", QoS::ExactlyOnce);
     client.publishes("c", QoS::AtLeastOnce);
@@ -98,7 +98,7 @@ fn send_quota_is_restored_by_puback_pubcomp_and_a_refusing_pubrec_only() {
 /// awscrt_window_blocks_everything, gneiss_qos_0_behind_the_window [MQTT-3.3.4-8] [MQTT-4.9.0-3]
 #[test]
 fn a_full_window_holds_back_nothing_else() {
-    let mut client = Client::connected_to(&taking(1));
+    let mut client = Client::connected_to(&connack_with_receive_maximum(1));
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::AtLeastOnce);
     client.sends();
@@ -132,7 +132,7 @@ fn a_window_that_is_full_after_connecting_holds_back_nothing_else() {
     client.subscribes(&["c"]);
     client.opens();
     client.sends();
-    client.receives(&taking(1));
+    client.receives(&connack_with_receive_maximum(1));
     assert_eq!(
         client.sends(),
         [publish("a", at_least_once(1)), subscribe(2, &["c"])]
@@ -152,7 +152,7 @@ fn repetitions_obey_the_new_receive_maximum_and_go_first() {
     client.publishes("d", QoS::AtLeastOnce);
     client.opens();
     client.sends();
-    client.receives(&resumed_taking(1));
+    client.receives(&connack_resumed_with_receive_maximum(1));
     for (number, topic) in [(1, "a"), (2, "b"), (3, "c")] {
         assert_eq!(
             client.sends(),
@@ -177,7 +177,7 @@ fn a_repetition_acknowledged_before_it_was_sent_restores_no_send_quota() {
     client.publishes("c", QoS::AtLeastOnce);
     client.opens();
     client.sends();
-    client.receives(&resumed_taking(1));
+    client.receives(&connack_resumed_with_receive_maximum(1));
     assert_eq!(client.sends().len(), 1);
     client.receives(&puback(2));
     assert!(client.outcome(operations[1]).is_some());
@@ -198,7 +198,7 @@ fn released_messages_of_a_resumed_session_use_send_quota() {
     }
     client.opens();
     client.sends();
-    client.receives(&resumed_taking(2));
+    client.receives(&connack_resumed_with_receive_maximum(2));
     assert_eq!(client.sends(), [pubrel(1), publish("b", at_least_once(2))]);
     client.receives(&pubcomp(1));
     assert_eq!(client.sends(), [publish("c", at_least_once(3))]);
@@ -207,7 +207,7 @@ fn released_messages_of_a_resumed_session_use_send_quota() {
 /// [MQTT-4.9.0-2]
 #[test]
 fn unexpected_acknowledgements_restore_no_send_quota() {
-    let mut client = Client::connected_to(&taking(1));
+    let mut client = Client::connected_to(&connack_with_receive_maximum(1));
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::AtLeastOnce);
     client.sends();
@@ -220,7 +220,7 @@ fn unexpected_acknowledgements_restore_no_send_quota() {
 fn a_late_acknowledgement_restores_the_send_quota_once() {
     let mut options = options();
     options.ack_timeout = std::time::Duration::from_secs(5);
-    let mut client = Client::connected_as(options, &taking(1));
+    let mut client = Client::connected_as(options, &connack_with_receive_maximum(1));
     client.publishes("a", QoS::AtLeastOnce);
     client.advance(std::time::Duration::from_secs(6));
     client.publishes("b", QoS::AtLeastOnce);
@@ -329,7 +329,7 @@ fn one_request_alone_always_fits() {
 
 #[test]
 fn stopping_fails_all_waiting_requests() {
-    let mut client = Client::connected_to(&taking(1));
+    let mut client = Client::connected_to(&connack_with_receive_maximum(1));
     let operations = [
         client.publishes("a", QoS::AtLeastOnce),
         client.publishes("b", QoS::ExactlyOnce),

@@ -17,7 +17,7 @@ use crate::packets::{
 };
 
 /// A message to `a` whose Response Topic is `r/#`.
-fn faulty(delivery: Delivery) -> Vec<u8> {
+fn faulty_publish(delivery: Delivery) -> Vec<u8> {
     with_topic(b"a", delivery, b"\x08\x00\x03r/#")
 }
 
@@ -50,7 +50,7 @@ impl Client {
         self.events().into_iter().filter_map(refused).collect()
     }
 
-    /// The statement of the one message that was refused, and its topic.
+    /// Topic and violated statement of the only message that was refused.
     #[track_caller]
     fn refused_once(&mut self) -> (String, Option<&'static str>) {
         let [refused] = <[_; 1]>::try_from(self.refused()).unwrap();
@@ -58,21 +58,21 @@ impl Client {
     }
 }
 
-fn strict() -> ConnectOptions {
+fn strict_options() -> ConnectOptions {
     ConnectOptions {
         invalid_messages: InvalidMessages::CloseConnection,
         ..options()
     }
 }
 
-fn taking(receive_maximum: u16) -> ConnectOptions {
+fn options_with_receive_maximum(receive_maximum: u16) -> ConnectOptions {
     ConnectOptions {
         receive_maximum: Some(receive_maximum),
         ..options()
     }
 }
 
-fn refusing(ack_type: AckType, packet_id: u16) -> PacketBuf {
+fn refusing_ack(ack_type: AckType, packet_id: u16) -> PacketBuf {
     ack(ack_type, packet_id, ReasonCode::UnspecifiedError)
 }
 
@@ -80,23 +80,23 @@ fn refusing(ack_type: AckType, packet_id: u16) -> PacketBuf {
 #[test]
 fn a_faulty_message_is_refused_and_the_connection_stays() {
     let mut client = Client::connected();
-    client.receives_bytes(&faulty(at_most_once()));
+    client.receives_bytes(&faulty_publish(at_most_once()));
     assert!(client.sends().is_empty(), "QoS 0 isn't acknowledged");
     assert_eq!(
         client.refused_once(),
         ("a".to_owned(), Some("MQTT-3.3.2-14"))
     );
 
-    client.receives_bytes(&faulty(at_least_once(1)));
-    assert_eq!(client.sends(), [refusing(AckType::PubAck, 1)]);
+    client.receives_bytes(&faulty_publish(at_least_once(1)));
+    assert_eq!(client.sends(), [refusing_ack(AckType::PubAck, 1)]);
     let refused = client.refused().remove(0);
     assert_eq!(
         (refused.qos, refused.reason.reason_code),
         (QoS::AtLeastOnce, ReasonCode::ProtocolError)
     );
 
-    client.receives_bytes(&faulty(exactly_once(2)));
-    assert_eq!(client.sends(), [refusing(AckType::PubRec, 2)]);
+    client.receives_bytes(&faulty_publish(exactly_once(2)));
+    assert_eq!(client.sends(), [refusing_ack(AckType::PubRec, 2)]);
     assert_eq!(client.refused().len(), 1);
     // The exchange is over, so the identifier may stand for another message.
     client.receives_all(&[
@@ -123,7 +123,7 @@ fn a_faulty_message_is_refused_and_the_connection_stays() {
 fn a_refusal_waits_for_the_acknowledgements_before_it() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
-    client.receives_bytes(&faulty(exactly_once(2)));
+    client.receives_bytes(&faulty_publish(exactly_once(2)));
     client.receives(&publish("c", at_least_once(3)));
     assert!(client.sends().is_empty());
     let messages: Vec<_> = client
@@ -136,24 +136,24 @@ fn a_refusal_waits_for_the_acknowledgements_before_it() {
     client.consumes(messages[0]);
     assert_eq!(
         client.sends(),
-        [puback(1), refusing(AckType::PubRec, 2), puback(3)]
+        [puback(1), refusing_ack(AckType::PubRec, 2), puback(3)]
     );
 }
 
 /// [MQTT-3.3.4-9]
 #[test]
 fn refused_messages_restore_the_receive_quota() {
-    let mut client = Client::connected_as(taking(2), &connack());
+    let mut client = Client::connected_as(options_with_receive_maximum(2), &connack());
     for round in 0..1000 {
-        client.receives_bytes(&faulty(at_least_once(1 + round)));
-        client.receives_bytes(&faulty(exactly_once(2000 + round)));
+        client.receives_bytes(&faulty_publish(at_least_once(1 + round)));
+        client.receives_bytes(&faulty_publish(exactly_once(2000 + round)));
         assert_eq!(client.sends().len(), 2);
     }
     client.receives_all(&[
         publish("a", at_least_once(1)),
         publish("b", exactly_once(2)),
     ]);
-    client.receives_bytes(&faulty(at_least_once(3)));
+    client.receives_bytes(&faulty_publish(at_least_once(3)));
     assert_eq!(
         client.sends(),
         [disconnect(ReasonCode::ReceiveMaximumExceeded)],
@@ -166,33 +166,39 @@ fn refused_messages_restore_the_receive_quota() {
 fn a_refusal_that_was_not_sent_is_sent_when_the_server_repeats_the_message() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
-    client.receives_bytes(&faulty(exactly_once(2)));
+    client.receives_bytes(&faulty_publish(exactly_once(2)));
     let held = client.messages();
     client.reconnects(&connack_resumed());
     client.receives(&publish("a", with_dup(at_least_once(1))));
-    client.receives_bytes(&faulty(with_dup(exactly_once(2))));
+    client.receives_bytes(&faulty_publish(with_dup(exactly_once(2))));
     assert!(client.sends().is_empty());
     client.consumes(held[0].1.unwrap());
-    assert_eq!(client.sends(), [puback(1), refusing(AckType::PubRec, 2)]);
+    assert_eq!(
+        client.sends(),
+        [puback(1), refusing_ack(AckType::PubRec, 2)]
+    );
 }
 
 #[test]
 fn a_faulty_message_that_is_repeated_is_counted_and_reported_once() {
     let mut client = Client::connected();
-    client.receives_bytes(&faulty(exactly_once(1)));
-    client.receives_bytes(&faulty(at_most_once()));
+    client.receives_bytes(&faulty_publish(exactly_once(1)));
+    client.receives_bytes(&faulty_publish(at_most_once()));
     assert_eq!(client.refused().len(), 2);
     client.receives(&publish("a", exactly_once(2)));
     let held = client.messages();
-    client.receives_bytes(&faulty(exactly_once(3)));
+    client.receives_bytes(&faulty_publish(exactly_once(3)));
     assert_eq!(client.refused().len(), 1);
     client.reconnects(&connack_resumed());
     client.receives(&publish("a", with_dup(exactly_once(2))));
-    client.receives_bytes(&faulty(with_dup(exactly_once(3))));
+    client.receives_bytes(&faulty_publish(with_dup(exactly_once(3))));
     assert!(client.refused().is_empty());
     assert_eq!(client.engine.statistics().dropped_messages.refused.count, 3);
     client.consumes(held[0].1.unwrap());
-    assert_eq!(client.sends(), [pubrec(2), refusing(AckType::PubRec, 3)]);
+    assert_eq!(
+        client.sends(),
+        [pubrec(2), refusing_ack(AckType::PubRec, 3)]
+    );
 }
 
 /// [MQTT-3.3.2-8] [MQTT-3.1.2-26]
@@ -257,13 +263,13 @@ fn a_faulty_message_under_an_unset_alias_ends_the_connection() {
 #[test]
 fn a_strict_client_closes_the_connection_with_the_faults_reason_code() {
     for (bytes, expected) in [
-        (faulty(at_least_once(1)), ReasonCode::ProtocolError),
+        (faulty_publish(at_least_once(1)), ReasonCode::ProtocolError),
         (
             with_topic(b"a\0", at_most_once(), b""),
             ReasonCode::MalformedPacket,
         ),
     ] {
-        let mut client = Client::connected_as(strict(), &connack());
+        let mut client = Client::connected_as(strict_options(), &connack());
         client.receives_bytes(&bytes);
         assert_eq!(client.sends(), [disconnect(expected)]);
         let Ended::Connection(ConnectionError::Protocol(Violation::Packet(error))) =

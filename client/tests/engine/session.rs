@@ -30,7 +30,7 @@ fn clean_start_of(client: &mut Client) -> bool {
 }
 
 /// Opens, and takes a session that is present.
-fn resumes(client: &mut Client) {
+fn opens_resumed(client: &mut Client) {
     assert!(!clean_start_of(client));
     client.receives(&connack_resumed());
     assert!(client.engine.is_connected(), "{:?}", client.engine);
@@ -73,7 +73,7 @@ fn a_session_that_is_assumed_empty_is_resumed() {
 #[test]
 fn a_pubrel_of_an_earlier_process_is_answered() {
     let mut client = Client::with_session(options(), Session::assumed_empty());
-    resumes(&mut client);
+    opens_resumed(&mut client);
     client.receives(&pubrel(7));
     let unknown = crate::packets::ack(
         dunlin_client::codec::AckType::PubComp,
@@ -94,7 +94,7 @@ fn another_engine_continues_a_session() {
     let third = client.publishes("c", QoS::AtLeastOnce);
 
     let mut client = client.restarts_with(options());
-    resumes(&mut client);
+    opens_resumed(&mut client);
     let expected = [
         pubrel(2),
         publish("a", with_dup(at_least_once(1))),
@@ -135,7 +135,7 @@ fn unsent_messages_in_the_output_move_with_the_session_as_new() {
             client.engine.disconnect();
         }
         let mut client = client.restarts_with(options());
-        resumes(&mut client);
+        opens_resumed(&mut client);
         assert_eq!(client.sends(), [publish("a", at_least_once(2))]);
     }
 }
@@ -194,7 +194,7 @@ fn only_unconsumed_messages_are_delivered_again_after_a_move() {
     );
 
     let mut client = client.restarts_with(options());
-    resumes(&mut client);
+    opens_resumed(&mut client);
     for (delivery, topic) in
         deliveries
             .iter()
@@ -292,7 +292,7 @@ fn a_taken_session_keeps_its_requests_but_not_their_receipts() {
     assert_eq!((session.in_flight(), session.queued()), (1, 1));
 
     let mut new = Client::with_session(options(), session);
-    resumes(&mut new);
+    opens_resumed(&mut new);
     let repeated = publish("sent", with_dup(at_least_once(2)));
     assert_eq!(
         new.sends(),
@@ -314,7 +314,7 @@ fn an_open_connection_is_closed_when_its_session_is_taken() {
     client.receives(&publish("b", at_least_once(1)));
     let mut client = client.restarts_with(options());
     assert!(!client.engine.is_connected() && client.events().is_empty());
-    resumes(&mut client);
+    opens_resumed(&mut client);
     assert_eq!(
         client.loses_connection(),
         Ended::Connection(ConnectionError::Reset)

@@ -10,7 +10,7 @@ use crate::packets::{
     publish, pubrec, with_dup,
 };
 
-fn slow(first: u16) -> ConnectOptions {
+fn options_with_slow_start(first: u16) -> ConnectOptions {
     ConnectOptions {
         slow_start: Some(first),
         ..options()
@@ -26,7 +26,7 @@ fn acknowledges(client: &mut Client, numbers: impl IntoIterator<Item = u16>) -> 
 
 #[test]
 fn repetitions_and_queued_messages_are_sent_in_doubling_windows() {
-    let mut client = Client::connected_as(slow(2), &connack());
+    let mut client = Client::connected_as(options_with_slow_start(2), &connack());
     for number in 1..=10 {
         client.publishes(&format!("t/{number}"), QoS::AtLeastOnce);
     }
@@ -59,7 +59,7 @@ fn repetitions_and_queued_messages_are_sent_in_doubling_windows() {
 /// [MQTT-4.9.0-2]
 #[test]
 fn a_smaller_receive_maximum_of_the_server_applies() {
-    let mut client = Client::connected_as(slow(16), &connack());
+    let mut client = Client::connected_as(options_with_slow_start(16), &connack());
     for _ in 0..10 {
         client.publishes("a", QoS::AtLeastOnce);
     }
@@ -74,7 +74,7 @@ fn a_smaller_receive_maximum_of_the_server_applies() {
 
 #[test]
 fn a_connection_after_a_lost_session_begins_slowly_too() {
-    let mut client = Client::connected_as(slow(1), &connack());
+    let mut client = Client::connected_as(options_with_slow_start(1), &connack());
     for _ in 0..3 {
         client.publishes("a", QoS::AtLeastOnce);
     }
@@ -87,7 +87,7 @@ fn a_connection_after_a_lost_session_begins_slowly_too() {
 fn a_connection_after_a_session_that_ended_with_its_own_begins_slowly_too() {
     let options = ConnectOptions {
         session_expiry_interval: None,
-        ..slow(1)
+        ..options_with_slow_start(1)
     };
     let mut client = Client::connected_as(options, &connack());
     for _ in 0..3 {
@@ -101,7 +101,7 @@ fn a_connection_after_a_session_that_ended_with_its_own_begins_slowly_too() {
 /// [MQTT-4.3.3-6]
 #[test]
 fn releases_are_repeated_at_once_and_count() {
-    let mut client = Client::connected_as(slow(1), &connack());
+    let mut client = Client::connected_as(options_with_slow_start(1), &connack());
     for topic in ["a", "b"] {
         client.publishes(topic, QoS::ExactlyOnce);
     }
@@ -135,7 +135,7 @@ fn slow_start_is_off_by_default() {
 
 #[test]
 fn a_session_of_another_process_counts_as_followed() {
-    let mut client = Client::with_session(slow(1), Session::assumed_empty());
+    let mut client = Client::with_session(options_with_slow_start(1), Session::assumed_empty());
     for _ in 0..2 {
         client.publishes("a", QoS::AtLeastOnce);
     }

@@ -257,7 +257,7 @@ fn output_that_is_not_written_ends_the_connection_with_write_timeout() {
 }
 
 /// CONNACK of a server that takes one message at a time.
-fn taking_one() -> ConnAckProperties<'static> {
+fn receive_maximum_of_one() -> ConnAckProperties<'static> {
     ConnAckProperties {
         receive_maximum: 1.try_into().ok(),
         ..ConnAckProperties::default()
@@ -266,7 +266,10 @@ fn taking_one() -> ConnAckProperties<'static> {
 
 #[test]
 fn a_publish_behind_a_window_that_never_opens_times_out() {
-    let mut client = Client::connected_as(acknowledged_within(60), &connack_with(taking_one()));
+    let mut client = Client::connected_as(
+        acknowledged_within(60),
+        &connack_with(receive_maximum_of_one()),
+    );
     let sent = client.publishes("a", QoS::AtLeastOnce);
     client.sends();
     let waiting = [
@@ -302,13 +305,13 @@ fn the_wait_for_the_window_adds_up_over_connections_and_stands_still_between_the
     client.advance(secs(24 * 3600));
     client.opens();
     client.sends();
-    client.receives(&connack_with(taking_one()));
+    client.receives(&connack_with(receive_maximum_of_one()));
     client.advance(secs(40));
     client.loses_connection();
     client.advance(secs(24 * 3600));
     client.opens();
     client.sends();
-    client.receives(&connack_resumed_with(taking_one()));
+    client.receives(&connack_resumed_with(receive_maximum_of_one()));
     client.advance(Duration::from_millis(19_999));
     assert!(
         ids.iter().all(|id| client.outcome(*id).is_none()),
@@ -322,7 +325,10 @@ fn the_wait_for_the_window_adds_up_over_connections_and_stands_still_between_the
 
 #[test]
 fn a_long_queue_that_moves_fails_nothing() {
-    let mut client = Client::connected_as(acknowledged_within(60), &connack_with(taking_one()));
+    let mut client = Client::connected_as(
+        acknowledged_within(60),
+        &connack_with(receive_maximum_of_one()),
+    );
     let ids: Vec<_> = (0..20)
         .map(|_| client.publishes("a", QoS::AtLeastOnce))
         .collect();

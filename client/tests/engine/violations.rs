@@ -9,7 +9,7 @@ use crate::packets::{at_least_once, connack, connack_resumed, disconnect, puback
 
 /// Reason Code of the DISCONNECT that answers these bytes, and the violation that they are.
 #[track_caller]
-fn breach(client: &mut Client, bytes: &[u8]) -> (ReasonCode, Violation) {
+fn disconnect_code_and_violation(client: &mut Client, bytes: &[u8]) -> (ReasonCode, Violation) {
     client.sends();
     client.receives_bytes(bytes);
     let sent = client.sends();
@@ -21,7 +21,7 @@ fn breach(client: &mut Client, bytes: &[u8]) -> (ReasonCode, Violation) {
 }
 
 /// A client that closes the connection over a message that is wrong in itself.
-fn strict() -> Client {
+fn strict_client() -> Client {
     let mut options = options();
     options.invalid_messages = InvalidMessages::CloseConnection;
     Client::connected_as(options, &connack())
@@ -49,7 +49,7 @@ fn malformed_packets_are_answered_with_0x81() {
         &[0x30, 0x01, 0x00],                               // half a topic [MQTT-3.3.2-1]
     ];
     for bytes in malformed {
-        let (code, violation) = breach(&mut strict(), bytes);
+        let (code, violation) = disconnect_code_and_violation(&mut strict_client(), bytes);
         assert_eq!(
             code,
             ReasonCode::MalformedPacket,
@@ -101,7 +101,7 @@ fn packets_that_other_clients_tolerate_are_violations() {
         (&[0xD0, 0x01, 0], ReasonCode::MalformedPacket),     // a PINGRESP with something in it
     ];
     for (bytes, expected) in breaches {
-        let (code, violation) = breach(&mut strict(), bytes);
+        let (code, violation) = disconnect_code_and_violation(&mut strict_client(), bytes);
         assert_eq!(code, expected, "{bytes:02x?}: {violation}");
     }
     let connacks: [&[u8]; 4] = [
@@ -128,7 +128,7 @@ fn packets_that_only_clients_send_are_answered_with_0x82() {
         &[0xA2, 0x06, 0, 1, 0, 0, 1, 0x61],
     ];
     for bytes in reversed {
-        let (code, _) = breach(&mut Client::connected(), bytes);
+        let (code, _) = disconnect_code_and_violation(&mut Client::connected(), bytes);
         assert_eq!(code, ReasonCode::ProtocolError, "{bytes:02x?}");
     }
 }
@@ -136,7 +136,8 @@ fn packets_that_only_clients_send_are_answered_with_0x82() {
 /// [MQTT-3.2.0-2]
 #[test]
 fn a_second_connack_is_answered_with_0x82() {
-    let (code, violation) = breach(&mut Client::connected(), connack().as_bytes());
+    let (code, violation) =
+        disconnect_code_and_violation(&mut Client::connected(), connack().as_bytes());
     assert_eq!(code, ReasonCode::ProtocolError);
     let Violation::Unexpected {
         packet_type,
@@ -156,7 +157,7 @@ fn a_second_connack_is_answered_with_0x82() {
 #[test]
 fn authentication_on_a_connection_without_is_answered_with_0x82() {
     let auth = [0xF0, 0x07, 0x18, 0x05, 0x15, 0x00, 0x02, b'm', b'e'];
-    let (code, violation) = breach(&mut Client::connected(), &auth);
+    let (code, violation) = disconnect_code_and_violation(&mut Client::connected(), &auth);
     assert_eq!(code, ReasonCode::ProtocolError, "{violation}");
 }
 
@@ -169,7 +170,7 @@ fn an_alias_that_was_not_allowed_is_answered_with_0x94() {
         0x32, 0x09, 0x00, 0x01, 0x61, 0x00, 0x01, 0x03, 0x23, 0x00, 0x03,
     ];
     for bytes in [&with_topic[..], &without, &at_qos_1] {
-        let (code, _) = breach(&mut Client::connected(), bytes);
+        let (code, _) = disconnect_code_and_violation(&mut Client::connected(), bytes);
         assert_eq!(code, ReasonCode::TopicAliasInvalid);
     }
 }
@@ -179,7 +180,7 @@ fn an_alias_that_was_not_allowed_is_answered_with_0x94() {
 fn alias_0_is_answered_with_0x94() {
     let bytes = [0x30, 0x07, 0x00, 0x01, 0x61, 0x03, 0x23, 0x00, 0x00];
     assert_eq!(
-        breach(&mut Client::connected(), &bytes).0,
+        disconnect_code_and_violation(&mut Client::connected(), &bytes).0,
         ReasonCode::TopicAliasInvalid
     );
 }
@@ -195,12 +196,12 @@ fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_complete() {
     client.receives_bytes(&largest);
     assert_eq!(client.consumes_all(), ["a"]);
 
-    let (code, violation) = breach(&mut client, &[0x30, 19]);
+    let (code, violation) = disconnect_code_and_violation(&mut client, &[0x30, 19]);
     assert_eq!(code, ReasonCode::PacketTooLarge);
     assert_eq!(decode_error(violation), DecodeErrorKind::TooLarge);
     let mut client = Client::connected_as(options, &connack());
     assert_eq!(
-        breach(&mut client, &[0x30, 0xFF, 0xFF, 0xFF, 0x7F]).0,
+        disconnect_code_and_violation(&mut client, &[0x30, 0xFF, 0xFF, 0xFF, 0x7F]).0,
         ReasonCode::PacketTooLarge
     );
 }
@@ -213,7 +214,7 @@ fn packet_identifier_0_is_a_violation() {
         &[0x40, 2, 0, 0],
         &[0x62, 2, 0, 0],
     ] {
-        breach(&mut Client::connected(), bytes);
+        disconnect_code_and_violation(&mut Client::connected(), bytes);
     }
 }
 
@@ -232,7 +233,7 @@ fn problem_information_that_was_not_requested_is_answered_with_0x82() {
         options.request_problem_information = Some(false);
         let mut client = Client::connected_as(options, &connack());
         assert_eq!(
-            breach(&mut client, bytes).0,
+            disconnect_code_and_violation(&mut client, bytes).0,
             ReasonCode::ProtocolError,
             "{bytes:02x?}"
         );
@@ -247,7 +248,7 @@ fn problem_information_that_was_not_requested_is_answered_with_0x82() {
 fn a_session_expiry_in_the_servers_disconnect_is_a_violation() {
     let bytes = [0xE0, 0x07, 0x00, 0x05, 0x11, 0x00, 0x00, 0x00, 0x0A];
     assert_eq!(
-        breach(&mut Client::connected(), &bytes).0,
+        disconnect_code_and_violation(&mut Client::connected(), &bytes).0,
         ReasonCode::ProtocolError
     );
 }
@@ -260,7 +261,7 @@ fn packets_after_a_violation_are_ignored() {
     bytes.extend_from_slice(&[0xD1, 0x00]);
     bytes.extend_from_slice(publish("after", at_least_once(2)).as_bytes());
     bytes.extend_from_slice(puback(1).as_bytes());
-    breach(&mut client, &bytes);
+    disconnect_code_and_violation(&mut client, &bytes);
     assert_eq!(client.consumes_all(), ["before"]);
     assert!(client.sends().is_empty());
 }
@@ -269,7 +270,7 @@ fn packets_after_a_violation_are_ignored() {
 fn a_client_recovers_from_a_server_that_broke_the_protocol() {
     let mut client = Client::connected();
     client.publishes("a", QoS::AtLeastOnce);
-    breach(&mut client, &[0xD1, 0x00]);
+    disconnect_code_and_violation(&mut client, &[0xD1, 0x00]);
     client.opens();
     client.sends();
     client.receives(&connack_resumed());

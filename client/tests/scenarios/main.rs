@@ -66,7 +66,7 @@ fn each_test_exists_and_names_what_it_shows() {
             let source =
                 fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
             let above =
-                above(&source, function).unwrap_or_else(|| panic!("{name}: no test {test}"));
+                lines_above(&source, function).unwrap_or_else(|| panic!("{name}: no test {test}"));
             assert!(
                 above
                     .iter()
@@ -93,7 +93,7 @@ fn the_fifteen_rules_are_all_there() {
 }
 
 /// Lines directly above a function: attributes and comments.
-fn above<'a>(source: &'a str, function: &str) -> Option<Vec<&'a str>> {
+fn lines_above<'a>(source: &'a str, function: &str) -> Option<Vec<&'a str>> {
     let (above, _) = source.split_once(&format!("fn {function}("))?;
     let above = above
         .trim_end()

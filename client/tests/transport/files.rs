@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::authority::{Authority, Identity};
 use crate::server::{Behaviour, Server};
-use crate::{opens, to, trusting};
+use crate::{open_tls, tls_options, transport_options};
 
 /// A folder of its own for each test.
 struct Files(TempDir);
@@ -49,11 +49,11 @@ async fn a_ca_file_and_a_client_certificate_are_read_from_pem() {
         &format!("{}{}", device.certificate_pem(), device.key_pem()),
     );
 
-    let mut tls = trusting(&authority);
+    let mut tls = tls_options(&authority);
     tls.roots = Roots::from(CaBundle::from_pem_file(&ca).unwrap());
     tls.client_certificate = Some(ClientCertificate::from_pem_files(&both, &both).unwrap());
 
-    opens(&to("localhost", server.address, Some(&tls))).await;
+    open_tls(&transport_options("localhost", server.address, Some(&tls))).await;
 }
 
 #[test]

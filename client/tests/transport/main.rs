@@ -32,7 +32,7 @@ fn client_certificate(identity: &authority::Identity) -> ClientCertificate {
     ClientCertificate::from_der(identity.chain(), identity.key()).unwrap()
 }
 
-fn trusting(authority: &Authority) -> TlsOptions {
+fn tls_options(authority: &Authority) -> TlsOptions {
     TlsOptions {
         roots: Roots::Only(CaBundle::from_der([authority.certificate()]).unwrap()),
         alpn: vec![b"mqtt".to_vec()],
@@ -40,7 +40,11 @@ fn trusting(authority: &Authority) -> TlsOptions {
     }
 }
 
-fn to(host: &str, address: SocketAddr, tls: Option<&TlsOptions>) -> TransportOptions {
+fn transport_options(
+    host: &str,
+    address: SocketAddr,
+    tls: Option<&TlsOptions>,
+) -> TransportOptions {
     TransportOptions {
         connect_to: Some(address),
         tls: tls.map(|tls| Arc::new(TlsConnector::new(tls).unwrap())),
@@ -49,7 +53,7 @@ fn to(host: &str, address: SocketAddr, tls: Option<&TlsOptions>) -> TransportOpt
     }
 }
 
-async fn opens(options: &TransportOptions) -> (Transport, TlsInfo) {
+async fn open_tls(options: &TransportOptions) -> (Transport, TlsInfo) {
     let (transport, opened) = open(options).await.unwrap();
     (transport, *opened.tls.unwrap())
 }
@@ -65,7 +69,7 @@ async fn tls_failure(options: &TransportOptions) -> TlsError {
     }
 }
 
-async fn greeting(transport: &mut Transport) -> String {
+async fn read_greeting(transport: &mut Transport) -> String {
     let mut text = String::new();
     transport.read_to_string(&mut text).await.unwrap();
     text
@@ -80,10 +84,10 @@ async fn a_server_of_a_trusted_authority_is_connected_to() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
 
-    let (mut transport, info) = opens(&to(
+    let (mut transport, info) = open_tls(&transport_options(
         "localhost",
         server.address,
-        Some(&trusting(&authority)),
+        Some(&tls_options(&authority)),
     ))
     .await;
 
@@ -96,14 +100,15 @@ async fn a_server_of_a_trusted_authority_is_connected_to() {
     assert_eq!(certificate.issuer, "Test CA");
     assert_eq!(certificate.names, ["localhost"]);
     assert!(certificate.not_after > SystemTime::now());
-    assert_eq!(greeting(&mut transport).await, "localhost 0\n");
+    assert_eq!(read_greeting(&mut transport).await, "localhost 0\n");
 }
 
 #[tokio::test]
 async fn the_host_is_resolved_and_the_port_used() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&["127.0.0.1"]), Behaviour::default()).await;
-    let mut options = to("127.0.0.1", server.address, Some(&trusting(&authority)));
+    let mut options =
+        transport_options("127.0.0.1", server.address, Some(&tls_options(&authority)));
     options.connect_to = None;
     options.port = server.address.port();
 
@@ -121,10 +126,17 @@ async fn another_address_may_replace_the_host_which_keeps_its_name() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&[AWS_HOST]), Behaviour::default()).await;
 
-    let (mut transport, _) =
-        opens(&to(AWS_HOST, server.address, Some(&trusting(&authority)))).await;
+    let (mut transport, _) = open_tls(&transport_options(
+        AWS_HOST,
+        server.address,
+        Some(&tls_options(&authority)),
+    ))
+    .await;
 
-    assert_eq!(greeting(&mut transport).await, format!("{AWS_HOST} 0\n"));
+    assert_eq!(
+        read_greeting(&mut transport).await,
+        format!("{AWS_HOST} 0\n")
+    );
 }
 
 #[tokio::test]
@@ -135,14 +147,15 @@ async fn tls_1_2_is_accepted_unless_1_3_is_required() {
         ..Behaviour::default()
     };
     let server = Server::start(&authority.issues(&["localhost"]), behaviour).await;
-    let mut tls = trusting(&authority);
+    let mut tls = tls_options(&authority);
 
-    let (_transport, info) = opens(&to("localhost", server.address, Some(&tls))).await;
+    let (_transport, info) =
+        open_tls(&transport_options("localhost", server.address, Some(&tls))).await;
     assert_eq!(info.version, TlsVersion::V1_2);
     assert_eq!(info.alpn_selected.as_deref(), Some("mqtt"));
 
     tls.min_version = TlsVersion::V1_3;
-    let error = tls_failure(&to("localhost", server.address, Some(&tls))).await;
+    let error = tls_failure(&transport_options("localhost", server.address, Some(&tls))).await;
     assert!(
         matches!(error, TlsError::Alert(alert) if alert.name == Some("ProtocolVersion")),
         "{error:?}"
@@ -154,11 +167,11 @@ async fn tls_1_2_is_accepted_unless_1_3_is_required() {
 async fn a_second_attempt_resumes_the_session() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
-    let options = to("localhost", server.address, Some(&trusting(&authority)));
+    let options = transport_options("localhost", server.address, Some(&tls_options(&authority)));
 
-    let (mut transport, first) = opens(&options).await;
-    greeting(&mut transport).await; // a ticket comes with the first data
-    let (_transport, second) = opens(&options).await;
+    let (mut transport, first) = open_tls(&options).await;
+    read_greeting(&mut transport).await; // a ticket comes with the first data
+    let (_transport, second) = open_tls(&options).await;
 
     assert!(!first.resumed);
     assert!(second.resumed);
@@ -171,14 +184,14 @@ async fn a_second_attempt_resumes_the_session() {
 async fn an_unknown_authority_is_named_with_the_roots_that_were_tried() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
-    let mut tls = trusting(&Authority::new("Another CA"));
+    let mut tls = tls_options(&Authority::new("Another CA"));
 
     for (roots, web, own) in [
         (tls.roots.clone(), 0, 1),
         (Roots::WebPki, webpki_roots::TLS_SERVER_ROOTS.len(), 0),
     ] {
         tls.roots = roots;
-        let error = tls_failure(&to("localhost", server.address, Some(&tls))).await;
+        let error = tls_failure(&transport_options("localhost", server.address, Some(&tls))).await;
 
         let TlsError::UnknownIssuer {
             subject,
@@ -200,10 +213,10 @@ async fn an_unknown_authority_is_named_with_the_roots_that_were_tried() {
 async fn a_private_authority_may_be_added_to_the_web_roots() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
-    let mut tls = trusting(&authority);
+    let mut tls = tls_options(&authority);
     tls.roots = Roots::WebPkiAnd(CaBundle::from_der([authority.certificate()]).unwrap());
 
-    opens(&to("localhost", server.address, Some(&tls))).await;
+    open_tls(&transport_options("localhost", server.address, Some(&tls))).await;
 }
 
 #[tokio::test]
@@ -211,7 +224,12 @@ async fn an_unknown_authority_for_a_host_of_aws_is_an_interception() {
     let stranger = Authority::new("Corp Inspection CA");
     let server = Server::start(&stranger.issues(&[AWS_HOST]), Behaviour::default()).await;
 
-    let error = tls_failure(&to(AWS_HOST, server.address, Some(&TlsOptions::default()))).await;
+    let error = tls_failure(&transport_options(
+        AWS_HOST,
+        server.address,
+        Some(&TlsOptions::default()),
+    ))
+    .await;
 
     let (host, issuer) = (AWS_HOST.to_owned(), "Corp Inspection CA".to_owned());
     assert_eq!(error, TlsError::Intercepted { host, issuer });
@@ -226,10 +244,10 @@ async fn a_certificate_for_another_host_shows_its_names() {
     )
     .await;
 
-    let error = tls_failure(&to(
+    let error = tls_failure(&transport_options(
         "localhost",
         server.address,
-        Some(&trusting(&authority)),
+        Some(&tls_options(&authority)),
     ))
     .await;
 
@@ -256,10 +274,10 @@ async fn an_expired_certificate_shows_its_dates_and_the_clocks() {
     )
     .await;
 
-    let error = tls_failure(&to(
+    let error = tls_failure(&transport_options(
         "localhost",
         server.address,
-        Some(&trusting(&authority)),
+        Some(&tls_options(&authority)),
     ))
     .await;
 
@@ -285,10 +303,10 @@ async fn a_certificate_of_the_future_shows_its_dates_and_the_clocks() {
     )
     .await;
 
-    let error = tls_failure(&to(
+    let error = tls_failure(&transport_options(
         "localhost",
         server.address,
-        Some(&trusting(&authority)),
+        Some(&tls_options(&authority)),
     ))
     .await;
 
@@ -313,10 +331,10 @@ async fn a_server_that_refuses_our_alpn_says_so() {
     };
     let server = Server::start(&authority.issues(&["localhost"]), behaviour).await;
 
-    let error = tls_failure(&to(
+    let error = tls_failure(&transport_options(
         "localhost",
         server.address,
-        Some(&trusting(&authority)),
+        Some(&tls_options(&authority)),
     ))
     .await;
 
@@ -332,10 +350,10 @@ async fn a_server_that_ignores_alpn_is_connected_to() {
     };
     let server = Server::start(&authority.issues(&["localhost"]), behaviour).await;
 
-    let (_transport, info) = opens(&to(
+    let (_transport, info) = open_tls(&transport_options(
         "localhost",
         server.address,
-        Some(&trusting(&authority)),
+        Some(&tls_options(&authority)),
     ))
     .await;
 
@@ -348,7 +366,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     let authority = Authority::new("Test CA");
     let identity = authority.issues(&["localhost"]);
     let devices = Authority::new("Device CA");
-    let mut tls = trusting(&authority);
+    let mut tls = tls_options(&authority);
     tls.client_certificate = Some(client_certificate(&devices.issues(&["lamp-7"])));
     let behaviour = Behaviour {
         clients_of: Some(devices),
@@ -356,9 +374,10 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     };
     let server = Server::start(&identity, behaviour).await;
 
-    let (mut transport, _) = opens(&to("localhost", server.address, Some(&tls))).await;
+    let (mut transport, _) =
+        open_tls(&transport_options("localhost", server.address, Some(&tls))).await;
 
-    assert_eq!(greeting(&mut transport).await, "localhost 1\n");
+    assert_eq!(read_greeting(&mut transport).await, "localhost 1\n");
 }
 
 #[tokio::test]
@@ -371,10 +390,10 @@ async fn a_missing_client_certificate_is_reported_on_the_first_read() {
     let server = Server::start(&authority.issues(&["localhost"]), behaviour).await;
 
     // TLS 1.3: the client is through before the server has judged it.
-    let (mut transport, _) = opens(&to(
+    let (mut transport, _) = open_tls(&transport_options(
         "localhost",
         server.address,
-        Some(&trusting(&authority)),
+        Some(&tls_options(&authority)),
     ))
     .await;
     let error = transport.read(&mut [0; 1]).await.unwrap_err();
@@ -398,7 +417,9 @@ async fn a_refused_port_is_reported_with_its_address() {
         .local_addr()
         .unwrap();
 
-    let error = open(&to("localhost", address, None)).await.unwrap_err();
+    let error = open(&transport_options("localhost", address, None))
+        .await
+        .unwrap_err();
 
     let TransportError::Refused { attempts } = error else {
         panic!("{error:?}")
@@ -416,7 +437,7 @@ async fn a_refused_port_is_reported_with_its_address() {
 async fn a_listener_that_never_answers_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut options = to("localhost", address, Some(&TlsOptions::default()));
+    let mut options = transport_options("localhost", address, Some(&TlsOptions::default()));
     options.timeout = Duration::from_millis(100);
 
     let error = open(&options).await.unwrap_err();
@@ -453,7 +474,12 @@ async fn another_protocol_and_a_closed_connection_are_distinguished() {
         });
 
         assert_eq!(
-            tls_failure(&to("localhost", address, Some(&TlsOptions::default()))).await,
+            tls_failure(&transport_options(
+                "localhost",
+                address,
+                Some(&TlsOptions::default())
+            ))
+            .await,
             expected
         );
         assert!(server.await.unwrap() > 0);
@@ -465,7 +491,12 @@ async fn a_host_that_no_certificate_can_name_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
 
-    let error = tls_failure(&to("no host", address, Some(&TlsOptions::default()))).await;
+    let error = tls_failure(&transport_options(
+        "no host",
+        address,
+        Some(&TlsOptions::default()),
+    ))
+    .await;
 
     assert_eq!(
         error,
@@ -486,13 +517,15 @@ async fn plain_tcp_carries_bytes_both_ways() {
     });
 
     let (mut transport, Opened { peer, tls, .. }) =
-        open(&to("localhost", address, None)).await.unwrap();
+        open(&transport_options("localhost", address, None))
+            .await
+            .unwrap();
     transport.write_all(b"ping").await.unwrap();
     transport.shutdown().await.unwrap();
 
     assert_eq!((peer, tls), (address, None));
     assert!(transport.is_write_vectored());
-    assert_eq!(greeting(&mut transport).await, "ping");
+    assert_eq!(read_greeting(&mut transport).await, "ping");
     assert_eq!(echo.await.unwrap(), 4);
 }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::{greeting, to};
+use crate::{read_greeting, transport_options};
 
 /// Reads one request, says `answer` in pieces, and leaves the rest to the caller.
 async fn proxy(answer: &'static [&'static str]) -> (SocketAddr, JoinHandle<(String, TcpStream)>) {
@@ -32,7 +32,7 @@ async fn proxy(answer: &'static [&'static str]) -> (SocketAddr, JoinHandle<(Stri
     (address, served)
 }
 
-fn through(address: SocketAddr) -> TransportOptions {
+fn options_through(address: SocketAddr) -> TransportOptions {
     let credentials = Some(ProxyCredentials {
         username: "me".into(),
         password: "pw".into(),
@@ -45,15 +45,15 @@ fn through(address: SocketAddr) -> TransportOptions {
             port: address.port(),
             credentials,
         }),
-        ..to("iot.invalid", address, None)
+        ..transport_options("iot.invalid", address, None)
     }
 }
 
-async fn failure(answer: &'static [&'static str]) -> ProxyError {
+async fn proxy_error(answer: &'static [&'static str]) -> ProxyError {
     let (address, served) = proxy(answer).await;
     // It closes the connection when it has said what it had to.
     tokio::spawn(async move { drop(served.await) });
-    match open(&through(address)).await.unwrap_err() {
+    match open(&options_through(address)).await.unwrap_err() {
         TransportError::Proxy { proxy, error } => {
             assert_eq!(proxy, format!("http://localhost:{}", address.port()));
             error
@@ -70,7 +70,7 @@ async fn a_tunnel_carries_the_connection_and_the_proxy_resolves_the_host() {
         "\n",
     ])
     .await;
-    let (mut transport, opened) = open(&through(address)).await.unwrap();
+    let (mut transport, opened) = open(&options_through(address)).await.unwrap();
     let (request, mut server) = served.await.unwrap();
     assert!(
         request.starts_with("CONNECT iot.invalid:443 HTTP/1.1\r\nHost: iot.invalid:443\r\n"),
@@ -83,7 +83,7 @@ async fn a_tunnel_carries_the_connection_and_the_proxy_resolves_the_host() {
     assert_eq!(opened.peer, address);
     server.write_all(b"hello").await.unwrap();
     drop(server);
-    assert_eq!(greeting(&mut transport).await, "hello");
+    assert_eq!(read_greeting(&mut transport).await, "hello");
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_replaced_address_is_requested_from_the_proxy() {
     let elsewhere = "[2001:db8::1]:8883".parse().ok();
     open(&TransportOptions {
         connect_to: elsewhere,
-        ..through(address)
+        ..options_through(address)
     })
     .await
     .unwrap();
@@ -110,16 +110,19 @@ async fn a_refused_tunnel_is_reported_with_its_reason() {
         reason: "Proxy Authentication Required".into(),
     };
     assert_eq!(
-        failure(&["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"]).await,
+        proxy_error(&["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"]).await,
         refused
     );
-    assert_eq!(failure(&[]).await, ProxyError::Closed);
+    assert_eq!(proxy_error(&[]).await, ProxyError::Closed);
     assert_eq!(
-        failure(&["HTTP/1.1 200 OK\r\n"]).await,
+        proxy_error(&["HTTP/1.1 200 OK\r\n"]).await,
         ProxyError::NotHttp,
         "half an answer"
     );
-    assert_eq!(failure(&["SSH-2.0-OpenSSH\r\n"]).await, ProxyError::NotHttp);
+    assert_eq!(
+        proxy_error(&["SSH-2.0-OpenSSH\r\n"]).await,
+        ProxyError::NotHttp
+    );
 }
 
 #[tokio::test]
@@ -133,7 +136,7 @@ async fn an_endless_answer_of_a_proxy_is_bounded() {
             .is_ok()
         {}
     };
-    let options = through(address);
+    let options = options_through(address);
     let (outcome, ()) = tokio::join!(open(&options), flood);
     assert!(
         matches!(
@@ -154,7 +157,7 @@ async fn a_silent_proxy_ends_with_the_deadline() {
     let address = listener.local_addr().unwrap();
     let options = TransportOptions {
         timeout: Duration::from_millis(50),
-        ..through(address)
+        ..options_through(address)
     };
     let error = open(&options).await.unwrap_err();
     assert!(
@@ -177,7 +180,7 @@ async fn an_unreachable_proxy_is_not_reported_as_the_server() {
     let TransportError::Proxy {
         error: ProxyError::Unreachable(why),
         ..
-    } = open(&through(address)).await.unwrap_err()
+    } = open(&options_through(address)).await.unwrap_err()
     else {
         panic!()
     };

@@ -45,7 +45,7 @@ impl Server {
         let task = tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 // A client that doesn't get through is the client's test.
-                let _ = greet(&acceptor, tcp).await;
+                let _ = send_greeting(&acceptor, tcp).await;
             }
         });
         Self { address, task }
@@ -59,7 +59,7 @@ impl Drop for Server {
 }
 
 /// One line: the server name that was asked for, and how many certificates the client showed.
-async fn greet(acceptor: &TlsAcceptor, tcp: TcpStream) -> std::io::Result<()> {
+async fn send_greeting(acceptor: &TlsAcceptor, tcp: TcpStream) -> std::io::Result<()> {
     let mut stream = acceptor.accept(tcp).await?;
     let connection = stream.get_ref().1;
     let name = connection.server_name().unwrap_or("nobody");
