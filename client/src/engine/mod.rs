@@ -469,12 +469,14 @@ impl Engine {
         }
         // Bytes count as sent when the transport has them.
         core.statistics.bytes_sent += bytes as u64;
-        // What was sent postpones PINGREQ, and answers are awaited from now on.
+        // What was sent postpones PINGREQ.
         if let ConnectionState::Open(open) = state {
             open.keep_alive.sent(now);
-            let (session, _, cx) = core.split(Some(&mut open.flow));
-            session.outbound.await_acknowledgements(now, &cx);
         }
+        // Answers are awaited from now on, also to what leaves with the end of the connection: the
+        // next one gives them the rest of their time.
+        let (session, _, cx) = core.split(state.flow_mut());
+        session.outbound.await_acknowledgements(now, &cx);
         true
     }
 
