@@ -5,13 +5,16 @@
 //! send. Numbers in brackets are statements of the OASIS standard (MQTT Version 5.0, 7 March 2019),
 //! `§` its sections.
 //!
-//! The crate is `no_std` + `alloc`, has no `unsafe`, and never panics on wire data.
+//! The crate is `no_std`, has no `unsafe`, and never panics on wire data.
 //!
 //! # Features
 //!
-//! They only add; `bytes` alone is always needed.
+//! Features only add to the API. Without any, the crate has no dependency and needs no allocator: it
+//! decodes from a slice and encodes into one ([`Packet::encode_to_slice`]).
 //!
-//! * `std` (default): `bytes` with std.
+//! * `std` (default): `alloc`, and conversions of the errors to `std::io::Error`.
+//! * `alloc`: `PacketBuf` and [`owned`] packets, encoding into a `bytes::BufMut`, `TopicMatcher`.
+//!   Depends on `bytes`.
 //! * `serde`: packets as readable text, below.
 //! * `spans`: [`field_spans`], the byte ranges of a packet's fields, for tools that show packets.
 //! * `tokio-util`: `PacketCodec`, an `Encoder` and `Decoder` for framed streams.
@@ -55,6 +58,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+#[cfg(feature = "alloc")]
 extern crate alloc;
 
 mod conversion;
@@ -66,9 +70,12 @@ mod escape;
 #[cfg(feature = "tokio-util")]
 mod framing;
 mod header;
+#[cfg(feature = "alloc")]
 mod matcher;
+#[cfg(feature = "alloc")]
 pub mod owned;
 mod packet;
+#[cfg(feature = "alloc")]
 mod packet_buf;
 mod packet_type;
 mod property;
@@ -99,6 +106,7 @@ pub use escape::{Escaped, EscapedJson, Quoted, needs_escape};
 #[cfg(feature = "tokio-util")]
 pub use framing::{FramingError, PacketCodec};
 pub use header::FixedHeader;
+#[cfg(feature = "alloc")]
 pub use matcher::{Matches, TopicMatcher};
 pub use packet::{
     Ack, AckProperties, AckType, Auth, AuthProperties, ConnAck, ConnAckProperties, Connect,
@@ -106,6 +114,7 @@ pub use packet::{
     RetainHandling, SubAck, SubAckProperties, Subscribe, SubscribeProperties, Subscription,
     SubscriptionOptions, UnsubAck, Unsubscribe, UnsubscribeProperties, Will, WillProperties,
 };
+#[cfg(feature = "alloc")]
 pub use packet_buf::PacketBuf;
 pub use packet_type::{PacketType, Sender};
 pub use property::{DataType, PROPERTIES, PropertyRow};

@@ -64,6 +64,7 @@ macro_rules! property_table {
                 pub(crate) const ID: u8 = $id;
                 pub(crate) const NAME: &str = stringify!($name);
                 pub(crate) type Value<'a> = $value;
+                #[cfg(feature = "alloc")]
                 pub(crate) type Owned = <Value<'static> as crate::owned::Own>::Owned;
             })*
         }

@@ -1,8 +1,12 @@
-//! Writing values into a buffer, a slice or a counter.
-
-use bytes::BufMut;
+//! Writing values into a slice, a counter or (with `alloc`) a buffer.
 
 use crate::varint;
+
+#[cfg(feature = "alloc")]
+mod buffer;
+
+#[cfg(feature = "alloc")]
+pub(crate) use buffer::BufferSink;
 
 /// Set of properties that can be written.
 pub(crate) trait WriteProperties {
@@ -177,13 +181,13 @@ impl Sink for Length {
 
 /// Writer into a slice that is long enough; bytes that don't fit are left out.
 #[derive(Debug)]
-pub(crate) struct Stage<'b> {
+pub(crate) struct SliceSink<'b> {
     pub(crate) rest: &'b mut [u8],
     /// Bytes of the first set of properties, as [`Length`] counted them.
     pub(crate) first_properties: Option<u64>,
 }
 
-impl Sink for Stage<'_> {
+impl Sink for SliceSink<'_> {
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
         // The slice is as long as the packet, so that every write finds its place.
@@ -193,29 +197,6 @@ impl Sink for Stage<'_> {
             place.copy_from_slice(bytes);
             self.rest = rest;
         }
-    }
-
-    #[inline(always)]
-    fn properties_len<P: WriteProperties>(&mut self, properties: &P) -> u64 {
-        self.first_properties
-            .take()
-            .unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)
-    }
-}
-
-/// Writer into a buffer that has enough space.
-#[derive(Debug)]
-pub(crate) struct Output<'b, B> {
-    pub(crate) out: &'b mut B,
-    /// Bytes of the first set of properties, as [`Length`] counted them; `None` if they were not
-    /// counted.
-    pub(crate) first_properties: Option<u64>,
-}
-
-impl<B: BufMut> Sink for Output<'_, B> {
-    #[inline(always)]
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.out.put_slice(bytes);
     }
 
     #[inline(always)]

@@ -64,6 +64,7 @@ impl<'a> Utf8String<'a> {
 macro_rules! checked_text {
     ($($type:ident)*) => {$(
         impl<'a> $type<'a> {
+            #[allow(dead_code, reason = "without `alloc`, no name or filter is made of validated bytes")]
             pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
                 Self(bytes)
             }
@@ -119,6 +120,7 @@ impl<'a> BinaryData<'a> {
         }
     }
 
+    #[cfg(feature = "alloc")]
     pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }

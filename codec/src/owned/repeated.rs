@@ -5,7 +5,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::Lend;
-use crate::sink::{Output, Sink};
+use crate::sink::{BufferSink, Sink};
 use crate::value::{Item, Value};
 
 /// Owned form of [`Repeated`](crate::Repeated): a list of items in their order.
@@ -37,7 +37,7 @@ where
     }
 
     pub(super) fn push_lent(&mut self, item: T::Lent<'_>) {
-        let mut sink = Output {
+        let mut sink = BufferSink {
             out: &mut self.bytes,
             first_properties: None,
         };

@@ -1,9 +1,7 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (§3.4 to §3.7), which have the same fields.
 
-use bytes::BufMut;
-
 use super::body::{none_or_refused, whole};
-use super::encoding::{self, Body};
+use super::encoding::Body;
 use super::properties::{Properties, properties};
 use super::{outcome, packet_id};
 use crate::decode::DecodeOptions;
@@ -172,34 +170,20 @@ impl<'a> Ack<'a> {
         })
     }
 
-    /// Appends it to `out` as a packet of `ack_type`; see [`Packet::encode`](crate::Packet::encode).
-    ///
-    /// # Errors
-    /// The errors of [`Packet::encode`](crate::Packet::encode).
-    #[inline]
-    pub fn encode(&self, ack_type: AckType, out: &mut impl BufMut) -> Result<(), EncodeError> {
-        // As most are, so at once.
-        if self.reason_code == ReasonCode::Success
-            && self.properties.is_empty()
-            && out.remaining_mut() >= SHORT
-        {
+    /// The four bytes of a success without properties; `None` if this is another acknowledgement.
+    #[inline(always)]
+    pub(super) fn short_form(&self, ack_type: AckType) -> Option<[u8; SHORT]> {
+        if self.reason_code == ReasonCode::Success && self.properties.is_empty() {
             let [high, low] = self.packet_id.get().to_be_bytes();
-            out.put_slice(&[first_byte(ack_type.packet_type()), 2, high, low]);
-            return Ok(());
+            Some([first_byte(ack_type.packet_type()), 2, high, low])
+        } else {
+            None
         }
-        encoding::encode(&Typed(ack_type, *self), out)
-    }
-
-    /// Number of bytes that [`encode`](Self::encode) writes.
-    ///
-    /// # Errors
-    /// The errors of [`Packet::encode`](crate::Packet::encode).
-    pub fn encoded_len(&self, ack_type: AckType) -> Result<usize, EncodeError> {
-        encoding::encoded_len(&Typed(ack_type, *self))
     }
 }
 
-struct Typed<'a>(AckType, Ack<'a>);
+/// Acknowledgement with the type of its packet.
+pub(super) struct Typed<'a>(pub(super) AckType, pub(super) Ack<'a>);
 
 impl Body for Typed<'_> {
     fn packet_type(&self) -> PacketType {

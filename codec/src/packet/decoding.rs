@@ -50,6 +50,7 @@ impl<'a> Packet<'a> {
 ///
 /// # Errors
 /// The errors of [`Packet::decode_with`].
+#[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn check(input: &[u8], options: &DecodeOptions) -> Result<Option<usize>, DecodeError> {
     // Each field is checked, but no packet is put together: `drop` takes its place.

@@ -1,10 +1,6 @@
 //! The fifteen control packets (§3), decoded from the front of a slice and encoded into a buffer.
 
-use bytes::BufMut;
-
-use crate::error::EncodeError;
 use crate::packet_type::PacketType;
-use crate::sink::Sink;
 
 mod ack;
 mod auth;
@@ -13,6 +9,10 @@ mod connack;
 mod connect;
 mod decoding;
 mod disconnect;
+mod empty;
+#[cfg(feature = "alloc")]
+mod encode_to_buffer;
+mod encode_to_slice;
 mod encoding;
 mod outcome;
 mod packet_id;
@@ -25,27 +25,36 @@ mod suback;
 mod subscribe;
 mod unsubscribe;
 
-pub use ack::{Ack, AckProperties, AckType, OwnedAckProperties};
-pub use auth::{Auth, AuthProperties, OwnedAuthProperties};
-pub use connack::{ConnAck, ConnAckProperties, OwnedConnAckProperties};
-pub use connect::{
-    Connect, ConnectProperties, OwnedConnectProperties, OwnedWillProperties, Will, WillProperties,
-};
+pub use ack::{Ack, AckProperties, AckType};
+pub use auth::{Auth, AuthProperties};
+pub use connack::{ConnAck, ConnAckProperties};
+pub use connect::{Connect, ConnectProperties, Will, WillProperties};
+#[cfg(feature = "alloc")]
 pub(crate) use decoding::check;
 #[cfg(feature = "spans")]
 pub(crate) use decoding::record_fields;
-pub use disconnect::{Disconnect, DisconnectProperties, OwnedDisconnectProperties};
+pub use disconnect::{Disconnect, DisconnectProperties};
 pub(crate) use properties::Properties;
 pub use publish::Publish;
-pub use publish_properties::{OwnedPublishProperties, PublishProperties};
-pub use suback::{OwnedSubAckProperties, SubAck, SubAckProperties, UnsubAck};
+pub use publish_properties::PublishProperties;
+pub use suback::{SubAck, SubAckProperties, UnsubAck};
 pub use subscribe::{
-    OwnedSubscribeProperties, RetainHandling, Subscribe, SubscribeProperties, Subscription,
-    SubscriptionOptions,
+    RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
 };
-pub use unsubscribe::{OwnedUnsubscribeProperties, Unsubscribe, UnsubscribeProperties};
+pub use unsubscribe::{Unsubscribe, UnsubscribeProperties};
 
-use encoding::{Body, encode, encode_staged, encoded_len};
+#[cfg(feature = "alloc")]
+pub use self::{
+    ack::OwnedAckProperties,
+    auth::OwnedAuthProperties,
+    connack::OwnedConnAckProperties,
+    connect::{OwnedConnectProperties, OwnedWillProperties},
+    disconnect::OwnedDisconnectProperties,
+    publish_properties::OwnedPublishProperties,
+    suback::OwnedSubAckProperties,
+    subscribe::OwnedSubscribeProperties,
+    unsubscribe::OwnedUnsubscribeProperties,
+};
 
 /// MQTT 5 control packet that borrows its text and data.
 ///
@@ -114,101 +123,11 @@ impl<'a> Packet<'a> {
             Self::Auth(_) => PacketType::Auth,
         }
     }
-
-    /// Appends the packet to `out`, in its shortest form.
-    ///
-    /// # Errors
-    /// [`Missing`], [`NotAllowed`] or [`IllegalReasonCode`] if a field breaks a rule that its type
-    /// can't hold, [`TooLarge`] above 268,435,455 bytes of Remaining Length, [`NoRoom`] if `out` is
-    /// full. Nothing is written then.
-    ///
-    /// [`IllegalReasonCode`]: crate::EncodeErrorKind::IllegalReasonCode
-    /// [`Missing`]: crate::EncodeErrorKind::Missing
-    /// [`NoRoom`]: crate::EncodeErrorKind::NoRoom
-    /// [`NotAllowed`]: crate::EncodeErrorKind::NotAllowed
-    /// [`TooLarge`]: crate::EncodeErrorKind::TooLarge
-    #[inline]
-    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
-        match self {
-            Self::Connect(packet) => packet.encode(out),
-            Self::ConnAck(packet) => packet.encode(out),
-            Self::Publish(packet) => packet.encode(out),
-            Self::PubAck(ack) => ack.encode(AckType::PubAck, out),
-            Self::PubRec(ack) => ack.encode(AckType::PubRec, out),
-            Self::PubRel(ack) => ack.encode(AckType::PubRel, out),
-            Self::PubComp(ack) => ack.encode(AckType::PubComp, out),
-            Self::Subscribe(packet) => packet.encode(out),
-            Self::SubAck(packet) => packet.encode(out),
-            Self::Unsubscribe(packet) => packet.encode(out),
-            Self::UnsubAck(packet) => packet.encode(out),
-            Self::PingReq => encode(&Empty(PacketType::PingReq), out),
-            Self::PingResp => encode(&Empty(PacketType::PingResp), out),
-            Self::Disconnect(packet) => packet.encode(out),
-            Self::Auth(packet) => packet.encode(out),
-        }
-    }
-
-    /// Number of bytes that [`encode`](Self::encode) writes.
-    ///
-    /// # Errors
-    /// The errors of [`encode`](Self::encode) but for [`NoRoom`](crate::EncodeErrorKind::NoRoom).
-    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        match self {
-            Self::Connect(packet) => packet.encoded_len(),
-            Self::ConnAck(packet) => packet.encoded_len(),
-            Self::Publish(packet) => packet.encoded_len(),
-            Self::PubAck(ack) => ack.encoded_len(AckType::PubAck),
-            Self::PubRec(ack) => ack.encoded_len(AckType::PubRec),
-            Self::PubRel(ack) => ack.encoded_len(AckType::PubRel),
-            Self::PubComp(ack) => ack.encoded_len(AckType::PubComp),
-            Self::Subscribe(packet) => packet.encoded_len(),
-            Self::SubAck(packet) => packet.encoded_len(),
-            Self::Unsubscribe(packet) => packet.encoded_len(),
-            Self::UnsubAck(packet) => packet.encoded_len(),
-            Self::PingReq | Self::PingResp => Ok(2),
-            Self::Disconnect(packet) => packet.encoded_len(),
-            Self::Auth(packet) => packet.encoded_len(),
-        }
-    }
 }
 
-/// PINGREQ or PINGRESP, which have no body.
-struct Empty(PacketType);
-
-impl Body for Empty {
-    fn packet_type(&self) -> PacketType {
-        self.0
-    }
-
-    fn check(&self) -> Result<(), EncodeError> {
-        Ok(())
-    }
-
-    fn write<S: Sink>(&self, _: &mut S) {}
-}
-
-/// Implements `encode`, `encoded_len` and `From` for packets.
-macro_rules! encodes {
-    ($encode:ident: $($packet:ident)*) => {$(
-        impl $packet<'_> {
-            /// Appends the packet to `out`; see [`Packet::encode`].
-            ///
-            /// # Errors
-            /// The errors of [`Packet::encode`].
-            #[inline]
-            pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
-                $encode(self, out)
-            }
-
-            /// Number of bytes that [`encode`](Self::encode) writes.
-            ///
-            /// # Errors
-            /// The errors of [`Packet::encode`].
-            pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-                encoded_len(self)
-            }
-        }
-
+/// Implements `From` for the packets whose type says which variant they are.
+macro_rules! into_packet {
+    ($($packet:ident)*) => {$(
         impl<'a> From<$packet<'a>> for Packet<'a> {
             fn from(packet: $packet<'a>) -> Self {
                 Self::$packet(packet)
@@ -217,14 +136,7 @@ macro_rules! encodes {
     )*};
 }
 
-encodes!(encode_staged: Connect ConnAck);
-encodes!(encode: Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
-
-impl<'a> From<Publish<'a>> for Packet<'a> {
-    fn from(publish: Publish<'a>) -> Self {
-        Self::Publish(publish)
-    }
-}
+into_packet!(Connect ConnAck Publish Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
 
 impl<'a> Ack<'a> {
     /// Packet of this type.

@@ -35,6 +35,7 @@ macro_rules! properties {
             $($(#[$many_doc])* pub $many: $crate::repeated::Repeated<'a, $crate::property::row::$many_row::Value<'a>>,)*
         }
 
+        #[cfg(feature = "alloc")]
         $crate::owned::owns! {
             #[derive(Default)]
             $owned lends $name {

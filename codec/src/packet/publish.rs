@@ -1,9 +1,7 @@
 //! PUBLISH (§3.3): an application message.
 
-use bytes::BufMut;
-
 use super::body::{none_or_refused, whole};
-use super::encoding::{Body, encode, encode_announcing, encoded_len};
+use super::encoding::Body;
 use super::properties::Properties;
 use super::publish_properties::PublishProperties;
 use super::{packet_id, refusal};
@@ -189,43 +187,10 @@ impl<'a> Publish<'a> {
         })
     }
 
-    /// Appends the packet to `out`; see [`Packet::encode`](crate::Packet::encode).
-    ///
-    /// # Errors
-    /// The errors of [`Packet::encode`](crate::Packet::encode).
+    /// True if a property is set, so that the Property Length is more than 0.
     #[inline]
-    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
-        // One instance without and one with the code for properties.
-        if self.properties.is_empty() {
-            encode(&Form::<PLAIN, WHOLE>(self), out)
-        } else {
-            encode(&Form::<WITH_PROPERTIES, WHOLE>(self), out)
-        }
-    }
-
-    /// Number of bytes that [`encode`](Self::encode) writes.
-    ///
-    /// # Errors
-    /// The errors of [`Packet::encode`](crate::Packet::encode).
-    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        encoded_len(&Form::<WITH_PROPERTIES, WHOLE>(self))
-    }
-
-    /// Appends all of the packet but the payload to `out`, so that the payload can be sent without
-    /// a copy.
-    ///
-    /// # Errors
-    /// The errors of [`Packet::encode`](crate::Packet::encode).
-    pub fn encode_head(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
-        if self.properties.is_empty() {
-            encode_announcing(&Form::<PLAIN, HEAD>(self), self.payload.len(), out)
-        } else {
-            encode_announcing(
-                &Form::<WITH_PROPERTIES, HEAD>(self),
-                self.payload.len(),
-                out,
-            )
-        }
+    pub(super) fn has_properties(&self) -> bool {
+        !self.properties.is_empty()
     }
 
     fn topic_bytes(&self) -> &'a [u8] {
@@ -235,16 +200,17 @@ impl<'a> Publish<'a> {
 
 /// PUBLISH to be written: `PLAIN` if it has no properties, which saves two more looks at them, and
 /// `WHOLE` if the payload is written too.
-struct Form<'p, 'a, const PLAIN: bool, const WHOLE: bool>(&'p Publish<'a>);
+pub(super) struct Form<'p, 'a, const PLAIN: bool, const WHOLE: bool>(pub(super) &'p Publish<'a>);
 
-const PLAIN: bool = true;
-const WITH_PROPERTIES: bool = false;
-const WHOLE: bool = true;
-const HEAD: bool = false;
+pub(super) const PLAIN: bool = true;
+pub(super) const WITH_PROPERTIES: bool = false;
+pub(super) const WHOLE: bool = true;
+#[cfg(feature = "alloc")]
+pub(super) const HEAD: bool = false;
 
 impl<const PLAIN: bool, const WHOLE: bool> Form<'_, '_, PLAIN, WHOLE> {
     #[inline(always)]
-    fn write_behind_topic<S: Sink>(&self, sink: &mut S) {
+    fn write_after_topic<S: Sink>(&self, sink: &mut S) {
         let Publish {
             delivery,
             properties,
@@ -290,12 +256,12 @@ impl<const PLAIN: bool, const WHOLE: bool> Body for Form<'_, '_, PLAIN, WHOLE> {
     #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0.topic_bytes());
-        self.write_behind_topic(sink);
+        self.write_after_topic(sink);
     }
 
     #[inline(always)]
     fn write_packet<S: Sink>(&self, first: u8, remaining_length: u32, sink: &mut S) {
         sink.header_prefixed(first, remaining_length, self.0.topic_bytes());
-        self.write_behind_topic(sink);
+        self.write_after_topic(sink);
     }
 }

@@ -11,8 +11,8 @@ mod sections;
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    AckType, DecodeOptions, Disconnect, Packet, PacketBuf, PacketId, PacketType, Publish,
-    ReasonCode, Sender, owned,
+    AckType, DecodeOptions, Disconnect, EncodeErrorKind, Packet, PacketBuf, PacketId, PacketType,
+    Publish, ReasonCode, Sender, owned,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -108,6 +108,25 @@ proptest! {
         prop_assert!(packet.encode(&mut &mut bytes[..room]).is_err());
         prop_assert!(bytes.iter().all(|byte| *byte == 0xAA));
         prop_assert!(packet.encode(&mut &mut bytes[..]).is_ok());
+    }
+
+    #[test]
+    fn a_slice_takes_the_same_bytes_as_a_buffer(owned: owned::Packet, missing: Index) {
+        let packet = owned.packet();
+        let bytes = encoded(&packet);
+
+        // A slice that is too short is left unchanged.
+        let mut slice = vec![0xAA; bytes.len() + 3];
+        let short = &mut slice[..missing.index(bytes.len())];
+        let error = packet.encode_to_slice(short).unwrap_err();
+        prop_assert_eq!(error.kind, EncodeErrorKind::NoRoom);
+        prop_assert!(slice.iter().all(|byte| *byte == 0xAA));
+
+        // Bytes after the packet are left unchanged.
+        prop_assert_eq!(packet.encode_to_slice(&mut slice), Ok(bytes.len()));
+        let (written, rest) = slice.split_at(bytes.len());
+        prop_assert_eq!(written, &bytes[..]);
+        prop_assert_eq!(rest, [0xAA; 3]);
     }
 
     #[test]

@@ -1,0 +1,184 @@
+//! Encoding into a [`BufMut`]: a buffer that grows, such as `BytesMut` or `Vec<u8>`.
+
+use bytes::BufMut;
+
+use super::ack::{SHORT, Typed};
+use super::empty::Empty;
+use super::encoding::{Body, Lengths, first_byte, lengths};
+use super::publish::{Form, HEAD, PLAIN, WHOLE, WITH_PROPERTIES};
+use super::{
+    Ack, AckType, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
+    Unsubscribe,
+};
+use crate::error::{EncodeError, EncodeErrorKind};
+use crate::packet_type::PacketType;
+use crate::sink::{BufferSink, SliceSink};
+
+impl Packet<'_> {
+    /// Appends the packet to `out`, in its shortest form. [`encode_to_slice`](Self::encode_to_slice)
+    /// is the form for memory of a fixed size.
+    ///
+    /// # Errors
+    /// [`Missing`], [`NotAllowed`] or [`IllegalReasonCode`] if a field breaks a rule that its type
+    /// can't hold, [`TooLarge`] above 268,435,455 bytes of Remaining Length, [`NoRoom`] if `out` is
+    /// full. Nothing is written then.
+    ///
+    /// [`IllegalReasonCode`]: crate::EncodeErrorKind::IllegalReasonCode
+    /// [`Missing`]: crate::EncodeErrorKind::Missing
+    /// [`NoRoom`]: crate::EncodeErrorKind::NoRoom
+    /// [`NotAllowed`]: crate::EncodeErrorKind::NotAllowed
+    /// [`TooLarge`]: crate::EncodeErrorKind::TooLarge
+    #[inline]
+    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        match self {
+            Self::Connect(packet) => packet.encode(out),
+            Self::ConnAck(packet) => packet.encode(out),
+            Self::Publish(packet) => packet.encode(out),
+            Self::PubAck(ack) => ack.encode(AckType::PubAck, out),
+            Self::PubRec(ack) => ack.encode(AckType::PubRec, out),
+            Self::PubRel(ack) => ack.encode(AckType::PubRel, out),
+            Self::PubComp(ack) => ack.encode(AckType::PubComp, out),
+            Self::Subscribe(packet) => packet.encode(out),
+            Self::SubAck(packet) => packet.encode(out),
+            Self::Unsubscribe(packet) => packet.encode(out),
+            Self::UnsubAck(packet) => packet.encode(out),
+            Self::PingReq => encode(&Empty(PacketType::PingReq), out),
+            Self::PingResp => encode(&Empty(PacketType::PingResp), out),
+            Self::Disconnect(packet) => packet.encode(out),
+            Self::Auth(packet) => packet.encode(out),
+        }
+    }
+}
+
+/// Implements `encode` by the given function.
+macro_rules! encodes {
+    ($encode:ident: $($packet:ident)*) => {$(
+        impl $packet<'_> {
+            /// Appends the packet to `out`; see [`Packet::encode`].
+            ///
+            /// # Errors
+            /// The errors of [`Packet::encode`].
+            #[inline]
+            pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+                $encode(self, out)
+            }
+        }
+    )*};
+}
+
+encodes!(encode_staged: Connect ConnAck);
+encodes!(encode: Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
+
+impl Publish<'_> {
+    /// Appends the packet to `out`; see [`Packet::encode`].
+    ///
+    /// # Errors
+    /// The errors of [`Packet::encode`].
+    #[inline]
+    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        // One instance without and one with the code for properties.
+        if self.has_properties() {
+            encode(&Form::<WITH_PROPERTIES, WHOLE>(self), out)
+        } else {
+            encode(&Form::<PLAIN, WHOLE>(self), out)
+        }
+    }
+
+    /// Appends all of the packet but the payload to `out`, so that the payload can be sent without
+    /// a copy.
+    ///
+    /// # Errors
+    /// The errors of [`Packet::encode`].
+    pub fn encode_head(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        let more = self.payload.len();
+        if self.has_properties() {
+            encode_announcing(&Form::<WITH_PROPERTIES, HEAD>(self), more, out)
+        } else {
+            encode_announcing(&Form::<PLAIN, HEAD>(self), more, out)
+        }
+    }
+}
+
+impl Ack<'_> {
+    /// Appends the acknowledgement to `out` as a packet of `ack_type`; see [`Packet::encode`].
+    ///
+    /// # Errors
+    /// The errors of [`Packet::encode`].
+    #[inline]
+    pub fn encode(&self, ack_type: AckType, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        // The usual short form is written at once.
+        match self.short_form(ack_type) {
+            Some(short) if out.remaining_mut() >= SHORT => {
+                out.put_slice(&short);
+                Ok(())
+            }
+            _ => encode(&Typed(ack_type, *self), out),
+        }
+    }
+}
+
+/// Encodes a packet of many fields: if it fits, it is put together on the stack and copied at once.
+///
+/// A growing buffer keeps its length in memory, where each write would wait for the one before it.
+#[inline(never)]
+fn encode_staged(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
+    let Lengths {
+        remaining_length,
+        len,
+        first_properties,
+    } = lengths(body, 0)?;
+    // A packet that doesn't fit the stage is written field by field.
+    let mut stage = [0; STAGE];
+    let Some(staged) = stage.get_mut(..len) else {
+        return encode(body, out);
+    };
+    // Nothing is written if the buffer can't take all of it.
+    if out.remaining_mut() < len {
+        return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
+    }
+    // The lengths are known, so the properties are not counted again.
+    body.write_packet(
+        first_byte(body),
+        remaining_length,
+        &mut SliceSink {
+            rest: staged,
+            first_properties,
+        },
+    );
+    out.put_slice(staged);
+    Ok(())
+}
+
+/// Maximum length in bytes of a packet that is put together on the stack, enough for a CONNECT with
+/// all its fields.
+const STAGE: usize = 320;
+
+/// Encodes a packet. One instance for each packet type, as in [`whole`](super::body::whole), called last.
+#[inline(never)]
+fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
+    encode_announcing(body, 0, out)
+}
+
+/// Writes a fixed header that announces the body and `more` bytes, then the body.
+#[inline(always)]
+fn encode_announcing(
+    body: &impl Body,
+    more: usize,
+    out: &mut impl BufMut,
+) -> Result<(), EncodeError> {
+    let Lengths {
+        remaining_length,
+        len,
+        first_properties,
+    } = lengths(body, more)?;
+    // A full buffer is refused before the first byte, so that no half packet is sent.
+    if out.remaining_mut() < len {
+        return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
+    }
+    let mut sink = BufferSink {
+        out,
+        first_properties,
+    };
+    body.write_packet(first_byte(body), remaining_length, &mut sink);
+    Ok(())
+}
