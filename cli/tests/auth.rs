@@ -25,10 +25,10 @@ fn auth(words: &[&str]) -> Command {
 
 /// The exit code, standard output and standard error in one line.
 fn run(words: &[&str]) -> (Option<i32>, String, String) {
-    told(&auth(words).output().unwrap())
+    result_of(&auth(words).output().unwrap())
 }
 
-fn told(output: &Output) -> (Option<i32>, String, String) {
+fn result_of(output: &Output) -> (Option<i32>, String, String) {
     let stderr = String::from_utf8_lossy(&output.stderr)
         .split_whitespace()
         .collect::<Vec<_>>()
@@ -482,7 +482,7 @@ fn a_policy_may_come_from_standard_input() {
         .unwrap()
         .write_all(policy.as_bytes())
         .unwrap();
-    assert_eq!(told(&child.wait_with_output().unwrap()).0, Some(0));
+    assert_eq!(result_of(&child.wait_with_output().unwrap()).0, Some(0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn dunlin(words: &[&str]) -> Output {
     command(words).output().unwrap()
 }
 
-/// Without what the environment of the test may say.
+/// Command without the environment variables of the test's process.
 fn command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
     let inherited = std::env::vars_os().map(|(name, _)| name);

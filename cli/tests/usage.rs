@@ -67,7 +67,7 @@ impl Run {
 }
 
 #[track_caller]
-fn says(text: &str, words: &[&str]) {
+fn assert_contains(text: &str, words: &[&str]) {
     // Wrapping may have broken the sentence anywhere.
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for word in words {
@@ -79,18 +79,18 @@ fn says(text: &str, words: &[&str]) {
 fn each_script_requires_the_flags_of_its_python_original() {
     let at = ["--endpoint", "localhost"];
     let missing = |words: &[&str]| run(&[words, &at].concat()).refused();
-    says(
+    assert_contains(
         &missing(&["unsigned"]),
         &["error[E-USAGE]: missing: --authorizer-name, --auth-username, --auth-password"],
     );
-    says(
+    assert_contains(
         &missing(&["signed"]),
         &[
             "missing: --authorizer-name, --auth-token-key-name, --auth-token-key-value, --auth-signature",
         ],
     );
-    says(&missing(&["sample"]), &["missing: --authorizer-name"]);
-    says(&run(&["signed"]).refused(), &["missing: --endpoint"]);
+    assert_contains(&missing(&["sample"]), &["missing: --authorizer-name"]);
+    assert_contains(&run(&["signed"]).refused(), &["missing: --endpoint"]);
 }
 
 #[test]
@@ -103,15 +103,15 @@ fn a_signature_needs_key_and_value_and_a_key_needs_a_value() {
         .concat())
         .refused()
     };
-    says(
+    assert_contains(
         &with(&["--auth_signature", CANARY]),
         &["--auth-signature also needs --auth-token-key-name and --auth-token-key-value"],
     );
-    says(
+    assert_contains(
         &with(&["--auth_token_key_name", "tok"]),
         &["--auth-token-key-name also needs --auth-token-key-value"],
     );
-    says(
+    assert_contains(
         &with(&["--auth-token-key-value", CANARY]),
         &["--auth-token-key-value also needs --auth-token-key-name"],
     );
@@ -126,7 +126,7 @@ fn the_unsigned_script_has_no_flags_for_signing() {
         "--auth_signature",
         CANARY,
     ];
-    says(
+    assert_contains(
         &run(&line).refused(),
         &[
             "`dunlin unsigned` has no --auth-signature",
@@ -152,7 +152,7 @@ fn wrong_endpoints_are_named_with_the_right_one() {
         ("", "is empty"),
     ] {
         let text = run(&["--endpoint", endpoint, "--authorizer-name", "A"]).refused();
-        says(&text, &["error[E-ENDPOINT]:", words]);
+        assert_contains(&text, &["error[E-ENDPOINT]:", words]);
     }
 }
 
@@ -168,7 +168,7 @@ fn all_mistakes_are_reported_together() {
             "--client-id",
             "$x",
         ];
-        says(
+        assert_contains(
             &run(&line).refused(),
             &[
                 "error[E-ENDPOINT]:",
@@ -215,7 +215,7 @@ fn a_password_in_a_url_is_never_repeated() {
     let text = run(&["--authorizer-name", "A"])
         .env("DUNLIN_ENDPOINT", &url)
         .refused();
-    says(&text, &["--endpoint has a user name or password"]);
+    assert_contains(&text, &["--endpoint has a user name or password"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -235,7 +235,7 @@ fn an_output_that_is_full_is_an_error_with_an_id() {
             .unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{line:?} {stderr}");
-        says(
+        assert_contains(
             &stderr,
             &["error[E-IO]: local input or output failed: ", "try:"],
         );
@@ -261,7 +261,7 @@ fn impossible_signatures_are_refused_with_the_likely_cause() {
             "--auth-token-key-value=v",
         ];
         let text = run(&[&line[..], &["--auth-signature", signature]].concat()).refused();
-        says(&text, &["error[E-SIGNATURE]:", words, "dunlin auth sign"]);
+        assert_contains(&text, &["error[E-SIGNATURE]:", words, "dunlin auth sign"]);
         assert!(!text.contains(signature), "{text}");
     }
 }
@@ -269,7 +269,7 @@ fn impossible_signatures_are_refused_with_the_likely_cause() {
 #[test]
 fn a_signature_is_checked_with_the_public_key_before_it_is_sent() {
     let dir = tempfile::tempdir().unwrap();
-    let (private, public, other) = keys(dir.path());
+    let (private, public, other) = key_files(dir.path());
     let signature = run(&["auth", "sign", "--key", &private, "--token", "hello"]).output();
     let signature = String::from_utf8(signature.stdout).unwrap();
     let line = |token: &str, key: &str| {
@@ -289,7 +289,7 @@ fn a_signature_is_checked_with_the_public_key_before_it_is_sent() {
         ];
         run(&[&fixed[..], &given].concat())
     };
-    says(
+    assert_contains(
         &line("hello\n", &public).refused(),
         &[
             "error[E-SIGNATURE]:",
@@ -297,11 +297,11 @@ fn a_signature_is_checked_with_the_public_key_before_it_is_sent() {
             "(yours does)",
         ],
     );
-    says(
+    assert_contains(
         &line("hello", &other).refused(),
         &["error[E-SIGNATURE]:", "signed with another key"],
     );
-    says(
+    assert_contains(
         &line("hello", &private).refused(),
         &["--auth-public-key needs an RSA public key in PEM"],
     );
@@ -317,7 +317,7 @@ fn a_second_question_mark_is_refused() {
         "u?x=1?y=2",
     ])
     .refused();
-    says(
+    assert_contains(
         &text,
         &[
             "only one \"?\" is allowed",
@@ -354,7 +354,7 @@ fn values_out_of_range_are_refused() {
             words,
         ]
         .concat();
-        says(&run(&line).refused(), &["error[E-USAGE]:", text]);
+        assert_contains(&run(&line).refused(), &["error[E-USAGE]:", text]);
     }
 }
 
@@ -371,7 +371,7 @@ fn an_empty_variable_counts_as_unset() {
         .iter()
         .fold(run, |run, name| run.env(name, ""))
     };
-    says(
+    assert_contains(
         &empty(run(&["unsigned", "-v"])).refused(),
         &["missing: --endpoint", "--auth-password"],
     );
@@ -393,7 +393,7 @@ fn a_secret_that_no_packet_can_carry_is_refused_before_anything_is_sent() {
         "--authorizer-name=A",
         "--auth-username=u",
     ];
-    says(
+    assert_contains(
         &run(&line).env("DUNLIN_AUTH_PASSWORD", &long).refused(),
         &["--auth-password is longer than MQTT can carry"],
     );
@@ -406,7 +406,7 @@ fn a_token_part_from_the_environment_is_named() {
         "--authorizer-name=A",
         "--auth-username=u",
     ];
-    says(
+    assert_contains(
         &run(&line).env("DUNLIN_AUTH_TOKEN", CANARY).refused(),
         &[
             "--auth-token-key-value also needs --auth-token-key-name",
@@ -425,7 +425,7 @@ fn files_that_cannot_be_read_are_named() {
             "/no/such/file",
         ])
         .refused();
-        says(
+        assert_contains(
             &text,
             &["error[E-USAGE]:", flag, "/no/such/file", "No such file"],
         );
@@ -437,7 +437,7 @@ fn files_that_cannot_be_read_are_named() {
         "--key",
         "/no/key",
     ];
-    says(&run(&pair).refused(), &["--cert, --key:", "/no/cert"]);
+    assert_contains(&run(&pair).refused(), &["--cert, --key:", "/no/cert"]);
 }
 
 #[test]
@@ -448,7 +448,7 @@ fn only_one_secret_can_come_from_standard_input() {
         "--auth-password-file=-",
         "--auth-token-key-value-file=-",
     ];
-    says(
+    assert_contains(
         &run(&line).stdin(b"s3cret\n").refused(),
         &["can't both read standard input"],
     );
@@ -507,7 +507,7 @@ fn a_password_file_wins_over_the_environment_and_a_flag_over_both() {
 
 #[test]
 fn an_unknown_fault_is_refused_with_the_list_of_all() {
-    says(
+    assert_contains(
         &run(&["sandbox", "--fault", "no-such"]).refused(),
         &["error[E-USAGE]:", "no-such", "drop-on-subscribe"],
     );
@@ -526,7 +526,7 @@ fn an_unwritable_ready_file_is_reported_before_the_sandbox_is_ready() {
         "--ready-file",
         "/no/such/folder/ready.json",
     ];
-    says(
+    assert_contains(
         &run(&line).refused(),
         &[
             "--ready-file can't be written: /no/such/folder/ready.json: its folder doesn't exist",
@@ -556,13 +556,13 @@ fn an_unwritable_folder_is_named_with_the_variable_that_replaces_it() {
         ),
     ] {
         let stderr = run(line).env(variable, folder).refused();
-        says(&stderr, &["error[E-USAGE]:", folder, "try:", variable]);
+        assert_contains(&stderr, &["error[E-USAGE]:", folder, "try:", variable]);
         assert!(
             !stderr.contains(".tmp"),
             "a name that nobody has chosen: {stderr}"
         );
     }
-    says(
+    assert_contains(
         &run(&["auth", "keygen", "--out", folder]).refused(),
         &["--out can't be written:", folder, "try:"],
     );
@@ -582,7 +582,7 @@ fn without_a_running_sandbox_the_endpoint_sandbox_says_how_to_start_one() {
     let output = run(&line).output();
     assert_eq!(output.status.code(), Some(3));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    says(
+    assert_contains(
         &stderr,
         &[
             "error[E-REFUSED]: no sandbox is running on this computer",
@@ -591,7 +591,7 @@ fn without_a_running_sandbox_the_endpoint_sandbox_says_how_to_start_one() {
     );
     let at_a_port = [&line[..], &["--endpoint", "sandbox:1"]].concat();
     assert_eq!(run(&at_a_port).output().status.code(), Some(3));
-    says(
+    assert_contains(
         &run(&[&at_a_port[..], &["--port", "2"]].concat()).refused(),
         &["--port says 2"],
     );
@@ -602,13 +602,13 @@ fn a_missing_home_is_an_error_that_names_the_variable_to_set() {
     let run = run(&["auth", "sign", "--sandbox", "hello"]);
     let mut run = run;
     run.command.env_remove("HOME").env_remove("XDG_STATE_HOME");
-    says(&run.refused(), &["DUNLIN_STATE_DIR"]);
+    assert_contains(&run.refused(), &["DUNLIN_STATE_DIR"]);
 }
 
 #[test]
 fn a_signature_is_printed_for_a_key_and_for_the_sandbox() {
     let dir = tempfile::tempdir().unwrap();
-    let (private, _, _) = keys(dir.path());
+    let (private, _, _) = key_files(dir.path());
     let state = dir.path().to_str().unwrap();
     for signer in [
         &["--key", private.as_str()][..],
@@ -627,7 +627,7 @@ fn a_signature_is_printed_for_a_key_and_for_the_sandbox() {
         assert_eq!(sign(&["--token-file", "-"]), signature);
         assert_ne!(sign(&["other"]), signature);
     }
-    says(
+    assert_contains(
         &run(&["auth", "sign", "--sandbox"])
             .env("DUNLIN_STATE_DIR", state)
             .refused(),
@@ -636,7 +636,7 @@ fn a_signature_is_printed_for_a_key_and_for_the_sandbox() {
 }
 
 /// Paths of a private key, of its public key, and of somebody else's public key.
-fn keys(dir: &std::path::Path) -> (String, String, String) {
+fn key_files(dir: &std::path::Path) -> (String, String, String) {
     let key = || {
         rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap()
     };

@@ -9,12 +9,12 @@ use dunlin_sandbox::{
 };
 use serde_json::{Value, json};
 
-fn hostile() -> String {
+fn hostile_text() -> String {
     ('\0'..=char::MAX).filter(|c| needs_escape(*c)).collect()
 }
 
 #[track_caller]
-fn is_harmless(text: &str) {
+fn assert_harmless(text: &str) {
     assert!(
         !text.chars().any(|c| c != '\n' && needs_escape(c)),
         "{text:?}"
@@ -36,7 +36,7 @@ fn document(action: &str, resource: &str, more: &Value) -> Value {
 
 #[test]
 fn text_in_policy_errors_is_escaped() {
-    let text = hostile();
+    let text = hostile_text();
     let none = json!({});
     let condition = json!({"Condition": {"StringEquals": {text.as_str(): text}}});
     let refused = [
@@ -58,7 +58,7 @@ fn text_in_policy_errors_is_escaped() {
         document("iot:Publish", "*", &json!({text.as_str(): 1})),
     ];
     for document in refused {
-        is_harmless(
+        assert_harmless(
             &PolicyDocument::from_value(document)
                 .unwrap_err()
                 .to_string(),
@@ -81,13 +81,13 @@ fn text_in_policy_errors_is_escaped() {
     let whole = found.iter().map(ToString::to_string);
     let problems = found.iter().map(|finding| finding.problem.to_string());
     for told in whole.chain(problems).filter(|text| text.contains('\\')) {
-        is_harmless(&told);
+        assert_harmless(&told);
     }
 }
 
 #[test]
 fn text_in_policy_decisions_is_escaped() {
-    let text = hostile();
+    let text = hostile_text();
     let sid = json!({"Sid": text});
     let resource = format!("arn:aws:iot:r:1:topic/{text}");
     let document = PolicyDocument::from_value(document("iot:Publish", &resource, &sid)).unwrap();
@@ -100,23 +100,23 @@ fn text_in_policy_decisions_is_escaped() {
             &subject,
             std::time::UNIX_EPOCH,
         ));
-        is_harmless(&decision.to_string());
-        is_harmless(&decision.explanation().join("\n"));
+        assert_harmless(&decision.to_string());
+        assert_harmless(&decision.explanation().join("\n"));
     }
 }
 
 #[test]
 fn text_of_config_files_is_escaped() {
-    let text = hostile();
+    let text = hostile_text();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sandbox.toml");
     std::fs::write(&file, format!("{} = 1\n", json!(text))).unwrap();
-    is_harmless(&SandboxOptions::from_file(&file).unwrap_err().to_string());
+    assert_harmless(&SandboxOptions::from_file(&file).unwrap_err().to_string());
 }
 
 #[test]
 fn text_in_the_sandbox_log_is_escaped() {
-    let text = hostile();
+    let text = hostile_text();
     // Cut after 256 characters, so that the whole text fits.
     for event in [
         Event::Rejected {
@@ -136,6 +136,6 @@ fn text_in_the_sandbox_log_is_escaped() {
             reason: text,
         },
     ] {
-        is_harmless(&event.to_string());
+        assert_harmless(&event.to_string());
     }
 }

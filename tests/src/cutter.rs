@@ -1,4 +1,4 @@
-//! `Cutter`: a wire between a client and a server that can be cut.
+//! `Cutter`: a TCP proxy between a client and a server whose connections can be cut.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Passes on to a server whatever is sent to [`address`](Self::address), until it is cut. Ends when
-/// dropped.
+/// TCP proxy that forwards connections to a server until they are cut. Dropping it stops it.
 #[derive(Debug)]
 pub struct Cutter {
     address: SocketAddr,
@@ -20,8 +19,8 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// A wire to `server`.
-    pub async fn to(server: SocketAddr) -> Self {
+    /// Starts a proxy for `server` on a free port.
+    pub async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (cuts, cut) = watch::channel(0);
@@ -49,19 +48,18 @@ impl Cutter {
         self.address
     }
 
-    /// Cuts every connection that there is, and every new one until [`unblock`](Self::unblock).
+    /// Closes all connections, and each new one until [`unblock`](Self::unblock).
     pub fn block(&self) {
         self.is_blocked.store(true, Ordering::SeqCst);
         self.cut();
     }
 
-    /// New connections are passed on again.
+    /// Forwards new connections again.
     pub fn unblock(&self) {
         self.is_blocked.store(false, Ordering::SeqCst);
     }
 
-    /// Cuts every connection that there is, in the middle of whatever it carries. New ones are
-    /// passed on.
+    /// Closes all connections at once, also in the middle of a packet. New ones are forwarded.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }

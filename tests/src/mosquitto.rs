@@ -38,7 +38,7 @@ impl Mosquitto {
     /// Password of [`USER`](Self::USER).
     pub const PASSWORD: &str = "s3cret";
 
-    /// One that forgets everything when it is stopped. `None`, with a line on standard error, where
+    /// Starts a broker that forgets everything when it is stopped. `None`, with a line on standard error, where
     /// mosquitto isn't installed. In CI it has to be.
     pub async fn start() -> Option<Self> {
         Self::start_with(Memory::Nothing).await
@@ -83,13 +83,13 @@ impl Mosquitto {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), self.plain_port)
     }
 
-    /// The certificate to trust; it is for `localhost`.
+    /// CA file to trust; the certificate is for `localhost`.
     #[must_use]
     pub fn ca(&self) -> PathBuf {
         self.folder.path().join(CERTIFICATE)
     }
 
-    /// Starts it again on the same port.
+    /// Starts the broker again on the same port.
     pub async fn run(&mut self) {
         std::fs::write(self.folder.path().join(CONFIG), self.config()).expect("a file");
         let output = std::fs::OpenOptions::new()
@@ -119,7 +119,7 @@ impl Mosquitto {
         );
     }
 
-    /// Ends it politely: clients are told that the server is shutting down.
+    /// Stops the broker with a signal; it sends DISCONNECT to its clients.
     pub fn stop(&mut self) {
         let Some(mut process) = self.process.take() else {
             return;
@@ -137,7 +137,7 @@ impl Mosquitto {
         process.wait().expect("it was ours");
     }
 
-    /// Ends it without a chance to write anything down.
+    /// Kills the broker before it can store anything.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("it was ours");
@@ -217,7 +217,7 @@ fn write_passwords(folder: &Path) {
     assert!(status.success());
 }
 
-/// A port that the system gives nobody who asks for any: it stays free while the broker is down.
+/// Port outside the system's ephemeral range, so that it stays free while the broker is down.
 fn free_port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;

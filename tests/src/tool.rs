@@ -11,26 +11,26 @@ use tokio::time::timeout;
 
 use crate::binary;
 
-/// A run of `dunlin` that is being put together.
+/// Command of `dunlin` with its arguments and environment.
 #[derive(Debug)]
 pub struct Tool {
     command: Command,
 }
 
-/// A run that has ended.
+/// Output and exit code of a finished run.
 #[derive(Debug)]
 pub struct Finished {
-    /// `None` if a signal ended it.
+    /// Exit code; `None` if a signal ended the process.
     pub code: Option<i32>,
-    /// Everything on standard output; bytes that are no UTF-8 replaced.
+    /// Standard output; invalid UTF-8 is replaced.
     pub stdout: String,
-    /// Everything on standard error.
+    /// Standard error; invalid UTF-8 is replaced.
     pub stderr: String,
     /// Time from the start to the end of the process.
     pub took: Duration,
 }
 
-/// `dunlin` with these words.
+/// Command of `dunlin` with these arguments.
 pub fn dunlin<I>(words: I) -> Tool
 where
     I: IntoIterator,
@@ -56,18 +56,18 @@ where
 }
 
 impl Tool {
-    /// `--endpoint`, `--port` and `--ca` of a sandbox.
+    /// Adds `--endpoint`, `--port` and `--ca` of a sandbox.
     #[must_use]
-    pub fn at(self, sandbox: &Sandbox) -> Self {
+    pub fn connecting_to(self, sandbox: &Sandbox) -> Self {
         let port = sandbox.port().to_string();
-        self.words(["--endpoint", sandbox.endpoint(), "--port", &port, "--ca"])
-            .words([sandbox.ca_path()])
+        self.args(["--endpoint", sandbox.endpoint(), "--port", &port, "--ca"])
+            .args([sandbox.ca_path()])
     }
 
-    /// Adds the credentials of the user whom `DemoUnsigned` knows.
+    /// Adds the credentials that `DemoUnsigned` accepts.
     #[must_use]
-    pub fn as_demo(self) -> Self {
-        self.words([
+    pub fn with_demo_credentials(self) -> Self {
+        self.args([
             "--authorizer_name",
             "DemoUnsigned",
             "--auth_username",
@@ -77,9 +77,9 @@ impl Tool {
         ])
     }
 
-    /// More words.
+    /// Adds arguments.
     #[must_use]
-    pub fn words<I>(mut self, words: I) -> Self
+    pub fn args<I>(mut self, words: I) -> Self
     where
         I: IntoIterator,
         I::Item: AsRef<OsStr>,
@@ -88,21 +88,21 @@ impl Tool {
         self
     }
 
-    /// A variable of its environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Gives the tool a pipe as standard input, instead of nothing.
+    /// Connects standard input to a pipe; the default is an empty input.
     #[must_use]
     pub fn with_stdin(mut self) -> Self {
         self.command.stdin(Stdio::piped());
         self
     }
 
-    /// Runs it through the shell with SIGHUP ignored, as nohup(1) does.
+    /// Runs the tool through the shell with SIGHUP ignored, as nohup(1) does.
     #[must_use]
     pub fn under_nohup(self) -> Self {
         let inner = self.command.as_std();
@@ -125,34 +125,34 @@ impl Tool {
         Self { command }
     }
 
-    /// Starts it, with pipes at stdout and stderr. Dropped, it is killed.
+    /// Starts the process with pipes at stdout and stderr. Dropping the `Child` kills it.
     ///
     /// # Panics
-    /// If it can't be started.
+    /// If the process can't be started.
     #[must_use]
     pub fn spawn(mut self) -> Child {
         self.command.spawn().expect("dunlin starts")
     }
 
-    /// Runs it to its end.
+    /// Runs the process to its end.
     ///
     /// # Panics
-    /// If that takes longer than half a minute.
+    /// If the process runs for longer than 30 s.
     pub async fn run(self) -> Finished {
-        Finished::of(self.spawn()).await
+        Finished::wait_for(self.spawn()).await
     }
 }
 
 impl Finished {
-    /// Waits for the end of a run.
+    /// Waits for the end of a process.
     ///
     /// # Panics
-    /// If that takes longer than half a minute.
+    /// If the process runs for longer than 30 s.
     #[expect(
         clippy::disallowed_methods,
         reason = "a test measures how long a process takes"
     )]
-    pub async fn of(mut child: Child) -> Self {
+    pub async fn wait_for(mut child: Child) -> Self {
         let began = Instant::now();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let mut out = child.stdout.take();
@@ -188,14 +188,16 @@ impl Finished {
         }
     }
 
-    /// Standard error in one line, so that wrapping doesn't matter.
+    /// Standard error with all whitespace as single spaces, so that wrapping doesn't matter.
     #[must_use]
     pub fn error_line(&self) -> String {
         self.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
+    /// Checks the exit code, and that a failure prints an error with an id.
+    ///
     /// # Panics
-    /// Unless it ended with this code, and a code of a failure comes with an error that has an id.
+    /// If either is missing.
     #[track_caller]
     pub fn exits(&self, code: i32) {
         assert_eq!(self.code, Some(code), "\n{}\n{}", self.stdout, self.stderr);

@@ -20,15 +20,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// All of them that MQTT lets through.
-fn hostile() -> String {
+/// All such characters that MQTT permits in a string.
+fn hostile_text() -> String {
     ('\u{1}'..=char::MAX).filter(|c| needs_escape(*c)).collect()
 }
 
-/// The same in parts, each short enough for a client identifier of AWS IoT Core.
+/// Parts of the same text, each short enough for a client identifier of AWS IoT Core.
 fn parts() -> Vec<String> {
     let mut parts = vec![String::new()];
-    for c in hostile().chars() {
+    for c in hostile_text().chars() {
         if parts.last().unwrap().len() + c.len_utf8() > 120 {
             parts.push(String::new());
         }
@@ -40,7 +40,7 @@ fn parts() -> Vec<String> {
 /// Nothing that was printed may be obeyed by a terminal, but for the line breaks of the tool
 /// itself; and `expected` was printed.
 #[track_caller]
-fn is_harmless(run: &Finished, expected: &str) {
+fn assert_harmless(run: &Finished, expected: &str) {
     for printed in [&run.stdout, &run.stderr] {
         let raw: Vec<char> = printed
             .chars()
@@ -62,7 +62,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// One packet of each kind that carries text of the server.
+/// One packet of each type that carries text of the server.
 fn packets(text: &str) -> Vec<Vec<u8>> {
     let said = Utf8String::new(text).unwrap();
     let pair = [UserProperty::new(text, text).unwrap()];
@@ -118,7 +118,7 @@ fn packets(text: &str) -> Vec<Vec<u8>> {
     ]
 }
 
-/// A server that answers everything with `first`, and then with `second`.
+/// Server that answers the first packet with `first` and each later one with `second`.
 async fn serve(first: Vec<u8>, second: Vec<u8>) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -144,17 +144,17 @@ async fn serve(first: Vec<u8>, second: Vec<u8>) -> (SocketAddr, JoinHandle<()>) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_of_inspected_packets_is_escaped() {
-    for packet in packets(&hostile()) {
+    for packet in packets(&hostile_text()) {
         let mut broken = packet.clone();
         let _ = broken.pop();
         for bytes in [hex(&packet), hex(&broken)] {
             for words in [&["--from", "any"][..], &["--from", "any", "--json"]] {
                 let run = dunlin(["inspect", "decode"])
-                    .words(words)
-                    .words([&bytes])
+                    .args(words)
+                    .args([&bytes])
                     .run()
                     .await;
-                is_harmless(
+                assert_harmless(
                     &run,
                     if bytes.len() == 2 * packet.len() {
                         "\\u"
@@ -165,7 +165,7 @@ async fn text_of_inspected_packets_is_escaped() {
             }
         }
         let json = dunlin(["inspect", "decode", "--from", "any", "--json"])
-            .words([hex(&packet)])
+            .args([hex(&packet)])
             .run()
             .await;
         let value: Value = serde_json::from_str(&json.stdout).unwrap();
@@ -174,13 +174,16 @@ async fn text_of_inspected_packets_is_escaped() {
             "the JSON still means the same: {value}"
         );
     }
-    let run = dunlin(["inspect", "decode"]).words([hostile()]).run().await;
-    is_harmless(&run, "error[");
+    let run = dunlin(["inspect", "decode"])
+        .args([hostile_text()])
+        .run()
+        .await;
+    assert_harmless(&run, "error[");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_of_a_server_is_escaped() {
-    let packets = packets(&hostile());
+    let packets = packets(&hostile_text());
     let accepted = encoded(&Packet::ConnAck(ConnAck::default()));
     let mut servers = vec![("pub", packets.first().unwrap().clone(), Vec::new())];
     for packet in packets.iter().skip(1) {
@@ -206,11 +209,11 @@ async fn text_of_a_server_is_escaped() {
                 "--clients=1",
                 "--timeout=1s",
             ])
-            .words(["--reconnect=0", "--endpoint", &endpoint])
-            .words(more)
+            .args(["--reconnect=0", "--endpoint", &endpoint])
+            .args(more)
             .run()
             .await;
-            is_harmless(&run, expected);
+            assert_harmless(&run, expected);
         }
         serving.abort();
     }
@@ -219,7 +222,7 @@ async fn text_of_a_server_is_escaped() {
 /// Each word of a command line may come from somewhere else.
 #[tokio::test(flavor = "multi_thread")]
 async fn text_of_the_command_line_is_escaped() {
-    let hostile = hostile();
+    let hostile = hostile_text();
     let option = format!("--{hostile}");
     for words in [
         &[hostile.as_str()][..],
@@ -288,14 +291,14 @@ async fn text_of_the_command_line_is_escaped() {
             )
             .run()
             .await;
-        is_harmless(&run, "");
+        assert_harmless(&run, "");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_of_policy_documents_is_escaped() {
     let dir = TempDir::new().unwrap();
-    let hostile = hostile();
+    let hostile = hostile_text();
     let statement = |effect: &str| {
         json!({"Version": "2012-10-17", "Statement": [{"Sid": hostile, "Effect": effect, "Action": hostile,
             "Resource": hostile, hostile.as_str(): 1}]})
@@ -338,7 +341,7 @@ async fn text_of_policy_documents_is_escaped() {
                 "--policy",
             ],
         ] {
-            is_harmless(&dunlin(words).words([&file]).run().await, "");
+            assert_harmless(&dunlin(words).args([&file]).run().await, "");
         }
         let config = dir.path().join(format!("{number}.toml"));
         let text = json!(hostile).to_string();
@@ -347,9 +350,9 @@ async fn text_of_policy_documents_is_escaped() {
             format!("authorizer = [{{ name = {text}, {text} = 1 }}]\n{text} = {text}\n"),
         )
         .unwrap();
-        is_harmless(
+        assert_harmless(
             &dunlin(["sandbox", "--port", "0", "--config"])
-                .words([&config])
+                .args([&config])
                 .run()
                 .await,
             "",
@@ -380,9 +383,9 @@ async fn text_of_sandbox_clients_and_lambdas_is_escaped() {
             let ready = dir.path().join("ready.json");
             let _ = fs::remove_file(&ready);
             let mut sandbox = dunlin(["sandbox", "--port", "0", "--until-eof", "--ready-file"])
-                .words([&ready])
-                .words(["--lambda", &lambda])
-                .words(format)
+                .args([&ready])
+                .args(["--lambda", &lambda])
+                .args(format)
                 .env("DUNLIN_STATE_DIR", dir.path())
                 .with_stdin()
                 .spawn();
@@ -402,7 +405,7 @@ async fn text_of_sandbox_clients_and_lambdas_is_escaped() {
                     "--timeout",
                     "3s",
                 ])
-                .words([
+                .args([
                     "--authorizer_name",
                     "Lambda",
                     "--auth_username",
@@ -410,11 +413,11 @@ async fn text_of_sandbox_clients_and_lambdas_is_escaped() {
                     "--auth_password",
                     "x",
                 ])
-                .words(["--client_id", &part, "--topic", &topic, "--message", &part])
+                .args(["--client_id", &part, "--topic", &topic, "--message", &part])
                 .env("DUNLIN_STATE_DIR", dir.path())
                 .run()
                 .await;
-                is_harmless(
+                assert_harmless(
                     &run,
                     &format!(
                         "Connecting to endpoint: 'localhost' with client ID'{}'",
@@ -423,9 +426,9 @@ async fn text_of_sandbox_clients_and_lambdas_is_escaped() {
                 );
             }
             drop(sandbox.stdin.take());
-            let printed = Finished::of(sandbox).await;
-            is_harmless(&printed, "Lambda");
-            is_harmless(&printed, if format == ["--json"] { "\\u" } else { "  \\u" });
+            let printed = Finished::wait_for(sandbox).await;
+            assert_harmless(&printed, "Lambda");
+            assert_harmless(&printed, if format == ["--json"] { "\\u" } else { "  \\u" });
         }
     }
 }

@@ -69,15 +69,15 @@ async fn finished(mut command: Command) -> Output {
     timeout(PATIENCE, output).await.unwrap().unwrap()
 }
 
-/// Runs a script against both profiles; it says what it did line by line.
-async fn visits(what: &str, command: impl Fn() -> Command) {
+/// Runs a script against both profiles and checks the lines that it prints.
+async fn run_against_both_profiles(what: &str, command: impl Fn() -> Command) {
     for (profile, qos) in PROFILES {
         let served = serve(profile).await;
         let mut command = command();
         command.args(["--port", &served.sandbox.port().to_string()]);
         command.arg("--ca").arg(served.sandbox.ca_path());
         command.args(["--username", USERNAME, "--password", PASSWORD, "--qos", qos]);
-        visit(command, qos).await;
+        run_script(command, qos).await;
         println!(
             "{what}, profile {profile}: connected, subscribed, QoS 0 to {qos}, retained, will"
         );
@@ -85,14 +85,14 @@ async fn visits(what: &str, command: impl Fn() -> Command) {
     let served = PlainServer::start().await;
     let mut command = command();
     command.args(["--port", &served.port.to_string(), "--qos", "2"]);
-    visit(command, "2").await;
+    run_script(command, "2").await;
     println!(
         "{what}, without TLS and credentials: connected, subscribed, QoS 0 to 2, retained, will"
     );
 }
 
-/// Runs a script that shows every QoS up to this one.
-async fn visit(command: Command, qos: &str) {
+/// Runs a script that uses every QoS up to `qos`.
+async fn run_script(command: Command, qos: &str) {
     let output = finished(command).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
@@ -129,8 +129,8 @@ impl PlainServer {
             "mqtt5",
             "--until-eof",
         ];
-        let tool = dunlin(words).words([OsStr::new("--ready-file"), file.as_os_str()]);
-        let tool = tool.words([OsStr::new("--state-dir"), state.path().as_os_str()]);
+        let tool = dunlin(words).args([OsStr::new("--ready-file"), file.as_os_str()]);
+        let tool = tool.args([OsStr::new("--state-dir"), state.path().as_os_str()]);
         let process = tool.with_stdin().spawn();
         let written = async {
             while !file.exists() {
@@ -215,7 +215,7 @@ async fn paho_mqtt_is_served() {
     let Some(python) = Program::PahoMqtt.find() else {
         return;
     };
-    visits("paho-mqtt", || {
+    run_against_both_profiles("paho-mqtt", || {
         let mut command = Command::new(&python);
         command.arg(script("paho_client.py"));
         command
@@ -228,7 +228,7 @@ async fn mqtt_js_is_served() {
     let (Some(node), Some(modules)) = (Program::Node.find(), Program::MqttJs.find()) else {
         return;
     };
-    visits("MQTT.js", || {
+    run_against_both_profiles("MQTT.js", || {
         let mut command = Command::new(&node);
         command
             .arg(script("mqttjs_client.js"))
@@ -239,7 +239,7 @@ async fn mqtt_js_is_served() {
     .await;
 }
 
-/// One of mosquitto's tools as the user whom the authorizer knows.
+/// One of mosquitto's tools with credentials that the authorizer accepts.
 fn mosquitto(tool: &str, served: &Served, words: &[&str]) -> Command {
     let publisher = Program::MosquittoClients.find().expect("asked before");
     let mut command = Command::new(publisher.with_file_name(tool));
@@ -266,7 +266,7 @@ struct Subscriber {
     lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
 }
 
-/// A `mosquitto_sub` that has its SUBACK: it has shown the retained message that says so.
+/// `mosquitto_sub` that has its SUBACK, since it has printed a retained message.
 async fn subscriber(served: &Served, topic: &str, qos: &str) -> Subscriber {
     publishes(served, &["-t", "ready", "-m", "ready", "-r"]).await;
     let words = [
@@ -307,7 +307,7 @@ async fn publishes(served: &Served, words: &[&str]) {
 }
 
 impl Subscriber {
-    async fn shows(&mut self, line: &str) {
+    async fn expect_line(&mut self, line: &str) {
         let next = timeout(PATIENCE, self.lines.next_line())
             .await
             .unwrap()
@@ -343,7 +343,9 @@ async fn mosquittos_tools_are_served() {
                 ],
             )
             .await;
-            subscriber.shows(&format!("{topic} {qos} 0 hello")).await;
+            subscriber
+                .expect_line(&format!("{topic} {qos} 0 hello"))
+                .await;
             subscriber.child.kill().await.unwrap();
             tokio::time::sleep(Duration::from_millis(1100)).await;
         }
@@ -375,7 +377,7 @@ async fn mosquittos_tools_are_served() {
         .unwrap()
         .unwrap();
         mortal.kill().await.unwrap();
-        watcher.shows("mosq/will 1 0 gone").await;
+        watcher.expect_line("mosq/will 1 0 gone").await;
         watcher.child.kill().await.unwrap();
         println!(
             "mosquitto, profile {profile}: connected, subscribed, QoS 0 to {most}, retained, will"

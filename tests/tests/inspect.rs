@@ -15,7 +15,7 @@ const LINES: [&str; 6] = ["inspect", "decode", "--json", "--lines", "--from", "a
 /// A run of `dunlin inspect decode` with these words and this standard input.
 async fn decode(words: &[&str], input: impl Into<Vec<u8>>) -> Finished {
     let mut child = dunlin(["inspect", "decode"])
-        .words(words)
+        .args(words)
         .with_stdin()
         .spawn();
     let mut stdin = child.stdin.take().unwrap();
@@ -24,7 +24,7 @@ async fn decode(words: &[&str], input: impl Into<Vec<u8>>) -> Finished {
         // A run that ends early doesn't read all of it.
         let _ = stdin.write_all(&input).await;
     });
-    let finished = Finished::of(child).await;
+    let finished = Finished::wait_for(child).await;
     writing.await.unwrap();
     finished
 }
@@ -56,7 +56,7 @@ async fn a_packet_is_printed_with_its_type_its_fields_and_its_bytes() {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"300400016100\n").await.unwrap();
     drop(stdin);
-    let run = Finished::of(child).await;
+    let run = Finished::wait_for(child).await;
     run.exits(0);
     let packet = json!({"qos": 0, "retain": false, "topic": "a", "properties": {}, "payload": ""});
     let expected =
@@ -333,7 +333,7 @@ async fn a_reader_that_leaves_is_no_failure() {
     let writing = tokio::spawn(async move {
         let _ = stdin.write_all("c000\n".repeat(100_000).as_bytes()).await;
     });
-    let run = Finished::of(child).await;
+    let run = Finished::wait_for(child).await;
     run.exits(0);
     assert_eq!(run.stderr, "");
     writing.await.unwrap();

@@ -153,7 +153,7 @@ async fn a_client_reconnects_to_a_restarted_broker_and_renews_its_subscriptions(
     let mut lamps = soon(client.subscribe("lamp/+", QoS::AtLeastOnce))
         .await
         .unwrap();
-    echoes(&client, &mut lamps, "before").await;
+    expect_echo(&client, &mut lamps, "before").await;
 
     broker.stop();
     let Some(Event::Disconnected { retry_in, .. }) = soon(events.next()).await else {
@@ -173,7 +173,7 @@ async fn a_client_reconnects_to_a_restarted_broker_and_renews_its_subscriptions(
     soon(while_away).await.unwrap();
     // The subscription is renewed before the queue is sent.
     assert_eq!(soon(lamps.next()).await.unwrap().payload(), b"while away");
-    echoes(&client, &mut lamps, "after").await;
+    expect_echo(&client, &mut lamps, "after").await;
     soon(client.disconnect()).await;
 }
 
@@ -182,7 +182,7 @@ async fn a_session_is_resumed_after_the_network_was_cut() {
     let Some(broker) = Mosquitto::start().await else {
         return;
     };
-    let wire = Cutter::to(broker.address()).await;
+    let wire = Cutter::start(broker.address()).await;
     let client = Client::start(options(&broker, wire.address(), "cut"));
     let mut events = client.events();
     assert!(
@@ -268,7 +268,7 @@ async fn connected(events: &mut Events) -> Connected {
     }
 }
 
-async fn echoes(client: &Client, lamps: &mut Subscription, payload: &str) {
+async fn expect_echo(client: &Client, lamps: &mut Subscription, payload: &str) {
     let receipt = client
         .publish(Message::new("lamp/7", payload).qos(QoS::AtLeastOnce))
         .await

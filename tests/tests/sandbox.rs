@@ -24,8 +24,8 @@ async fn start(words: &[&str]) -> Process {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("ready.json");
     let child = dunlin(["sandbox", "--port", "0", "--ready-file"])
-        .words([&file])
-        .words(words)
+        .args([&file])
+        .args(words)
         .env("DUNLIN_STATE_DIR", dir.path())
         .with_stdin()
         .spawn();
@@ -55,7 +55,7 @@ impl Process {
 
     async fn stop(self) -> Finished {
         send_signal(self.child.id().unwrap(), Signal::TERM);
-        Finished::of(self.child).await
+        Finished::wait_for(self.child).await
     }
 }
 
@@ -134,7 +134,7 @@ async fn listening_on_a_public_address_needs_confirmation() {
 async fn the_sandbox_ends_with_its_standard_input_if_requested() {
     let mut process = start(&["--until-eof"]).await;
     drop(process.child.stdin.take());
-    Finished::of(process.child).await.exits(0);
+    Finished::wait_for(process.child).await.exits(0);
 
     let mut process = start(&[]).await;
     drop(process.child.stdin.take());
@@ -148,7 +148,7 @@ async fn the_commands_that_the_sandbox_prints_work() {
     let process = start(&[]).await;
     let unsigned = process
         .tool(&["--endpoint", "sandbox", "--count", "1"])
-        .as_demo();
+        .with_demo_credentials();
     unsigned.run().await.exits(0);
 
     let signature = process
@@ -172,7 +172,7 @@ async fn the_commands_that_the_sandbox_prints_work() {
         "--count",
         "1",
     ];
-    process.tool(&signed).words(token).run().await.exits(0);
+    process.tool(&signed).args(token).run().await.exits(0);
     process.stop().await.exits(0);
 }
 
@@ -181,7 +181,7 @@ async fn the_json_log_has_one_object_per_line_in_the_order_of_events() {
     let process = start(&["--json"]).await;
     process
         .tool(&["--endpoint", "sandbox", "--count", "1"])
-        .as_demo()
+        .with_demo_credentials()
         .run()
         .await
         .exits(0);
@@ -232,10 +232,15 @@ async fn a_log_reader_that_stalls_delays_neither_connections_nor_the_end() {
         "--interval",
         "0",
     ];
-    process.tool(&flood).as_demo().run().await.exits(0);
+    process
+        .tool(&flood)
+        .with_demo_credentials()
+        .run()
+        .await
+        .exits(0);
     process
         .tool(&["--endpoint", "sandbox", "--count", "1"])
-        .as_demo()
+        .with_demo_credentials()
         .run()
         .await
         .exits(0);
@@ -254,7 +259,7 @@ async fn a_closed_log_does_not_stop_the_sandbox() {
     drop(process.child.stdout.take());
     process
         .tool(&["--endpoint", "sandbox", "--count", "1"])
-        .as_demo()
+        .with_demo_credentials()
         .run()
         .await
         .exits(0);
@@ -269,11 +274,11 @@ async fn a_ca_from_the_environment_does_not_apply_to_the_sandbox() {
     let tool = || {
         process
             .tool(&["--endpoint", "sandbox", "--count", "1"])
-            .as_demo()
+            .with_demo_credentials()
     };
     tool().env("DUNLIN_CA", &other).run().await.exits(0);
     tool()
-        .words(["--ca".as_ref(), other.as_os_str()])
+        .args(["--ca".as_ref(), other.as_os_str()])
         .run()
         .await
         .exits(2);

@@ -15,7 +15,7 @@ use dunlin_client::{
     ConnectError, ConnectionError, ProviderError, RequestError, ServerReason, StopCause,
 };
 
-fn hostile() -> String {
+fn hostile_text() -> String {
     ('\0'..=char::MAX).filter(|c| needs_escape(*c)).collect()
 }
 
@@ -23,9 +23,9 @@ fn reason() -> ServerReason {
     ServerReason {
         packet_type: PacketType::ConnAck,
         reason_code: ReasonCode::NotAuthorized,
-        reason_string: Some(hostile()),
-        user_properties: vec![(hostile(), hostile())],
-        server_reference: Some(hostile()),
+        reason_string: Some(hostile_text()),
+        user_properties: vec![(hostile_text(), hostile_text())],
+        server_reference: Some(hostile_text()),
         omitted: Default::default(),
     }
 }
@@ -33,7 +33,7 @@ fn reason() -> ServerReason {
 #[test]
 fn every_error_of_the_library_is_escaped() {
     let text = hostile;
-    let path = || std::path::PathBuf::from(hostile());
+    let path = || std::path::PathBuf::from(hostile_text());
     let roots = RootsTried {
         web: 1,
         own: 1,

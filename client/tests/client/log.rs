@@ -306,7 +306,7 @@ async fn packets_are_traced_without_their_secrets() {
 
 /// Every control character that MQTT lets through, every mark of the reading direction, every
 /// separator.
-fn hostile() -> String {
+fn hostile_text() -> String {
     ('\u{1}'..=char::MAX).filter(|c| needs_escape(*c)).collect()
 }
 
@@ -314,7 +314,7 @@ fn hostile() -> String {
 async fn text_of_the_server_is_escaped_in_the_log() {
     let (log, _guard) = Log::start();
     let server = TestServer::start().await;
-    let hostile = hostile();
+    let hostile = hostile_text();
     let said = Utf8String::new(&hostile).unwrap();
     let mut options = options(&server);
     // The server chooses the identifier.

@@ -18,8 +18,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::client::{
-    TestClient, TestSandbox, allow, connect, denying, handshake, publish, subscribe, subscription,
-    unsigned,
+    TestClient, TestSandbox, allow, connect, handshake, publish, subscribe, subscription, unsigned,
+    with_denials,
 };
 
 /// One row of the table.
@@ -193,30 +193,30 @@ async fn subscribe_at_qos_2() {
     let mut exactly_once = subscription("b");
     exactly_once.options.qos = QoS::ExactlyOnce;
     let filters = [subscription("a"), exactly_once];
-    let sandbox = TestSandbox::open_house().await;
-    let mut client = sandbox.guest("c").await;
-    client.send(subscribe(&filters)).await;
+    let sandbox = TestSandbox::allowing_everything().await;
+    let mut client = sandbox.connected_to_default("c").await;
+    client.sends(subscribe(&filters)).await;
     client.receives_nothing_more().await;
     assert!(sandbox.logged(
         "subscribe c  b  → refuse (it asks for QoS 2: AWS IoT Core sends no SUBACK at all"
     ));
     let answering = |answer| {
         let everybody = Answer::allow("anybody", allow("iot:*"));
-        TestSandbox::answering_with(everybody, move |options| SandboxOptions {
+        TestSandbox::with_answer_and(everybody, move |options| SandboxOptions {
             subscribe_qos2: answer,
             ..options
         })
     };
     let sandbox = answering(SubscribeQoS2::Disconnect).await;
-    let mut client = sandbox.guest("c").await;
-    client.send(subscribe(&filters)).await;
+    let mut client = sandbox.connected_to_default("c").await;
+    client.sends(subscribe(&filters)).await;
     assert_eq!(
         client.receives_disconnect().await.0,
         ReasonCode::QoSNotSupported
     );
     let sandbox = answering(SubscribeQoS2::Grant).await;
-    let mut client = sandbox.guest("c").await;
-    client.send(subscribe(&filters)).await;
+    let mut client = sandbox.connected_to_default("c").await;
+    client.sends(subscribe(&filters)).await;
     assert_eq!(
         client.receives_suback().await.0,
         [ReasonCode::GrantedQoS1; 2]
@@ -236,7 +236,7 @@ async fn old_client() {
         ),
     ] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
-        client.send_bytes(connect).await;
+        client.sends_bytes(connect).await;
         let mut answer = Vec::new();
         client.stream.read_to_end(&mut answer).await.unwrap();
         assert_eq!(answer, expected);
@@ -246,11 +246,11 @@ async fn old_client() {
 }
 
 async fn small_connack() {
-    let sandbox = TestSandbox::open_house().await;
+    let sandbox = TestSandbox::allowing_everything().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut small = connect("small", "", "");
     small.properties.maximum_packet_size = 24.try_into().ok();
-    client.send(small).await;
+    client.sends(small).await;
     let packet = client.receives().await;
     assert!(packet.as_bytes().len() <= 24);
     let Packet::ConnAck(connack) = packet.packet() else {
@@ -272,7 +272,7 @@ async fn ping_during_a_pause() {
             for number in 0..8 {
                 let id = number.to_string();
                 let (client, _) = sandbox
-                    .admits(Connect {
+                    .connects(Connect {
                         keep_alive: 1,
                         ..connect(&id, "", "")
                     })
@@ -280,8 +280,8 @@ async fn ping_during_a_pause() {
                 clients.push(client);
             }
             for client in &mut clients {
-                client.send(Packet::PingReq).await;
-                client.send(Packet::PingReq).await;
+                client.sends(Packet::PingReq).await;
+                client.sends(Packet::PingReq).await;
             }
             std::thread::sleep(Duration::from_millis(1700));
             for client in &mut clients {
@@ -356,36 +356,36 @@ async fn writable_state() {
 }
 
 async fn reserved_topics() {
-    let sandbox = TestSandbox::open_house().await;
+    let sandbox = TestSandbox::allowing_everything().await;
     for (number, topic) in ["$SYS/x", "$aws/own/x", "$own"].into_iter().enumerate() {
-        let mut client = sandbox.guest(&format!("p{number}")).await;
-        client.send(publish(topic, "x", QoS::AtLeastOnce)).await;
+        let mut client = sandbox.connected_to_default(&format!("p{number}")).await;
+        client.sends(publish(topic, "x", QoS::AtLeastOnce)).await;
         assert_eq!(
             client.receives_disconnect().await.0,
             ReasonCode::TopicNameInvalid,
             "{topic}"
         );
-        let mut client = sandbox.guest(&format!("s{number}")).await;
-        client.send(subscribe(&[subscription(topic)])).await;
+        let mut client = sandbox.connected_to_default(&format!("s{number}")).await;
+        client.sends(subscribe(&[subscription(topic)])).await;
         assert_eq!(
             client.receives_disconnect().await.0,
             ReasonCode::TopicFilterInvalid,
             "{topic}"
         );
     }
-    let mut client = sandbox.guest("basic-ingest").await;
+    let mut client = sandbox.connected_to_default("basic-ingest").await;
     client
-        .send(publish("$aws/rules/r/t", "x", QoS::AtLeastOnce))
+        .sends(publish("$aws/rules/r/t", "x", QoS::AtLeastOnce))
         .await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     let everybody = Answer::allow("anybody", allow("iot:*"));
     let told = |options| {
-        denying(options, |denials| {
+        with_denials(options, |denials| {
             denials.reserved_topic = Denial::ReasonCode;
         })
     };
-    let sandbox = TestSandbox::answering_with(everybody, told).await;
-    let mut client = sandbox.guest("c").await;
+    let sandbox = TestSandbox::with_answer_and(everybody, told).await;
+    let mut client = sandbox.connected_to_default("c").await;
     assert_eq!(
         client.subscribes("$SYS/#").await.0,
         [ReasonCode::TopicFilterInvalid]
@@ -408,7 +408,7 @@ async fn other_sni() {
             if line.is_empty() {
                 assert!(!sandbox.logged("(SNI)"));
             } else {
-                sandbox.waits_for(line).await;
+                sandbox.wait_for_log(line).await;
             }
         }
     }
@@ -422,17 +422,17 @@ async fn share_and_will() {
         {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*",
             "Condition": {"ArnEqualsIfExists": {"iot:LastWillTopic": "arn:aws:iot:*:*:topic/my/will"}}},
     ]});
-    let sandbox = TestSandbox::answering(Answer::allow("anybody", policy)).await;
-    let mut client = sandbox.guest("c").await;
+    let sandbox = TestSandbox::with_answer(Answer::allow("anybody", policy)).await;
+    let mut client = sandbox.connected_to_default("c").await;
     assert_eq!(
         client.subscribes("$share/g/t").await.0,
         [ReasonCode::GrantedQoS1]
     );
     assert_eq!(client.subscribes("t").await.0, [ReasonCode::NotAuthorized]);
     sandbox
-        .guest("p")
+        .connected_to_default("p")
         .await
-        .send(publish("t", "x", QoS::AtLeastOnce))
+        .sends(publish("t", "x", QoS::AtLeastOnce))
         .await;
     assert_eq!(client.receives_message().await.0, "x");
     for (topic, expected) in [
@@ -448,7 +448,7 @@ async fn share_and_will() {
         };
         let mut client = TestClient::open(&sandbox.sandbox).await;
         client
-            .send(Connect {
+            .sends(Connect {
                 will: Some(will),
                 ..connect(topic, "", "")
             })
@@ -459,7 +459,7 @@ async fn share_and_will() {
 
 async fn words_of_the_log() {
     let answer = Answer::allow("anybody", allow(["iot:Connect", "iot:Publish"]));
-    let sandbox = TestSandbox::answering(answer).await;
+    let sandbox = TestSandbox::with_answer(answer).await;
     let will = Will {
         qos: QoS::AtLeastOnce,
         retain: false,
@@ -468,7 +468,7 @@ async fn words_of_the_log() {
         payload: BinaryData::new(b"x").unwrap(),
     };
     let (mut client, _) = sandbox
-        .admits(Connect {
+        .connects(Connect {
             will: Some(will),
             ..connect("c", "", "")
         })
@@ -476,7 +476,7 @@ async fn words_of_the_log() {
     client.subscribes("t").await;
     drop(client);
     sandbox
-        .waits_for("will      c  gone  → allow, to 0 subscribers")
+        .wait_for_log("will      c  gone  → allow, to 0 subscribers")
         .await;
     assert!(sandbox.logged("subscribe c  t  → refuse 0x87 ("));
 }
@@ -484,37 +484,37 @@ async fn words_of_the_log() {
 async fn odd_client_id() {
     let sandbox = TestSandbox::start().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(unsigned("a\u{202e}b\u{2028}c")).await;
+    client.sends(unsigned("a\u{202e}b\u{2028}c")).await;
     let (_, reason) = client.receives_connack().await;
     let shown = r"a\u{202e}b\u{2028}c";
     assert!(reason.is_some_and(|reason| reason.contains(shown)));
     sandbox
-        .waits_for(&format!("connect   {shown}  DemoUnsigned → refuse 0x87"))
+        .wait_for_log(&format!("connect   {shown}  DemoUnsigned → refuse 0x87"))
         .await;
 }
 
 async fn queue_is_full() {
     // The clocks are fast: the service takes 100 messages a second of a connection.
     let answer = Answer::allow("anybody", allow("iot:*"));
-    let sandbox = TestSandbox::answering_with(answer, |options| SandboxOptions {
+    let sandbox = TestSandbox::with_answer_and(answer, |options| SandboxOptions {
         time_scale: 200,
         ..options
     })
     .await;
     let mut away = connect("away", "", "");
     (away.clean_start, away.properties.session_expiry_interval) = (false, Some(3600));
-    let (mut subscriber, _) = sandbox.admits(away).await;
+    let (mut subscriber, _) = sandbox.connects(away).await;
     subscriber.subscribes("t").await;
     drop(subscriber);
-    sandbox.waits_for("disconnect away").await;
-    let mut publisher = sandbox.guest("publisher").await;
+    sandbox.wait_for_log("disconnect away").await;
+    let mut publisher = sandbox.connected_to_default("publisher").await;
     let mut taken = 0;
     while taken < 1020 {
-        publisher.send(publish("t", "x", QoS::AtLeastOnce)).await;
+        publisher.sends(publish("t", "x", QoS::AtLeastOnce)).await;
         // What is above the rate is told, and sent again here.
         taken += usize::from(publisher.receives_puback().await.0 == ReasonCode::Success);
     }
-    sandbox.waits_for("dropped ").await;
+    sandbox.wait_for_log("dropped ").await;
     let log = sandbox.log.lock().unwrap().clone();
     let dropped = log
         .iter()
@@ -532,13 +532,15 @@ async fn clients_leave() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut leaving = Vec::new();
     for number in 0..10 {
-        let mut client = sandbox.guest(&format!("leaving-{number}")).await;
+        let mut client = sandbox
+            .connected_to_default(&format!("leaving-{number}"))
+            .await;
         for first in (0..filters).step_by(50) {
             let texts: Vec<String> = (first..first + 50)
                 .map(|filter| format!("{number}-{filter}"))
                 .collect();
             let subscriptions: Vec<_> = texts.iter().map(|text| subscription(text)).collect();
-            client.send(subscribe(&subscriptions)).await;
+            client.sends(subscribe(&subscriptions)).await;
             assert_eq!(
                 client.receives_suback().await.0,
                 [ReasonCode::GrantedQoS1; 50]
@@ -546,7 +548,7 @@ async fn clients_leave() {
         }
         leaving.push(client);
     }
-    let mut bystander = sandbox.guest("bystander").await;
+    let mut bystander = sandbox.connected_to_default("bystander").await;
     drop(leaving);
     let mut longest = Duration::ZERO;
     while sandbox
@@ -568,7 +570,7 @@ async fn clients_leave() {
 #[expect(clippy::disallowed_methods, reason = "it is measured and printed")]
 async fn round_trip(client: &mut TestClient) -> Duration {
     let begun = Instant::now();
-    client.send(Packet::PingReq).await;
+    client.sends(Packet::PingReq).await;
     assert_eq!(client.receives().await.packet(), Packet::PingResp);
     begun.elapsed()
 }

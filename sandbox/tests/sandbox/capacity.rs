@@ -56,12 +56,12 @@ async fn stalled_subscribers_and_a_flood() {
     println!(
         "{STALLED} subscribers that don't read: of 20 newcomers the slowest is served in {idle:?}"
     );
-    let mut publisher = sandbox.guest("flood").await;
+    let mut publisher = sandbox.connected_to_default("flood").await;
     let payload = "x".repeat(1000);
     let flood = tokio::spawn(async move {
         for _ in 0..20_000 {
             publisher
-                .send(publish("flood", &payload, QoS::AtMostOnce))
+                .sends(publish("flood", &payload, QoS::AtMostOnce))
                 .await;
         }
     });
@@ -87,7 +87,7 @@ async fn slowest_of_20(sandbox: &TestSandbox) -> Duration {
 async fn newcomer(sandbox: &TestSandbox, number: usize) -> Duration {
     let began = now();
     sandbox
-        .guest(&format!("newcomer{number}"))
+        .connected_to_default(&format!("newcomer{number}"))
         .await
         .receives_nothing_more()
         .await;
@@ -143,13 +143,13 @@ async fn a_process_full_of_clients() {
         let stream = handshake_at(port, Path::new(&ca), "localhost", &[b"mqtt"])
             .await
             .unwrap();
-        let mut client = TestClient::over(stream);
+        let mut client = TestClient::new(stream);
         client
-            .send(connect(&format!("{what}{number}"), "", ""))
+            .sends(connect(&format!("{what}{number}"), "", ""))
             .await;
         assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
         if what == "stall" {
-            client.send(subscribe(&[subscription("flood")])).await;
+            client.sends(subscribe(&[subscription("flood")])).await;
             client.receives_suback().await;
         }
         clients.push(client);

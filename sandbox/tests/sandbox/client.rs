@@ -1,5 +1,5 @@
-//! A client that sends what it is told and shows what it gets, so that each test reads as a
-//! conversation.
+//! `TestSandbox` and `TestClient`: a sandbox on a free port, and a client that sends and receives
+//! single packets.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -28,10 +28,10 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// Longer than anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout of each wait.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A sandbox with a state directory and a log of its own.
+/// Sandbox with its own state directory and log.
 pub(crate) struct TestSandbox {
     pub(crate) sandbox: Sandbox,
     pub(crate) log: Arc<Mutex<Vec<String>>>,
@@ -70,25 +70,25 @@ impl TestSandbox {
         }
     }
 
-    /// A sandbox where this answer decides about whoever names no authorizer.
-    pub(crate) async fn answering(answer: Answer) -> Self {
-        Self::answering_with(answer, |options| options).await
+    /// Sandbox whose default authorizer gives this answer.
+    pub(crate) async fn with_answer(answer: Answer) -> Self {
+        Self::with_answer_and(answer, |options| options).await
     }
 
-    pub(crate) async fn answering_with(
+    pub(crate) async fn with_answer_and(
         answer: Answer,
         describe: impl FnOnce(SandboxOptions) -> SandboxOptions,
     ) -> Self {
         let authorizer = Authorizer::new("Test", Lambda::Static(answer));
-        Self::start_with(|options| describe(asking(authorizer, options))).await
+        Self::start_with(|options| describe(with_default_authorizer(authorizer, options))).await
     }
 
-    /// A sandbox where everybody may do everything.
-    pub(crate) async fn open_house() -> Self {
-        Self::answering(Answer::allow("anybody", allow("iot:*"))).await
+    /// Sandbox whose default authorizer allows everything.
+    pub(crate) async fn allowing_everything() -> Self {
+        Self::with_answer(Answer::allow("anybody", allow("iot:*"))).await
     }
 
-    /// The same, with all of MQTT 5.
+    /// Sandbox with the profile `mqtt5` whose default authorizer allows everything.
     pub(crate) async fn mqtt5() -> Self {
         Self::mqtt5_with(|options| options).await
     }
@@ -101,13 +101,13 @@ impl TestSandbox {
             profile: Profile::Mqtt5,
             ..options
         };
-        Self::answering_with(answer, |options| describe(mqtt5(options))).await
+        Self::with_answer_and(answer, |options| describe(mqtt5(options))).await
     }
 
-    /// A client that has its CONNACK, and whether its session was there already.
-    pub(crate) async fn admits(&self, connect: Connect<'_>) -> (TestClient, bool) {
+    /// Connects a client; returns it with the Session Present flag.
+    pub(crate) async fn connects(&self, connect: Connect<'_>) -> (TestClient, bool) {
         let mut client = TestClient::open(&self.sandbox).await;
-        client.send(connect).await;
+        client.sends(connect).await;
         let packet = client.receives().await;
         let Packet::ConnAck(connack) = packet.packet() else {
             panic!("a CONNACK, not {packet:?}")
@@ -116,30 +116,30 @@ impl TestSandbox {
         (client, connack.session_present)
     }
 
-    /// A client that has its CONNACK, where no authorizer need be named.
-    pub(crate) async fn guest(&self, client_id: &str) -> TestClient {
+    /// Connects a client that names no authorizer.
+    pub(crate) async fn connected_to_default(&self, client_id: &str) -> TestClient {
         let mut client = TestClient::open(&self.sandbox).await;
-        client.send(connect(client_id, "", "")).await;
+        client.sends(connect(client_id, "", "")).await;
         assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
         client
     }
 
-    /// A client that has its CONNACK, by way of `DemoUnsigned`.
+    /// Connects a client with the authorizer `DemoUnsigned`.
     pub(crate) async fn connected(&self, client_id: &str) -> TestClient {
         let mut client = TestClient::open(&self.sandbox).await;
-        client.send(unsigned(client_id)).await;
+        client.sends(unsigned(client_id)).await;
         assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
         client
     }
 
-    /// Waits for a line of the log that has this part.
-    pub(crate) async fn waits_for(&self, part: &str) {
+    /// Waits for a log line that contains `part`.
+    pub(crate) async fn wait_for_log(&self, part: &str) {
         let logged = async {
             while !self.logged(part) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(PATIENCE, logged)
+        timeout(TIMEOUT, logged)
             .await
             .unwrap_or_else(|_| panic!("no line with {part:?}"));
     }
@@ -153,8 +153,11 @@ impl TestSandbox {
     }
 }
 
-/// Adds an authorizer that decides about clients that name none.
-pub(crate) fn asking(authorizer: Authorizer, options: SandboxOptions) -> SandboxOptions {
+/// Adds an authorizer and makes it the default.
+pub(crate) fn with_default_authorizer(
+    authorizer: Authorizer,
+    options: SandboxOptions,
+) -> SandboxOptions {
     SandboxOptions {
         default_authorizer: Some(authorizer.name.clone()),
         authorizers: vec![authorizer],
@@ -163,7 +166,7 @@ pub(crate) fn asking(authorizer: Authorizer, options: SandboxOptions) -> Sandbox
 }
 
 /// Changes the answers to denied requests.
-pub(crate) fn denying(
+pub(crate) fn with_denials(
     options: SandboxOptions,
     change: impl FnOnce(&mut Denials),
 ) -> SandboxOptions {
@@ -172,7 +175,7 @@ pub(crate) fn denying(
     options
 }
 
-/// Keys take their time to make: one set serves all tests.
+/// New state directory with keys that all tests share, since making keys is slow.
 fn state_dir() -> TempDir {
     static KEYS: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
         let dir = TempDir::new().unwrap();
@@ -193,7 +196,7 @@ fn state_dir() -> TempDir {
     dir
 }
 
-/// Others can't write to it, whatever the umask of the tests is.
+/// Removes the permissions of group and others.
 fn private(path: &Path) {
     #[cfg(unix)]
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
@@ -208,36 +211,36 @@ pub(crate) struct TestClient {
 impl TestClient {
     pub(crate) async fn open(sandbox: &Sandbox) -> Self {
         let stream = handshake(sandbox, "localhost", &[b"mqtt"]).await.unwrap();
-        Self::over(stream)
+        Self::new(stream)
     }
 
-    pub(crate) fn over(stream: TlsStream<TcpStream>) -> Self {
+    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
         Self {
             stream,
             input: BytesMut::new(),
         }
     }
 
-    pub(crate) async fn send<'a>(&mut self, packet: impl Into<Packet<'a>>) {
+    pub(crate) async fn sends<'a>(&mut self, packet: impl Into<Packet<'a>>) {
         let mut bytes = BytesMut::new();
         packet.into().encode(&mut bytes).unwrap();
-        self.send_bytes(&bytes).await;
+        self.sends_bytes(&bytes).await;
     }
 
-    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn sends_bytes(&mut self, bytes: &[u8]) {
         // The server may have closed already: what it said before that is what a test looks at.
         let _ = self.stream.write_all(bytes).await;
         let _ = self.stream.flush().await;
     }
 
-    /// The next packet.
+    /// Receives the next packet.
     pub(crate) async fn receives(&mut self) -> PacketBuf {
         self.receives_or_end()
             .await
             .expect("a packet, not the end of the connection")
     }
 
-    /// The next packet; `None` at the end of the connection.
+    /// Receives the next packet; `None` at the end of the connection.
     pub(crate) async fn receives_or_end(&mut self) -> Option<PacketBuf> {
         loop {
             let options = DecodeOptions {
@@ -247,7 +250,7 @@ impl TestClient {
             if let Some(packet) = PacketBuf::take(&mut self.input, &options).unwrap() {
                 return Some(packet);
             }
-            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.input))
+            let read = timeout(TIMEOUT, self.stream.read_buf(&mut self.input))
                 .await
                 .expect("an answer in time");
             if read.unwrap_or(0) == 0 {
@@ -316,14 +319,14 @@ impl TestClient {
         }
     }
 
-    /// Payload, QoS and RETAIN of the next packet, which must be a PUBLISH; it is acknowledged.
+    /// Receives and acknowledges a PUBLISH; returns its payload, QoS and RETAIN.
     pub(crate) async fn receives_message(&mut self) -> (String, QoS, bool) {
         let packet = self.receives().await;
         let Packet::Publish(publish) = packet.packet() else {
             panic!("a PUBLISH, not {packet:?}")
         };
         if let Some(packet_id) = publish.delivery.packet_id() {
-            self.send(puback(packet_id)).await;
+            self.sends(puback(packet_id)).await;
         }
         (
             String::from_utf8(publish.payload.into()).unwrap(),
@@ -332,7 +335,7 @@ impl TestClient {
         )
     }
 
-    /// A packet that names a message: its kind, identifier and code.
+    /// Receives an acknowledgement: its type, Packet Identifier and reason code.
     pub(crate) async fn receives_ack(&mut self) -> (AckType, u16, ReasonCode) {
         let packet = self.receives().await;
         let (kind, ack) = match packet.packet() {
@@ -346,17 +349,17 @@ impl TestClient {
     }
 
     pub(crate) async fn sends_ack(&mut self, kind: AckType, packet_id: u16) {
-        self.send(Ack::success(id(packet_id)).into_packet(kind))
+        self.sends(Ack::success(id(packet_id)).into_packet(kind))
             .await;
     }
 
-    /// Nothing more comes before the answer to a PINGREQ.
+    /// Sends PINGREQ and checks that PINGRESP is the next packet.
     pub(crate) async fn receives_nothing_more(&mut self) {
-        self.send(Packet::PingReq).await;
+        self.sends(Packet::PingReq).await;
         assert_eq!(self.receives().await.packet(), Packet::PingResp);
     }
 
-    pub(crate) async fn is_closed(&mut self) {
+    pub(crate) async fn expects_end(&mut self) {
         assert_eq!(
             self.receives_or_end().await,
             None,
@@ -365,12 +368,12 @@ impl TestClient {
     }
 
     pub(crate) async fn subscribes(&mut self, filter: &str) -> (Vec<ReasonCode>, Option<String>) {
-        self.send(subscribe(&[subscription(filter)])).await;
+        self.sends(subscribe(&[subscription(filter)])).await;
         self.receives_suback().await
     }
 }
 
-/// TLS as the test wants it.
+/// Opens a TLS connection with this server name and ALPN.
 pub(crate) async fn handshake(
     sandbox: &Sandbox,
     server_name: &str,
@@ -394,7 +397,7 @@ pub(crate) async fn handshake_at(
     let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let name = ServerName::try_from(server_name.to_owned()).unwrap();
     timeout(
-        PATIENCE,
+        TIMEOUT,
         TlsConnector::from(Arc::new(config)).connect(name, tcp),
     )
     .await
@@ -409,14 +412,14 @@ fn roots(ca: &Path) -> RootCertStore {
     roots
 }
 
-/// A policy that allows these actions on everything.
+/// Policy that allows these actions on all resources.
 pub(crate) fn allow(actions: impl Into<serde_json::Value>) -> serde_json::Value {
     let statement =
         serde_json::json!({"Effect": "Allow", "Action": actions.into(), "Resource": "*"});
     serde_json::json!({"Version": "2012-10-17", "Statement": statement})
 }
 
-/// The sample's CONNECT for `DemoUnsigned`.
+/// CONNECT of the sample for `DemoUnsigned`.
 pub(crate) fn unsigned(client_id: &str) -> Connect<'_> {
     connect(
         client_id,

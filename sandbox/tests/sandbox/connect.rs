@@ -9,10 +9,10 @@ const SAMPLE_ID: &str = "mqtt5-sample-0a1b2c3d";
 
 async fn refusal(sandbox: &TestSandbox, username: &str, password: &str) -> String {
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(connect(SAMPLE_ID, username, password)).await;
+    client.sends(connect(SAMPLE_ID, username, password)).await;
     let (reason_code, reason) = client.receives_connack().await;
     assert_eq!(reason_code, ReasonCode::NotAuthorized);
-    client.is_closed().await;
+    client.expects_end().await;
     let reason = reason.expect("a reason string");
     assert!(sandbox.logged(&reason), "{reason}");
     reason
@@ -32,7 +32,7 @@ fn signed(signature: &str, token: &str) -> String {
 async fn the_connack_announces_what_aws_announces() {
     let sandbox = TestSandbox::start().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(unsigned(SAMPLE_ID)).await;
+    client.sends(unsigned(SAMPLE_ID)).await;
     let packet = client.receives().await;
     let Packet::ConnAck(connack) = packet.packet() else {
         panic!("a CONNACK")
@@ -72,7 +72,7 @@ async fn the_connack_contains_the_values_that_differ_from_the_request() {
         let mut connect = unsigned(&id);
         connect.keep_alive = asked;
         connect.properties.session_expiry_interval = Some(7200);
-        client.send(connect).await;
+        client.sends(connect).await;
         let packet = client.receives().await;
         let Packet::ConnAck(connack) = packet.packet() else {
             panic!("a CONNACK")
@@ -88,7 +88,7 @@ async fn a_token_signed_with_the_sandbox_key_is_accepted() {
     let signature = sandbox.sandbox.sign("hello").unwrap();
     let mut client = TestClient::open(&sandbox.sandbox).await;
     client
-        .send(connect(SAMPLE_ID, &signed(&signature, "hello"), ""))
+        .sends(connect(SAMPLE_ID, &signed(&signature, "hello"), ""))
         .await;
     assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
     assert!(!sandbox.logged(&signature) && !sandbox.logged("hello"));
@@ -157,13 +157,13 @@ async fn an_unknown_authorizer_is_refused_by_name() {
 async fn a_client_id_outside_the_policy_is_refused() {
     let sandbox = TestSandbox::start().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(unsigned("lamp-7")).await;
+    client.sends(unsigned("lamp-7")).await;
     let reason = "no statement allows iot:Connect on client/lamp-7";
     assert_eq!(
         client.receives_connack().await,
         (ReasonCode::NotAuthorized, Some(reason.into()))
     );
-    client.is_closed().await;
+    client.expects_end().await;
     assert!(sandbox.logged(&format!(
         "connect   lamp-7  DemoUnsigned → refuse 0x87 ({reason})"
     )));
@@ -172,9 +172,9 @@ async fn a_client_id_outside_the_policy_is_refused() {
 /// MQTT-3.1.3-6, MQTT-3.1.3-7, MQTT-3.2.2-16
 #[tokio::test]
 async fn a_client_without_an_id_is_given_one() {
-    let sandbox = TestSandbox::open_house().await;
+    let sandbox = TestSandbox::allowing_everything().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(connect("", "", "")).await;
+    client.sends(connect("", "", "")).await;
     let packet = client.receives().await;
     let Packet::ConnAck(connack) = packet.packet() else {
         panic!("a CONNACK")
@@ -191,7 +191,7 @@ async fn an_id_that_aws_reserves_is_refused() {
     let sandbox = TestSandbox::start().await;
     for id in ["$GEN/x", &"x".repeat(129)] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
-        client.send(unsigned(id)).await;
+        client.sends(unsigned(id)).await;
         assert_eq!(
             client.receives_connack().await.0,
             ReasonCode::ClientIdentifierNotValid
@@ -205,7 +205,7 @@ async fn an_answer_that_aws_would_reject_refuses_the_connection_with_its_error()
         refresh_after_in_seconds: Some(10),
         ..Answer::allow("p", allow("iot:*"))
     };
-    let sandbox = TestSandbox::answering(answer).await;
+    let sandbox = TestSandbox::with_answer(answer).await;
     assert_eq!(
         refusal(&sandbox, "", "").await,
         "the answer of the Lambda of the authorizer \"Test\" isn't usable: \
@@ -220,7 +220,7 @@ async fn enhanced_authentication_is_refused() {
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut connect = unsigned(SAMPLE_ID);
     connect.properties.authentication_method = Utf8String::new("SCRAM-SHA-256").ok();
-    client.send(connect).await;
+    client.sends(connect).await;
     assert_eq!(
         client.receives_connack().await.0,
         ReasonCode::BadAuthenticationMethod
@@ -233,12 +233,12 @@ async fn a_connection_ends_after_the_authorizers_disconnect_interval() {
         disconnect_after_in_seconds: Some(300),
         ..Answer::allow("p", allow("iot:*"))
     };
-    let sandbox = TestSandbox::answering_with(answer, |options| SandboxOptions {
+    let sandbox = TestSandbox::with_answer_and(answer, |options| SandboxOptions {
         time_scale: 1000,
         ..options
     })
     .await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     let (reason_code, reason) = client.receives_disconnect().await;
     assert_eq!(reason_code, ReasonCode::AdministrativeAction);
     assert_eq!(

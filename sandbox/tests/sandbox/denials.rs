@@ -4,15 +4,16 @@ use dunlin_codec::{QoS, ReasonCode};
 use dunlin_sandbox::Denial;
 
 use crate::client::{
-    TestClient, TestSandbox, connect, denying, publish, subscribe, subscription, unsigned,
+    TestClient, TestSandbox, connect, publish, subscribe, subscription, unsigned, with_denials,
 };
 
 const DENIED: &str = "other/topic";
 
 async fn denied_by(denial: Denial) -> (TestSandbox, TestClient) {
-    let sandbox =
-        TestSandbox::start_with(|options| denying(options, |denials| denials.operation = denial))
-            .await;
+    let sandbox = TestSandbox::start_with(|options| {
+        with_denials(options, |denials| denials.operation = denial)
+    })
+    .await;
     let client = sandbox.connected("mqtt5-sample-1").await;
     (sandbox, client)
 }
@@ -20,20 +21,20 @@ async fn denied_by(denial: Denial) -> (TestSandbox, TestClient) {
 #[tokio::test]
 async fn a_denied_subscription_may_be_answered_with_disconnect() {
     let (_sandbox, mut client) = denied_by(Denial::Disconnect).await;
-    client.send(subscribe(&[subscription(DENIED)])).await;
+    client.sends(subscribe(&[subscription(DENIED)])).await;
     let reason = "no statement allows iot:Subscribe on topicfilter/other/topic";
     assert_eq!(
         client.receives_disconnect().await,
         (ReasonCode::NotAuthorized, Some(reason.into()))
     );
-    client.is_closed().await;
+    client.expects_end().await;
 }
 
 #[tokio::test]
 async fn a_denied_subscription_may_be_left_unanswered() {
     let (sandbox, mut client) = denied_by(Denial::Close).await;
-    client.send(subscribe(&[subscription(DENIED)])).await;
-    client.is_closed().await;
+    client.sends(subscribe(&[subscription(DENIED)])).await;
+    client.expects_end().await;
     assert!(sandbox.logged(
         "disconnect mqtt5-sample-1  closed without a word: no statement allows iot:Subscribe"
     ));
@@ -43,12 +44,12 @@ async fn a_denied_subscription_may_be_left_unanswered() {
 async fn a_denied_message_may_be_answered_with_disconnect() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let (_sandbox, mut client) = denied_by(Denial::Disconnect).await;
-        client.send(publish(DENIED, "x", qos)).await;
+        client.sends(publish(DENIED, "x", qos)).await;
         assert_eq!(
             client.receives_disconnect().await.0,
             ReasonCode::NotAuthorized
         );
-        client.is_closed().await;
+        client.expects_end().await;
     }
 }
 
@@ -56,17 +57,18 @@ async fn a_denied_message_may_be_answered_with_disconnect() {
 async fn a_denied_message_may_be_left_unanswered() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let (_sandbox, mut client) = denied_by(Denial::Close).await;
-        client.send(publish(DENIED, "x", qos)).await;
-        client.is_closed().await;
+        client.sends(publish(DENIED, "x", qos)).await;
+        client.expects_end().await;
     }
 }
 
 #[tokio::test]
 async fn a_denied_connect_may_be_closed_without_a_connack() {
     for denial in [Denial::Close, Denial::Disconnect] {
-        let sandbox =
-            TestSandbox::start_with(|options| denying(options, |denials| denials.connect = denial))
-                .await;
+        let sandbox = TestSandbox::start_with(|options| {
+            with_denials(options, |denials| denials.connect = denial)
+        })
+        .await;
         let wrong_password = connect(
             "mqtt5-sample-1",
             "demo?x-amz-customauthorizer-name=DemoUnsigned",
@@ -74,8 +76,8 @@ async fn a_denied_connect_may_be_closed_without_a_connack() {
         );
         for refused in [wrong_password, unsigned("lamp-7")] {
             let mut client = TestClient::open(&sandbox.sandbox).await;
-            client.send(refused).await;
-            client.is_closed().await;
+            client.sends(refused).await;
+            client.expects_end().await;
         }
         assert!(sandbox.logged("→ refuse (the Lambda of the authorizer \"DemoUnsigned\" answered"));
         assert!(sandbox.logged("→ refuse (no statement allows iot:Connect on client/lamp-7)"));

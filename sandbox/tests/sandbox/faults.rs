@@ -8,9 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::{
-    PATIENCE, TestClient, TestSandbox, publish, subscribe, subscription, unsigned,
-};
+use crate::client::{TIMEOUT, TestClient, TestSandbox, publish, subscribe, subscription, unsigned};
 
 const ID: &str = "mqtt5-sample-1";
 const TOPIC: &str = "test/topic";
@@ -18,7 +16,7 @@ const TOPIC: &str = "test/topic";
 async fn connecting(fault: &str) -> (TestSandbox, TestClient) {
     let sandbox = TestSandbox::with_fault(fault).await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(unsigned(ID)).await;
+    client.sends(unsigned(ID)).await;
     (sandbox, client)
 }
 
@@ -42,14 +40,14 @@ async fn connack_refuses_with_its_code_and_reason() {
     ] {
         let (_sandbox, mut client) = connecting(fault).await;
         assert_eq!(client.receives_connack().await, expected);
-        client.is_closed().await;
+        client.expects_end().await;
     }
 }
 
 #[tokio::test]
 async fn drop_on_connect_closes_instead_of_a_connack() {
     let (_sandbox, mut client) = connecting("drop-on-connect").await;
-    client.is_closed().await;
+    client.expects_end().await;
 }
 
 #[tokio::test]
@@ -81,15 +79,15 @@ async fn suback_refuses_every_subscription() {
 #[tokio::test]
 async fn drop_on_subscribe_closes_instead_of_a_suback() {
     let (_sandbox, mut client) = connected("drop-on-subscribe").await;
-    client.send(subscribe(&[subscription(TOPIC)])).await;
-    client.is_closed().await;
+    client.sends(subscribe(&[subscription(TOPIC)])).await;
+    client.expects_end().await;
 }
 
 #[tokio::test]
 async fn puback_refuses_every_qos_1_message_and_delivers_none() {
     let (_sandbox, mut client) = connected("puback=0x87").await;
     client.subscribes(TOPIC).await;
-    client.send(publish(TOPIC, "x", QoS::AtLeastOnce)).await;
+    client.sends(publish(TOPIC, "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::NotAuthorized);
     client.receives_nothing_more().await;
 }
@@ -97,14 +95,14 @@ async fn puback_refuses_every_qos_1_message_and_delivers_none() {
 #[tokio::test]
 async fn drop_on_publish_closes_the_connection() {
     let (_sandbox, mut client) = connected("drop-on-publish").await;
-    client.send(publish(TOPIC, "x", QoS::AtLeastOnce)).await;
-    client.is_closed().await;
+    client.sends(publish(TOPIC, "x", QoS::AtLeastOnce)).await;
+    client.expects_end().await;
 }
 
 #[tokio::test]
 async fn no_pingresp_leaves_a_pingreq_unanswered() {
     let (_sandbox, mut client) = connected("no-pingresp").await;
-    client.send(Packet::PingReq).await;
+    client.sends(Packet::PingReq).await;
     assert_eq!(client.subscribes(TOPIC).await.0, [ReasonCode::GrantedQoS1]);
 }
 
@@ -112,7 +110,7 @@ async fn no_pingresp_leaves_a_pingreq_unanswered() {
 async fn no_puback_delivers_and_does_not_acknowledge() {
     let (_sandbox, mut client) = connected("no-puback").await;
     client.subscribes(TOPIC).await;
-    client.send(publish(TOPIC, "x", QoS::AtLeastOnce)).await;
+    client.sends(publish(TOPIC, "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_message().await.0, "x");
     client.receives_nothing_more().await;
 }
@@ -121,7 +119,7 @@ async fn no_puback_delivers_and_does_not_acknowledge() {
 async fn no_deliver_acknowledges_and_does_not_deliver() {
     let (_sandbox, mut client) = connected("no-deliver").await;
     client.subscribes(TOPIC).await;
-    client.send(publish(TOPIC, "x", QoS::AtLeastOnce)).await;
+    client.sends(publish(TOPIC, "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     client.receives_nothing_more().await;
 }
@@ -134,7 +132,7 @@ async fn disconnect_comes_with_its_code_at_its_time() {
         client.receives_disconnect().await,
         (ReasonCode::SessionTakenOver, None)
     );
-    client.is_closed().await;
+    client.expects_end().await;
 }
 
 #[tokio::test]
@@ -156,7 +154,7 @@ async fn proxy_refuses_every_tunnel() {
         .await
         .unwrap();
     let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer))
+    timeout(TIMEOUT, stream.read_to_string(&mut answer))
         .await
         .unwrap()
         .unwrap();
@@ -176,7 +174,7 @@ async fn delay_delays_every_packet_and_changes_none() {
     let sandbox = TestSandbox::with_fault("delay=200ms").await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let started = now();
-    client.send(unsigned(ID)).await;
+    client.sends(unsigned(ID)).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
     assert!(started.elapsed() >= Duration::from_millis(200));
     assert_eq!(client.subscribes(TOPIC).await.0, [ReasonCode::GrantedQoS1]);

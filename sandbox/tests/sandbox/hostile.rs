@@ -18,13 +18,13 @@ async fn a_silent_client_is_disconnected_after_one_and_a_half_keep_alives() {
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut connect = unsigned("mqtt5-sample-1");
     connect.keep_alive = 30;
-    client.send(connect).await;
+    client.sends(connect).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
     assert_eq!(
         client.receives_disconnect().await.0,
         ReasonCode::KeepAliveTimeout
     );
-    client.is_closed().await;
+    client.expects_end().await;
 }
 
 /// MQTT-3.1.4-3
@@ -41,7 +41,7 @@ async fn a_second_client_with_the_same_id_takes_the_session_over() {
         first.receives_disconnect().await.0,
         ReasonCode::SessionTakenOver
     );
-    first.is_closed().await;
+    first.expects_end().await;
     second.receives_nothing_more().await;
 }
 
@@ -50,12 +50,12 @@ async fn a_second_client_with_the_same_id_takes_the_session_over() {
 async fn a_second_connect_is_a_protocol_error() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
-    client.send(unsigned("mqtt5-sample-1")).await;
+    client.sends(unsigned("mqtt5-sample-1")).await;
     assert_eq!(
         client.receives_disconnect().await.0,
         ReasonCode::ProtocolError
     );
-    client.is_closed().await;
+    client.expects_end().await;
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn a_session_expiry_that_connect_did_not_have_is_a_protocol_error() {
         ..Default::default()
     };
     client
-        .send(Disconnect {
+        .sends(Disconnect {
             reason_code: ReasonCode::NORMAL_DISCONNECTION,
             properties,
         })
@@ -90,13 +90,13 @@ async fn a_malformed_packet_is_answered_with_its_code() {
     ] {
         let id = format!("mqtt5-sample-{:02x}{:02x}", bytes[0], bytes.len());
         let mut client = sandbox.connected(&id).await;
-        client.send_bytes(bytes).await;
+        client.sends_bytes(bytes).await;
         assert_eq!(
             client.receives_disconnect().await.0,
             expected,
             "{bytes:02x?}"
         );
-        client.is_closed().await;
+        client.expects_end().await;
     }
 }
 
@@ -117,9 +117,9 @@ async fn a_first_packet_that_is_no_connect_is_answered_with_connack() {
         ),
     ] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
-        client.send_bytes(bytes).await;
+        client.sends_bytes(bytes).await;
         assert_eq!(client.receives_connack().await.0, expected, "{bytes:02x?}");
-        client.is_closed().await;
+        client.expects_end().await;
     }
 }
 
@@ -131,7 +131,7 @@ async fn a_packet_may_come_byte_by_byte() {
     let mut bytes = Vec::new();
     unsigned("mqtt5-sample-1").encode(&mut bytes).unwrap();
     for byte in bytes {
-        client.send_bytes(&[byte]).await;
+        client.sends_bytes(&[byte]).await;
     }
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
 }
@@ -143,7 +143,7 @@ async fn packets_sent_before_the_connack_are_handled_after_it() {
     let mut bytes = Vec::new();
     unsigned("mqtt5-sample-1").encode(&mut bytes).unwrap();
     Packet::PingReq.encode(&mut bytes).unwrap();
-    client.send_bytes(&bytes).await;
+    client.sends_bytes(&bytes).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
     assert_eq!(client.receives().await.packet(), Packet::PingResp);
 }
@@ -151,12 +151,12 @@ async fn packets_sent_before_the_connack_are_handled_after_it() {
 #[tokio::test]
 async fn a_subscriber_that_does_not_read_delays_no_other_client() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut asleep = sandbox.guest("asleep").await;
+    let mut asleep = sandbox.connected_to_default("asleep").await;
     asleep.subscribes("t").await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     let payload = "x".repeat(100_000);
     for _ in 0..200 {
-        client.send(publish("t", &payload, QoS::AtMostOnce)).await;
+        client.sends(publish("t", &payload, QoS::AtMostOnce)).await;
     }
     client.receives_nothing_more().await;
 }

@@ -10,7 +10,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::client::{PATIENCE, TestClient, TestSandbox, allow, asking, connect, publish};
+use crate::client::{
+    TIMEOUT, TestClient, TestSandbox, allow, connect, publish, with_default_authorizer,
+};
 
 /// Answers one call after the other, as the runtime interface emulator does, and is gone then.
 struct Emulator {
@@ -62,18 +64,18 @@ fn answer(actions: &[&str]) -> Value {
         "disconnectAfterInSeconds": 86400, "refreshAfterInSeconds": 300})
 }
 
-/// One second here is five minutes of the service's.
-async fn sandbox_of(emulator: &Emulator) -> TestSandbox {
+/// Sandbox whose authorizer calls the emulator; time runs 300 times faster.
+async fn sandbox_with_emulator(emulator: &Emulator) -> TestSandbox {
     let authorizer = Authorizer::new("Emulated", Lambda::Url(emulator.url.parse().unwrap()));
     TestSandbox::start_with(|options| SandboxOptions {
         time_scale: 300,
-        ..asking(authorizer, options)
+        ..with_default_authorizer(authorizer, options)
     })
     .await
 }
 
-async fn publishes(client: &mut TestClient) -> ReasonCode {
-    client.send(publish("a", "x", QoS::AtLeastOnce)).await;
+async fn publish_code(client: &mut TestClient) -> ReasonCode {
+    client.sends(publish("a", "x", QoS::AtLeastOnce)).await;
     client.receives_puback().await.0
 }
 
@@ -83,17 +85,17 @@ async fn the_policy_of_a_refresh_replaces_the_old_one() {
     let mut answers = vec![answer(&everything[..1]); 10];
     answers[0] = answer(&everything);
     let emulator = Emulator::answering(answers).await;
-    let sandbox = sandbox_of(&emulator).await;
+    let sandbox = sandbox_with_emulator(&emulator).await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(connect("lamp-7", "alice", "s3cret")).await;
+    client.sends(connect("lamp-7", "alice", "s3cret")).await;
     assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
-    assert!(!publishes(&mut client).await.is_error());
+    assert!(!publish_code(&mut client).await.is_error());
     // The client isn't told of a refresh: what it may do changes, and nothing else.
     while !sandbox.logged("refresh   lamp-7  → allow (policy: connect as *)") {
         assert!(!sandbox.logged("disconnect"));
         sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(publishes(&mut client).await, ReasonCode::NotAuthorized);
+    assert_eq!(publish_code(&mut client).await, ReasonCode::NotAuthorized);
     let events = emulator.events.lock().unwrap();
     assert_eq!(events[0], events[1], "it is asked the same again");
     assert_eq!(
@@ -120,23 +122,24 @@ async fn a_client_that_closes_its_connection_leaves_the_authorizer_queue() {
         limits,
         ..Authorizer::new("Slow", lambda)
     };
-    let sandbox = TestSandbox::start_with(|options| asking(authorizer, options)).await;
+    let sandbox =
+        TestSandbox::start_with(|options| with_default_authorizer(authorizer, options)).await;
 
     let mut leaves = TestClient::open(&sandbox.sandbox).await;
-    leaves.send(connect("leaves", "alice", "s3cret")).await;
+    leaves.sends(connect("leaves", "alice", "s3cret")).await;
     let (mut unanswered, _) = listener.accept().await.unwrap();
     let mut waits = TestClient::open(&sandbox.sandbox).await;
-    waits.send(connect("waits", "alice", "s3cret")).await;
+    waits.sends(connect("waits", "alice", "s3cret")).await;
     // Other authorizers are as quick as ever.
     sandbox.connected("mqtt5-sample-2").await;
 
     drop(leaves);
     let mut rest = Vec::new();
-    timeout(PATIENCE, unanswered.read_to_end(&mut rest))
+    timeout(TIMEOUT, unanswered.read_to_end(&mut rest))
         .await
         .expect("the call ends")
         .unwrap();
-    let (next, _) = timeout(PATIENCE, listener.accept())
+    let (next, _) = timeout(TIMEOUT, listener.accept())
         .await
         .expect("the next call begins")
         .unwrap();
@@ -148,10 +151,10 @@ async fn a_client_that_closes_its_connection_leaves_the_authorizer_queue() {
 /// sees the end of the input.
 #[tokio::test]
 async fn a_client_that_only_listens_gets_the_answer_that_is_there() {
-    let sandbox = TestSandbox::open_house().await;
+    let sandbox = TestSandbox::allowing_everything().await;
     for number in 0..20 {
         let mut client = TestClient::open(&sandbox.sandbox).await;
-        client.send(connect(&format!("c{number}"), "", "")).await;
+        client.sends(connect(&format!("c{number}"), "", "")).await;
         client.stream.shutdown().await.unwrap();
         assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
     }
@@ -160,8 +163,8 @@ async fn a_client_that_only_listens_gets_the_answer_that_is_there() {
 #[tokio::test]
 async fn a_refresh_that_fails_ends_the_connection() {
     let emulator = Emulator::answering(vec![answer(&["iot:Connect"])]).await;
-    let sandbox = sandbox_of(&emulator).await;
-    let mut client = sandbox.guest("lamp-7").await;
+    let sandbox = sandbox_with_emulator(&emulator).await;
+    let mut client = sandbox.connected_to_default("lamp-7").await;
     let (reason_code, reason) = client.receives_disconnect().await;
     assert_eq!(reason_code, ReasonCode::NotAuthorized);
     let start = "the Lambda of the authorizer \"Emulated\" failed: its URL can't be reached: ";
@@ -171,5 +174,5 @@ async fn a_refresh_that_fails_ends_the_connection() {
             .is_some_and(|reason| reason.starts_with(start)),
         "{reason:?}"
     );
-    client.is_closed().await;
+    client.expects_end().await;
 }

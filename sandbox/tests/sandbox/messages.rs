@@ -17,14 +17,14 @@ async fn a_message_comes_back_with_the_smaller_qos() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     assert_eq!(client.subscribes(TOPIC).await.0, [ReasonCode::GrantedQoS1]);
-    client.send(publish(TOPIC, "once", QoS::AtLeastOnce)).await;
+    client.sends(publish(TOPIC, "once", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await, (ReasonCode::Success, None));
     assert_eq!(
         client.receives_message().await,
         ("once".into(), QoS::AtLeastOnce, false)
     );
     client
-        .send(publish(TOPIC, "at most", QoS::AtMostOnce))
+        .sends(publish(TOPIC, "at most", QoS::AtMostOnce))
         .await;
     assert_eq!(
         client.receives_message().await,
@@ -36,8 +36,11 @@ async fn a_message_comes_back_with_the_smaller_qos() {
 
 #[tokio::test]
 async fn a_message_reaches_other_clients_with_its_properties() {
-    let sandbox = TestSandbox::open_house().await;
-    let (mut publisher, mut subscriber) = (sandbox.guest("p").await, sandbox.guest("s").await);
+    let sandbox = TestSandbox::allowing_everything().await;
+    let (mut publisher, mut subscriber) = (
+        sandbox.connected_to_default("p").await,
+        sandbox.connected_to_default("s").await,
+    );
     subscriber.subscribes("lamp/+").await;
     let user_properties = [
         UserProperty::new("k", "v").unwrap(),
@@ -48,7 +51,7 @@ async fn a_message_reaches_other_clients_with_its_properties() {
     message.properties.response_topic = TopicName::new("answers").ok();
     message.properties.correlation_data = BinaryData::new(b"\x00\x01").ok();
     message.properties.message_expiry_interval = Some(100);
-    publisher.send(message).await;
+    publisher.sends(message).await;
     assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
     let packet = subscriber.receives().await;
     let Packet::Publish(received) = packet.packet() else {
@@ -66,7 +69,7 @@ async fn a_denied_qos_1_message_is_refused_in_its_puback() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     client
-        .send(publish("other/topic", "x", QoS::AtLeastOnce))
+        .sends(publish("other/topic", "x", QoS::AtLeastOnce))
         .await;
     let reason = "no statement allows iot:Publish on topic/other/topic";
     assert_eq!(
@@ -84,23 +87,23 @@ async fn a_denied_qos_0_message_ends_the_connection() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     client
-        .send(publish("other/topic", "x", QoS::AtMostOnce))
+        .sends(publish("other/topic", "x", QoS::AtMostOnce))
         .await;
     let reason = "no statement allows iot:Publish on topic/other/topic";
     assert_eq!(
         client.receives_disconnect().await,
         (ReasonCode::NotAuthorized, Some(reason.into()))
     );
-    client.is_closed().await;
+    client.expects_end().await;
 }
 
 #[tokio::test]
 async fn a_message_that_the_policy_denies_to_its_receiver_is_not_delivered() {
     let policy = allow(vec!["iot:Connect", "iot:Publish", "iot:Subscribe"]);
-    let sandbox = TestSandbox::answering(Answer::allow("p", policy)).await;
-    let mut client = sandbox.guest("c").await;
+    let sandbox = TestSandbox::with_answer(Answer::allow("p", policy)).await;
+    let mut client = sandbox.connected_to_default("c").await;
     client.subscribes("t").await;
-    client.send(publish("t", "x", QoS::AtLeastOnce)).await;
+    client.sends(publish("t", "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     client.receives_nothing_more().await;
     assert!(
@@ -110,15 +113,15 @@ async fn a_message_that_the_policy_denies_to_its_receiver_is_not_delivered() {
 
 #[tokio::test]
 async fn no_more_messages_are_unacknowledged_than_the_clients_receive_maximum() {
-    let sandbox = TestSandbox::open_house().await;
+    let sandbox = TestSandbox::allowing_everything().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut connect = connect("c", "", "");
     connect.properties.receive_maximum = 2.try_into().ok();
-    client.send(connect).await;
+    client.sends(connect).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
     client.subscribes("t").await;
     for _ in 0..3 {
-        client.send(publish("t", "x", QoS::AtLeastOnce)).await;
+        client.sends(publish("t", "x", QoS::AtLeastOnce)).await;
     }
     let (mut messages, mut acknowledged) = (Vec::new(), 0);
     while messages.len() < 2 || acknowledged < 3 {
@@ -129,34 +132,34 @@ async fn no_more_messages_are_unacknowledged_than_the_clients_receive_maximum() 
         }
     }
     client.receives_nothing_more().await;
-    client.send(puback(messages[0])).await;
+    client.sends(puback(messages[0])).await;
     assert_eq!(client.receives_message().await.0, "x");
 }
 
 /// MQTT-3.1.2-24, MQTT-3.1.2-25
 #[tokio::test]
 async fn a_message_above_the_clients_maximum_packet_size_is_dropped() {
-    let sandbox = TestSandbox::open_house().await;
+    let sandbox = TestSandbox::allowing_everything().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut connect = connect("c", "", "");
     connect.properties.maximum_packet_size = 100.try_into().ok();
-    client.send(connect).await;
+    client.sends(connect).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
     client.subscribes("t").await;
     client
-        .send(publish("t", &"x".repeat(200), QoS::AtMostOnce))
+        .sends(publish("t", &"x".repeat(200), QoS::AtMostOnce))
         .await;
-    client.send(publish("t", "small", QoS::AtMostOnce)).await;
+    client.sends(publish("t", "small", QoS::AtMostOnce)).await;
     assert_eq!(client.receives_message().await.0, "small");
 }
 
 #[tokio::test]
 async fn a_retained_message_waits_for_subscribers() {
-    let sandbox = TestSandbox::open_house().await;
-    let mut client = sandbox.guest("c").await;
+    let sandbox = TestSandbox::allowing_everything().await;
+    let mut client = sandbox.connected_to_default("c").await;
     let mut message = publish("lamp", "on", QoS::AtLeastOnce);
     message.retain = true;
-    client.send(message).await;
+    client.sends(message).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     client.subscribes("lamp").await;
     assert_eq!(
@@ -167,7 +170,7 @@ async fn a_retained_message_waits_for_subscribers() {
     client.subscribes("#").await;
     client.receives_nothing_more().await;
     message.payload = b"";
-    client.send(message).await;
+    client.sends(message).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     assert_eq!(
         client.receives_message().await,
@@ -183,7 +186,7 @@ async fn retaining_needs_its_own_permission() {
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     let mut message = publish(TOPIC, "x", QoS::AtLeastOnce);
     message.retain = true;
-    client.send(message).await;
+    client.sends(message).await;
     let reason = "no statement allows iot:RetainPublish on topic/test/topic";
     assert_eq!(
         client.receives_puback().await,
@@ -211,7 +214,7 @@ async fn the_will_of_a_lost_client_is_published() {
     let mut watcher = sandbox.connected("mqtt5-sample-watcher").await;
     watcher.subscribes(TOPIC).await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(with_will("mqtt5-sample-1", TOPIC)).await;
+    client.sends(with_will("mqtt5-sample-1", TOPIC)).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
     drop(client);
     assert_eq!(watcher.receives_message().await.0, "gone");
@@ -228,15 +231,15 @@ async fn only_a_normal_disconnect_cancels_the_will() {
     ] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
         let id = format!("mqtt5-sample-{reason_code:?}");
-        client.send(with_will(&id, TOPIC)).await;
+        client.sends(with_will(&id, TOPIC)).await;
         assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
         client
-            .send(Disconnect {
+            .sends(Disconnect {
                 reason_code,
                 properties: DisconnectProperties::default(),
             })
             .await;
-        client.is_closed().await;
+        client.expects_end().await;
     }
     assert_eq!(watcher.receives_message().await.0, "gone");
     watcher.receives_nothing_more().await;
@@ -270,18 +273,18 @@ async fn features_that_the_connack_excludes_end_the_connection() {
         let mut client = sandbox
             .connected(&format!("mqtt5-sample-{expected:?}"))
             .await;
-        client.send(message).await;
+        client.sends(message).await;
         assert_eq!(client.receives_disconnect().await.0, expected);
-        client.is_closed().await;
+        client.expects_end().await;
     }
 }
 
 #[tokio::test]
 async fn a_topic_beyond_the_limits_of_aws_is_refused() {
-    let sandbox = TestSandbox::open_house().await;
-    let mut client = sandbox.guest("c").await;
+    let sandbox = TestSandbox::allowing_everything().await;
+    let mut client = sandbox.connected_to_default("c").await;
     client
-        .send(publish("1/2/3/4/5/6/7/8/9", "x", QoS::AtLeastOnce))
+        .sends(publish("1/2/3/4/5/6/7/8/9", "x", QoS::AtLeastOnce))
         .await;
     let reason = "the topic has 8 slashes; at most 7 are allowed";
     assert_eq!(
@@ -293,12 +296,12 @@ async fn a_topic_beyond_the_limits_of_aws_is_refused() {
 /// MQTT-3.8.3-3
 #[tokio::test]
 async fn no_local_excludes_the_publisher() {
-    let sandbox = TestSandbox::open_house().await;
-    let mut client = sandbox.guest("c").await;
+    let sandbox = TestSandbox::allowing_everything().await;
+    let mut client = sandbox.connected_to_default("c").await;
     let mut own = subscription("t");
     own.options.no_local = true;
-    client.send(subscribe(&[own])).await;
+    client.sends(subscribe(&[own])).await;
     client.receives_suback().await;
-    client.send(publish("t", "x", QoS::AtMostOnce)).await;
+    client.sends(publish("t", "x", QoS::AtMostOnce)).await;
     client.receives_nothing_more().await;
 }

@@ -13,18 +13,18 @@ use crate::client::{
 
 const LEVELS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
-/// A subscription with this QoS that has its SUBACK.
+/// Subscribes and returns the reason code of SUBACK.
 async fn subscribes_with(client: &mut TestClient, filter: &str, qos: QoS) -> ReasonCode {
     let mut wanted = subscription(filter);
     wanted.options.qos = qos;
-    client.send(subscribe(&[wanted])).await;
+    client.sends(subscribe(&[wanted])).await;
     client.receives_suback().await.0.pop().unwrap()
 }
 
-async fn retains(client: &mut TestClient, topic: &str, payload: &str) {
+async fn publish_retained(client: &mut TestClient, topic: &str, payload: &str) {
     let mut message = publish(topic, payload, QoS::AtLeastOnce);
     message.retain = true;
-    client.send(message).await;
+    client.sends(message).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
 }
 
@@ -35,7 +35,7 @@ async fn the_connack_announces_all_of_mqtt_5() {
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut minimal = connect("c", "", "");
     minimal.keep_alive = 0;
-    client.send(minimal).await;
+    client.sends(minimal).await;
     let packet = client.receives().await;
     let Packet::ConnAck(connack) = packet.packet() else {
         panic!("a CONNACK, not {packet:?}")
@@ -58,12 +58,12 @@ async fn the_connack_announces_all_of_mqtt_5() {
 async fn a_message_has_the_lower_of_its_qos_and_the_subscriptions() {
     let sandbox = TestSandbox::mqtt5().await;
     for granted in LEVELS {
-        let mut subscriber = sandbox.guest("s").await;
+        let mut subscriber = sandbox.connected_to_default("s").await;
         let code = subscribes_with(&mut subscriber, "t", granted).await;
         assert_eq!(code.code(), granted.level());
-        let mut publisher = sandbox.guest("p").await;
+        let mut publisher = sandbox.connected_to_default("p").await;
         for published in LEVELS {
-            publisher.send(publish("t", "x", published)).await;
+            publisher.sends(publish("t", "x", published)).await;
             match published {
                 QoS::AtMostOnce => {}
                 QoS::AtLeastOnce => {
@@ -101,7 +101,7 @@ async fn a_message_has_the_lower_of_its_qos_and_the_subscriptions() {
 #[tokio::test]
 async fn overlapping_subscriptions_are_one_copy_with_the_highest_qos_and_all_identifiers() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     for (number, filter, qos) in [
         (7, "a/+", QoS::AtMostOnce),
         (9, "a/#", QoS::ExactlyOnce),
@@ -112,13 +112,13 @@ async fn overlapping_subscriptions_are_one_copy_with_the_highest_qos_and_all_ide
         let subscriptions = [wanted];
         let mut request = subscribe(&subscriptions);
         request.properties.subscription_identifier = SubscriptionIdentifier::new(number);
-        client.send(request).await;
+        client.sends(request).await;
         client.receives_suback().await;
     }
     sandbox
-        .guest("p")
+        .connected_to_default("p")
         .await
-        .send(publish("a/b", "x", QoS::ExactlyOnce))
+        .sends(publish("a/b", "x", QoS::ExactlyOnce))
         .await;
     let packet = client.receives().await;
     let Packet::Publish(received) = packet.packet() else {
@@ -140,10 +140,10 @@ async fn overlapping_subscriptions_are_one_copy_with_the_highest_qos_and_all_ide
 #[tokio::test]
 async fn a_subscription_to_the_same_filter_replaces_the_first_one() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     subscribes_with(&mut client, "t", QoS::ExactlyOnce).await;
     subscribes_with(&mut client, "t", QoS::AtMostOnce).await;
-    client.send(publish("t", "x", QoS::AtLeastOnce)).await;
+    client.sends(publish("t", "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     assert_eq!(
         client.receives_message().await,
@@ -156,18 +156,18 @@ async fn a_subscription_to_the_same_filter_replaces_the_first_one() {
 #[tokio::test]
 async fn retain_handling_decides_when_retained_messages_are_sent() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
-    retains(&mut client, "t", "kept").await;
+    let mut client = sandbox.connected_to_default("c").await;
+    publish_retained(&mut client, "t", "kept").await;
     for (handling, first, second) in [
         (RetainHandling::Send, true, true),
         (RetainHandling::SendIfNew, true, false),
         (RetainHandling::DontSend, false, false),
     ] {
-        let mut client = sandbox.guest("s").await;
+        let mut client = sandbox.connected_to_default("s").await;
         for expected in [first, second] {
             let mut wanted = subscription("t");
             wanted.options.retain_handling = handling;
-            client.send(subscribe(&[wanted])).await;
+            client.sends(subscribe(&[wanted])).await;
             client.receives_suback().await;
             if expected {
                 assert_eq!(
@@ -184,11 +184,11 @@ async fn retain_handling_decides_when_retained_messages_are_sent() {
 #[tokio::test]
 async fn a_topic_keeps_its_last_retained_message_until_an_empty_one() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
-    retains(&mut client, "a/b", "first").await;
-    retains(&mut client, "a/b", "second").await;
+    let mut client = sandbox.connected_to_default("c").await;
+    publish_retained(&mut client, "a/b", "first").await;
+    publish_retained(&mut client, "a/b", "second").await;
     client
-        .send(publish("a/b", "passing", QoS::AtMostOnce))
+        .sends(publish("a/b", "passing", QoS::AtMostOnce))
         .await;
     client.subscribes("a/#").await;
     assert_eq!(
@@ -196,8 +196,8 @@ async fn a_topic_keeps_its_last_retained_message_until_an_empty_one() {
         ("second".into(), QoS::AtLeastOnce, true)
     );
     client.receives_nothing_more().await;
-    let mut other = sandbox.guest("d").await;
-    retains(&mut other, "a/b", "").await;
+    let mut other = sandbox.connected_to_default("d").await;
+    publish_retained(&mut other, "a/b", "").await;
     assert_eq!(
         client.receives_message().await,
         (String::new(), QoS::AtLeastOnce, false)
@@ -210,15 +210,15 @@ async fn a_topic_keeps_its_last_retained_message_until_an_empty_one() {
 #[tokio::test]
 async fn retain_as_published_keeps_the_flag_and_else_it_is_cleared() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut publisher = sandbox.guest("p").await;
+    let mut publisher = sandbox.connected_to_default("p").await;
     for as_published in [false, true] {
-        let mut client = sandbox.guest("c").await;
+        let mut client = sandbox.connected_to_default("c").await;
         let mut wanted = subscription("t");
         wanted.options.retain_as_published = as_published;
         wanted.options.retain_handling = RetainHandling::DontSend;
-        client.send(subscribe(&[wanted])).await;
+        client.sends(subscribe(&[wanted])).await;
         client.receives_suback().await;
-        retains(&mut publisher, "t", "x").await;
+        publish_retained(&mut publisher, "t", "x").await;
         assert_eq!(
             client.receives_message().await,
             ("x".into(), QoS::AtLeastOnce, as_published)
@@ -231,7 +231,7 @@ async fn retain_as_published_keeps_the_flag_and_else_it_is_cleared() {
 #[tokio::test]
 async fn a_message_is_forwarded_with_all_its_end_to_end_properties() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     client.subscribes("a/+").await;
     let pair = |name, value| UserProperty::new(name, value).unwrap();
     let user_properties = [pair("b", "1"), pair("", ""), pair("a", "2"), pair("b", "1")];
@@ -251,7 +251,7 @@ async fn a_message_is_forwarded_with_all_its_end_to_end_properties() {
             user_properties: (&user_properties).into(),
             ..PublishProperties::default()
         };
-        client.send(message).await;
+        client.sends(message).await;
         assert_eq!(client.receives_ack().await.1, 77);
         let packet = client.receives().await;
         let Packet::Publish(received) = packet.packet() else {
@@ -269,7 +269,7 @@ async fn a_message_is_forwarded_with_all_its_end_to_end_properties() {
             (message.topic, false)
         );
         client
-            .send(puback(received.delivery.packet_id().unwrap()))
+            .sends(puback(received.delivery.packet_id().unwrap()))
             .await;
     }
 }
@@ -280,17 +280,17 @@ async fn every_alias_up_to_the_maximum_stands_for_its_topic_until_the_connection
     for (profile, most) in [(Profile::Aws, 8), (Profile::Mqtt5, 32)] {
         let answer = Answer::allow("anybody", allow("iot:*"));
         let sandbox =
-            TestSandbox::answering_with(answer, |options| SandboxOptions { profile, ..options })
+            TestSandbox::with_answer_and(answer, |options| SandboxOptions { profile, ..options })
                 .await;
-        let mut client = sandbox.guest("c").await;
+        let mut client = sandbox.connected_to_default("c").await;
         client.subscribes("#").await;
         for alias in 1..=most {
             let topic = format!("t/{alias}");
             let mut named = publish(&topic, "named", QoS::AtMostOnce);
             named.properties.topic_alias = TopicAlias::new(alias);
-            client.send(named).await;
+            client.sends(named).await;
             client
-                .send(dunlin_codec::Publish {
+                .sends(dunlin_codec::Publish {
                     topic: None,
                     payload: b"short",
                     ..named
@@ -309,16 +309,16 @@ async fn every_alias_up_to_the_maximum_stands_for_its_topic_until_the_connection
         }
         let mut above = publish("t", "x", QoS::AtMostOnce);
         above.properties.topic_alias = TopicAlias::new(most + 1);
-        client.send(above).await;
+        client.sends(above).await;
         assert_eq!(
             client.receives_disconnect().await.0,
             ReasonCode::TopicAliasInvalid
         );
-        let mut another = sandbox.guest("d").await;
+        let mut another = sandbox.connected_to_default("d").await;
         let mut forgotten = publish("t", "x", QoS::AtMostOnce);
         forgotten.properties.topic_alias = TopicAlias::new(1);
         another
-            .send(dunlin_codec::Publish {
+            .sends(dunlin_codec::Publish {
                 topic: None,
                 ..forgotten
             })
@@ -336,11 +336,11 @@ async fn the_server_uses_up_to_the_clients_topic_alias_maximum() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut asking = connect("c", "", "");
     asking.properties.topic_alias_maximum = Some(2);
-    let (mut client, _) = sandbox.admits(asking).await;
+    let (mut client, _) = sandbox.connects(asking).await;
     client.subscribes("#").await;
     let mut told = Vec::new();
     for topic in ["a", "b", "a", "c", "a", "b"] {
-        client.send(publish(topic, "x", QoS::AtMostOnce)).await;
+        client.sends(publish(topic, "x", QoS::AtMostOnce)).await;
         let packet = client.receives().await;
         let Packet::Publish(received) = packet.packet() else {
             panic!("a PUBLISH, not {packet:?}")
@@ -372,15 +372,15 @@ async fn an_unsuback_has_one_code_for_each_filter() {
     ] {
         let answer = Answer::allow("anybody", allow("iot:*"));
         let sandbox =
-            TestSandbox::answering_with(answer, |options| SandboxOptions { profile, ..options })
+            TestSandbox::with_answer_and(answer, |options| SandboxOptions { profile, ..options })
                 .await;
-        let mut client = sandbox.guest("c").await;
+        let mut client = sandbox.connected_to_default("c").await;
         client.subscribes("a/b").await;
         client.subscribes("a/+").await;
         let filters = ["a/+", "A/b", "#"].map(|filter| TopicFilter::new(filter).unwrap());
         let filters = Repeated::from(&filters);
         client
-            .send(Unsubscribe {
+            .sends(Unsubscribe {
                 packet_id: id(9),
                 properties: Default::default(),
                 filters,
@@ -395,9 +395,9 @@ async fn an_unsuback_has_one_code_for_each_filter() {
             unsuback.reason_codes.iter().collect::<Vec<_>>(),
             [ReasonCode::Success, missing, missing]
         );
-        client.send(publish("a/b", "x", QoS::AtMostOnce)).await;
+        client.sends(publish("a/b", "x", QoS::AtMostOnce)).await;
         assert_eq!(client.receives_message().await.0, "x");
-        client.send(publish("a/c", "x", QoS::AtMostOnce)).await;
+        client.sends(publish("a/c", "x", QoS::AtMostOnce)).await;
         client.receives_nothing_more().await;
     }
 }
@@ -406,11 +406,11 @@ async fn an_unsuback_has_one_code_for_each_filter() {
 #[tokio::test]
 async fn a_suback_has_one_code_for_each_filter_in_their_order() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     let deep = "/".repeat(300);
     let mut wanted = [subscription("a"), subscription(&deep), subscription("b")];
     wanted[2].options.qos = QoS::ExactlyOnce;
-    client.send(subscribe(&wanted)).await;
+    client.sends(subscribe(&wanted)).await;
     let expected = [
         ReasonCode::GrantedQoS1,
         ReasonCode::TopicFilterInvalid,
@@ -422,11 +422,11 @@ async fn a_suback_has_one_code_for_each_filter_in_their_order() {
 #[tokio::test]
 async fn text_that_is_not_utf_8_is_refused_with_its_code() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     let mut message = publish("t", "x", QoS::AtLeastOnce);
     message.properties.payload_format_indicator = Some(PayloadFormat::Utf8);
     client
-        .send(dunlin_codec::Publish {
+        .sends(dunlin_codec::Publish {
             payload: &[0xFF],
             ..message
         })
@@ -443,18 +443,18 @@ async fn a_full_receive_maximum_delays_messages_only() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut narrow = connect("c", "", "");
     narrow.properties.receive_maximum = 1.try_into().ok();
-    let (mut client, _) = sandbox.admits(narrow).await;
+    let (mut client, _) = sandbox.connects(narrow).await;
     subscribes_with(&mut client, "t", QoS::ExactlyOnce).await;
-    let mut publisher = sandbox.guest("p").await;
-    publisher.send(publish("t", "1", QoS::ExactlyOnce)).await;
-    publisher.send(publish("t", "2", QoS::AtLeastOnce)).await;
+    let mut publisher = sandbox.connected_to_default("p").await;
+    publisher.sends(publish("t", "1", QoS::ExactlyOnce)).await;
+    publisher.sends(publish("t", "2", QoS::AtLeastOnce)).await;
     assert_eq!(publisher.receives_ack().await.0, AckType::PubRec);
     assert_eq!(
         publisher.receives_ack().await,
         (AckType::PubAck, 2, ReasonCode::PacketIdentifierInUse)
     );
     publisher
-        .send(dunlin_codec::Publish {
+        .sends(dunlin_codec::Publish {
             delivery: Delivery::AtLeastOnce {
                 packet_id: id(3),
                 dup: false,
@@ -488,13 +488,13 @@ async fn a_full_receive_maximum_delays_messages_only() {
 #[tokio::test]
 async fn a_packet_above_the_limit_of_aws_is_accepted() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     client.subscribes("t").await;
     let large = "x".repeat(1024 * 1024 - 100);
-    client.send(publish("t", &large, QoS::AtMostOnce)).await;
+    client.sends(publish("t", &large, QoS::AtMostOnce)).await;
     assert_eq!(client.receives_message().await.0.len(), large.len());
     client
-        .send(publish("t", &"x".repeat(1024 * 1024), QoS::AtMostOnce))
+        .sends(publish("t", &"x".repeat(1024 * 1024), QoS::AtMostOnce))
         .await;
     assert_eq!(
         client.receives_disconnect().await.0,
@@ -513,13 +513,13 @@ async fn a_reason_that_does_not_fit_is_left_out() {
     .await;
     let mut small = crate::client::unsigned("mqtt5-sample-1");
     small.properties.maximum_packet_size = 40.try_into().ok();
-    let (mut client, _) = sandbox.admits(small).await;
+    let (mut client, _) = sandbox.connects(small).await;
     assert_eq!(
         client.subscribes("not/allowed").await,
         (vec![ReasonCode::NotAuthorized], None)
     );
     client
-        .send(publish("not/allowed", "x", QoS::AtLeastOnce))
+        .sends(publish("not/allowed", "x", QoS::AtLeastOnce))
         .await;
     assert_eq!(
         client.receives_puback().await,
@@ -527,14 +527,14 @@ async fn a_reason_that_does_not_fit_is_left_out() {
     );
     client.subscribes("test/topic").await;
     client
-        .send(publish("test/topic", &"x".repeat(40), QoS::AtMostOnce))
+        .sends(publish("test/topic", &"x".repeat(40), QoS::AtMostOnce))
         .await;
     client
-        .send(publish("test/topic", "small", QoS::AtMostOnce))
+        .sends(publish("test/topic", "small", QoS::AtMostOnce))
         .await;
     assert_eq!(client.receives_message().await.0, "small");
     client
-        .send(publish("not/allowed", "x", QoS::AtMostOnce))
+        .sends(publish("not/allowed", "x", QoS::AtMostOnce))
         .await;
     assert_eq!(
         client.receives_disconnect().await,

@@ -6,8 +6,8 @@ use dunlin_codec::{
 
 use crate::client::{TestClient, TestSandbox, connect, id, publish, subscribe, subscription};
 
-/// A CONNECT that keeps, or resumes, its session.
-fn staying(client_id: &str) -> Connect<'_> {
+/// CONNECT without Clean Start and with a Session Expiry Interval.
+fn persistent_connect(client_id: &str) -> Connect<'_> {
     let mut connect = Connect {
         clean_start: false,
         ..connect(client_id, "", "")
@@ -16,12 +16,12 @@ fn staying(client_id: &str) -> Connect<'_> {
     connect
 }
 
-async fn leaves(mut client: TestClient) {
-    client.send(Disconnect::default()).await;
-    client.is_closed().await;
+async fn disconnect(mut client: TestClient) {
+    client.sends(Disconnect::default()).await;
+    client.expects_end().await;
 }
 
-/// Delivery and payload of the next packet, which must be a PUBLISH.
+/// Receives a PUBLISH; returns its delivery and payload.
 async fn receives_publish(client: &mut TestClient) -> (Delivery, String) {
     let packet = client.receives().await;
     let Packet::Publish(publish) = packet.packet() else {
@@ -38,24 +38,24 @@ async fn receives_publish(client: &mut TestClient) -> (Delivery, String) {
 #[tokio::test]
 async fn messages_for_a_disconnected_client_are_queued_in_order() {
     let sandbox = TestSandbox::mqtt5().await;
-    let (mut client, session_present) = sandbox.admits(staying("c")).await;
+    let (mut client, session_present) = sandbox.connects(persistent_connect("c")).await;
     assert!(!session_present);
     let mut twice = subscription("t");
     twice.options.qos = QoS::ExactlyOnce;
-    client.send(subscribe(&[twice])).await;
+    client.sends(subscribe(&[twice])).await;
     assert_eq!(client.receives_suback().await.0, [ReasonCode::GrantedQoS2]);
-    leaves(client).await;
-    let mut publisher = sandbox.guest("p").await;
+    disconnect(client).await;
+    let mut publisher = sandbox.connected_to_default("p").await;
     for (payload, qos) in [
         ("0", QoS::AtMostOnce),
         ("1", QoS::AtLeastOnce),
         ("2", QoS::AtLeastOnce),
     ] {
-        publisher.send(publish("t", payload, qos)).await;
+        publisher.sends(publish("t", payload, qos)).await;
     }
     assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
     assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
-    let (mut client, session_present) = sandbox.admits(staying("c")).await;
+    let (mut client, session_present) = sandbox.connects(persistent_connect("c")).await;
     assert!(session_present);
     assert_eq!(
         client.receives_message().await,
@@ -72,17 +72,17 @@ async fn messages_for_a_disconnected_client_are_queued_in_order() {
 #[tokio::test]
 async fn a_clean_start_ends_the_existing_session() {
     let sandbox = TestSandbox::mqtt5().await;
-    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     client.subscribes("t").await;
-    leaves(client).await;
+    disconnect(client).await;
     let (mut client, session_present) = sandbox
-        .admits(Connect {
+        .connects(Connect {
             clean_start: true,
-            ..staying("c")
+            ..persistent_connect("c")
         })
         .await;
     assert!(!session_present);
-    client.send(publish("t", "x", QoS::AtMostOnce)).await;
+    client.sends(publish("t", "x", QoS::AtMostOnce)).await;
     client.receives_nothing_more().await;
 }
 
@@ -90,44 +90,44 @@ async fn a_clean_start_ends_the_existing_session() {
 #[tokio::test]
 async fn a_session_without_expiry_ends_with_its_connection() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut passing = staying("c");
+    let mut passing = persistent_connect("c");
     passing.properties.session_expiry_interval = None;
-    leaves(sandbox.admits(passing).await.0).await;
-    assert!(!sandbox.admits(staying("c")).await.1);
+    disconnect(sandbox.connects(passing).await.0).await;
+    assert!(!sandbox.connects(persistent_connect("c")).await.1);
 }
 
 #[tokio::test]
 async fn a_disconnect_may_change_the_session_expiry_interval() {
     let sandbox = TestSandbox::mqtt5().await;
-    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     let properties = DisconnectProperties {
         session_expiry_interval: Some(0),
         ..Default::default()
     };
     client
-        .send(Disconnect {
+        .sends(Disconnect {
             reason_code: ReasonCode::NORMAL_DISCONNECTION,
             properties,
         })
         .await;
-    client.is_closed().await;
-    assert!(!sandbox.admits(staying("c")).await.1);
+    client.expects_end().await;
+    assert!(!sandbox.connects(persistent_connect("c")).await.1);
 }
 
 /// MQTT-3.1.4-3
 #[tokio::test]
 async fn a_client_that_takes_an_id_over_resumes_its_session() {
     let sandbox = TestSandbox::mqtt5().await;
-    let (mut first, _) = sandbox.admits(staying("c")).await;
+    let (mut first, _) = sandbox.connects(persistent_connect("c")).await;
     first.subscribes("t").await;
-    let (mut second, session_present) = sandbox.admits(staying("c")).await;
+    let (mut second, session_present) = sandbox.connects(persistent_connect("c")).await;
     assert!(session_present);
     assert_eq!(
         first.receives_disconnect().await.0,
         ReasonCode::SessionTakenOver
     );
-    first.is_closed().await;
-    second.send(publish("t", "x", QoS::AtMostOnce)).await;
+    first.expects_end().await;
+    second.sends(publish("t", "x", QoS::AtMostOnce)).await;
     assert_eq!(second.receives_message().await.0, "x");
 }
 
@@ -135,12 +135,12 @@ async fn a_client_that_takes_an_id_over_resumes_its_session() {
 #[tokio::test]
 async fn unacknowledged_messages_are_sent_again_only_after_a_resumption() {
     let sandbox = TestSandbox::mqtt5().await;
-    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     client.subscribes("t").await;
-    let mut publisher = sandbox.guest("p").await;
+    let mut publisher = sandbox.connected_to_default("p").await;
     for payload in ["1", "2", "3"] {
         publisher
-            .send(publish("t", payload, QoS::AtLeastOnce))
+            .sends(publish("t", payload, QoS::AtLeastOnce))
             .await;
     }
     let mut sent = Vec::new();
@@ -155,8 +155,8 @@ async fn unacknowledged_messages_are_sent_again_only_after_a_resumption() {
         .await;
     client.receives_nothing_more().await;
     drop(client);
-    publisher.send(publish("t", "4", QoS::AtLeastOnce)).await;
-    let (mut client, session_present) = sandbox.admits(staying("c")).await;
+    publisher.sends(publish("t", "4", QoS::AtLeastOnce)).await;
+    let (mut client, session_present) = sandbox.connects(persistent_connect("c")).await;
     assert!(session_present);
     for expected in [&sent[0], &sent[2]] {
         let (delivery, payload) = receives_publish(&mut client).await;
@@ -171,12 +171,12 @@ async fn unacknowledged_messages_are_sent_again_only_after_a_resumption() {
 #[tokio::test]
 async fn a_message_of_qos_2_is_not_sent_again_once_it_was_received() {
     let sandbox = TestSandbox::mqtt5().await;
-    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     let mut exactly_once = subscription("t");
     exactly_once.options.qos = QoS::ExactlyOnce;
-    client.send(subscribe(&[exactly_once])).await;
+    client.sends(subscribe(&[exactly_once])).await;
     client.receives_suback().await;
-    client.send(publish("t", "x", QoS::ExactlyOnce)).await;
+    client.sends(publish("t", "x", QoS::ExactlyOnce)).await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubRec, 2, ReasonCode::Success)
@@ -200,7 +200,7 @@ async fn a_message_of_qos_2_is_not_sent_again_once_it_was_received() {
         (AckType::PubRel, 1, ReasonCode::Success)
     );
     drop(client);
-    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubRel, 1, ReasonCode::Success)
@@ -208,7 +208,7 @@ async fn a_message_of_qos_2_is_not_sent_again_once_it_was_received() {
     client.sends_ack(AckType::PubComp, 1).await;
     client.receives_nothing_more().await;
     drop(client);
-    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     client.receives_nothing_more().await;
 }
 
@@ -217,26 +217,26 @@ async fn a_message_of_qos_2_is_not_sent_again_once_it_was_received() {
 async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on_another_connection()
  {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut watcher = sandbox.guest("w").await;
+    let mut watcher = sandbox.connected_to_default("w").await;
     watcher.subscribes("t").await;
-    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     for _ in 0..2 {
-        client.send(publish("t", "first", QoS::ExactlyOnce)).await;
+        client.sends(publish("t", "first", QoS::ExactlyOnce)).await;
         assert_eq!(
             client.receives_ack().await,
             (AckType::PubRec, 2, ReasonCode::Success)
         );
     }
     client
-        .send(publish("t", "no other", QoS::AtLeastOnce))
+        .sends(publish("t", "no other", QoS::AtLeastOnce))
         .await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubAck, 2, ReasonCode::PacketIdentifierInUse)
     );
     drop(client);
-    let (mut client, _) = sandbox.admits(staying("c")).await;
-    client.send(publish("t", "first", QoS::ExactlyOnce)).await;
+    let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
+    client.sends(publish("t", "first", QoS::ExactlyOnce)).await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubRec, 2, ReasonCode::Success)
@@ -251,7 +251,7 @@ async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on
         client.receives_ack().await,
         (AckType::PubComp, 2, ReasonCode::PacketIdentifierNotFound)
     );
-    client.send(publish("t", "second", QoS::ExactlyOnce)).await;
+    client.sends(publish("t", "second", QoS::ExactlyOnce)).await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubRec, 2, ReasonCode::Success)
@@ -265,24 +265,24 @@ async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on
 #[tokio::test]
 async fn a_message_that_its_receiver_refuses_is_removed() {
     let sandbox = TestSandbox::mqtt5().await;
-    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     let mut exactly_once = subscription("$share/g/t");
     exactly_once.options.qos = QoS::ExactlyOnce;
-    client.send(subscribe(&[exactly_once])).await;
+    client.sends(subscribe(&[exactly_once])).await;
     client.receives_suback().await;
-    let mut publisher = sandbox.guest("p").await;
-    publisher.send(publish("t", "x", QoS::ExactlyOnce)).await;
+    let mut publisher = sandbox.connected_to_default("p").await;
+    publisher.sends(publish("t", "x", QoS::ExactlyOnce)).await;
     let (delivery, _) = receives_publish(&mut client).await;
     let ack = dunlin_codec::Ack {
         packet_id: delivery.packet_id().unwrap(),
         reason_code: ReasonCode::QuotaExceeded,
         properties: Default::default(),
     };
-    client.send(Packet::PubRec(ack)).await;
+    client.sends(Packet::PubRec(ack)).await;
     client.receives_nothing_more().await;
     drop(client);
     sandbox
-        .admits(staying("c"))
+        .connects(persistent_connect("c"))
         .await
         .0
         .receives_nothing_more()
@@ -293,7 +293,7 @@ async fn a_message_that_its_receiver_refuses_is_removed() {
 #[tokio::test]
 async fn an_unknown_identifier_is_answered_and_is_no_violation() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     client.sends_ack(AckType::PubRec, 7).await;
     assert_eq!(
         client.receives_ack().await,
@@ -308,12 +308,12 @@ async fn an_unknown_identifier_is_answered_and_is_no_violation() {
 async fn an_acknowledgement_of_another_qos_is_a_protocol_error() {
     for wrong in [AckType::PubRec, AckType::PubComp] {
         let sandbox = TestSandbox::mqtt5().await;
-        let mut client = sandbox.guest("c").await;
+        let mut client = sandbox.connected_to_default("c").await;
         client.subscribes("t").await;
         sandbox
-            .guest("p")
+            .connected_to_default("p")
             .await
-            .send(publish("t", "x", QoS::AtLeastOnce))
+            .sends(publish("t", "x", QoS::AtLeastOnce))
             .await;
         let (delivery, _) = receives_publish(&mut client).await;
         client
@@ -330,21 +330,21 @@ async fn an_acknowledgement_of_another_qos_is_a_protocol_error() {
 #[tokio::test]
 async fn messages_in_flight_are_completed_after_an_unsubscribe() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     let mut exactly_once = subscription("t");
     exactly_once.options.qos = QoS::ExactlyOnce;
-    client.send(subscribe(&[exactly_once])).await;
+    client.sends(subscribe(&[exactly_once])).await;
     client.receives_suback().await;
     sandbox
-        .guest("p")
+        .connected_to_default("p")
         .await
-        .send(publish("t", "x", QoS::ExactlyOnce))
+        .sends(publish("t", "x", QoS::ExactlyOnce))
         .await;
     let (delivery, _) = receives_publish(&mut client).await;
     let packet_id = delivery.packet_id().unwrap().get();
     let filters = [dunlin_codec::TopicFilter::new("t").unwrap()];
     client
-        .send(dunlin_codec::Unsubscribe {
+        .sends(dunlin_codec::Unsubscribe {
             packet_id: id(9),
             properties: Default::default(),
             filters: Repeated::from(&filters),

@@ -9,7 +9,7 @@ const SHARED: &str = "$share/group/lamp/+";
 async fn members(sandbox: &TestSandbox, count: usize) -> Vec<TestClient> {
     let mut members = Vec::new();
     for number in 0..count {
-        let mut member = sandbox.guest(&format!("m{number}")).await;
+        let mut member = sandbox.connected_to_default(&format!("m{number}")).await;
         assert_eq!(member.subscribes(SHARED).await.0, [ReasonCode::GrantedQoS1]);
         members.push(member);
     }
@@ -19,16 +19,16 @@ async fn members(sandbox: &TestSandbox, count: usize) -> Vec<TestClient> {
 /// MQTT-4.8.2-1, MQTT-4.8.2-2
 #[tokio::test]
 async fn each_message_is_sent_to_one_member_in_turn() {
-    let sandbox = TestSandbox::open_house().await;
+    let sandbox = TestSandbox::allowing_everything().await;
     let mut members = members(&sandbox, 3).await;
-    let mut other = sandbox.guest("other").await;
+    let mut other = sandbox.connected_to_default("other").await;
     other.subscribes("$share/another/lamp/7").await;
-    let mut plain = sandbox.guest("plain").await;
+    let mut plain = sandbox.connected_to_default("plain").await;
     plain.subscribes("lamp/7").await;
-    let mut publisher = sandbox.guest("p").await;
+    let mut publisher = sandbox.connected_to_default("p").await;
     for number in 0..6 {
         publisher
-            .send(publish("lamp/7", &number.to_string(), QoS::AtMostOnce))
+            .sends(publish("lamp/7", &number.to_string(), QoS::AtMostOnce))
             .await;
     }
     for number in 0..6 {
@@ -46,15 +46,15 @@ async fn each_message_is_sent_to_one_member_in_turn() {
 #[tokio::test]
 async fn a_shared_message_has_the_qos_that_its_member_was_granted() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     let mut at_most_once = subscription(SHARED);
     at_most_once.options.qos = QoS::AtMostOnce;
-    client.send(subscribe(&[at_most_once])).await;
+    client.sends(subscribe(&[at_most_once])).await;
     client.receives_suback().await;
     sandbox
-        .guest("p")
+        .connected_to_default("p")
         .await
-        .send(publish("lamp/7", "x", QoS::ExactlyOnce))
+        .sends(publish("lamp/7", "x", QoS::ExactlyOnce))
         .await;
     assert_eq!(
         client.receives_message().await,
@@ -64,16 +64,16 @@ async fn a_shared_message_has_the_qos_that_its_member_was_granted() {
 
 #[tokio::test]
 async fn members_that_left_or_unsubscribed_receive_nothing() {
-    let sandbox = TestSandbox::open_house().await;
+    let sandbox = TestSandbox::allowing_everything().await;
     let mut members = members(&sandbox, 3).await;
     let mut left = members.remove(0);
-    left.send(Disconnect::default()).await;
-    left.is_closed().await;
+    left.sends(Disconnect::default()).await;
+    left.expects_end().await;
     let mut unsubscribed = members.remove(0);
     let filters = [dunlin_codec::TopicFilter::new(SHARED).unwrap()];
     let packet_id = crate::client::id(3);
     unsubscribed
-        .send(dunlin_codec::Unsubscribe {
+        .sends(dunlin_codec::Unsubscribe {
             packet_id,
             properties: Default::default(),
             filters: (&filters).into(),
@@ -83,10 +83,10 @@ async fn members_that_left_or_unsubscribed_receive_nothing() {
         unsubscribed.receives().await.packet(),
         Packet::UnsubAck(_)
     ));
-    let mut publisher = sandbox.guest("p").await;
+    let mut publisher = sandbox.connected_to_default("p").await;
     for _ in 0..3 {
         publisher
-            .send(publish("lamp/7", "x", QoS::AtMostOnce))
+            .sends(publish("lamp/7", "x", QoS::AtMostOnce))
             .await;
     }
     for _ in 0..3 {
@@ -98,10 +98,10 @@ async fn members_that_left_or_unsubscribed_receive_nothing() {
 #[tokio::test]
 async fn a_shared_subscription_is_sent_no_retained_messages() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     let mut message = publish("lamp/7", "on", QoS::AtMostOnce);
     message.retain = true;
-    client.send(message).await;
+    client.sends(message).await;
     client.subscribes(SHARED).await;
     client.receives_nothing_more().await;
 }
@@ -110,7 +110,7 @@ async fn a_shared_subscription_is_sent_no_retained_messages() {
 #[tokio::test]
 async fn no_local_is_for_no_shared_subscription() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     let plain = [subscription("$SHARE/group/lamp/+")];
     let mut bytes = Vec::new();
     subscribe(&plain).encode(&mut bytes).unwrap();
@@ -121,7 +121,7 @@ async fn no_local_is_for_no_shared_subscription() {
         .unwrap();
     bytes[at..at + 6].copy_from_slice(lower);
     *bytes.last_mut().unwrap() |= 0b100;
-    client.send_bytes(&bytes).await;
+    client.sends_bytes(&bytes).await;
     assert_eq!(
         client.receives_disconnect().await.0,
         ReasonCode::ProtocolError
@@ -142,23 +142,23 @@ async fn an_unacknowledged_message_stays_with_its_member() {
     };
     let mut exactly_once = subscription(SHARED);
     exactly_once.options.qos = QoS::ExactlyOnce;
-    let (mut first, _) = sandbox.admits(staying("m1")).await;
-    first.send(subscribe(&[exactly_once])).await;
+    let (mut first, _) = sandbox.connects(staying("m1")).await;
+    first.sends(subscribe(&[exactly_once])).await;
     first.receives_suback().await;
     sandbox
-        .guest("p")
+        .connected_to_default("p")
         .await
-        .send(publish("lamp/7", "x", QoS::ExactlyOnce))
+        .sends(publish("lamp/7", "x", QoS::ExactlyOnce))
         .await;
     assert!(matches!(
         first.receives().await.packet(),
         Packet::Publish(_)
     ));
-    let mut second = sandbox.guest("m2").await;
-    second.send(subscribe(&[exactly_once])).await;
+    let mut second = sandbox.connected_to_default("m2").await;
+    second.sends(subscribe(&[exactly_once])).await;
     second.receives_suback().await;
     drop(first);
-    let (mut first, session_present) = sandbox.admits(staying("m1")).await;
+    let (mut first, session_present) = sandbox.connects(staying("m1")).await;
     assert!(session_present);
     let packet = first.receives().await;
     let Packet::Publish(again) = packet.packet() else {
@@ -167,7 +167,7 @@ async fn an_unacknowledged_message_stays_with_its_member() {
     assert!(again.delivery.dup());
     drop(first);
     let (mut first, _) = sandbox
-        .admits(Connect {
+        .connects(Connect {
             clean_start: true,
             ..staying("m1")
         })

@@ -13,9 +13,13 @@ use crate::client::{
 /// MQTT-3.1.3-5, MQTT-3.1.3-2
 #[tokio::test]
 async fn a_client_id_of_23_letters_and_digits_is_taken_and_is_another_than_its_lower_case() {
-    let sandbox = TestSandbox::open_house().await;
-    let mut first = sandbox.guest("0123456789ABCDEFGHIJxyz").await;
-    sandbox.guest("0123456789abcdefghijxyz").await;
+    let sandbox = TestSandbox::allowing_everything().await;
+    let mut first = sandbox
+        .connected_to_default("0123456789ABCDEFGHIJxyz")
+        .await;
+    sandbox
+        .connected_to_default("0123456789abcdefghijxyz")
+        .await;
     first.receives_nothing_more().await;
 }
 
@@ -31,7 +35,7 @@ async fn packets_after_a_refused_connect_are_ignored() {
     publish("test/topic", "x", QoS::AtLeastOnce)
         .encode(&mut bytes)
         .unwrap();
-    client.send_bytes(&bytes).await;
+    client.sends_bytes(&bytes).await;
     let packet = client.receives().await;
     let Packet::ConnAck(connack) = packet.packet() else {
         panic!("a CONNACK, not {packet:?}")
@@ -40,7 +44,7 @@ async fn packets_after_a_refused_connect_are_ignored() {
         (connack.reason_code, connack.session_present),
         (ReasonCode::NotAuthorized, false)
     );
-    client.is_closed().await;
+    client.expects_end().await;
     watcher.receives_nothing_more().await;
 }
 
@@ -58,16 +62,16 @@ async fn every_pingreq_is_answered_and_the_connack_comes_once() {
 #[tokio::test]
 async fn after_its_puback_an_identifier_is_another_message_whatever_dup_says() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut watcher = sandbox.guest("w").await;
+    let mut watcher = sandbox.connected_to_default("w").await;
     watcher.subscribes("t").await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     for dup in [false, true] {
         let delivery = Delivery::AtLeastOnce {
             packet_id: id(9),
             dup,
         };
         client
-            .send(dunlin_codec::Publish {
+            .sends(dunlin_codec::Publish {
                 delivery,
                 ..publish("t", "x", QoS::AtLeastOnce)
             })
@@ -90,14 +94,14 @@ async fn after_a_refusing_pubrec_an_identifier_is_another_message() {
     .await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     client
-        .send(publish("other/topic", "x", QoS::ExactlyOnce))
+        .sends(publish("other/topic", "x", QoS::ExactlyOnce))
         .await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubRec, 2, ReasonCode::NotAuthorized)
     );
     client
-        .send(publish("test/topic", "x", QoS::ExactlyOnce))
+        .sends(publish("test/topic", "x", QoS::ExactlyOnce))
         .await;
     assert_eq!(
         client.receives_ack().await,
@@ -109,13 +113,13 @@ async fn after_a_refusing_pubrec_an_identifier_is_another_message() {
 #[tokio::test]
 async fn auth_without_an_authentication_method_is_a_protocol_error() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = sandbox.guest("c").await;
+    let mut client = sandbox.connected_to_default("c").await;
     let properties = AuthProperties {
         authentication_method: dunlin_codec::Utf8String::new("SCRAM-SHA-256").ok(),
         ..AuthProperties::default()
     };
     client
-        .send(Packet::Auth(Auth {
+        .sends(Packet::Auth(Auth {
             reason_code: ReasonCode::ReAuthenticate,
             properties,
         }))
@@ -130,18 +134,18 @@ async fn auth_without_an_authentication_method_is_a_protocol_error() {
 #[tokio::test]
 async fn the_copy_of_a_shared_subscription_has_its_own_identifier() {
     let sandbox = TestSandbox::mqtt5().await;
-    let (mut client, _) = sandbox.admits(connect("c", "", "")).await;
+    let (mut client, _) = sandbox.connects(connect("c", "", "")).await;
     for (number, filter) in [(1, "t"), (2, "$share/g/t")] {
         let subscriptions = [subscription(filter)];
         let mut request = subscribe(&subscriptions);
         request.properties.subscription_identifier = SubscriptionIdentifier::new(number);
-        client.send(request).await;
+        client.sends(request).await;
         client.receives_suback().await;
     }
     sandbox
-        .guest("p")
+        .connected_to_default("p")
         .await
-        .send(publish("t", "x", QoS::AtMostOnce))
+        .sends(publish("t", "x", QoS::AtMostOnce))
         .await;
     for number in [1, 2] {
         let packet = client.receives().await;

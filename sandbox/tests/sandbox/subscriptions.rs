@@ -14,7 +14,7 @@ async fn a_filter_outside_the_policy_is_refused_with_the_reason() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     client
-        .send(subscribe(&[
+        .sends(subscribe(&[
             subscription(TOPIC),
             subscription("other/topic"),
         ]))
@@ -38,7 +38,7 @@ async fn a_client_that_wants_no_problem_information_gets_no_reason() {
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut connect = unsigned("mqtt5-sample-1");
     connect.properties.request_problem_information = Some(false);
-    client.send(connect).await;
+    client.sends(connect).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
     assert_eq!(
         client.subscribes("other/topic").await,
@@ -53,7 +53,7 @@ async fn nothing_comes_after_an_unsubscribe() {
     client.subscribes(TOPIC).await;
     let filters = [TopicFilter::new(TOPIC).unwrap()];
     client
-        .send(Unsubscribe {
+        .sends(Unsubscribe {
             packet_id: id(3),
             properties: UnsubscribeProperties::default(),
             filters: Repeated::from(&filters),
@@ -67,7 +67,7 @@ async fn nothing_comes_after_an_unsubscribe() {
         unsuback.reason_codes.iter().collect::<Vec<_>>(),
         [ReasonCode::Success]
     );
-    client.send(publish(TOPIC, "x", QoS::AtMostOnce)).await;
+    client.sends(publish(TOPIC, "x", QoS::AtMostOnce)).await;
     client.receives_nothing_more().await;
 }
 
@@ -78,7 +78,7 @@ async fn a_subscription_identifier_ends_the_connection() {
     let subscriptions = [subscription(TOPIC)];
     let mut request = subscribe(&subscriptions);
     request.properties.subscription_identifier = SubscriptionIdentifier::new(1);
-    client.send(request).await;
+    client.sends(request).await;
     assert_eq!(
         client.receives_disconnect().await.0,
         ReasonCode::SubscriptionIdentifiersNotSupported
@@ -87,8 +87,8 @@ async fn a_subscription_identifier_ends_the_connection() {
 
 #[tokio::test]
 async fn the_limits_of_aws_are_kept() {
-    let sandbox = TestSandbox::open_house().await;
-    let mut client = sandbox.guest("c").await;
+    let sandbox = TestSandbox::allowing_everything().await;
+    let mut client = sandbox.connected_to_default("c").await;
     assert_eq!(
         client.subscribes("1/2/3/4/5/6/7/8/9").await.0,
         [ReasonCode::TopicFilterInvalid]
@@ -115,7 +115,7 @@ async fn the_limits_of_aws_are_kept() {
 async fn nine_subscriptions_in_one_request_end_the_connection() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
-    client.send(subscribe(&[subscription(TOPIC); 9])).await;
+    client.sends(subscribe(&[subscription(TOPIC); 9])).await;
     assert_eq!(
         client.receives_disconnect().await.0,
         ReasonCode::QuotaExceeded

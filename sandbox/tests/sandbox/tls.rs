@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
 
-use crate::client::{PATIENCE, TestClient, TestSandbox, handshake, unsigned};
+use crate::client::{TIMEOUT, TestClient, TestSandbox, handshake, unsigned};
 
 async fn failure(sandbox: &TestSandbox, alpn: &[&[u8]]) -> Error {
     let error = handshake(&sandbox.sandbox, "localhost", alpn)
@@ -87,9 +87,9 @@ async fn with_the_fault_no_alpn_none_is_selected_and_the_connection_closed_befor
         .await
         .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), None);
-    let mut client = TestClient::over(stream);
-    client.send(unsigned("mqtt5-sample-1")).await;
-    client.is_closed().await;
+    let mut client = TestClient::new(stream);
+    client.sends(unsigned("mqtt5-sample-1")).await;
+    client.expects_end().await;
 }
 
 #[tokio::test]
@@ -137,18 +137,18 @@ async fn stopping_sends_disconnect_to_clients() {
         client.receives_disconnect().await.0,
         ReasonCode::ServerShuttingDown
     );
-    client.is_closed().await;
+    client.expects_end().await;
     drop(client);
     stopping.await.unwrap();
 }
 
 /// Sends the first bytes of a client to a port, and reads until the server closes.
-async fn speaks(port: u16, first: &[u8]) {
+async fn send_and_read_to_end(port: u16, first: &[u8]) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(first).await.unwrap();
     let mut answer = Vec::new();
     // A reset is an end, too.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut answer))
+    let _ = timeout(TIMEOUT, stream.read_to_end(&mut answer))
         .await
         .expect("an end");
 }
@@ -179,8 +179,8 @@ async fn another_protocol_than_that_of_the_port_is_named() {
             "this is MQTT without TLS, and this port needs TLS: ",
         ),
     ] {
-        speaks(port, first).await;
-        sandbox.waits_for(told).await;
+        send_and_read_to_end(port, first).await;
+        sandbox.wait_for_log(told).await;
         let lines = std::mem::take(&mut *sandbox.log.lock().unwrap());
         assert_eq!(lines.len(), 1, "{lines:?}");
     }

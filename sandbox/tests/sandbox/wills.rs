@@ -20,8 +20,8 @@ fn will(properties: WillProperties<'_>) -> Will<'_> {
     }
 }
 
-/// A CONNECT with a session of a minute, and a will that waits so many seconds.
-fn delayed(client_id: &str, seconds: u32) -> Connect<'_> {
+/// CONNECT with a session of a minute and a Will Delay Interval of `seconds`.
+fn connect_with_delayed_will(client_id: &str, seconds: u32) -> Connect<'_> {
     let will = will(WillProperties {
         will_delay_interval: Some(seconds),
         ..WillProperties::default()
@@ -35,34 +35,36 @@ fn delayed(client_id: &str, seconds: u32) -> Connect<'_> {
     connect
 }
 
-async fn watched(time_scale: u32) -> (TestSandbox, TestClient) {
+async fn client_with_watched_will(time_scale: u32) -> (TestSandbox, TestClient) {
     let sandbox = TestSandbox::mqtt5_with(|options| SandboxOptions {
         time_scale,
         ..options
     })
     .await;
-    let mut watcher = sandbox.guest("watcher").await;
+    let mut watcher = sandbox.connected_to_default("watcher").await;
     watcher.subscribes(TOPIC).await;
     (sandbox, watcher)
 }
 
 #[tokio::test]
 async fn a_take_over_publishes_the_will_unless_it_is_delayed() {
-    let (sandbox, mut watcher) = watched(1).await;
+    let (sandbox, mut watcher) = client_with_watched_will(1).await;
     for (seconds, expected) in [(3600, false), (0, true)] {
         let id = format!("c{seconds}");
-        let (mut first, _) = sandbox.admits(delayed(&id, seconds)).await;
+        let (mut first, _) = sandbox
+            .connects(connect_with_delayed_will(&id, seconds))
+            .await;
         let _second = sandbox
-            .admits(Connect {
+            .connects(Connect {
                 will: None,
-                ..delayed(&id, 0)
+                ..connect_with_delayed_will(&id, 0)
             })
             .await;
         assert_eq!(
             first.receives_disconnect().await.0,
             ReasonCode::SessionTakenOver
         );
-        first.is_closed().await;
+        first.expects_end().await;
         if expected {
             assert_eq!(watcher.receives_message().await.0, "gone");
         }
@@ -73,19 +75,19 @@ async fn a_take_over_publishes_the_will_unless_it_is_delayed() {
 /// MQTT-3.14.4-3
 #[tokio::test]
 async fn only_a_normal_disconnect_removes_the_will() {
-    let (sandbox, mut watcher) = watched(1).await;
+    let (sandbox, mut watcher) = client_with_watched_will(1).await;
     for reason_code in [
         ReasonCode::NORMAL_DISCONNECTION,
         ReasonCode::DisconnectWithWill,
     ] {
-        let (mut client, _) = sandbox.admits(delayed("c", 0)).await;
+        let (mut client, _) = sandbox.connects(connect_with_delayed_will("c", 0)).await;
         client
-            .send(Disconnect {
+            .sends(Disconnect {
                 reason_code,
                 properties: DisconnectProperties::default(),
             })
             .await;
-        client.is_closed().await;
+        client.expects_end().await;
     }
     assert_eq!(watcher.receives_message().await.0, "gone");
     watcher.receives_nothing_more().await;
@@ -94,7 +96,7 @@ async fn only_a_normal_disconnect_removes_the_will() {
 /// MQTT-3.1.3-10, MQTT-3.1.2-15
 #[tokio::test]
 async fn a_will_has_its_properties_and_may_be_retained() {
-    let (sandbox, mut watcher) = watched(1).await;
+    let (sandbox, mut watcher) = client_with_watched_will(1).await;
     let user_properties = [
         UserProperty::new("b", "1").unwrap(),
         UserProperty::new("a", "2").unwrap(),
@@ -113,7 +115,7 @@ async fn a_will_has_its_properties_and_may_be_retained() {
         }),
         ..connect("c", "", "")
     };
-    drop(sandbox.admits(connect).await);
+    drop(sandbox.connects(connect).await);
     let packet = watcher.receives().await;
     let Packet::Publish(publish) = packet.packet() else {
         panic!("a PUBLISH, not {packet:?}")
@@ -127,7 +129,7 @@ async fn a_will_has_its_properties_and_may_be_retained() {
         properties.correlation_data
     );
     assert_eq!(publish.properties.message_expiry_interval, Some(100));
-    let mut late = sandbox.guest("late").await;
+    let mut late = sandbox.connected_to_default("late").await;
     late.subscribes("last/#").await;
     assert_eq!(
         late.receives_message().await,
@@ -137,24 +139,24 @@ async fn a_will_has_its_properties_and_may_be_retained() {
 
 #[tokio::test]
 async fn the_profile_aws_ignores_the_will_delay() {
-    let sandbox = TestSandbox::open_house().await;
-    let mut watcher = sandbox.guest("watcher").await;
+    let sandbox = TestSandbox::allowing_everything().await;
+    let mut watcher = sandbox.connected_to_default("watcher").await;
     watcher.subscribes(TOPIC).await;
-    drop(sandbox.admits(delayed("c", 3600)).await);
+    drop(sandbox.connects(connect_with_delayed_will("c", 3600)).await);
     assert_eq!(watcher.receives_message().await.0, "gone");
 }
 
 /// MQTT-3.2.2-12
 #[tokio::test]
 async fn a_will_above_the_maximum_qos_is_refused() {
-    let sandbox = TestSandbox::open_house().await;
+    let sandbox = TestSandbox::allowing_everything().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let above = Will {
         qos: QoS::ExactlyOnce,
         ..will(WillProperties::default())
     };
     client
-        .send(Connect {
+        .sends(Connect {
             will: Some(above),
             ..connect("c", "", "")
         })
@@ -163,5 +165,5 @@ async fn a_will_above_the_maximum_qos_is_refused() {
         client.receives_connack().await.0,
         ReasonCode::QoSNotSupported
     );
-    client.is_closed().await;
+    client.expects_end().await;
 }

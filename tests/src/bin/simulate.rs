@@ -68,7 +68,7 @@ fn run(from: u64, count: u64) -> ExitCode {
     for (seed, failure) in failures.iter().skip(1) {
         println!("seed {seed}: {}", failure.violation.rule);
     }
-    tell(total, failures.len());
+    print_report(total, failures.len());
     if failures.is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -94,7 +94,7 @@ fn work(next: &AtomicU64, end: u64) -> (Report, Vec<(u64, Box<Failure>)>) {
 
 const MOST_FAILURES: usize = 10;
 
-fn tell(total: Report, violations: usize) {
+fn print_report(total: Report, violations: usize) {
     let by_qos = |counts: [u64; 3]| {
         format!(
             "QoS 0 {}, QoS 1 {}, QoS 2 {}",
@@ -125,7 +125,7 @@ fn replay(seed: u64) -> ExitCode {
     print!("{transcript}");
     match result {
         Ok(report) => {
-            tell(report, 0);
+            print_report(report, 0);
             ExitCode::SUCCESS
         }
         Err(violation) => {

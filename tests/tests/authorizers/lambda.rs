@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use crate::{Process, is_gone, write};
+use crate::{Process, wait_until_gone, write};
 
 const ANSWER: &str = r#"{"isAuthenticated": true, "principalId": "p", "disconnectAfterInSeconds": 86400,
     "refreshAfterInSeconds": 300, "policyDocuments": [{"Version": "2012-10-17", "Statement":
@@ -173,7 +173,7 @@ async fn a_missing_program_is_reported_at_the_start_with_the_searched_path() {
     }
     for (words, told) in mistakes {
         let run = dunlin(["sandbox", "--port", "0"])
-            .words(words)
+            .args(words)
             .env("DUNLIN_STATE_DIR", dir.path());
         let run = run.run().await;
         run.exits(2);
@@ -211,7 +211,7 @@ async fn no_child_stays_after_sigkill() {
     let running = timeout(Duration::from_secs(10), running).await.unwrap();
     process.child.kill().await.unwrap();
     for pid in running.split_whitespace() {
-        is_gone(pid).await;
+        wait_until_gone(pid).await;
     }
     drop(waiting);
 }
@@ -330,8 +330,8 @@ async fn a_refresh_replaces_the_policy_and_a_denial_ends_the_connection() {
     let sample =
         process
             .sample("A", "alice", "s3cret")
-            .words(["--count", "100", "--interval", "100ms"]);
-    sample.words(["--reconnect", "0"]).run().await.exits(8);
+            .args(["--count", "100", "--interval", "100ms"]);
+    sample.args(["--reconnect", "0"]).run().await.exits(8);
     let events = process.events().await;
     let event = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
     assert_eq!(event("connect")["decision"]["effect"], "allow");
@@ -443,7 +443,7 @@ async fn a_token_may_be_signed_with_any_of_the_keys_and_with_no_other() {
         ];
         process
             .sample("Signed", "alice", "s3cret")
-            .words(signed)
+            .args(signed)
             .run()
             .await
             .exits(code);

@@ -35,8 +35,8 @@ impl Process {
     async fn start_with(dir: TempDir, words: &[&str], describe: impl FnOnce(Tool) -> Tool) -> Self {
         let ready = dir.path().join("ready.json");
         let tool = dunlin(["sandbox", "--port", "0", "--until-eof", "--ready-file"])
-            .words([&ready])
-            .words(words)
+            .args([&ready])
+            .args(words)
             .env("DUNLIN_STATE_DIR", dir.path())
             .with_stdin();
         let child = describe(tool).spawn();
@@ -59,13 +59,13 @@ impl Process {
             "--authorizer_name",
             authorizer,
         ])
-        .words(["--auth_username", user, "--auth_password", password])
+        .args(["--auth_username", user, "--auth_password", password])
         .env("DUNLIN_STATE_DIR", self.dir.path())
     }
 
     async fn stop(mut self) -> Finished {
         drop(self.child.stdin.take());
-        let run = Finished::of(self.child).await;
+        let run = Finished::wait_for(self.child).await;
         run.exits(0);
         run
     }
@@ -90,7 +90,7 @@ fn write(dir: &TempDir, name: &str, text: &str) -> String {
 }
 
 /// Waits until a process has ended.
-async fn is_gone(pid: &str) {
+async fn wait_until_gone(pid: &str) {
     let ended = async {
         while has_process(pid) {
             sleep(Duration::from_millis(10)).await;

@@ -12,14 +12,14 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::ChildStdout;
 use tokio::time::{sleep, timeout};
 
-use crate::{Process, is_gone, write};
+use crate::{Process, wait_until_gone, write};
 
 /// Handlers in the form of AWS's documented samples.
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/lambdas")
 }
 
-async fn runs_unchanged(file: &str) {
+async fn handler_runs_unchanged(file: &str) {
     let file = samples().join(file).to_str().unwrap().to_owned();
     let process = Process::start(&["--lambda", &file]).await;
     process
@@ -42,21 +42,21 @@ async fn runs_unchanged(file: &str) {
 #[tokio::test]
 async fn a_sample_of_aws_in_python_runs_unchanged() {
     if Program::Python.is_installed() {
-        runs_unchanged("lambda_function.py").await;
+        handler_runs_unchanged("lambda_function.py").await;
     }
 }
 
 #[tokio::test]
 async fn a_sample_of_aws_with_a_callback_runs_unchanged() {
     if Program::Node.is_installed() {
-        runs_unchanged("index.js").await;
+        handler_runs_unchanged("index.js").await;
     }
 }
 
 #[tokio::test]
 async fn an_es_module_runs_unchanged() {
     if Program::Node.is_installed() {
-        runs_unchanged("authorizer.mjs").await;
+        handler_runs_unchanged("authorizer.mjs").await;
     }
 }
 
@@ -323,7 +323,7 @@ async fn handlers_that_are_slow_to_load_do_not_slow_each_other_down() {
         .map(|_| process.sample("Lambda", "device", "x").spawn())
         .collect();
     for client in clients {
-        Finished::of(client).await.exits(0);
+        Finished::wait_for(client).await.exits(0);
     }
     let log = process.stop().await.stdout;
     let (mut loading, mut most) = (0, 0);
@@ -357,10 +357,10 @@ async fn no_process_of_a_handler_stays_after_sigkill() {
     let mut process = Process::start_in(dir, &["--lambda", &file]).await;
     process.sample("Lambda", "device", "x").run().await.exits(0);
     process.child.start_kill().unwrap();
-    let log = Finished::of(process.child).await.stdout;
+    let log = Finished::wait_for(process.child).await.stdout;
     let pids = log.split_once("pids ").unwrap().1.split(' ').take(2);
     for pid in pids {
-        is_gone(pid).await;
+        wait_until_gone(pid).await;
     }
 }
 
@@ -382,7 +382,7 @@ async fn processes_that_a_handler_started_end_with_its_process() {
         "{log}"
     );
     for pid in log.split_once("pids ").unwrap().1.split(' ').take(2) {
-        is_gone(pid).await;
+        wait_until_gone(pid).await;
     }
 }
 
@@ -426,7 +426,7 @@ async fn a_handler_crash_is_reported_at_once_although_its_output_is_still_open()
         log.contains("failed: its program ended with exit status: 3)"),
         "{log}"
     );
-    is_gone(log.split_once("pid ").unwrap().1.split(' ').next().unwrap()).await;
+    wait_until_gone(log.split_once("pid ").unwrap().1.split(' ').next().unwrap()).await;
 }
 
 #[tokio::test]
@@ -536,7 +536,7 @@ async fn a_python_handler_accepts_many_clients_at_once() {
         "0",
         "--json",
     ])
-    .words([
+    .args([
         "--clients",
         &clients.to_string(),
         "--authorizer_name",
@@ -544,7 +544,7 @@ async fn a_python_handler_accepts_many_clients_at_once() {
         "--auth_username",
         "device",
     ])
-    .words(["--auth_password", "x"])
+    .args(["--auth_password", "x"])
     .env("DUNLIN_STATE_DIR", process.dir.path());
     let run = bench.run().await;
     run.exits(0);

@@ -11,7 +11,7 @@ use dunlin_tests::dunlin;
 use serde_json::json;
 
 use super::raw::{CONNACK, raw};
-use super::{counts, report};
+use super::{expect_counts, report};
 
 /// Longest run of a load of one second whose server is of no use.
 const SOON: Duration = Duration::from_secs(8);
@@ -49,7 +49,7 @@ async fn as_many_messages_are_in_flight_as_the_flag_says() {
         }
     });
     let run = dunlin(["bench", "pub", "--json", "--count=60", "--in-flight=10"])
-        .words([&endpoint])
+        .args([&endpoint])
         .run()
         .await;
     run.exits(0);
@@ -75,7 +75,7 @@ async fn a_violation_right_after_connack_is_reported_at_once_with_exit_code_10()
             peer.receive().map(drop)
         });
         let run = dunlin(["bench", verb, "--json", "--duration=20s"])
-            .words([&endpoint])
+            .args([&endpoint])
             .run()
             .await;
         run.exits(10);
@@ -104,8 +104,8 @@ async fn a_small_maximum_packet_size_is_explained_by_the_flag_that_helps() {
         (["pub", "--size=200"], "E-PUB-DENIED", "--size 38, or less"),
     ] {
         let run = dunlin(["bench"])
-            .words(words)
-            .words(["--json", "--duration=5s", &server()])
+            .args(words)
+            .args(["--json", "--duration=5s", &server()])
             .run()
             .await;
         run.exits(7);
@@ -131,16 +131,16 @@ async fn invalid_messages_are_counted_and_end_a_strict_run() {
         })
     };
     let sub = ["bench", "sub", "--json", "--count=1", "--topic=a/#"];
-    let run = dunlin(sub).words([server()]).run().await;
+    let run = dunlin(sub).args([server()]).run().await;
     run.exits(0);
-    counts(&report(&run), &json!({"received": 1, "invalid": 1}));
+    expect_counts(&report(&run), &json!({"received": 1, "invalid": 1}));
     assert!(
         run.stderr
             .starts_with("warning: received messages are invalid"),
         "{}",
         run.stderr
     );
-    let run = dunlin(sub).words(["--strict", &server()]).run().await;
+    let run = dunlin(sub).args(["--strict", &server()]).run().await;
     run.exits(10);
     assert!(run.stderr.contains("error[E-PROTOCOL]: "), "{}", run.stderr);
 }
@@ -152,7 +152,7 @@ async fn receivers_that_have_stopped_wait_for_no_more_messages() {
         peer.grant()
     });
     let run = dunlin(["bench", "sub", "--json", "--count=5", "--reconnect=0"])
-        .words([&endpoint])
+        .args([&endpoint])
         .run()
         .await;
     run.exits(8);
@@ -176,7 +176,7 @@ async fn a_server_that_reads_nothing_does_not_prolong_a_load() {
             "--drain=500ms",
             qos,
         ])
-        .words(["--size=100000", "--in-flight=1000", &endpoint])
+        .args(["--size=100000", "--in-flight=1000", &endpoint])
         .run()
         .await;
         assert!(run.took < SOON, "{qos}: {:?}", run.took);
@@ -189,7 +189,7 @@ async fn connections_that_keep_failing_do_not_prolong_a_load() {
     // CONNECT is not answered.
     let silent = raw(|peer| peer.receive().and_then(|_| peer.receive()).map(drop));
     let run = dunlin(["bench", "pub", "--json", "--duration=1s"])
-        .words(["--connect-timeout=1s", &silent])
+        .args(["--connect-timeout=1s", &silent])
         .run()
         .await;
     run.exits(9);
@@ -206,7 +206,7 @@ async fn connections_that_keep_failing_do_not_prolong_a_load() {
         peer.receive().map(drop)
     });
     let run = dunlin(["bench", "pub", "--json", "--duration=1s", "--drain=1s"])
-        .words([&flapping])
+        .args([&flapping])
         .run()
         .await;
     run.exits(8);
@@ -223,7 +223,7 @@ async fn a_server_that_always_refuses_is_asked_five_times() {
         peer.accept(&[0x20, 3, 0, 0x89, 0])
     });
     let run = dunlin(["bench", "connect", "--json"])
-        .words([&endpoint])
+        .args([&endpoint])
         .run()
         .await;
     run.exits(6);
@@ -240,7 +240,7 @@ async fn a_server_that_always_refuses_is_asked_five_times() {
 async fn the_sample_gives_up_after_five_refusals_too() {
     let served = super::serve(&["connack=0x89"]).await;
     let run = dunlin(["sample", "--authorizer-name=Anybody", "--auth-username=u"])
-        .at(&served.sandbox)
+        .connecting_to(&served.sandbox)
         .run()
         .await;
     run.exits(6);
@@ -261,7 +261,7 @@ async fn the_sample_gives_up_after_five_refusals_too() {
 async fn a_load_whose_subscriptions_are_refused_waits_for_no_messages() {
     let served = super::serve(&["suback=0x87"]).await;
     let run = dunlin(["bench", "pubsub", "--json", "--count=5", "--drain=20s"])
-        .at(&served.sandbox)
+        .connecting_to(&served.sandbox)
         .run()
         .await;
     run.exits(7);
@@ -282,7 +282,7 @@ async fn a_password_without_tls_causes_a_warning() {
         })
     };
     let run = |endpoint: String| {
-        dunlin(["bench", "connect", "--json", "--auth-username=u"]).words([endpoint])
+        dunlin(["bench", "connect", "--json", "--auth-username=u"]).args([endpoint])
     };
     let warned = run(server())
         .env("DUNLIN_AUTH_PASSWORD", "canary-7f3a")

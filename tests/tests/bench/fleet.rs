@@ -14,10 +14,7 @@ const SHORT: [&str; 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_connects_publishes_and_reconnects_when_its_server_restarts() {
-    let run = dunlin(["bench", "fleet", "--json"])
-        .words(SHORT)
-        .run()
-        .await;
+    let run = dunlin(["bench", "fleet", "--json"]).args(SHORT).run().await;
     run.exits(0);
     let report = report(&run);
     assert_eq!(report["connect"]["connected"], 20);
@@ -40,8 +37,8 @@ async fn a_fleet_connects_publishes_and_reconnects_when_its_server_restarts() {
 async fn with_an_external_server_the_devices_disconnect_and_reconnect() {
     let served = serve(&[]).await;
     let run = dunlin(["bench", "fleet", "--json"])
-        .words(SHORT)
-        .at(&served.sandbox)
+        .args(SHORT)
+        .connecting_to(&served.sandbox)
         .run()
         .await;
     run.exits(0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dunlin_tests::dunlin;
 use serde_json::json;
 
-use super::{bench, counts, report, serve};
+use super::{bench, expect_counts, report, serve};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_the_server_closes_are_counted_by_code_and_exit_with_8() {
@@ -19,12 +19,12 @@ async fn connections_that_the_server_closes_are_counted_by_code_and_exit_with_8(
             "--duration=2s",
             "--reconnect=0",
         ])
-        .at(&served.sandbox)
+        .connecting_to(&served.sandbox)
         .run()
         .await;
         run.exits(8);
         let report = report(&run);
-        counts(&report, &json!({"connected": 3, "exit_code": 8}));
+        expect_counts(&report, &json!({"connected": 3, "exit_code": 8}));
         assert_eq!(
             report["errors"],
             json!({"DISCONNECT 0x8b Server shutting down": 3}),
@@ -50,7 +50,7 @@ async fn a_duration_ends_a_load_whose_server_is_gone() {
         .spawn();
         tokio::time::sleep(Duration::from_secs(1)).await;
         served.sandbox.stop().await;
-        let run = dunlin_tests::Finished::of(child).await;
+        let run = dunlin_tests::Finished::wait_for(child).await;
         run.exits(8);
         assert!(
             report(&run)["errors"]

@@ -34,7 +34,7 @@ struct Served {
     _state: TempDir,
 }
 
-/// A sandbox that lets everybody do everything but publish to `forbidden/..`, with faults.
+/// Sandbox with faults, which allows everything but publishing to `forbidden/..`.
 async fn serve(faults: &[&str]) -> Served {
     let state = TempDir::new().unwrap();
     let policy = json!({"Version": "2012-10-17", "Statement": [
@@ -56,13 +56,12 @@ async fn serve(faults: &[&str]) -> Served {
     }
 }
 
-/// Soon over where something is missing.
+/// Load test with short timeouts.
 fn bench(served: &Served, words: &[&str]) -> Tool {
-    dunlin(["bench"]).words(words).at(&served.sandbox).words([
-        "--json",
-        "--drain=500ms",
-        "--connect-rate=0",
-    ])
+    dunlin(["bench"])
+        .args(words)
+        .connecting_to(&served.sandbox)
+        .args(["--json", "--drain=500ms", "--connect-rate=0"])
 }
 
 fn report(run: &Finished) -> Value {
@@ -77,7 +76,7 @@ fn report(run: &Finished) -> Value {
 }
 
 #[track_caller]
-fn counts(report: &Value, expected: &Value) {
+fn expect_counts(report: &Value, expected: &Value) {
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&report[name], value, "{name} in {report:#}");
     }
@@ -91,7 +90,7 @@ async fn pubsub_receives_each_message_once_and_in_order() {
         .await;
     run.exits(0);
     let report = report(&run);
-    counts(
+    expect_counts(
         &report,
         &json!({
             "v": 1, "event": "bench", "verb": "pubsub", "connected": 3, "sent": 100, "acknowledged": 100,
@@ -131,13 +130,13 @@ async fn publishers_count_acknowledgements_and_subscribers_count_messages() {
     .run()
     .await;
     run.exits(0);
-    counts(
+    expect_counts(
         &report(&run),
         &json!({"sent": 50, "acknowledged": 50, "received": null, "lost": 0}),
     );
-    let run = Finished::of(listening).await;
+    let run = Finished::wait_for(listening).await;
     run.exits(0);
-    counts(
+    expect_counts(
         &report(&run),
         &json!({"connected": 2, "sent": 0, "received": 100, "lost": 0, "duplicated": 0}),
     );
@@ -153,7 +152,7 @@ async fn requests_are_answered() {
     .run()
     .await;
     run.exits(0);
-    counts(
+    expect_counts(
         &report(&run),
         &json!({"connected": 3, "sent": 20, "received": 20, "lost": 0, "errors": {}}),
     );
@@ -164,7 +163,7 @@ async fn missing_messages_are_counted_and_change_the_exit_code() {
     let served = serve(&["no-deliver"]).await;
     let run = bench(&served, &["pubsub", "--count=10"]).run().await;
     run.exits(9);
-    counts(
+    expect_counts(
         &report(&run),
         &json!({"sent": 10, "acknowledged": 10, "received": 0, "lost": 10, "exit_code": 9}),
     );
@@ -178,7 +177,7 @@ async fn missing_messages_are_counted_and_change_the_exit_code() {
     let served = serve(&["no-puback"]).await;
     let run = bench(&served, &["pub", "--count=10"]).run().await;
     run.exits(9);
-    counts(
+    expect_counts(
         &report(&run),
         &json!({"sent": 10, "acknowledged": 0, "lost": 10}),
     );
@@ -207,14 +206,14 @@ async fn a_rate_is_kept() {
         .run()
         .await;
     run.exits(0);
-    counts(&self::report(&run), &json!({"sent": 30}));
+    expect_counts(&self::report(&run), &json!({"sent": 30}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_default_output_is_a_table() {
     let served = serve(&[]).await;
     let run = dunlin(["bench", "pubsub", "--count=10"])
-        .at(&served.sandbox)
+        .connecting_to(&served.sandbox)
         .run()
         .await;
     run.exits(0);
@@ -238,7 +237,7 @@ async fn an_interrupted_run_reports_its_results_so_far() {
     let child = bench(&served, &["pubsub", "--rate=100", "--duration=60s"]).spawn();
     sleep(Duration::from_secs(2)).await;
     send_signal(child.id().unwrap(), Signal::INT);
-    let run = Finished::of(child).await;
+    let run = Finished::wait_for(child).await;
     run.exits(130);
     let report = report(&run);
     assert!(
@@ -261,20 +260,20 @@ async fn the_benchmark_runs_against_any_mqtt_5_server() {
         "--clients=2",
         "--count=100",
     ])
-    .words([
+    .args([
         "--endpoint",
         &endpoint,
         "--auth-username",
         Mosquitto::USER,
         "--ca",
     ])
-    .words([broker.ca()])
+    .args([broker.ca()])
     .env("DUNLIN_AUTH_PASSWORD", Mosquitto::PASSWORD)
     .run()
     .await;
     run.exits(0);
     let report = report(&run);
-    counts(
+    expect_counts(
         &report,
         &json!({"received": 100, "lost": 0, "duplicated": 0, "out_of_order": 0}),
     );

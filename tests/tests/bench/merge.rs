@@ -6,7 +6,7 @@ use dunlin_tests::dunlin;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{bench, counts, report, serve};
+use super::{bench, expect_counts, report, serve};
 
 /// Number of durations in the buckets of a histogram.
 fn durations(report: &Value, stage: &str) -> u64 {
@@ -18,7 +18,7 @@ fn durations(report: &Value, stage: &str) -> u64 {
 }
 
 /// All buckets of several reports, added.
-fn added(reports: &[&Value], stage: &str) -> std::collections::BTreeMap<u64, u64> {
+fn summed_buckets(reports: &[&Value], stage: &str) -> std::collections::BTreeMap<u64, u64> {
     let mut sum = std::collections::BTreeMap::new();
     for report in reports {
         for bucket in report["histograms"][stage].as_array().unwrap() {
@@ -44,12 +44,12 @@ async fn reports_are_added_and_their_histograms_lose_nothing() {
     }
     let files = ["a.json", "b.json"].map(|name| folder.path().join(name));
     let run = dunlin(["bench", "merge", "--json"])
-        .words(&files)
+        .args(&files)
         .run()
         .await;
     run.exits(0);
     let merged = report(&run);
-    counts(
+    expect_counts(
         &merged,
         &json!({
             "v": 1, "event": "bench", "verb": "pubsub", "connected": 5, "sent": 150, "acknowledged": 150,
@@ -65,8 +65,8 @@ async fn reports_are_added_and_their_histograms_lose_nothing() {
     ] {
         assert_eq!(durations(&merged, stage), count, "{stage}");
         assert_eq!(
-            added(&[&merged], stage),
-            added(&[&reports[0], &reports[1]], stage),
+            summed_buckets(&[&merged], stage),
+            summed_buckets(&[&reports[0], &reports[1]], stage),
             "{stage}"
         );
     }
@@ -81,7 +81,7 @@ async fn reports_are_added_and_their_histograms_lose_nothing() {
     let again = folder.path().join("ab.json");
     fs::write(&again, &run.stdout).unwrap();
     let run = dunlin(["bench", "merge"])
-        .words([&again, &files[0]])
+        .args([&again, &files[0]])
         .run()
         .await;
     run.exits(0);
@@ -106,11 +106,11 @@ async fn failures_of_all_machines_are_added() {
         fs::write(folder.path().join(name), &run.stdout).unwrap();
     }
     let run = dunlin(["bench", "merge", "--json"])
-        .words(["a.json", "b.json"].map(|name| folder.path().join(name)))
+        .args(["a.json", "b.json"].map(|name| folder.path().join(name)))
         .run()
         .await;
     run.exits(0);
-    counts(
+    expect_counts(
         &report(&run),
         &json!({
             "sent": 4, "refused": 4, "lost": 0, "exit_code": 7,
@@ -129,7 +129,7 @@ async fn files_that_cannot_be_merged_are_named() {
         path
     };
     let run = dunlin(["bench", "connect", "--json"])
-        .at(&served.sandbox)
+        .connecting_to(&served.sandbox)
         .run()
         .await;
     let connect = file("connect.json", &run.stdout);
@@ -147,7 +147,7 @@ async fn files_that_cannot_be_merged_are_named() {
         (&missing, "can't be read"),
     ] {
         let run = dunlin(["bench", "merge"])
-            .words([&publish, second])
+            .args([&publish, second])
             .run()
             .await;
         run.exits(2);

@@ -4,7 +4,7 @@ use dunlin_tests::{Finished, dunlin, system_program};
 use serde_json::json;
 use tokio::process::Command;
 
-use super::{bench, counts, report, serve};
+use super::{bench, expect_counts, report, serve};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_client_is_explained() {
@@ -16,12 +16,12 @@ async fn a_refused_client_is_explained() {
         "--clients=3",
         "--authorizer-name=DemoUnsigned",
     ])
-    .words(["--auth-username=demo", "--auth-password=wrong"])
-    .at(&served.sandbox)
+    .args(["--auth-username=demo", "--auth-password=wrong"])
+    .connecting_to(&served.sandbox)
     .run()
     .await;
     run.exits(5);
-    counts(
+    expect_counts(
         &report(&run),
         &json!({"connected": 0, "errors": {"E-AUTH-DENIED": 3}, "exit_code": 5}),
     );
@@ -46,7 +46,7 @@ async fn a_denied_publish_is_reported_with_its_reason_code() {
         "{report:#}"
     );
     // Refused messages are not lost.
-    counts(&report, &json!({"refused": 2, "unfinished": 0, "lost": 0}));
+    expect_counts(&report, &json!({"refused": 2, "unfinished": 0, "lost": 0}));
     let line = run.error_line();
     for words in [
         "error[E-PUB-DENIED]: the server refused: Not authorized (PUBACK 0x87)",
@@ -66,7 +66,7 @@ async fn refusals_by_a_limit_name_the_flag_that_keeps_it() {
         let served = serve(&[fault]).await;
         let run = bench(&served, &["pub", "--count=5"]).run().await;
         run.exits(7);
-        counts(&report(&run), &json!({"sent": 5, "refused": 5, "lost": 0}));
+        expect_counts(&report(&run), &json!({"sent": 5, "refused": 5, "lost": 0}));
         let line = run.error_line();
         assert!(line.contains("error[E-PUB-DENIED]: "), "{line}");
         assert!(line.contains(advice), "{advice:?} in {line}");
@@ -115,7 +115,7 @@ async fn too_few_file_descriptors_are_reported_with_the_required_number() {
 #[tokio::test]
 async fn mistakes_in_flags_are_found_before_anything_is_sent() {
     let usage = async |words: &[&str], part: &str| {
-        let run: Finished = dunlin(["bench"]).words(words).run().await;
+        let run: Finished = dunlin(["bench"]).args(words).run().await;
         run.exits(2);
         assert!(
             run.error_line().contains(part),

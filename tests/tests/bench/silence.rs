@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{bench, counts, report, serve};
+use super::{bench, expect_counts, report, serve};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sub_without_a_publisher_says_what_it_waits_for_and_ends_after_the_timeout() {
@@ -11,7 +11,7 @@ async fn sub_without_a_publisher_says_what_it_waits_for_and_ends_after_the_timeo
         .run()
         .await;
     run.exits(9);
-    counts(
+    expect_counts(
         &report(&run),
         &json!({"connected": 1, "received": 0, "exit_code": 9}),
     );
@@ -50,6 +50,6 @@ async fn sub_ends_by_the_timeout_only_after_so_long_without_a_message() {
         .run()
         .await
         .exits(0);
-    let report = report(&dunlin_tests::Finished::of(child).await);
+    let report = report(&dunlin_tests::Finished::wait_for(child).await);
     assert!(report["received"].as_u64().unwrap() >= 7, "{report:#}");
 }

@@ -24,7 +24,7 @@ async fn a_killed_process_loses_no_persisted_message_and_repeats_none_of_qos_2()
     let Some(broker) = Mosquitto::start().await else {
         return;
     };
-    let (watching, subscription) = watch(&broker).await;
+    let (watching, subscription) = subscribed_watcher(&broker).await;
     let counting = tokio::spawn(count(subscription));
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("session");
@@ -32,13 +32,13 @@ async fn a_killed_process_loses_no_persisted_message_and_repeats_none_of_qos_2()
     let (crashes, mut random) = (crashes(), fastrand::Rng::new());
     for _ in 0..crashes {
         let after = moment(&mut random);
-        let said = run(&broker, &store, next, next + NUMBERS, Some(after)).await;
-        next = said.begun.last().map_or(next, |last| last + 1);
-        kept.extend(said.kept);
+        let output = run(&broker, &store, next, next + NUMBERS, Some(after)).await;
+        next = output.begun.last().map_or(next, |last| last + 1);
+        kept.extend(output.kept);
     }
-    let said = run(&broker, &store, next, next + 2, None).await;
-    kept.extend(said.kept);
-    assert!(said.is_done, "what was kept is acknowledged in time");
+    let output = run(&broker, &store, next, next + 2, None).await;
+    kept.extend(output.kept);
+    assert!(output.is_done, "what was kept is acknowledged in time");
 
     // What the last process left at the broker arrives before the subscription ends.
     sleep(Duration::from_millis(500)).await;
@@ -78,7 +78,7 @@ async fn count(mut subscription: Subscription) -> BTreeMap<usize, usize> {
 
 /// Output of a device before it ended.
 #[derive(Default)]
-struct Said {
+struct DeviceOutput {
     begun: Vec<usize>,
     kept: Vec<usize>,
     is_done: bool,
@@ -90,7 +90,7 @@ async fn run(
     from: usize,
     to: usize,
     kill_after: Option<Duration>,
-) -> Said {
+) -> DeviceOutput {
     let mut device = Command::new(env!("CARGO_BIN_EXE_device"))
         .arg(broker.address().port().to_string())
         .args([&broker.ca(), store])
@@ -101,15 +101,15 @@ async fn run(
         .unwrap();
     let mut lines = BufReader::new(device.stdout.take().unwrap()).lines();
     let listening = async {
-        let mut said = Said::default();
+        let mut output = DeviceOutput::default();
         while let Ok(Some(line)) = lines.next_line().await {
             match line.split_once(' ') {
-                Some(("begun", number)) => said.begun.push(number.parse().unwrap()),
-                Some(("kept", number)) => said.kept.push(number.parse().unwrap()),
-                _ => said.is_done = line == "done",
+                Some(("begun", number)) => output.begun.push(number.parse().unwrap()),
+                Some(("kept", number)) => output.kept.push(number.parse().unwrap()),
+                _ => output.is_done = line == "done",
             }
         }
-        said
+        output
     };
     let ending = async {
         if let Some(after) = kill_after {
@@ -122,7 +122,7 @@ async fn run(
     timeout(Duration::from_secs(60), both).await.unwrap()
 }
 
-async fn watch(broker: &Mosquitto) -> (Client, Subscription) {
+async fn subscribed_watcher(broker: &Mosquitto) -> (Client, Subscription) {
     let tls = TlsOptions {
         roots: Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap()),
         ..TlsOptions::default()

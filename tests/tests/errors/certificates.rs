@@ -18,7 +18,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::{default_provider, sign::any_suppor
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-use super::{hurried, shows};
+use super::{expect_error, sample_with_short_timeouts};
 
 /// A server that only gets as far as its certificate, and the CA file that the client trusts.
 pub(crate) struct TlsServer {
@@ -183,13 +183,13 @@ impl TlsServer {
     pub(crate) fn sample(&self, mistake: Mistake) -> Tool {
         let port = self.port.to_string();
         match mistake {
-            Mistake::AmazonRootMissing => hurried()
-                .words(["--reconnect=0", "--endpoint", AWS_HOST, "--connect-to"])
-                .words([format!("127.0.0.1:{port}")])
+            Mistake::AmazonRootMissing => sample_with_short_timeouts()
+                .args(["--reconnect=0", "--endpoint", AWS_HOST, "--connect-to"])
+                .args([format!("127.0.0.1:{port}")])
                 .env("SSL_CERT_FILE", &self.ca_file),
-            _ => hurried()
-                .words(["--reconnect=0", "--endpoint=localhost", "--port", &port])
-                .words(["--ca".as_ref(), self.ca_file.as_os_str()]),
+            _ => sample_with_short_timeouts()
+                .args(["--reconnect=0", "--endpoint=localhost", "--port", &port])
+                .args(["--ca".as_ref(), self.ca_file.as_os_str()]),
         }
     }
 }
@@ -307,7 +307,7 @@ async fn each_mistake_in_a_certificate_is_named_with_its_correction() {
         let server = mistake.serve().await;
         let run = server.sample(mistake).run().await;
         let (id, _, words) = mistake.expected();
-        shows(&run, id, words);
+        expect_error(&run, id, words);
         assert!(!run.stderr.contains("Other"), "{}", run.stderr);
         assert!(
             mistake == Mistake::DerInsteadOfPem || !run.stderr.contains("--ca with"),

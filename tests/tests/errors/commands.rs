@@ -41,7 +41,7 @@ pub(crate) async fn check_commands(stderr: &str) {
             let verbs = words
                 .iter()
                 .take_while(|word| !word.starts_with('-') && !word.contains('"'));
-            let help = dunlin(verbs.copied()).words(["--help"]).run().await;
+            let help = dunlin(verbs.copied()).args(["--help"]).run().await;
             help.exits(0);
             for flag in words.iter().filter(|word| word.starts_with("--")) {
                 assert!(help.stdout.contains(flag), "{line}: {flag}");

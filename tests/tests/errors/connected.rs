@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{at, serve, serve_fast, shows};
+use super::{at, expect_error, serve, serve_fast};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn auth_denied() {
     let served = serve("connack=0x87:no such user").await;
     let run = at(&served).run().await;
-    shows(
+    expect_error(
         &run,
         "E-AUTH-DENIED",
         &[
@@ -24,7 +24,7 @@ async fn auth_denied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn auth_denied_without_a_reason() {
     let served = serve("connack=0x86").await;
-    shows(
+    expect_error(
         &at(&served).run().await,
         "E-AUTH-DENIED",
         &["(CONNACK 0x86)", "server gave no reason string"],
@@ -34,8 +34,8 @@ async fn auth_denied_without_a_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hangup() {
     let served = serve("drop-on-connect").await;
-    let run = at(&served).words(["--reconnect=0"]).run().await;
-    shows(
+    let run = at(&served).args(["--reconnect=0"]).run().await;
+    expect_error(
         &run,
         "E-HANGUP",
         &[
@@ -49,8 +49,8 @@ async fn hangup() {
 #[tokio::test(flavor = "multi_thread")]
 async fn conn_refused() {
     let served = serve("connack=0x89:lunch").await;
-    let run = at(&served).words(["--reconnect=0"]).run().await;
-    shows(
+    let run = at(&served).args(["--reconnect=0"]).run().await;
+    expect_error(
         &run,
         "E-CONN-REFUSED",
         &[
@@ -65,7 +65,7 @@ async fn conn_refused() {
 async fn sub_denied() {
     let served = serve("suback=0x87").await;
     let run = at(&served).run().await;
-    shows(
+    expect_error(
         &run,
         "E-SUB-DENIED",
         &[
@@ -81,8 +81,8 @@ async fn sub_denied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sub_dropped() {
     let served = serve("drop-on-subscribe").await;
-    let run = at(&served).words(["--timeout=20s"]).run().await;
-    shows(
+    let run = at(&served).args(["--timeout=20s"]).run().await;
+    expect_error(
         &run,
         "E-SUB-DROPPED",
         &[
@@ -103,7 +103,7 @@ async fn sub_dropped() {
 async fn pub_denied() {
     let served = serve("puback=0x87").await;
     let run = at(&served).run().await;
-    shows(
+    expect_error(
         &run,
         "E-PUB-DENIED",
         &[
@@ -122,8 +122,8 @@ async fn pub_denied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pub_dropped() {
     let served = serve("drop-on-publish").await;
-    let run = at(&served).words(["--timeout=20s"]).run().await;
-    shows(
+    let run = at(&served).args(["--timeout=20s"]).run().await;
+    expect_error(
         &run,
         "E-PUB-DROPPED",
         &[
@@ -138,7 +138,7 @@ async fn keepalive() {
     // The sandbox's clock runs 30 times as fast, so that a keep alive of 30 s ends in a second.
     let served = serve_fast("no-pingresp", 30).await;
     let run = at(&served)
-        .words([
+        .args([
             "--keep-alive=30",
             "--ping-timeout=200ms",
             "--interval=20s",
@@ -146,7 +146,7 @@ async fn keepalive() {
         ])
         .run()
         .await;
-    shows(
+    expect_error(
         &run,
         "E-KEEPALIVE",
         &[
@@ -160,10 +160,10 @@ async fn keepalive() {
 async fn disconnected() {
     let served = serve("disconnect=0x8b@300ms").await;
     let run = at(&served)
-        .words(["--interval=20s", "--reconnect=0"])
+        .args(["--interval=20s", "--reconnect=0"])
         .run()
         .await;
-    shows(
+    expect_error(
         &run,
         "E-DISCONNECTED",
         &[
@@ -183,8 +183,8 @@ async fn disconnected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn taken_over() {
     let served = serve("disconnect=0x8e@300ms").await;
-    let run = at(&served).words(["--interval=20s"]).run().await;
-    shows(
+    let run = at(&served).args(["--interval=20s"]).run().await;
+    expect_error(
         &run,
         "E-TAKEN-OVER",
         &[
@@ -199,20 +199,20 @@ async fn taken_over() {
 async fn lost() {
     let served = serve("reset@300ms").await;
     let run = at(&served)
-        .words(["--interval=20s", "--reconnect=0"])
+        .args(["--interval=20s", "--reconnect=0"])
         .run()
         .await;
-    shows(&run, "E-LOST", &["after CONNACK", "localhost:"]);
+    expect_error(&run, "E-LOST", &["after CONNACK", "localhost:"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connack_timeout() {
     let served = serve("silent").await;
     let run = at(&served)
-        .words(["--timeout=1s", "--reconnect=0"])
+        .args(["--timeout=1s", "--reconnect=0"])
         .run()
         .await;
-    shows(
+    expect_error(
         &run,
         "E-CONNACK-TIMEOUT",
         &["did not answer CONNECT within 1 s", "CONNECT was sent"],
@@ -222,8 +222,8 @@ async fn connack_timeout() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ack_timeout() {
     let served = serve("no-puback").await;
-    let run = at(&served).words(["--timeout=1s"]).run().await;
-    shows(
+    let run = at(&served).args(["--timeout=1s"]).run().await;
+    expect_error(
         &run,
         "E-ACK-TIMEOUT",
         &[
@@ -236,8 +236,8 @@ async fn ack_timeout() {
 #[tokio::test(flavor = "multi_thread")]
 async fn not_received() {
     let served = serve("no-deliver").await;
-    let run = at(&served).words(["--timeout=1s"]).run().await;
-    shows(
+    let run = at(&served).args(["--timeout=1s"]).run().await;
+    expect_error(
         &run,
         "E-NOT-RECEIVED",
         &[
@@ -250,7 +250,7 @@ async fn not_received() {
 #[tokio::test(flavor = "multi_thread")]
 async fn protocol() {
     let served = serve("malformed").await;
-    shows(
+    expect_error(
         &at(&served).run().await,
         "E-PROTOCOL",
         &["the server broke the protocol: ", "a bug of the server"],
@@ -260,7 +260,7 @@ async fn protocol() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_server_is_no_error() {
     let served = serve("delay=500ms").await;
-    let run = at(&served).words(["--timeout=20s"]).run().await;
+    let run = at(&served).args(["--timeout=20s"]).run().await;
     run.exits(0);
     assert!(run.took >= Duration::from_secs(2), "{:?}", run.took);
 }

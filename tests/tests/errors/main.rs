@@ -91,24 +91,24 @@ async fn serve_fast(fault: &str, time_scale: u32) -> Served {
 }
 
 /// The sample with short times, as a user whom the sandbox accepts.
-fn hurried() -> Tool {
+fn sample_with_short_timeouts() -> Tool {
     dunlin([
         "sample",
         "--authorizer-name=Canary",
         "--auth-username=demo",
         "--count=2",
     ])
-    .words(["--interval=100ms", "--timeout=3s", "--connect-timeout=1s"])
+    .args(["--interval=100ms", "--timeout=3s", "--connect-timeout=1s"])
     .env("DUNLIN_AUTH_PASSWORD", CANARY)
 }
 
 fn at(served: &Served) -> Tool {
-    hurried().at(&served.sandbox)
+    sample_with_short_timeouts().connecting_to(&served.sandbox)
 }
 
 /// Checks for one error of the table, within twelve lines, with these words and without the password.
 #[track_caller]
-fn shows(run: &Finished, id: &str, words: &[&str]) {
+fn expect_error(run: &Finished, id: &str, words: &[&str]) {
     let (_, exit, _) = TABLE.iter().find(|(listed, ..)| *listed == id).unwrap();
     run.exits(*exit);
     // Warnings and lines about waiting may come before the error.

@@ -6,12 +6,16 @@ use dunlin_tests::dunlin;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use super::{CANARY, at, hurried, serve, shows};
+use super::{CANARY, at, expect_error, sample_with_short_timeouts, serve};
 
 #[tokio::test]
 async fn usage() {
-    shows(&hurried().run().await, "E-USAGE", &["missing: --endpoint"]);
-    shows(
+    expect_error(
+        &sample_with_short_timeouts().run().await,
+        "E-USAGE",
+        &["missing: --endpoint"],
+    );
+    expect_error(
         &dunlin(["--no-such-flag"]).run().await,
         "E-USAGE",
         &["--no-such-flag"],
@@ -20,14 +24,14 @@ async fn usage() {
 
 #[tokio::test]
 async fn endpoint() {
-    let run = hurried()
-        .words([
+    let run = sample_with_short_timeouts()
+        .args([
             "--endpoint",
             "c1abc.credentials.iot.eu-west-1.amazonaws.com",
         ])
         .run()
         .await;
-    shows(
+    expect_error(
         &run,
         "E-ENDPOINT",
         &[
@@ -39,14 +43,14 @@ async fn endpoint() {
 
 #[tokio::test]
 async fn signature() {
-    let run = hurried()
-        .words([
+    let run = sample_with_short_timeouts()
+        .args([
             "--endpoint=localhost",
             "--auth-token-key-name=tok",
             "--auth-token-key-value=hello",
         ])
-        .words(["--auth-signature=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="]);
-    shows(
+        .args(["--auth-signature=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="]);
+    expect_error(
         &run.run().await,
         "E-SIGNATURE",
         &[
@@ -59,14 +63,14 @@ async fn signature() {
 
 #[tokio::test]
 async fn dns() {
-    let run = hurried()
-        .words([
+    let run = sample_with_short_timeouts()
+        .args([
             "--endpoint=x-ats.iot.eu-wset-1.amazonaws.com.invalid",
             "--reconnect=0",
         ])
         .run()
         .await;
-    shows(
+    expect_error(
         &run,
         "E-DNS",
         &["x-ats.iot.eu-wset-1.amazonaws.com.invalid"],
@@ -75,11 +79,11 @@ async fn dns() {
 
 #[tokio::test]
 async fn refused() {
-    let run = hurried()
-        .words(["--endpoint=localhost", "--port=1"])
+    let run = sample_with_short_timeouts()
+        .args(["--endpoint=localhost", "--port=1"])
         .run()
         .await;
-    shows(
+    expect_error(
         &run,
         "E-REFUSED",
         &["localhost:1 refused the connection", "127.0.0.1:1"],
@@ -91,11 +95,11 @@ async fn refused() {
 async fn connect_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let run = hurried()
-        .words(["--endpoint=localhost", "--reconnect=0", "--port", &port])
+    let run = sample_with_short_timeouts()
+        .args(["--endpoint=localhost", "--reconnect=0", "--port", &port])
         .run()
         .await;
-    shows(
+    expect_error(
         &run,
         "E-CONNECT-TIMEOUT",
         &[
@@ -110,15 +114,15 @@ async fn proxy() {
     let served = serve("proxy=407").await;
     let port = served.sandbox.port();
     let through = |url: String| {
-        hurried()
-            .words(["--endpoint=iot.invalid"])
+        sample_with_short_timeouts()
+            .args(["--endpoint=iot.invalid"])
             .env("HTTPS_PROXY", url)
     };
     let run = through(format!("http://me:{CANARY}@localhost:{port}"))
         .run()
         .await;
     let via = format!("CONNECT iot.invalid:443 via http://localhost:{port} (from HTTPS_PROXY)");
-    shows(
+    expect_error(
         &run,
         "E-PROXY",
         &[
@@ -129,25 +133,25 @@ async fn proxy() {
     assert!(run.took < Duration::from_secs(5), "asked once");
 
     let run = through("http://localhost:1".into()).run().await;
-    shows(
+    expect_error(
         &run,
         "E-PROXY",
         &["the proxy cannot be reached", "--proxy none"],
     );
     let run = through("http://localhost:1".into())
         .env("NO_PROXY", "invalid")
-        .words(["--reconnect=0"])
+        .args(["--reconnect=0"])
         .run()
         .await;
-    shows(&run, "E-DNS", &["iot.invalid"]);
+    expect_error(&run, "E-DNS", &["iot.invalid"]);
     let spared = through("http://localhost:1".into()).env("NO_PROXY", "10.0.0.0/8");
     let run = spared
-        .words(["--reconnect=0", "--connect-to=10.255.255.1:1"])
+        .args(["--reconnect=0", "--connect-to=10.255.255.1:1"])
         .run()
         .await;
     assert!(!run.stderr.contains("E-PROXY"), "{}", run.stderr);
     let run = through("socks5h://localhost:1".into()).run().await;
-    shows(
+    expect_error(
         &run,
         "E-USAGE",
         &["HTTPS_PROXY: a proxy of the kind \"socks5h\" isn't supported"],
@@ -165,10 +169,10 @@ async fn a_local_server_is_reached_without_a_proxy_unless_a_flag_names_one() {
         .await
         .exits(0);
     let asked = at(&served)
-        .words(["--reconnect=0", "--proxy", proxy])
+        .args(["--reconnect=0", "--proxy", proxy])
         .run()
         .await;
-    shows(
+    expect_error(
         &asked,
         "E-PROXY",
         &["via http://localhost:1 (from --proxy)"],
@@ -179,7 +183,7 @@ async fn a_local_server_is_reached_without_a_proxy_unless_a_flag_names_one() {
 async fn tls_ca() {
     let served = serve("cert=unknown-ca").await;
     let run = at(&served).run().await;
-    shows(
+    expect_error(
         &run,
         "E-TLS-CA",
         &["certificate of \"", "issued by \"", "with another key"],
@@ -190,7 +194,7 @@ async fn tls_ca() {
 #[tokio::test]
 async fn tls_name() {
     let served = serve("cert=wrong-host").await;
-    shows(
+    expect_error(
         &at(&served).run().await,
         "E-TLS-NAME",
         &["not valid for \"localhost\"", "certificate valid for: \""],
@@ -200,7 +204,7 @@ async fn tls_name() {
 #[tokio::test]
 async fn tls_expired() {
     let served = serve("cert=expired").await;
-    shows(
+    expect_error(
         &at(&served).run().await,
         "E-TLS-EXPIRED",
         &["expired", "ago", "this computer says 20", "UTC"],
@@ -210,7 +214,7 @@ async fn tls_expired() {
 #[tokio::test]
 async fn tls_time() {
     let served = serve("cert=notyet").await;
-    shows(
+    expect_error(
         &at(&served).run().await,
         "E-TLS-TIME",
         &[
@@ -230,11 +234,11 @@ async fn tls_handshake() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    let run = hurried()
-        .words(["--endpoint=localhost", "--port", &port])
+    let run = sample_with_short_timeouts()
+        .args(["--endpoint=localhost", "--port", &port])
         .run()
         .await;
-    shows(
+    expect_error(
         &run,
         "E-TLS-HANDSHAKE",
         &[
@@ -249,15 +253,15 @@ async fn tls_handshake() {
 async fn tls_intercepted() {
     let served = serve("").await;
     let address = format!("127.0.0.1:{}", served.sandbox.port());
-    let run = hurried()
-        .words([
+    let run = sample_with_short_timeouts()
+        .args([
             "--endpoint=x-ats.iot.eu-west-1.amazonaws.com",
             "--connect-to",
             &address,
         ])
         .run()
         .await;
-    shows(
+    expect_error(
         &run,
         "E-TLS-INTERCEPTED",
         &["no authority of AWS", "--ca alone will not restore ALPN"],
@@ -267,8 +271,8 @@ async fn tls_intercepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn alpn() {
     let served = serve("no-alpn").await;
-    let run = at(&served).words(["--reconnect=0"]).run().await;
-    shows(
+    let run = at(&served).args(["--reconnect=0"]).run().await;
+    expect_error(
         &run,
         "E-ALPN",
         &[
@@ -289,8 +293,8 @@ async fn alpn() {
 #[tokio::test(flavor = "multi_thread")]
 async fn alpn_refused_by_an_alert() {
     let served = serve("").await;
-    let run = at(&served).words(["--alpn=x-amzn-mqtt-ca"]).run().await;
-    shows(
+    let run = at(&served).args(["--alpn=x-amzn-mqtt-ca"]).run().await;
+    expect_error(
         &run,
         "E-ALPN",
         &["we offered: \"x-amzn-mqtt-ca\"", "leave --alpn out"],

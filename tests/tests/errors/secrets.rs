@@ -22,7 +22,7 @@ async fn no_secret_is_logged_at_the_highest_verbosity() {
     ] {
         let served = serve(fault).await;
         let run = at(&served)
-            .words(["-vvv", "--reconnect=0", "--count=1"])
+            .args(["-vvv", "--reconnect=0", "--count=1"])
             .run()
             .await;
         assert!(
@@ -41,9 +41,9 @@ async fn no_secret_is_logged_at_the_highest_verbosity() {
         "--auth-token-key-name=tok",
         "--count=1",
     ])
-    .at(&served.sandbox)
-    .words(["--auth-token-key-value-file".as_ref(), file.as_os_str()])
-    .words(["--auth-signing-key".as_ref(), key.as_os_str()])
+    .connecting_to(&served.sandbox)
+    .args(["--auth-token-key-value-file".as_ref(), file.as_os_str()])
+    .args(["--auth-signing-key".as_ref(), key.as_os_str()])
     .run()
     .await;
     signed.exits(0);

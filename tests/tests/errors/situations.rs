@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::certificates::Mistake;
 use super::commands::check_commands;
-use super::{CANARY, Served, at, hurried, serve};
+use super::{CANARY, Served, at, sample_with_short_timeouts, serve};
 
 /// One row of the table.
 struct Situation {
@@ -73,7 +73,7 @@ impl Situation {
             tokio::time::sleep(after).await;
             dunlin_tests::send_signal(child.id().unwrap(), dunlin_tests::Signal::INT);
         }
-        let mut run = Finished::of(child).await;
+        let mut run = Finished::wait_for(child).await;
         run.took = began.elapsed();
         let (first_word, text) = reading.await.unwrap();
         run.stderr = String::from_utf8(text).unwrap();
@@ -109,7 +109,7 @@ async fn answering(bytes: &'static [u8]) -> String {
 
 /// A load test against any MQTT server without TLS.
 fn bench(words: &str, address: &str) -> Tool {
-    dunlin(["bench"]).words(words.split(' ')).words([
+    dunlin(["bench"]).args(words.split(' ')).args([
         "--timeout=2s",
         "--reconnect=0",
         "--endpoint",
@@ -355,8 +355,8 @@ async fn the_table_of_situations() {
     for (fault, expected, flags) in EVIDENCE.into_iter().chain(SILENCE) {
         let sandbox = serve(fault).await;
         let tool = at(&sandbox)
-            .words(["--reconnect=0"])
-            .words(flags.split(' ').filter(|word| !word.is_empty()));
+            .args(["--reconnect=0"])
+            .args(flags.split(' ').filter(|word| !word.is_empty()));
         rows.push(Situation::new(fault, expected, tool));
         served.push(sandbox);
     }
@@ -380,7 +380,7 @@ async fn the_table_of_situations() {
         ("TLS to plain MQTT", b"", &["MQTT without TLS"]),
     ] {
         let address = answering(bytes).await;
-        let tool = hurried().words(["--reconnect=0", "--endpoint", &address]);
+        let tool = sample_with_short_timeouts().args(["--reconnect=0", "--endpoint", &address]);
         rows.push(Situation::new(name, ("E-TLS-HANDSHAKE", 4, words), tool));
     }
     // A server for each mistake; it must live until its row has run.
@@ -403,7 +403,7 @@ async fn the_table_of_situations() {
     // A load says what it waits for, and counts its attempts.
     for (words, fault, expected) in LOAD_SILENCE {
         let sandbox = serve(fault).await;
-        let tool = bench(words, &plain_address(&sandbox)).words(["--timeout=5s", "--reconnect=1"]);
+        let tool = bench(words, &plain_address(&sandbox)).args(["--timeout=5s", "--reconnect=1"]);
         let name = format!("bench {words} --timeout=5s, {fault}");
         rows.push(Situation::new(name, expected, tool));
         served.push(sandbox);
@@ -491,9 +491,9 @@ async fn defaults_and_signals() -> (Vec<Situation>, Vec<Served>) {
     let mut rows = Vec::new();
     let missing = serve("no-deliver").await;
     let patient = dunlin(["sample", "--authorizer-name=Canary", "--auth-username=demo"])
-        .words(["--count=2", "--interval=100ms"])
+        .args(["--count=2", "--interval=100ms"])
         .env("DUNLIN_AUTH_PASSWORD", CANARY)
-        .at(&missing.sandbox);
+        .connecting_to(&missing.sandbox);
     let expected: Expected = (
         "E-NOT-RECEIVED",
         9,
@@ -523,7 +523,7 @@ async fn defaults_and_signals() -> (Vec<Situation>, Vec<Served>) {
     #[cfg(unix)]
     {
         // CONNACK, SUBACK and PUBACK take 2 s each: the signal finds a subscription.
-        let ending = at(&slow).words(["--timeout=20s", "--count=0"]);
+        let ending = at(&slow).args(["--timeout=20s", "--count=0"]);
         rows.push(Situation {
             interrupt_after: Some(Duration::from_secs(5)),
             ..Situation::new(
@@ -542,10 +542,10 @@ async fn defaults_and_signals() -> (Vec<Situation>, Vec<Served>) {
             ..Situation::new(
                 "bench connect, silent, SIGINT",
                 ("-", 130, &["0 of 2"]),
-                connecting.words(["--timeout=20s"]),
+                connecting.args(["--timeout=20s"]),
             )
         });
-        let forever = at(&endless).words(["--count=0", "--interval=1s"]);
+        let forever = at(&endless).args(["--count=0", "--interval=1s"]);
         rows.push(Situation {
             interrupt_after: Some(Duration::from_secs(6)),
             ..Situation::new(

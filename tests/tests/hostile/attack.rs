@@ -47,7 +47,7 @@ pub(crate) fn options(address: SocketAddr, client_id: &str) -> ClientOptions {
     ClientOptions::new(transport, ConnectOptions::new(client_id))
 }
 
-/// Options with the only user name that mosquitto accepts.
+/// Options with the only user name that this mosquitto accepts.
 pub(crate) fn as_alice(address: SocketAddr, client_id: &str) -> ClientOptions {
     let mut options = options(address, client_id);
     options.connect.username = Some(Mosquitto::USER.into());
@@ -59,7 +59,7 @@ pub(crate) async fn connect(options: ClientOptions) -> Client {
     Client::connect(options).await.unwrap()
 }
 
-/// The next event of which `find` makes something.
+/// Waits for the next event for which `find` returns a value.
 pub(crate) async fn wait_for<T>(events: &mut Events, find: impl Fn(&Event) -> Option<T>) -> T {
     loop {
         let event = events.next().await.unwrap();

@@ -39,7 +39,7 @@ fn a_burst_above_the_receive_maximum_arrives_message_by_message() {
 #[test]
 fn a_flood_at_resumption_ends_the_connection() {
     let server = serve(|number, peer| {
-        peer.welcome(number > 1)?;
+        peer.accept_client(number > 1)?;
         if number == 1 {
             return Ok(());
         }
@@ -51,7 +51,7 @@ fn a_flood_at_resumption_ends_the_connection() {
                 b"x",
             ));
         }
-        let received = peer.receive_all();
+        let received = peer.receive_until_end();
         // Later ones end when the test does.
         let Some(last) = received.last().filter(|_| number == 2) else {
             return Ok(());
@@ -106,7 +106,7 @@ pub(crate) async fn take_burst(
     change: impl FnOnce(&mut ClientOptions),
 ) -> Option<Statistics> {
     let broker = Mosquitto::start_with_long_queues().await?;
-    let cutter = Cutter::to(broker.plain_address()).await;
+    let cutter = Cutter::start(broker.plain_address()).await;
     let mut options = as_alice(cutter.address(), "subscriber");
     change(&mut options);
     let client = connect(options).await;

@@ -26,7 +26,7 @@ fn large_connack(properties: usize) -> Vec<u8> {
     )
 }
 
-fn impatient(mut options: ClientOptions) -> ClientOptions {
+fn with_short_timeouts(mut options: ClientOptions) -> ClientOptions {
     let (min_delay, max_delay) = (Duration::from_millis(5), Duration::from_millis(10));
     options.reconnect = Reconnect {
         min_delay,
@@ -59,7 +59,7 @@ fn little_of_a_connack_below_the_limit_is_copied() {
     let server = serve(|_, peer| {
         peer.receive()?;
         peer.send(&large_connack(200_000))?;
-        peer.receive_all();
+        peer.receive_until_end();
         Ok(())
     });
     attack("a CONNACK of 1 MB", 4 << 20, async {
@@ -78,8 +78,8 @@ fn little_of_a_connack_below_the_limit_is_copied() {
     });
 }
 
-/// The session is the client's, and its server doesn't wait to be acknowledged.
-fn floods_with_large_messages(number: u32, peer: &mut Peer) -> std::io::Result<()> {
+/// Resumes the session and sends large messages without waiting for acknowledgements.
+fn flood_with_large_messages(number: u32, peer: &mut Peer) -> std::io::Result<()> {
     let connect = peer.receive()?;
     let Packet::Connect(connect) = connect.packet() else {
         panic!("{connect:?}")
@@ -101,7 +101,7 @@ fn floods_with_large_messages(number: u32, peer: &mut Peer) -> std::io::Result<(
                 &[b'x'; 1 << 20],
             ));
         }
-        let last = peer.receive_all().pop();
+        let last = peer.receive_until_end().pop();
         assert_eq!(
             disconnect_code(last.as_ref()),
             Some(ReasonCode::QuotaExceeded)
@@ -111,7 +111,7 @@ fn floods_with_large_messages(number: u32, peer: &mut Peer) -> std::io::Result<(
             u16::from(receive_maximum) <= 8,
             "half of what fitted: {receive_maximum}"
         );
-        peer.receive_all();
+        peer.receive_until_end();
     }
     Ok(())
 }
@@ -125,9 +125,9 @@ fn disconnect_code(packet: Option<&PacketBuf>) -> Option<ReasonCode> {
 
 #[test]
 fn large_unread_messages_end_the_connection_and_lower_the_receive_maximum() {
-    let server = serve(floods_with_large_messages);
+    let server = serve(flood_with_large_messages);
     attack("1,024 messages of 1 MiB that nobody takes", SUM, async {
-        let client = connect(impatient(options(server.address, "large"))).await;
+        let client = connect(with_short_timeouts(options(server.address, "large"))).await;
         let mut events = client.events();
         let mut stream = client.subscribe("large", QoS::AtLeastOnce).await.unwrap();
         let is_full = |event: &Event| match event {
@@ -157,11 +157,11 @@ fn large_unread_messages_end_the_connection_and_lower_the_receive_maximum() {
 fn small_messages_do_not_retain_their_read_buffers() {
     let junk = publish("nobody", Delivery::AtMostOnce, &[b'x'; 60_000]);
     let server = serve(move |_, peer| {
-        peer.welcome(false)?;
+        peer.accept_client(false)?;
         for _ in 0..10_000 {
             peer.send(&[publish("small", Delivery::AtMostOnce, b"x"), junk.clone()].concat())?;
         }
-        peer.receive_all();
+        peer.receive_until_end();
         Ok(())
     });
     attack("10,000 small messages among large ones", SUM / 2, async {
@@ -180,7 +180,7 @@ fn small_messages_do_not_retain_their_read_buffers() {
 fn messages_that_arrive_one_at_a_time_share_a_read_buffer() {
     const MESSAGES: u16 = 500;
     let server = serve(|_, peer| {
-        peer.welcome(false)?;
+        peer.accept_client(false)?;
         // From now on the client reads 64 KiB at a time.
         let large = publish("nobody", Delivery::AtMostOnce, &[b'x'; 60_000]);
         for _ in 0..20 {
@@ -196,7 +196,7 @@ fn messages_that_arrive_one_at_a_time_share_a_read_buffer() {
             let message = publish("small", delivery(QoS::AtLeastOnce, id, false), b"x");
             peer.send(&[&puback[..], &message].concat())?;
         }
-        peer.receive_all();
+        peer.receive_until_end();
         Ok(())
     });
     attack("500 messages, one to a read", 4 << 20, async {
@@ -226,7 +226,8 @@ fn unread_events_are_bounded() {
         ))
     });
     attack("reconnections with large packets", 12 << 20, async {
-        let client = dunlin_client::Client::start(impatient(options(server.address, "events")));
+        let client =
+            dunlin_client::Client::start(with_short_timeouts(options(server.address, "events")));
         while client.statistics().connections < rounds {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -280,7 +281,7 @@ fn unread_outcomes_are_bounded() {
 #[test]
 fn a_packet_of_the_largest_size_arrives_in_a_buffer_of_its_size() {
     let server = serve(|_, peer| {
-        peer.welcome(false)?;
+        peer.accept_client(false)?;
         for id in 1..=3 {
             peer.send(&publish(
                 "large",
@@ -288,7 +289,7 @@ fn a_packet_of_the_largest_size_arrives_in_a_buffer_of_its_size() {
                 &vec![b'x'; (16 << 20) - 20],
             ))?;
         }
-        peer.receive_all();
+        peer.receive_until_end();
         Ok(())
     });
     attack("three messages of 16 MiB", SUM, async {
@@ -310,7 +311,7 @@ fn a_burst_arrives_with_a_small_memory_budget() {
         16 << 20,
         async {
             let change = |options: &mut ClientOptions| {
-                *options = impatient(options.clone());
+                *options = with_short_timeouts(options.clone());
                 options.connect.memory_budget = 64 << 10;
             };
             let Some(statistics) = take_burst(1_100, QoS::AtLeastOnce, change).await else {

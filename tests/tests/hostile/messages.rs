@@ -21,8 +21,8 @@ use crate::server::{Peer, serve};
 const ALL_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
 /// Sends valid and faulty messages in turn, and expects each acknowledgement.
-fn mixes(peer: &mut Peer) -> io::Result<()> {
-    peer.welcome(false)?;
+fn send_mixed_messages(peer: &mut Peer) -> io::Result<()> {
+    peer.accept_client(false)?;
     for round in 1..=ROUNDS {
         for (place, qos) in (0..).zip(ALL_QOS) {
             let faulty = delivery(qos, round * 10 + place, false);
@@ -34,16 +34,16 @@ fn mixes(peer: &mut Peer) -> io::Result<()> {
                 b"off",
             ))?;
             peer.send(&publish("lamp/1", valid, b"on"))?;
-            expects(peer, faulty, ReasonCode::UnspecifiedError)?;
-            expects(peer, valid, ReasonCode::Success)?;
+            expect_ack(peer, faulty, ReasonCode::UnspecifiedError)?;
+            expect_ack(peer, valid, ReasonCode::Success)?;
         }
     }
     peer.send(&publish("lamp/end", Delivery::AtMostOnce, b"end"))?;
-    peer.receive_all();
+    peer.receive_until_end();
     Ok(())
 }
 
-fn expects(peer: &mut Peer, delivery: Delivery, reason_code: ReasonCode) -> io::Result<()> {
+fn expect_ack(peer: &mut Peer, delivery: Delivery, reason_code: ReasonCode) -> io::Result<()> {
     let Some(packet_id) = delivery.packet_id() else {
         return Ok(());
     };
@@ -76,7 +76,7 @@ const ROUNDS: u16 = 100;
 /// [MQTT-3.3.2-14] [U-4.13.1-1]
 #[test]
 fn faulty_messages_reach_no_stream_and_valid_ones_do() {
-    let server = serve(|_, peer| mixes(peer));
+    let server = serve(|_, peer| send_mixed_messages(peer));
     attack("faulty messages among valid ones", 1 << 20, async {
         let client = connect(options(server.address, "mixed")).await;
         let mut events = client.events();
@@ -109,14 +109,14 @@ fn faulty_messages_reach_no_stream_and_valid_ones_do() {
 fn many_faulty_messages_use_no_memory() {
     const FLOOD: usize = 50_000;
     let server = serve(|_, peer| {
-        peer.welcome(false)?;
+        peer.accept_client(false)?;
         let topic = [&[b'x'; 2000][..], b"#"].concat();
         let one = raw_publish(&topic, Delivery::AtMostOnce, b"", b"");
         for _ in 0..FLOOD / 100 {
             peer.send(&one.repeat(100))?;
         }
         peer.send(&publish("lamp/1", Delivery::AtMostOnce, b"on"))?;
-        peer.receive_all();
+        peer.receive_until_end();
         Ok(())
     });
     attack("a flood of faulty messages", 3 << 20, async {
@@ -224,14 +224,14 @@ async fn the_tool_warns_of_invalid_messages_and_exits_with_10_if_strict() {
     let port = broker.address().port().to_string();
     let sample = || {
         dunlin(["sample", "--endpoint", "localhost", "--port", &port, "--ca"])
-            .words([broker.ca()])
-            .words([
+            .args([broker.ca()])
+            .args([
                 "--auth-username",
                 Mosquitto::USER,
                 "--auth-password",
                 Mosquitto::PASSWORD,
             ])
-            .words(["--count", "1", "--interval", "0s", "--timeout", "10s"])
+            .args(["--count", "1", "--interval", "0s", "--timeout", "10s"])
     };
     let lenient = sample().run().await;
     assert_eq!(lenient.code, Some(0), "{}", lenient.stderr);
@@ -243,7 +243,7 @@ async fn the_tool_warns_of_invalid_messages_and_exits_with_10_if_strict() {
         "{}",
         lenient.stderr
     );
-    let strict = sample().words(["--strict"]).run().await;
+    let strict = sample().args(["--strict"]).run().await;
     assert_eq!(strict.code, Some(10), "{}", strict.stderr);
     assert!(strict.stderr.contains("MQTT-3.3.2-14"), "{}", strict.stderr);
     assert!(strict.took < Duration::from_secs(10), "{:?}", strict.took);

@@ -22,7 +22,7 @@ pub(crate) fn suback(packet_id: PacketId) -> Vec<u8> {
     }))
 }
 
-/// A valid message.
+/// Valid PUBLISH.
 pub(crate) fn publish(topic: &str, delivery: Delivery, payload: &[u8]) -> Vec<u8> {
     let publish = Publish {
         delivery,
@@ -39,7 +39,7 @@ fn bytes(packet: &Packet<'_>) -> Vec<u8> {
     PacketBuf::new(packet).unwrap().into_bytes().into()
 }
 
-/// A packet with this first byte and body.
+/// Packet with this first byte and body.
 pub(crate) fn raw(first_byte: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![first_byte];
     remaining_length(body.len(), &mut packet);
@@ -47,7 +47,7 @@ pub(crate) fn raw(first_byte: u8, body: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// A Variable Byte Integer (§1.5.5).
+/// Appends a Variable Byte Integer (§1.5.5).
 pub(crate) fn remaining_length(mut left: usize, out: &mut Vec<u8>) {
     loop {
         let byte = u8::try_from(left & 0x7f).unwrap();
@@ -67,7 +67,7 @@ pub(crate) fn empty_user_properties(count: usize) -> Vec<u8> {
     properties
 }
 
-/// A PUBLISH of these parts, whatever they are. `properties` has at most 127 bytes.
+/// PUBLISH made of these parts, which may be invalid. `properties` has at most 127 bytes.
 pub(crate) fn raw_publish(
     topic: &[u8],
     delivery: Delivery,

@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Longer than that.
 const PAUSE: Duration = Duration::from_millis(2_500);
 
-/// A client that waits for two seconds at most.
-fn impatient(address: std::net::SocketAddr) -> ClientOptions {
+/// Client options with timeouts of two seconds.
+fn options_with_short_timeouts(address: std::net::SocketAddr) -> ClientOptions {
     let mut options = options(address, "paused");
     options.connect.ack_timeout = PATIENCE;
     options.connect.ping_timeout = PATIENCE;
@@ -56,15 +56,15 @@ fn a_blocked_runtime_turns_no_answer_into_a_time_out() {
         }
     });
     attack("a blocked runtime", 1 << 20, async {
-        let client = connect(impatient(server.address)).await;
+        let client = connect(options_with_short_timeouts(server.address)).await;
         for _ in 0..2 {
             // First a request, then a ping: each is on the wire, and its answer isn't there yet.
             let message = Message::new("a", "on").qos(QoS::AtLeastOnce);
             let receipt = client.publish(message).await.unwrap();
-            receives(&told).await;
+            expect_packet(&told).await;
             thread::sleep(PAUSE);
             receipt.await.unwrap();
-            receives(&told).await;
+            expect_packet(&told).await;
             thread::sleep(PAUSE);
         }
         let message = Message::new("a", "on").qos(QoS::AtLeastOnce);
@@ -74,7 +74,7 @@ fn a_blocked_runtime_turns_no_answer_into_a_time_out() {
     });
 }
 
-async fn receives(told: &Receiver<()>) {
+async fn expect_packet(told: &Receiver<()>) {
     while told.try_recv() == Err(TryRecvError::Empty) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -94,7 +94,7 @@ fn a_stopped_process_turns_no_answer_into_a_time_out() {
     let (tell_pid, pid) = mpsc::channel();
     let server = serve(move |number, peer| {
         assert_eq!(number, 1, "the client had to connect again");
-        stops(peer, pid.recv().unwrap(), rounds)
+        pause_client(peer, pid.recv().unwrap(), rounds)
     });
     let mut client = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -111,12 +111,12 @@ fn a_stopped_process_turns_no_answer_into_a_time_out() {
     assert!(client.wait().unwrap().success());
 }
 
-/// Stops the process `pid` whenever it has asked something, and answers before it goes on.
+/// Stops the process `pid` after each of its requests, and answers while it is stopped.
 #[cfg(unix)]
-fn stops(peer: &mut Peer, pid: u32, rounds: u32) -> io::Result<()> {
+fn pause_client(peer: &mut Peer, pid: u32, rounds: u32) -> io::Result<()> {
     use dunlin_tests::{Signal, send_signal};
 
-    peer.welcome(false)?;
+    peer.accept_client(false)?;
     for _ in 0..rounds {
         // At least one request and one ping.
         peer.send(&publish("ask", Delivery::AtMostOnce, b"now"))?;
@@ -124,7 +124,7 @@ fn stops(peer: &mut Peer, pid: u32, rounds: u32) -> io::Result<()> {
             let mut asked = vec![peer.receive()?];
             send_signal(pid, Signal::STOP);
             // What it wrote before it stopped is answered as well.
-            asked.extend(peer.receive_written());
+            asked.extend(peer.receive_pending());
             for packet in asked {
                 peer.send(&answer(&packet).unwrap())?;
             }
@@ -133,7 +133,7 @@ fn stops(peer: &mut Peer, pid: u32, rounds: u32) -> io::Result<()> {
         }
     }
     peer.send(&publish("ask", Delivery::AtMostOnce, b"end"))?;
-    peer.receive_all();
+    peer.receive_until_end();
     Ok(())
 }
 
@@ -148,7 +148,7 @@ async fn the_process_that_is_stopped() {
     else {
         return;
     };
-    let client = connect(impatient(server)).await;
+    let client = connect(options_with_short_timeouts(server)).await;
     let mut asked = client.subscribe("ask", QoS::AtMostOnce).await.unwrap();
     while asked.next().await.unwrap().payload() != b"end" {
         let message = Message::new("a", "on").qos(QoS::AtLeastOnce);

@@ -70,7 +70,7 @@ pub(crate) fn serve(
 const LONGEST: Duration = Duration::from_secs(60);
 
 impl Peer {
-    /// The next packet of the client.
+    /// Receives the client's next packet.
     pub(crate) fn receive(&mut self) -> io::Result<PacketBuf> {
         let options = DecodeOptions {
             sender: Sender::Client,
@@ -95,7 +95,7 @@ impl Peer {
     }
 
     /// Answers CONNECT, and SUBSCRIBE if this is a new session.
-    pub(crate) fn welcome(&mut self, session_present: bool) -> io::Result<()> {
+    pub(crate) fn accept_client(&mut self, session_present: bool) -> io::Result<()> {
         let connect = self.receive()?;
         assert!(matches!(connect.packet(), Packet::Connect(_)));
         self.send(&connack(session_present))?;
@@ -109,19 +109,19 @@ impl Peer {
         Ok(())
     }
 
-    /// Packets that a stopped client has written.
+    /// Receives the packets that a stopped client has written.
     #[cfg(unix)]
-    pub(crate) fn receive_written(&mut self) -> Vec<PacketBuf> {
+    pub(crate) fn receive_pending(&mut self) -> Vec<PacketBuf> {
         self.stream
             .set_read_timeout(Some(Duration::from_millis(50)))
             .unwrap();
-        let written = self.receive_all();
+        let written = self.receive_until_end();
         self.stream.set_read_timeout(Some(LONGEST)).unwrap();
         written
     }
 
-    /// Reads on until the client leaves.
-    pub(crate) fn receive_all(&mut self) -> Vec<PacketBuf> {
+    /// Receives all packets until the client closes the connection.
+    pub(crate) fn receive_until_end(&mut self) -> Vec<PacketBuf> {
         std::iter::from_fn(|| self.receive().ok()).collect()
     }
 }

@@ -95,12 +95,12 @@ fn every_rejected_packet_is_refused_or_ends_the_connection_as_its_scope_says() {
     let (mut messages, mut connections) = (0, 0);
     for (bytes, error) in rejected() {
         let strict = run(&bytes, InvalidMessages::CloseConnection);
-        closes(&strict, error, &bytes);
+        expect_disconnect(&strict, error, &bytes);
         let lenient = run(&bytes, InvalidMessages::Refuse);
         match error.scope {
             ErrorScope::Connection => {
                 connections += 1;
-                closes(&lenient, error, &bytes);
+                expect_disconnect(&lenient, error, &bytes);
             }
             ErrorScope::Message(message) => {
                 messages += 1;
@@ -139,8 +139,8 @@ fn every_rejected_packet_is_refused_or_ends_the_connection_as_its_scope_says() {
     );
 }
 
-/// DISCONNECT with the error's reason code is all that is said.
-fn closes(run: &Run, error: DecodeError, bytes: &[u8]) {
+/// Checks that the client sends only DISCONNECT, with the error's reason code.
+fn expect_disconnect(run: &Run, error: DecodeError, bytes: &[u8]) {
     assert_eq!(
         run.sent,
         [0xE0, 1, error.reason_code as u8],

@@ -70,11 +70,11 @@ fn violations() -> Vec<(Vec<u8>, ReasonCode)> {
 fn a_client_connects_again_after_every_violation() {
     let server = serve(|number, peer| {
         // Each session is a new one, so that the client subscribes again.
-        peer.welcome(false)?;
+        peer.accept_client(false)?;
         match violations().get(number as usize - 1) {
             Some((bytes, reason_code)) => {
                 peer.send(bytes)?;
-                let last = peer.receive_all().pop().unwrap();
+                let last = peer.receive_until_end().pop().unwrap();
                 let Packet::Disconnect(disconnect) = last.packet() else {
                     panic!("{number}: {last:?}")
                 };
@@ -85,7 +85,7 @@ fn a_client_connects_again_after_every_violation() {
             }
             None => {
                 peer.send(&publish("lamp/end", Delivery::AtMostOnce, b"end"))?;
-                peer.receive_all();
+                peer.receive_until_end();
             }
         }
         Ok(())
@@ -94,7 +94,7 @@ fn a_client_connects_again_after_every_violation() {
         let mut options = options(server.address, "patient");
         options.connect.topic_alias_maximum = 2;
         options.connect.receive_maximum = Some(2.try_into().unwrap());
-        options.reconnect = quickly();
+        options.reconnect = fast_reconnect();
         let client = connect(options).await;
         let mut lamps = client.subscribe("lamp/+", QoS::AtLeastOnce).await.unwrap();
         while lamps.next().await.unwrap().payload() != b"end" {}
@@ -109,16 +109,16 @@ fn a_client_connects_again_after_every_violation() {
 #[test]
 fn the_same_violation_again_and_again_stops_a_client_that_asks_for_it() {
     let server = serve(|_, peer| {
-        peer.welcome(false)?;
+        peer.accept_client(false)?;
         peer.send(b"\xD1\x00")?;
-        peer.receive_all();
+        peer.receive_until_end();
         Ok(())
     });
     attack("the same violation again and again", 1 << 20, async {
         let mut options = options(server.address, "strict");
         options.reconnect = Reconnect {
             on_repeated_violation: RepeatedViolation::Stop,
-            ..quickly()
+            ..fast_reconnect()
         };
         let client = connect(options).await;
         let mut events = client.events();
@@ -135,7 +135,7 @@ fn the_same_violation_again_and_again_stops_a_client_that_asks_for_it() {
     });
 }
 
-fn quickly() -> Reconnect {
+fn fast_reconnect() -> Reconnect {
     let delay = Duration::from_millis(10);
     Reconnect {
         min_delay: delay,

@@ -18,20 +18,20 @@ use dunlin_tests::simulate::checks::{Violation, Wire};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use crate::ledger::{BOTH, Ledger, number_of};
+use crate::ledger::{CHECKED_QOS, Ledger, number_of};
 
 pub(crate) struct Device {
     client: Client,
     options: ClientOptions,
-    /// Messages that arrive here.
+    /// Received messages.
     inbox: Ledger,
     /// Tasks that wait for receipts.
     work: JoinSet<()>,
-    witness: Arc<Witness>,
+    monitor: Arc<ConnectionMonitor>,
 }
 
-/// Reports of all clients of a device.
-struct Witness {
+/// Connections and packets of all clients of a device.
+struct ConnectionMonitor {
     connections: AtomicUsize,
     resumed: AtomicUsize,
     wire: Mutex<(Wire, Option<Violation>)>,
@@ -39,8 +39,8 @@ struct Witness {
     inbox: Ledger,
 }
 
-/// Received messages of QoS 2: what each identifier stood for last, and those that the broker has
-/// released.
+/// Received messages of QoS 2: the message of each Packet Identifier, and the messages that the
+/// broker has released.
 #[derive(Default)]
 struct Exchanges {
     open: BTreeMap<PacketId, usize>,
@@ -55,21 +55,21 @@ impl Device {
         filter: &str,
         inbox: &Ledger,
     ) -> Self {
-        let witness = Arc::new(Witness {
+        let monitor = Arc::new(ConnectionMonitor {
             connections: AtomicUsize::new(0),
             resumed: AtomicUsize::new(0),
             wire: Mutex::new((Wire::new(false), None)),
             exchanges: Mutex::default(),
             inbox: inbox.clone(),
         });
-        let check_output = Arc::clone(&witness);
-        let observer = Observer::new(move |seen| check_output.sees(seen));
+        let check_output = Arc::clone(&monitor);
+        let observer = Observer::new(move |seen| check_output.observe(seen));
         let options = ClientOptions {
             observer: Some(observer),
             ..options(broker, address, client_id)
         };
         let client = Client::start(options.clone());
-        watch(&client, &witness);
+        count_connections(&client, &monitor);
         let mut subscription = client
             .subscribe(filter, QoS::ExactlyOnce)
             .await
@@ -77,7 +77,7 @@ impl Device {
         let ledger = inbox.clone();
         tokio::spawn(async move {
             while let Some(message) = subscription.next().await {
-                ledger.arrived(&message);
+                ledger.add_arrival(&message);
             }
         });
         Self {
@@ -85,7 +85,7 @@ impl Device {
             options,
             inbox: inbox.clone(),
             work: JoinSet::new(),
-            witness,
+            monitor,
         }
     }
 
@@ -105,23 +105,23 @@ impl Device {
     ) -> bool {
         let deadline = Instant::now() + patience;
         for _ in 0..count {
-            for qos in BOTH {
-                let number = ledger.enter(qos);
+            for qos in CHECKED_QOS {
+                let number = ledger.add_message(qos);
                 let (topic, payload) = (format!("{topic}/{}", qos.level()), number.to_string());
                 let publish = self.client.publish(Message::new(&topic, &payload).qos(qos));
                 let Ok(receipt) = timeout_at(deadline, publish).await else {
-                    ledger.withdraw(qos);
+                    ledger.remove_last(qos);
                     return false;
                 };
                 let (receipt, ledger) = (receipt.expect("accepted"), ledger.clone());
                 self.work
-                    .spawn(async move { ledger.ended(qos, number, receipt.await) });
+                    .spawn(async move { ledger.add_outcome(qos, number, receipt.await) });
             }
         }
         true
     }
 
-    /// The client ends, and another one goes on with its session.
+    /// Stops the client and starts another with its session.
     pub(crate) async fn restart(&mut self) {
         let session = self
             .client
@@ -133,16 +133,16 @@ impl Device {
             .client
             .unmatched(StreamLimits::default())
             .expect("the first");
-        watch(&self.client, &self.witness);
+        count_connections(&self.client, &self.monitor);
         let ledger = self.inbox.clone();
         tokio::spawn(async move {
             while let Some(message) = unmatched.next().await {
-                ledger.arrived(&message);
+                ledger.add_arrival(&message);
             }
         });
     }
 
-    /// Every message has its outcome.
+    /// Waits until every published message has an outcome.
     pub(crate) async fn finish_publishing(&mut self) {
         let all = async {
             while let Some(done) = self.work.join_next().await {
@@ -155,15 +155,15 @@ impl Device {
     }
 
     pub(crate) fn connections(&self) -> usize {
-        self.witness.connections.load(Ordering::Relaxed)
+        self.monitor.connections.load(Ordering::Relaxed)
     }
 
     pub(crate) fn resumed(&self) -> usize {
-        self.witness.resumed.load(Ordering::Relaxed)
+        self.monitor.resumed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn check_wire(&self) {
-        assert_eq!(self.witness.wire.lock().unwrap().1, None);
+        assert_eq!(self.monitor.wire.lock().unwrap().1, None);
     }
 
     pub(crate) async fn stop(&self) {
@@ -171,8 +171,8 @@ impl Device {
     }
 }
 
-impl Witness {
-    fn sees(&self, seen: ObservedPacket<'_>) {
+impl ConnectionMonitor {
+    fn observe(&self, seen: ObservedPacket<'_>) {
         let mut wire = self.wire.lock().unwrap();
         let (wire, violation) = &mut *wire;
         let mut bytes = BytesMut::from(seen.bytes);
@@ -192,14 +192,14 @@ impl Witness {
                 let repeated = self.exchanges.lock().unwrap().repeated(&packet.packet());
                 repeated
                     .into_iter()
-                    .for_each(|number| self.inbox.repeated_by_broker(number));
+                    .for_each(|number| self.inbox.mark_repeated_by_broker(number));
             }
         }
     }
 }
 
 impl Exchanges {
-    /// The number of a message that the broker sends again after its PUBREL. [MQTT-4.3.3-6]
+    /// Number of a message that the broker sends again after its PUBREL. [MQTT-4.3.3-6]
     fn repeated(&mut self, received: &Packet<'_>) -> Option<usize> {
         match received {
             Packet::Publish(publish) if publish.delivery.qos() == QoS::ExactlyOnce => {
@@ -217,15 +217,15 @@ impl Exchanges {
 }
 
 /// Counts the client's connections until it ends.
-fn watch(client: &Client, witness: &Arc<Witness>) {
-    let (mut events, witness) = (client.events(), Arc::clone(witness));
+fn count_connections(client: &Client, monitor: &Arc<ConnectionMonitor>) {
+    let (mut events, monitor) = (client.events(), Arc::clone(monitor));
     tokio::spawn(async move {
         while let Some(event) = events.next().await {
             if let Event::Connected(connected) = event {
-                witness
+                monitor
                     .resumed
                     .fetch_add(connected.session_present.into(), Ordering::Relaxed);
-                witness.connections.fetch_add(1, Ordering::Relaxed);
+                monitor.connections.fetch_add(1, Ordering::Relaxed);
             }
         }
     });

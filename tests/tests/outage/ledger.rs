@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use dunlin_client::engine::Published;
 use dunlin_client::{QoS, ReceivedMessage, RequestError};
 
-/// The ledger of one direction; clones are the same ledger.
+/// Messages of one direction; clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ledger(Arc<Mutex<[Vec<Entry>; 2]>>);
 
-/// A message of QoS 1 or 2.
+/// Arrivals and outcomes of a message of QoS 1 or 2.
 #[derive(Debug, Clone, Default)]
 struct Entry {
     arrivals: usize,
@@ -23,32 +23,37 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Acknowledged,
-    /// The client ended: the message went on in its session, or nowhere.
+    /// The client stopped; the session may still deliver the message.
     Stopped,
     SessionLost,
-    /// The broker said no.
+    /// The broker refused the message.
     Refused,
     Other(String),
 }
 
-/// The QoS that is checked.
-pub(crate) const BOTH: [QoS; 2] = [QoS::AtLeastOnce, QoS::ExactlyOnce];
+/// QoS levels whose messages are recorded.
+pub(crate) const CHECKED_QOS: [QoS; 2] = [QoS::AtLeastOnce, QoS::ExactlyOnce];
 
 impl Ledger {
-    /// The number of the next message, which is accepted.
-    pub(crate) fn enter(&self, qos: QoS) -> usize {
+    /// Adds a message that the client accepts, and returns its number.
+    pub(crate) fn add_message(&self, qos: QoS) -> usize {
         let mut ledger = self.lock();
-        let entries = &mut ledger[page(qos)];
+        let entries = &mut ledger[index_of(qos)];
         entries.push(Entry::default());
         entries.len() - 1
     }
 
-    /// The last one wasn't accepted after all.
-    pub(crate) fn withdraw(&self, qos: QoS) {
-        self.lock()[page(qos)].pop();
+    /// Removes the last message, which the client did not accept.
+    pub(crate) fn remove_last(&self, qos: QoS) {
+        self.lock()[index_of(qos)].pop();
     }
 
-    pub(crate) fn ended(&self, qos: QoS, number: usize, outcome: Result<Published, RequestError>) {
+    pub(crate) fn add_outcome(
+        &self,
+        qos: QoS,
+        number: usize,
+        outcome: Result<Published, RequestError>,
+    ) {
         let outcome = match outcome {
             Ok(_) => Outcome::Acknowledged,
             Err(RequestError::Stopped(_)) => Outcome::Stopped,
@@ -56,20 +61,20 @@ impl Ledger {
             Err(RequestError::Refused(_)) => Outcome::Refused,
             Err(other) => Outcome::Other(other.to_string()),
         };
-        self.lock()[page(qos)][number].outcomes.push(outcome);
+        self.lock()[index_of(qos)][number].outcomes.push(outcome);
     }
 
-    pub(crate) fn arrived(&self, message: &ReceivedMessage) {
+    pub(crate) fn add_arrival(&self, message: &ReceivedMessage) {
         let number = number_of(message.payload());
-        self.lock()[page(message.qos())][number].arrivals += 1;
+        self.lock()[index_of(message.qos())][number].arrivals += 1;
     }
 
-    /// The broker sent a message of QoS 2 again whose exchange was over.
-    pub(crate) fn repeated_by_broker(&self, number: usize) {
-        self.lock()[page(QoS::ExactlyOnce)][number].is_repeated_by_broker = true;
+    /// Records that the broker sent a message of QoS 2 again after its PUBREL.
+    pub(crate) fn mark_repeated_by_broker(&self, number: usize) {
+        self.lock()[index_of(QoS::ExactlyOnce)][number].is_repeated_by_broker = true;
     }
 
-    /// Messages that arrived, each counted once.
+    /// Number of messages that have arrived, each counted once.
     pub(crate) fn received(&self) -> usize {
         self.lock()
             .iter()
@@ -82,10 +87,9 @@ impl Ledger {
         self.lock().iter().flatten().all(|entry| entry.arrivals > 0)
     }
 
-    /// One outcome for each message, and nothing lost or repeated but what the broker may be blamed
-    /// for.
+    /// Checks that each message has one outcome, and that none is lost or repeated but by the broker.
     pub(crate) fn check(&self, losses_are_the_brokers: bool) {
-        for (qos, entries) in BOTH.into_iter().zip(self.lock().iter()) {
+        for (qos, entries) in CHECKED_QOS.into_iter().zip(self.lock().iter()) {
             for (number, entry) in entries.iter().enumerate() {
                 let told = || format!("{qos} {number}: {entry:?}");
                 let [outcome] = &entry.outcomes[..] else {
@@ -111,7 +115,7 @@ impl Ledger {
 
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (qos, entries) in BOTH.into_iter().zip(self.lock().iter()) {
+        for (qos, entries) in CHECKED_QOS.into_iter().zip(self.lock().iter()) {
             let count = |holds: &dyn Fn(&Entry) -> bool| {
                 entries.iter().filter(|entry| holds(entry)).count()
             };
@@ -137,11 +141,11 @@ impl fmt::Display for Ledger {
     }
 }
 
-/// The number that a payload is.
+/// Number in a payload.
 pub(crate) fn number_of(payload: &[u8]) -> usize {
     std::str::from_utf8(payload).unwrap().parse().unwrap()
 }
 
-fn page(qos: QoS) -> usize {
+fn index_of(qos: QoS) -> usize {
     usize::from(qos == QoS::ExactlyOnce)
 }

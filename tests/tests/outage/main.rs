@@ -41,7 +41,7 @@ struct OutageTest {
 impl OutageTest {
     async fn new() -> Option<Self> {
         let broker = Mosquitto::start_persistent().await?;
-        let wire = Cutter::to(broker.address()).await;
+        let wire = Cutter::start(broker.address()).await;
         let (up, down) = (Ledger::default(), Ledger::default());
         let device = Device::start(&broker, wire.address(), "device", "down/+", &down).await;
         let other = Device::start(&broker, broker.address(), "other", "up/+", &up).await;
@@ -56,7 +56,7 @@ impl OutageTest {
         })
     }
 
-    /// Both publish a chunk of messages; returns when some of them have arrived.
+    /// Publishes a chunk of messages from both sides and waits until some of them have arrived.
     async fn publish(&mut self) {
         let before = self.up.received() + self.down.received();
         let patience = Duration::from_secs(if self.losses_are_the_brokers { 2 } else { 30 });
@@ -69,7 +69,7 @@ impl OutageTest {
             "the queue takes everything in time"
         );
         let (up, down) = (&self.up, &self.down);
-        let some_arrive = soon("some messages arrive", || {
+        let some_arrive = wait_until("some messages arrive", || {
             up.received() + down.received() > before + CHUNK
         });
         if self.losses_are_the_brokers {
@@ -80,19 +80,19 @@ impl OutageTest {
         }
     }
 
-    /// The device is back after `connections` that it had, and the messages of this cycle come to
-    /// their end.
-    async fn settle(&mut self, connections: usize) {
+    /// Waits until the device has more than `connections` connections, and until the messages of this
+    /// cycle have arrived and have outcomes.
+    async fn wait_until_complete(&mut self, connections: usize) {
         let (device, up, down) = (&self.device, &self.up, &self.down);
-        soon("the device is back", || device.connections() > connections).await;
+        wait_until("the device is back", || device.connections() > connections).await;
         if self.losses_are_the_brokers {
-            let everything = soon("everything arrives", || {
+            let everything = wait_until("everything arrives", || {
                 up.is_complete() && down.is_complete()
             });
             let _: Result<_, _> = tokio::time::timeout(Duration::from_secs(2), everything).await;
             return;
         }
-        soon("everything arrives", || {
+        wait_until("everything arrives", || {
             up.is_complete() && down.is_complete()
         })
         .await;
@@ -100,7 +100,7 @@ impl OutageTest {
         self.other.finish_publishing().await;
     }
 
-    async fn end(self, name: &str) {
+    async fn finish(self, name: &str) {
         let Self {
             broker: _broker,
             up,
@@ -141,9 +141,9 @@ async fn a_cut_network_loses_and_repeats_nothing() {
         let connections = test.device.connections();
         test.publish().await;
         test.wire.cut();
-        test.settle(connections).await;
+        test.wait_until_complete(connections).await;
     }
-    test.end("cut link").await;
+    test.finish("cut link").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,9 +156,9 @@ async fn a_stopped_broker_loses_and_repeats_nothing() {
         test.publish().await;
         test.broker.stop();
         test.broker.run().await;
-        test.settle(connections).await;
+        test.wait_until_complete(connections).await;
     }
-    test.end("stopped broker").await;
+    test.finish("stopped broker").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,9 +174,9 @@ async fn a_restarted_client_that_keeps_its_session_loses_and_repeats_nothing() {
         }
         test.device.restart().await;
         let connections = test.device.connections();
-        test.settle(connections).await;
+        test.wait_until_complete(connections).await;
     }
-    test.end("restarted client").await;
+    test.finish("restarted client").await;
 }
 
 /// The last state that mosquitto saved may be older than its last acknowledgements: messages lost
@@ -195,15 +195,15 @@ async fn a_killed_broker_leaves_no_message_without_an_outcome() {
         test.publish().await;
         test.broker.kill();
         test.broker.run().await;
-        test.settle(connections).await;
+        test.wait_until_complete(connections).await;
     }
-    test.end("killed broker").await;
+    test.finish("killed broker").await;
 }
 
-/// Waits until something holds that nobody tells of by itself.
-async fn soon(what: &str, holds: impl Fn() -> bool) {
+/// Polls `condition` every 5 ms for at most 30 s.
+async fn wait_until(what: &str, condition: impl Fn() -> bool) {
     for _ in 0..6_000 {
-        if holds() {
+        if condition() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -10,10 +10,7 @@ use super::{Served, read_until, sample, serve};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_outside_the_policy_publishes_nothing_and_stops_cleanly() {
     let served = serve(&[]).await;
-    let run = sample(&served)
-        .words(["--topic", "other/topic"])
-        .run()
-        .await;
+    let run = sample(&served).args(["--topic", "other/topic"]).run().await;
     run.exits(7);
     assert!(
         run.stdout.contains(
@@ -46,7 +43,7 @@ async fn a_wrong_password_is_refused_within_seconds_with_the_server_s_reason() {
         "--auth_password",
         "no",
     ])
-    .at(&served.sandbox)
+    .connecting_to(&served.sandbox)
     .run()
     .await;
     run.exits(5);
@@ -68,7 +65,7 @@ async fn a_lost_connection_is_opened_again() {
     // Each connection lasts 400 ms: the first ends in the pause, the second sees the end of the
     // run.
     let run = sample(&served)
-        .words(["--count", "2", "--interval", "1500ms", "--timeout", "10s"])
+        .args(["--count", "2", "--interval", "1500ms", "--timeout", "10s"])
         .run()
         .await;
     assert!(
@@ -85,7 +82,7 @@ async fn a_restarted_server_is_reported_in_order_and_a_refused_resubscription_is
         let first = serve(&[]).await;
         let port = first.sandbox.port();
         let mut child = sample(&first)
-            .words(["--count", "2", "--interval", "1s", "--timeout", "20s"])
+            .args(["--count", "2", "--interval", "1s", "--timeout", "20s"])
             .spawn();
         let mut seen = read_until(&mut child, "PubAck received").await;
         let Served { sandbox, state } = first;
@@ -98,7 +95,7 @@ async fn a_restarted_server_is_reported_in_order_and_a_refused_resubscription_is
             ..SandboxOptions::default()
         };
         let _second = Sandbox::start(second).await.unwrap();
-        let run = Finished::of(child).await;
+        let run = Finished::wait_for(child).await;
         run.exits(code);
         seen.push_str(&run.stdout);
         let (_, after) = seen

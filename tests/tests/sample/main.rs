@@ -48,8 +48,8 @@ fn sample(served: &Served) -> Tool {
         "--timeout",
         "5s",
     ])
-    .at(&served.sandbox)
-    .as_demo()
+    .connecting_to(&served.sandbox)
+    .with_demo_credentials()
 }
 
 /// The golden output, with the acknowledgement in front of the message that it acknowledges: either
@@ -124,7 +124,7 @@ fn in_order(stdout: &str) -> String {
 }
 
 #[track_caller]
-fn is_golden(run: &Finished, kind: &str, messages: &[&str]) {
+fn expect_golden(run: &Finished, kind: &str, messages: &[&str]) {
     run.exits(0);
     assert_eq!(
         in_order(&run.stdout),
@@ -140,8 +140,8 @@ const TWO: [&str; 2] = ["Hello from mqtt5 sample [1]", "Hello from mqtt5 sample 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_unsigned_sample_prints_what_the_python_sample_prints() {
     let served = serve(&[]).await;
-    is_golden(
-        &sample(&served).words(["--count", "2"]).run().await,
+    expect_golden(
+        &sample(&served).args(["--count", "2"]).run().await,
         "Unsigned",
         &TWO,
     );
@@ -160,9 +160,9 @@ async fn a_token_without_a_signature_is_sent_and_the_run_is_called_unsigned() {
     ];
     for verb in ["unsigned", "sample"] {
         let run = dunlin([verb, "--interval", "50ms"])
-            .at(&served.sandbox)
-            .as_demo()
-            .words(token)
+            .connecting_to(&served.sandbox)
+            .with_demo_credentials()
+            .args(token)
             .run()
             .await;
         run.exits(0);
@@ -176,7 +176,7 @@ async fn a_token_without_a_signature_is_sent_and_the_run_is_called_unsigned() {
             "--authorizer-name=A",
             "--auth-username=u",
         ])
-        .words(&token[..4]);
+        .args(&token[..4]);
         assert_eq!(
             printed.run().await.stdout,
             "u?x-amz-customauthorizer-name=A&tok=hello\n"
@@ -199,16 +199,16 @@ async fn the_signed_sample_says_that_it_is_signed() {
         let served = serve(&[]).await;
         let signature = served.sandbox.sign("hello").unwrap();
         let run = dunlin(verb)
-            .at(&served.sandbox)
-            .words(flags)
-            .words([
+            .connecting_to(&served.sandbox)
+            .args(flags)
+            .args([
                 "--auth_signature",
                 &signature,
                 "--client_id",
                 "mqtt5-sample-0a1b2c3d",
             ])
-            .words(["--count", "2", "--interval", "50ms"]);
-        is_golden(&run.run().await, "Signed", &TWO);
+            .args(["--count", "2", "--interval", "50ms"]);
+        expect_golden(&run.run().await, "Signed", &TWO);
     }
 }
 
@@ -222,10 +222,10 @@ async fn a_signature_is_computed_from_the_signing_key() {
         "--auth-token-key-name=tok",
         "--auth-token-key-value=x",
     ])
-    .at(&served.sandbox)
-    .words(["--client-id=mqtt5-sample-0a1b2c3d", "--count=1"])
-    .words(["--auth-signing-key".as_ref(), key.as_os_str()]);
-    is_golden(&run.run().await, "Signed", &TWO[..1]);
+    .connecting_to(&served.sandbox)
+    .args(["--client-id=mqtt5-sample-0a1b2c3d", "--count=1"])
+    .args(["--auth-signing-key".as_ref(), key.as_os_str()]);
+    expect_golden(&run.run().await, "Signed", &TWO[..1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,19 +241,19 @@ async fn no_verb_is_the_sample_and_prefixes_are_enough() {
         "--cou",
         "1",
     ])
-    .at(&served.sandbox)
+    .connecting_to(&served.sandbox)
     .env("DUNLIN_AUTH_PASSWORD", "demo");
-    is_golden(&run.run().await, "Unsigned", &TWO[..1]);
+    expect_golden(&run.run().await, "Unsigned", &TWO[..1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_given_message_is_sent_and_no_pause_follows_the_last_one() {
     let served = serve(&[]).await;
     let run = sample(&served)
-        .words(["--message", "grüße 1", "--count", "1", "--interval", "20s"])
+        .args(["--message", "grüße 1", "--count", "1", "--interval", "20s"])
         .run()
         .await;
-    is_golden(&run, "Unsigned", &["grüße 1 [1]"]);
+    expect_golden(&run, "Unsigned", &["grüße 1 [1]"]);
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
 }
 
@@ -270,10 +270,10 @@ async fn the_endpoint_sandbox_needs_no_port_and_no_ca() {
             "--count",
             "1",
         ])
-        .as_demo()
+        .with_demo_credentials()
         .env("DUNLIN_STATE_DIR", state)
     };
-    is_golden(&found(state).run().await, "Unsigned", &TWO[..1]);
+    expect_golden(&found(state).run().await, "Unsigned", &TWO[..1]);
 
     // With two sandboxes the tool can't choose: it names the ports.
     let second = Sandbox::start(SandboxOptions {
@@ -294,8 +294,8 @@ async fn the_endpoint_sandbox_needs_no_port_and_no_ca() {
         );
     }
     let port = second.port().to_string();
-    is_golden(
-        &found(state).words(["--port", &port]).run().await,
+    expect_golden(
+        &found(state).args(["--port", &port]).run().await,
         "Unsigned",
         &TWO[..1],
     );
@@ -305,12 +305,12 @@ async fn the_endpoint_sandbox_needs_no_port_and_no_ca() {
 async fn the_output_is_the_same_with_and_without_a_terminal_s_variables() {
     let served = serve(&[]).await;
     let run = sample(&served)
-        .words(["--count", "1"])
+        .args(["--count", "1"])
         .env("CLICOLOR_FORCE", "1")
         .env("COLUMNS", "20")
         .run()
         .await;
-    is_golden(&run, "Unsigned", &TWO[..1]);
+    expect_golden(&run, "Unsigned", &TWO[..1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,11 +13,11 @@ use super::{Served, read_until, sample, serve};
 async fn messages_of_others_are_printed_escaped_and_not_counted() {
     let served = serve(&[]).await;
     let mut child = sample(&served)
-        .words(["--count", "2", "--interval", "1s"])
+        .args(["--count", "2", "--interval", "1s"])
         .spawn();
     let mut seen = read_until(&mut child, "PubAck received").await;
     publish_as_another_client(&served, b"\xff\x00 not ours \x1b[2J").await;
-    let run = Finished::of(child).await;
+    let run = Finished::wait_for(child).await;
     run.exits(0);
     seen.push_str(&run.stdout);
     assert!(

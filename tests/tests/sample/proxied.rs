@@ -40,9 +40,9 @@ async fn a_proxy_carries_tls_to_the_server() {
         "--interval",
         "50ms",
     ])
-    .words(["--timeout", "5s", "--count", "1", "--proxy", &proxy])
-    .at(&served.sandbox)
-    .as_demo()
+    .args(["--timeout", "5s", "--count", "1", "--proxy", &proxy])
+    .connecting_to(&served.sandbox)
+    .with_demo_credentials()
     .run()
     .await;
     run.exits(0);

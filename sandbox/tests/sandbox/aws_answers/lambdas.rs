@@ -18,8 +18,8 @@ pub(super) async fn bare_file_name() {
         answer()
     );
     let config = SandboxOptions::from_toml(&text, Path::new("authorizers.toml")).unwrap();
-    let sandbox = asking(config.authorizers.into_iter().next().unwrap()).await;
-    sandbox.guest("c").await;
+    let sandbox = sandbox_with_authorizer(config.authorizers.into_iter().next().unwrap()).await;
+    sandbox.connected_to_default("c").await;
 }
 
 pub(super) async fn slow_lambda() {
@@ -34,11 +34,11 @@ pub(super) async fn slow_lambda() {
         limits,
         ..Authorizer::new("Test", Lambda::Url(url.parse().unwrap()))
     };
-    let sandbox = asking(slow).await;
+    let sandbox = sandbox_with_authorizer(slow).await;
     let mut waiting = Vec::new();
     for number in 0..60 {
         let mut client = TestClient::open(&sandbox.sandbox).await;
-        client.send(connect(&format!("c{number}"), "", "")).await;
+        client.sends(connect(&format!("c{number}"), "", "")).await;
         waiting.push(client);
     }
     sandbox.connected("mqtt5-sample-1").await;
@@ -56,9 +56,9 @@ pub(super) async fn handler() {
     );
     std::fs::write(dir.path().join("handler.py"), code).unwrap();
     let handler = Handler::from_file("handler.py", dir.path()).unwrap();
-    let sandbox = asking(Authorizer::new("Test", Lambda::Handler(handler))).await;
+    let sandbox = sandbox_with_authorizer(Authorizer::new("Test", Lambda::Handler(handler))).await;
     for number in 1..=3 {
-        sandbox.guest(&format!("c{number}")).await;
+        sandbox.connected_to_default(&format!("c{number}")).await;
         assert!(sandbox.logged(&format!("lambda    Test  call {number}")));
     }
 }
@@ -69,14 +69,14 @@ pub(super) async fn environment() {
         "test -n \"$PATH\" && test -z \"$CARGO_MANIFEST_DIR\" && echo '{}'",
         answer()
     );
-    let sandbox = asking(Authorizer::new("Test", shell(&script))).await;
-    sandbox.guest("c").await;
+    let sandbox = sandbox_with_authorizer(Authorizer::new("Test", shell(&script))).await;
+    sandbox.connected_to_default("c").await;
 }
 
 pub(super) async fn long_output() {
     let script = format!("printf '%065536d\\nsecond\\n' 0 >&2; echo '{}'", answer());
-    let sandbox = asking(Authorizer::new("Test", shell(&script))).await;
-    sandbox.guest("c").await;
+    let sandbox = sandbox_with_authorizer(Authorizer::new("Test", shell(&script))).await;
+    sandbox.connected_to_default("c").await;
     assert!(sandbox.logged(&format!("lambda    Test  {}", "0".repeat(65_536))));
     assert!(sandbox.logged("lambda    Test  second"));
 }
@@ -84,21 +84,21 @@ pub(super) async fn long_output() {
 pub(super) async fn json_text() {
     // AWS's own sample Lambdas return `json.dumps(..)`.
     let text = serde_json::Value::String(answer()).to_string();
-    let sandbox = asking(Authorizer::new(
+    let sandbox = sandbox_with_authorizer(Authorizer::new(
         "Test",
         shell(&format!("cat <<'END'\n{text}\nEND")),
     ))
     .await;
-    sandbox.guest("c").await;
+    sandbox.connected_to_default("c").await;
     let denied = Answer::from_value(json!({"isAuthenticated": false, "principalId": 7})).unwrap();
-    let sandbox = TestSandbox::answering(denied).await;
+    let sandbox = TestSandbox::with_answer(denied).await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(connect("c", "", "")).await;
+    client.sends(connect("c", "", "")).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::NotAuthorized);
 }
 
-async fn asking(authorizer: Authorizer) -> TestSandbox {
-    TestSandbox::start_with(|options| client::asking(authorizer, options)).await
+async fn sandbox_with_authorizer(authorizer: Authorizer) -> TestSandbox {
+    TestSandbox::start_with(|options| client::with_default_authorizer(authorizer, options)).await
 }
 
 /// An answer that leaves out both times.
