@@ -107,7 +107,7 @@ pub use escape::{Escaped, EscapedJson, Quoted, needs_escape};
 pub use framing::{FramingError, PacketCodec};
 pub use header::FixedHeader;
 #[cfg(feature = "alloc")]
-pub use matcher::{Matches, TopicMatcher};
+pub use matcher::{MatcherIter, Matches, TopicMatcher};
 pub use packet::{
     Ack, AckProperties, AckType, Auth, AuthProperties, ConnAck, ConnAckProperties, Connect,
     ConnectProperties, Disconnect, DisconnectProperties, Packet, Publish, PublishProperties,

@@ -1,6 +1,8 @@
 //! Many filters at once: the same answers as one by one.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+
 use dunlin_codec::owned::{self, Lend};
 use dunlin_codec::{TopicFilter, TopicMatcher, TopicName};
 use proptest::collection::vec;
@@ -72,6 +74,65 @@ proptest! {
             prop_assert_eq!(found(&matcher, &name.lend()), one_by_one(&kept, &name.lend()));
         }
     }
+
+    /// Values are few, so that pairs repeat and filters have many values.
+    #[test]
+    fn a_matcher_is_a_set_of_pairs(filters in filters(), values in vec(0usize..4, 24), names in vec(name(), 1..8), bound in 0usize..5) {
+        let pairs: Vec<(TopicFilter<'_>, usize)> = filters.iter().map(Lend::lend).zip(values).collect();
+        let mut matcher = TopicMatcher::new();
+        let mut set = BTreeSet::new();
+        for (filter, value) in &pairs {
+            prop_assert_eq!(matcher.insert(*filter, *value), set.insert((*filter, *value)));
+        }
+        prop_assert_eq!(matcher.iter().len(), set.len());
+        let listed: BTreeSet<_> = matcher.iter().map(|(filter, value)| (filter, *value)).collect();
+        prop_assert_eq!(&listed, &set);
+
+        matcher.retain(|filter, value| !filter.is_shared() && *value < bound);
+        let set: Vec<_> = set.into_iter().filter(|(filter, value)| !filter.is_shared() && *value < bound).collect();
+        prop_assert_eq!(matcher.len(), set.len());
+        for name in &names {
+            let mut matching: Vec<_> = set.iter().filter(|(filter, _)| filter.matches(&name.lend())).map(|(_, value)| *value).collect();
+            matching.sort_unstable();
+            prop_assert_eq!(found(&matcher, &name.lend()), matching);
+        }
+
+        // What was kept is found and removed as before, and the nodes that are free are used again.
+        for (filter, value) in &set {
+            prop_assert!(matcher.remove(*filter, value));
+        }
+        prop_assert!(matcher.is_empty());
+        matcher.extend(pairs.iter().copied());
+        let again: BTreeSet<_> = matcher.iter().map(|(filter, value)| (filter, *value)).collect();
+        prop_assert_eq!(again, pairs.into_iter().collect::<BTreeSet<_>>());
+        matcher.clear();
+        prop_assert_eq!(matcher.iter().next(), None);
+    }
+}
+
+#[test]
+fn shared_filters_that_differ_in_their_share_name_are_distinguished() {
+    let (one, two) = ("$share/one/lamp/+", "$share/two/lamp/+");
+    let [one, two] = [one, two].map(|text| TopicFilter::new(text).unwrap());
+    let mut matcher = TopicMatcher::new();
+    assert!(matcher.insert(one, 7) && matcher.insert(two, 7));
+    assert!(!matcher.insert(one, 7));
+    let name = TopicName::new("lamp/1").unwrap();
+    assert_eq!(found(&matcher, &name), [7, 7]);
+    assert!(matcher.remove(one, &7));
+    assert!(!matcher.remove(one, &7));
+    assert_eq!(matcher.iter().collect::<Vec<_>>(), [(two, &7)]);
+}
+
+#[test]
+fn iterators_of_a_matcher_are_cloned_without_their_values() {
+    struct NotClone;
+    let mut matches = TopicMatcher::<NotClone>::new()
+        .matches(&TopicName::new("lamp").unwrap())
+        .clone()
+        .count();
+    matches += TopicMatcher::<NotClone>::new().iter().clone().len();
+    assert_eq!(matches, 0);
 }
 
 #[test]
