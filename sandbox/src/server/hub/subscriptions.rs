@@ -196,10 +196,10 @@ impl Hub {
     }
 }
 
-/// Approximate memory of a filter in bytes: its text, and a level of the index for each of its
-/// levels.
+/// Approximate memory of a filter in bytes: its text, of which the index has a copy, and a level of
+/// the index for each of its levels.
 fn filter_cost(filter: &str) -> usize {
-    filter.len() + (filter.matches('/').count() + 1) * LEVEL
+    2 * filter.len() + (filter.matches('/').count() + 1) * LEVEL
 }
 
 /// Approximate bytes of a level of the index.
