@@ -11,6 +11,7 @@ mod exit;
 mod failure;
 mod inspect;
 mod log;
+mod manual;
 #[cfg(test)]
 mod printed;
 mod rs256;

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
-use crate::{auth, bench, demo, inspect, log, sample, sandbox};
+use crate::{auth, bench, demo, inspect, log, manual, sample, sandbox};
 
 /// Runs the verb and prints the error that ended it.
 pub(crate) fn run(typed: Typed) -> Exit {
@@ -26,6 +26,10 @@ pub(crate) fn run(typed: Typed) -> Exit {
         Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
         Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
+        Some(Verb::Completions(typed)) => manual::completions(&typed),
+        Some(Verb::Man(typed)) => manual::man(&typed),
+        Some(Verb::Help(typed)) => manual::help(&typed),
+        Some(Verb::Version) => manual::version(),
         Some(Verb::LambdaWatchdog) => {
             dunlin_sandbox::watch_process_groups(io::stdin().lock());
             Ok(Exit::Done)
@@ -66,7 +70,13 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Demo(typed) => Some(&typed.output),
         Verb::Sandbox(typed) => Some(&typed.output),
         Verb::Bench(verb) => verb.output(),
-        Verb::Auth(_) | Verb::Inspect(_) | Verb::LambdaWatchdog => None,
+        Verb::Auth(_)
+        | Verb::Inspect(_)
+        | Verb::Completions(_)
+        | Verb::Man(_)
+        | Verb::Help(_)
+        | Verb::Version
+        | Verb::LambdaWatchdog => None,
     }
 }
 

@@ -20,6 +20,14 @@ pub enum Program {
     Node,
     /// OpenSSL's command line.
     OpenSsl,
+    /// The shell of the GNU project, at the version of Linux systems.
+    Bash,
+    /// The Z shell.
+    Zsh,
+    /// The fish shell.
+    Fish,
+    /// The formatter of man pages.
+    Groff,
     /// The Python package paho-mqtt, in an environment of its own below `target/foreign`.
     PahoMqtt,
     /// The npm package mqtt, below `target/foreign`.
@@ -45,7 +53,11 @@ impl Program {
             | Self::MosquittoClients
             | Self::Python
             | Self::Node
-            | Self::OpenSsl => search(self.name()),
+            | Self::OpenSsl
+            | Self::Bash
+            | Self::Zsh
+            | Self::Fish
+            | Self::Groff => search(self.name()),
         };
         if found.is_none() {
             let is_ci = env::var_os("CI").is_some_and(|ci| ci == "true");
@@ -73,6 +85,10 @@ impl Program {
             Self::Python => "python3",
             Self::Node => "node",
             Self::OpenSsl => "openssl",
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+            Self::Groff => "groff",
             Self::PahoMqtt => "paho-mqtt",
             Self::MqttJs => "MQTT.js",
         }
@@ -85,6 +101,10 @@ impl Program {
             Self::Python => "apt-get install python3",
             Self::Node => "apt-get install nodejs",
             Self::OpenSsl => "apt-get install openssl",
+            Self::Bash => "apt-get install bash",
+            Self::Zsh => "apt-get install zsh",
+            Self::Fish => "apt-get install fish",
+            Self::Groff => "apt-get install groff-base",
             Self::PahoMqtt => ".ci/tools installs it into target/foreign",
             Self::MqttJs => ".ci/tools installs it into target/foreign",
         }

@@ -1,8 +1,37 @@
 //! Environment variables of flags: the long help names them, no page shows their values, and an
 //! empty one counts as unset.
 
-use clap::Command;
+use std::collections::BTreeMap;
+
 use clap::builder::Resettable;
+use clap::{Command, CommandFactory};
+
+use crate::args::CommandLine;
+
+/// Environment variables of all flags, by name, with the flag of each.
+pub(crate) fn variables() -> BTreeMap<String, String> {
+    fn collect(command: &Command, found: &mut BTreeMap<String, String>) {
+        for arg in command.get_arguments() {
+            if let (Some(variable), Some(flag)) = (arg.get_env(), arg.get_long()) {
+                let name = variable.to_string_lossy().into_owned();
+                let flags = found.entry(name).or_default();
+                // Some verbs have a shorter name for the same value.
+                let flag = format!("--{flag}");
+                if !flags.split(", ").any(|known| known == flag) {
+                    let separator = if flags.is_empty() { "" } else { ", " };
+                    flags.push_str(&format!("{separator}{flag}"));
+                }
+            }
+        }
+        for inner in command.get_subcommands() {
+            collect(inner, found);
+        }
+    }
+    let mut found = BTreeMap::new();
+    // The definitions as they are written: `hide_values` drops variables that are set to nothing.
+    collect(&CommandLine::command(), &mut found);
+    found
+}
 
 /// Hides the values of the variables of `command` and of all verbs below it, and adds the names to
 /// the long help.

@@ -3,8 +3,10 @@
 use clap::Command;
 
 use crate::args::connection::{OF_SIGNING, OF_TOKEN};
+use crate::args::examples;
 use crate::diagnosis::Id;
 use crate::exit::Exit;
+use crate::wrap::wrap;
 
 pub(crate) const ABOUT: &str =
     "The AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections";
@@ -39,6 +41,22 @@ Examples:
   dunlin signed --endpoint HOST --authorizer-name A --auth-token-key-name K \\
     --auth-token-key-value \"$TOKEN\" --auth-signature \"$SIGNATURE\"";
 
+/// Verbs of the tool by their subject; each verb that isn't hidden is in one group.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("AWS IoT samples", &["demo", "sample", "unsigned", "signed"]),
+    ("A local server", &["sandbox"]),
+    ("Load", &["bench"]),
+    ("Offline", &["auth", "inspect"]),
+    ("This tool", &["completions", "man", "help", "version"]),
+];
+
+/// clap's own order of a page, but for the list of verbs, which follows the usage.
+const TEMPLATE: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+{before-help}{all-args}{after-help}";
+
 /// One line, so that the short help fits on a screen.
 const USAGE: &str = "dunlin [OPTIONS] | dunlin <COMMAND> [OPTIONS]";
 
@@ -55,8 +73,8 @@ Secrets: a flag wins over its *-file flag, and that over its environment variabl
 read by other users of this computer, so there is a warning; DUNLIN_NO_ARGV_WARNING=1 turns it off.";
 
 /// Adds examples, requirements and exit codes, and hides flags that a verb doesn't take.
-pub(crate) fn complete(command: Command) -> Command {
-    command
+pub(super) fn complete(command: Command) -> Command {
+    let command = command
         .mut_subcommand("unsigned", |unsigned| {
             without_signing(unsigned)
                 .override_usage(USAGE_UNSIGNED)
@@ -67,15 +85,51 @@ pub(crate) fn complete(command: Command) -> Command {
                 .override_usage(USAGE_SIGNED)
                 .after_help(REQUIRED_SIGNED)
         })
-        // `dunlin help VERB` is turned into a flag before parsing.
+        // The verb `help` is our own: it knows topics as well.
         .disable_help_subcommand(true)
         .override_usage(USAGE)
+        .help_template(TEMPLATE)
+        .before_help(short_list())
         // The short page has the examples; everything else is on the long page only.
         .after_help(EXAMPLES)
         .after_long_help(format!(
             "{EXAMPLES}\n\n{DEVIATIONS}\n\n{SECRETS}\n\n{}",
             exit_codes()
-        ))
+        ));
+    let list = long_list(&command);
+    examples::add(command.before_long_help(list), "")
+}
+
+/// Takes the verbs out of clap's own list, which is one line a verb, in favour of [`GROUPS`].
+///
+/// Not part of [`complete`], because completions and man pages leave hidden verbs out.
+pub(super) fn without_list(command: Command) -> Command {
+    command.mut_subcommands(|verb| verb.hide(true))
+}
+
+/// Names of all verbs, one line a group, which leaves the short page space for flags.
+fn short_list() -> String {
+    let mut text = String::from("Commands (dunlin help COMMAND explains one):\n");
+    for (about, verbs) in GROUPS {
+        text.push_str(&format!("  {about:<22}{}\n", verbs.join(", ")));
+    }
+    text.pop();
+    text
+}
+
+/// Verbs of `command` with what they do, by group.
+fn long_list(command: &Command) -> String {
+    let mut text = String::from("Commands:\n");
+    for (about, verbs) in GROUPS {
+        text.push_str(&format!("  {about}\n"));
+        for name in *verbs {
+            let verb = command.find_subcommand(name);
+            let about = verb.and_then(Command::get_about).map(ToString::to_string);
+            text.push_str(&format!("    {name:<13}{}\n", about.unwrap_or_default()));
+        }
+    }
+    text.pop();
+    text
 }
 
 /// Hides the flags for signing, which `unsigned` refuses.
@@ -95,7 +149,7 @@ fn without_signing(unsigned: Command) -> Command {
 }
 
 /// Table of exit codes: code, meaning, and the errors that end with it.
-fn exit_codes() -> String {
+pub(crate) fn exit_codes() -> String {
     let mut text = String::from("Exit codes:\n");
     for (exit, meaning) in Exit::TABLE {
         // Read from the catalogue of errors, so that the page can't differ from the exit codes.
@@ -106,7 +160,8 @@ fn exit_codes() -> String {
             .collect();
         text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
         if !ids.is_empty() {
-            text.push_str(&format!("       {}\n", ids.join(" ")));
+            let lines = wrap(&format!("       {}", ids.join(" ")), 80, "       ");
+            text.push_str(&format!("{}\n", lines.join("\n")));
         }
     }
     text
@@ -115,6 +170,24 @@ fn exit_codes() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_verb_is_in_one_group_of_the_list() {
+        let tool = crate::args::command();
+        let mut listed: Vec<&str> = GROUPS
+            .iter()
+            .flat_map(|(_, verbs)| *verbs)
+            .copied()
+            .collect();
+        let mut verbs: Vec<&str> = tool
+            .get_subcommands()
+            .filter(|verb| !verb.is_hide_set())
+            .map(Command::get_name)
+            .collect();
+        listed.sort_unstable();
+        verbs.sort_unstable();
+        assert_eq!(listed, verbs);
+    }
 
     #[test]
     fn the_table_is_in_order_and_lists_every_error_once() {

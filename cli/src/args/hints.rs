@@ -1,27 +1,9 @@
 //! Hints in place of clap's errors: secrets that look like flags, negative numbers, flags of
-//! mosquitto's tools, `help` and `version`.
+//! mosquitto's tools.
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue};
-
-/// Replaces `dunlin help VERB` and `dunlin version` by the flags that do the same.
-pub(super) fn verbs_as_flags(mut line: Vec<OsString>) -> Vec<OsString> {
-    // Only the first word can be a verb: a topic or a message may be called "help", too.
-    match line.get(1).and_then(|word| word.to_str()) {
-        Some("help") => {
-            line.remove(1);
-            line.push("--help".into());
-        }
-        // Words after it would be ignored, so that command line is left to clap, which refuses it.
-        Some("version") if line.len() == 2 => {
-            line.remove(1);
-            line.push("--version".into());
-        }
-        _ => {}
-    }
-    line
-}
 
 /// Hint about a command line that clap would misread, or whose error would print a secret; `None`
 /// if there is nothing to say.
@@ -213,22 +195,6 @@ mod tests {
 
     fn refusal(words: &str) -> String {
         super::super::parse(line(words)).err().unwrap().to_string()
-    }
-
-    #[test]
-    fn help_and_version_are_verbs_too() {
-        assert_eq!(
-            verbs_as_flags(line("dunlin help bench")),
-            line("dunlin bench --help")
-        );
-        assert_eq!(
-            verbs_as_flags(line("dunlin version")),
-            line("dunlin --version")
-        );
-        assert_eq!(
-            verbs_as_flags(line("dunlin --topic help")),
-            line("dunlin --topic help")
-        );
     }
 
     #[test]

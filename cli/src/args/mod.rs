@@ -4,9 +4,11 @@ mod auth;
 mod bench;
 mod connection;
 mod environment;
+mod examples;
 mod help;
 mod hints;
 mod inspect;
+mod manual;
 mod sample;
 mod sandbox;
 mod spelling;
@@ -34,7 +36,10 @@ pub(crate) use bench::{
 pub(crate) use connection::{
     AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs,
 };
+pub(crate) use environment::variables;
+pub(crate) use help::exit_codes;
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
+pub(crate) use manual::{CompletionsArgs, HelpArgs, ManArgs};
 pub(crate) use sample::{OutputArgs, SampleArgs};
 pub(crate) use sandbox::{DemoArgs, SandboxArgs};
 pub(crate) use userinfo::{userinfo, without_userinfo};
@@ -77,6 +82,14 @@ pub(crate) enum Verb {
     /// Look into packets offline
     #[command(subcommand)]
     Inspect(InspectVerb),
+    /// Print a script that makes a shell complete verbs and flags
+    Completions(CompletionsArgs),
+    /// Print a man page, or write all of them to a folder
+    Man(ManArgs),
+    /// Print the help of a verb, or about a topic
+    Help(HelpArgs),
+    /// Print the version
+    Version,
     /// Started by the sandbox: ends the processes of its Lambdas when standard input ends
     #[command(name = WATCHDOG, hide = true)]
     LambdaWatchdog,
@@ -134,9 +147,9 @@ impl Sources {
 /// # Errors
 /// clap's error, which also stands for a request for help or for the version.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, clap::Error> {
-    // Rewrite verbs that are flags, and refuse what clap would misread.
-    let line = hints::verbs_as_flags(line.into_iter().collect());
-    let mut command = command();
+    let line: Vec<OsString> = line.into_iter().collect();
+    let mut command = help::without_list(command());
+    // Refuse what clap would misread.
     if let Some(hint) = hints::before_parsing(&line) {
         return Err(command.error(clap::error::ErrorKind::InvalidValue, hint));
     }
