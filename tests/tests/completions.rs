@@ -113,7 +113,7 @@ async fn man_formats_every_page_without_a_warning() {
     };
     let folder = TempDir::new().unwrap();
     let pages = folder.path().join("new/man1");
-    let run = dunlin(["man", "--output-dir"]).words([&pages]).run().await;
+    let run = dunlin(["man", "--output-dir"]).args([&pages]).run().await;
     run.exits(0);
     assert_eq!(run.stdout, "");
     let mut count = 0;
@@ -135,7 +135,7 @@ async fn man_formats_every_page_without_a_warning() {
         assert!(text.iter().any(|word| word.contains("NAME")), "{name}");
         // The same page on its own.
         let words = name.split('-').skip(1);
-        let single = dunlin(["man"]).words(words).run().await;
+        let single = dunlin(["man"]).args(words).run().await;
         single.exits(0);
         assert_eq!(single.stdout, fs::read_to_string(&page).unwrap(), "{name}");
         count += 1;
