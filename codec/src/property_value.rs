@@ -125,8 +125,8 @@ impl<'a> Item<'a> for UserProperty<'a> {
     #[inline(always)]
     fn reread(rest: &mut Validated<'a>) -> Option<Self> {
         Some(Self {
-            name: Utf8String::of_validated(rest.prefixed()?),
-            value: Utf8String::of_validated(rest.prefixed()?),
+            name: Utf8String::of_validated(rest.text()?),
+            value: Utf8String::of_validated(rest.text()?),
         })
     }
 }

@@ -14,10 +14,9 @@ pub(crate) const MAX_LEN: usize = u16::MAX as usize;
 
 /// UTF-8 Encoded String (§1.5.4): at most 65,535 bytes without NUL.
 ///
-/// The string borrows bytes that were validated once. [`as_str`](Self::as_str) validates them
-/// again, because that can't be avoided without `unsafe`.
+/// The text is validated when it is decoded or made; reading it costs nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Utf8String<'a>(&'a [u8]);
+pub struct Utf8String<'a>(&'a str);
 
 /// Binary Data (§1.5.6) of at most 65,535 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -56,7 +55,7 @@ impl<'a> Utf8String<'a> {
         if has_nul(text.as_bytes()) {
             return Err(TextError::Nul);
         }
-        Ok(Self(text.as_bytes()))
+        Ok(Self(text))
     }
 }
 
@@ -65,26 +64,31 @@ macro_rules! checked_text {
     ($($type:ident)*) => {$(
         impl<'a> $type<'a> {
             #[allow(dead_code, reason = "without `alloc`, no name or filter is made of validated bytes")]
-            pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
-                Self(bytes)
+            /// Text that obeys the rules of its type.
+            #[inline]
+            pub(crate) const fn of_validated(text: &'a str) -> Self {
+                Self(text)
             }
 
-            /// Text as a `str`, which takes one pass over its bytes.
+            /// Text as a `str`.
+            #[inline]
             #[must_use]
-            pub fn as_str(&self) -> &'a str {
-                core::str::from_utf8(self.0).unwrap_or_default()
+            pub const fn as_str(&self) -> &'a str {
+                self.0
             }
 
             /// Bytes of the text.
+            #[inline]
             #[must_use]
             pub const fn as_bytes(&self) -> &'a [u8] {
-                self.0
+                self.0.as_bytes()
             }
         }
 
         impl core::ops::Deref for $type<'_> {
             type Target = str;
 
+            #[inline]
             fn deref(&self) -> &str {
                 self.as_str()
             }
@@ -263,52 +267,57 @@ pub(crate) fn has_nul(text: &[u8]) -> bool {
 pub(crate) fn read_scanned<'a, R: Record>(
     r: &mut Reader<'a, R>,
     field: &'static str,
-) -> Result<(&'a [u8], bool), DecodeError> {
+) -> Result<(&'a str, bool), DecodeError> {
     let at = r.offset();
     let bytes = r.prefixed(field)?;
-    // Most strings are ASCII: one pass then tells that they are valid, and if they have a wildcard.
+    // Most strings are ASCII: one pass over the words then finds a NUL and wildcards.
     let scan = Scan::of(bytes);
     if scan.plain() {
-        return Ok((bytes, scan.wildcard()));
+        return Ok((str_of(bytes), scan.wildcard()));
     }
-    // All others are validated as UTF-8.
     match check_unicode(bytes) {
-        Ok(()) => Ok((bytes, has_wildcard(bytes))),
+        Ok(text) => Ok((text, has_wildcard(bytes))),
         Err(statement) => {
             r.refuse(r.malformed_at(at, field, Some(statement)))?;
-            Ok((bytes, false))
+            Ok(("", false))
         }
     }
 }
 
+/// `str` of bytes that are known to be valid, for which the standard library has to look at them.
+#[inline(always)]
+pub(crate) fn str_of(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or_default()
+}
+
 /// Checks bytes that are not all ASCII; the error is the statement that they break.
 #[inline(never)]
-fn check_unicode(bytes: &[u8]) -> Result<(), &'static str> {
-    if core::str::from_utf8(bytes).is_err() {
+fn check_unicode(bytes: &[u8]) -> Result<&str, &'static str> {
+    let Ok(text) = core::str::from_utf8(bytes) else {
         // The text is ill-formed, which includes encoded surrogates. [MQTT-1.5.4-1]
         return Err("MQTT-1.5.4-1");
-    }
+    };
     if bytes.contains(&0) {
         Err("MQTT-1.5.4-2")
     } else {
-        Ok(())
+        Ok(text)
     }
 }
 
 impl<'a> Value<'a> for Utf8String<'a> {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
-        read_scanned(r, rule.field).map(|(bytes, _)| Self(bytes))
+        read_scanned(r, rule.field).map(|(text, _)| Self(text))
     }
 
     #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
-        sink.prefixed(self.0);
+        sink.prefixed(self.0.as_bytes());
     }
 
     #[inline(always)]
     fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
-        sink.prefixed_row(id, self.0);
+        sink.prefixed_row(id, self.0.as_bytes());
     }
 }
 

@@ -12,7 +12,7 @@ use crate::value::{Item, Rule, Value};
 
 /// Topic Name (§4.7), to which messages are published: 1 to 65,535 bytes without wildcards and NUL.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TopicName<'a>(&'a [u8]);
+pub struct TopicName<'a>(&'a str);
 
 /// Topic Filter (§4.7), which a subscription matches with Topic Names: 1 to 65,535 bytes, with
 /// wildcards where they are allowed.
@@ -27,7 +27,7 @@ pub struct TopicName<'a>(&'a [u8]);
 /// # Ok::<(), dunlin_codec::TopicError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TopicFilter<'a>(&'a [u8]);
+pub struct TopicFilter<'a>(&'a str);
 
 /// Fault of a text that is no Topic Name or no Topic Filter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +51,7 @@ pub enum TopicError {
     MalformedShare,
 }
 
-const SHARE_PREFIX: &[u8] = b"$share/";
+const SHARE_PREFIX: &str = "$share/";
 
 impl<'a> TopicName<'a> {
     /// Topic Name with this text.
@@ -64,7 +64,7 @@ impl<'a> TopicName<'a> {
         if has_wildcard(name.as_bytes()) {
             Err(TopicError::WildcardInName)
         } else {
-            Ok(Self(name.as_bytes()))
+            Ok(Self(name))
         }
     }
 
@@ -81,7 +81,7 @@ impl<'a> TopicName<'a> {
             return Ok(name);
         }
         r.refuse(r.protocol_at(at, field, Some(TopicError::Empty.statement())))?;
-        Ok(Self(&[]))
+        Ok(Self(""))
     }
 
     /// Reads a topic name like [`read_ruled`](Self::read_ruled); `None` if it is empty, as it may
@@ -94,11 +94,11 @@ impl<'a> TopicName<'a> {
     ) -> Result<Option<Self>, DecodeError> {
         let at = r.offset();
         // One pass validates the text and looks for wildcards.
-        let (bytes, wildcard) = read_scanned(r, field)?;
+        let (name, wildcard) = read_scanned(r, field)?;
         if wildcard {
             r.refuse(r.protocol_at(at, field, Some(wildcard_rule)))?;
         }
-        Ok((!bytes.is_empty()).then_some(Self(bytes)))
+        Ok((!name.is_empty()).then_some(Self(name)))
     }
 }
 
@@ -112,19 +112,19 @@ impl<'a> TopicFilter<'a> {
     pub fn new(filter: &'a str) -> Result<Self, TopicError> {
         well_formed(filter.as_bytes())?;
         check_filter(filter.as_bytes(), has_wildcard(filter.as_bytes()))?;
-        Ok(Self(filter.as_bytes()))
+        Ok(Self(filter))
     }
 
     /// True for the filter of a shared subscription, `$share/{name}/{filter}` (§4.8.2).
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.0.starts_with(SHARE_PREFIX)
+        self.0.as_bytes().starts_with(SHARE_PREFIX.as_bytes())
     }
 
     /// Share Name of a shared subscription's filter; `None` for other filters.
     #[must_use]
     pub fn share_name(&self) -> Option<&'a str> {
-        split_share(self.0).map(|(name, _)| text::Utf8String::of_validated(name).as_str())
+        split_share(self.0).map(|(name, _)| name)
     }
 
     /// Filter that Topic Names are matched with: without `$share/{name}/`.
@@ -136,19 +136,19 @@ impl<'a> TopicFilter<'a> {
     /// True if the filter has a `+` or `#`.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
-        has_wildcard(self.0)
+        has_wildcard(self.0.as_bytes())
     }
 
     /// True if messages of this topic match the filter. Shared filters match without their prefix.
     #[must_use]
     pub fn matches(&self, name: &TopicName<'_>) -> bool {
-        let filter = self.without_share().0;
+        let (filter, name) = (self.without_share().as_bytes(), name.as_bytes());
         // A leading wildcard doesn't match a topic that begins with `$`. [MQTT-4.7.2-1]
-        if name.0.first() == Some(&b'$') && matches!(filter.first(), Some(b'+' | b'#')) {
+        if name.first() == Some(&b'$') && matches!(filter.first(), Some(b'+' | b'#')) {
             return false;
         }
         // Level by level: `#` takes all that is left, `+` takes one level whatever its name.
-        let mut levels = name.0.split(|&byte| byte == b'/');
+        let mut levels = name.split(|&byte| byte == b'/');
         for wanted in filter.split(|&byte| byte == b'/') {
             if wanted == b"#" {
                 return true;
@@ -181,7 +181,7 @@ fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     let mut filter = filter;
     // The part after the Share Name is a Topic Filter with the same rules (§4.8.2).
     // Each round takes one `$share/{name}/` off.
-    while let Some(share) = filter.strip_prefix(SHARE_PREFIX) {
+    while let Some(share) = filter.strip_prefix(SHARE_PREFIX.as_bytes()) {
         let name = share.split(|&byte| byte == b'/').next().unwrap_or_default();
         if name.is_empty() {
             return Err(TopicError::MissingShareName);
@@ -241,10 +241,8 @@ fn check_wildcard(filter: &[u8], index: usize) -> Result<(), TopicError> {
 }
 
 /// Share Name and filter of a well-formed shared filter.
-fn split_share(filter: &[u8]) -> Option<(&[u8], &[u8])> {
-    let share = filter.strip_prefix(SHARE_PREFIX)?;
-    let slash = share.iter().position(|&byte| byte == b'/')?;
-    Some((share.get(..slash)?, share.get(slash + 1..)?))
+fn split_share(filter: &str) -> Option<(&str, &str)> {
+    filter.strip_prefix(SHARE_PREFIX)?.split_once('/')
 }
 
 impl TopicError {
@@ -273,12 +271,12 @@ impl<'a> Value<'a> for TopicName<'a> {
 
     #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
-        sink.prefixed(self.0);
+        sink.prefixed(self.0.as_bytes());
     }
 
     #[inline(always)]
     fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
-        sink.prefixed_row(id, self.0);
+        sink.prefixed_row(id, self.0.as_bytes());
     }
 }
 
@@ -286,7 +284,8 @@ impl<'a> Value<'a> for TopicFilter<'a> {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
-        let (bytes, wildcard) = read_scanned(r, rule.field)?;
+        let (filter, wildcard) = read_scanned(r, rule.field)?;
+        let bytes = filter.as_bytes();
         let checked = match bytes.first() {
             None => Err(TopicError::Empty),
             // Only a filter that begins with `$` can be shared. Of all others only those with a
@@ -296,29 +295,29 @@ impl<'a> Value<'a> for TopicFilter<'a> {
             Some(_) => Ok(()),
         };
         match checked {
-            Ok(()) => Ok(Self(bytes)),
+            Ok(()) => Ok(Self(filter)),
             Err(error) => {
                 r.refuse(r.protocol_at(at, rule.field, Some(error.statement())))?;
-                Ok(Self(bytes))
+                Ok(Self(filter))
             }
         }
     }
 
     #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
-        sink.prefixed(self.0);
+        sink.prefixed(self.0.as_bytes());
     }
 
     #[inline(always)]
     fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
-        sink.prefixed_row(id, self.0);
+        sink.prefixed_row(id, self.0.as_bytes());
     }
 }
 
 impl<'a> Item<'a> for TopicFilter<'a> {
     #[inline(always)]
     fn reread(rest: &mut Validated<'a>) -> Option<Self> {
-        rest.prefixed().map(Self)
+        rest.text().map(Self)
     }
 }
 

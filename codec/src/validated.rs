@@ -1,5 +1,6 @@
 //! Reading of bytes that were validated before, without judging them again.
 
+use crate::text::str_of;
 use crate::varint::{self, Varint};
 
 /// Bytes of a packet that was decoded. Every method returns `None` where the bytes end.
@@ -27,6 +28,12 @@ impl<'a> Validated<'a> {
         let (&len, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         self.take(usize::from(u16::from_be_bytes(len)))
+    }
+
+    /// Takes two bytes of length, then as many bytes of text.
+    #[inline(always)]
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
+        self.prefixed().map(str_of)
     }
 
     #[inline(always)]

@@ -111,7 +111,7 @@ impl<T: Ord> Entries<T> {
     pub(super) fn retain(&mut self, keep: &mut impl FnMut(TopicFilter<'_>, &T) -> bool) -> usize {
         let mut removed = 0;
         let mut keep = |filter: &str, value: &T| {
-            let is_kept = keep(TopicFilter::of_validated(filter.as_bytes()), value);
+            let is_kept = keep(TopicFilter::of_validated(filter), value);
             removed += usize::from(!is_kept);
             is_kept
         };

@@ -160,7 +160,7 @@ impl<'m, T> Iterator for MatcherIter<'m, T> {
         loop {
             if let Some((filter, value)) = self.here.next().or_else(|| self.below.next()) {
                 self.left = self.left.saturating_sub(1);
-                return Some((TopicFilter::of_validated(filter.as_bytes()), value));
+                return Some((TopicFilter::of_validated(filter), value));
             }
             // Nodes that were removed are in the list, and have no filters.
             let level = self.levels.next()?;

@@ -53,7 +53,7 @@ impl Packet {
             Self::Unsubscribe(unsubscribe) if unsubscribe.filters.lend().is_empty() => {
                 unsubscribe
                     .filters
-                    .push_lent(TopicFilter::of_validated(b"#"));
+                    .push_lent(TopicFilter::of_validated("#"));
             }
             Self::Disconnect(disconnect) => {
                 disconnect.reason_code = legal(disconnect.reason_code, packet_type);
@@ -102,7 +102,7 @@ fn legal_subscriptions(subscriptions: &Repeated<Subscription>) -> Repeated<Subsc
         legal.push_lent(subscription);
     }
     if legal.lend().is_empty() {
-        let filter = TopicFilter::of_validated(b"#");
+        let filter = TopicFilter::of_validated("#");
         legal.push_lent(crate::Subscription {
             filter,
             options: SubscriptionOptions::default(),

@@ -33,7 +33,7 @@ macro_rules! checked {
             type Lent<'a> = crate::$name<'a>;
 
             fn lend(&self) -> crate::$name<'_> {
-                crate::$name::of_validated(self.0.as_ref())
+                crate::$name::of_validated(&self.0)
             }
         }
 
