@@ -1,6 +1,7 @@
 //! Custom authorizers: from the user name of a CONNECT to a policy, or to a refusal that says why.
 
 mod answer;
+mod answer_error;
 mod calls;
 mod credentials;
 mod definition;
@@ -12,18 +13,19 @@ mod query;
 mod refusal;
 mod token;
 
-pub use answer::{Answer, AnswerError, AnswerFault};
-pub use calls::{LambdaLimits, QueueFault};
+pub use answer::Answer;
+pub use answer_error::{AnswerError, AnswerProblem};
+pub use calls::{LambdaLimits, QueueError};
 pub use credentials::Credentials;
 pub use definition::{Authorizer, Signing};
 pub use demo::{DEMO_POLICY, demo_signed, demo_unsigned};
 pub use grant::Grant;
 pub(crate) use lambda::Watchdog;
 pub use lambda::{
-    Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaEvent,
-    LambdaFault, LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program,
+    Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaError,
+    LambdaEvent, LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program,
     watch_process_groups,
 };
 pub use list::Authorizers;
 pub use refusal::Refusal;
-pub use token::{PublicKey, PublicKeyError, SignatureFault};
+pub use token::{PublicKey, PublicKeyError, SignatureError};

@@ -90,10 +90,10 @@ mod state;
 mod uuid;
 
 pub use authorizer::{
-    Answer, AnswerError, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant,
-    Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaEvent,
-    LambdaFault, LambdaLimits, LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program,
-    PublicKey, PublicKeyError, QueueFault, Refusal, SignatureFault, Signing, demo_signed,
+    Answer, AnswerError, AnswerProblem, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant,
+    Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaError,
+    LambdaEvent, LambdaLimits, LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program,
+    PublicKey, PublicKeyError, QueueError, Refusal, SignatureError, Signing, demo_signed,
     demo_unsigned, watch_process_groups,
 };
 pub use config::{ConfigError, ConfigProblem};

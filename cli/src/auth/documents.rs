@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use dunlin_sandbox::{Answer, AnswerError, AnswerFault};
+use dunlin_sandbox::{Answer, AnswerError, AnswerProblem};
 use serde_json::Value;
 
 use super::position::Position;
@@ -15,7 +15,7 @@ use crate::diagnosis::Diagnosis;
 pub(super) struct Documents {
     pub(super) documents: Vec<Document>,
     /// Faults of answers, besides those of their documents.
-    pub(super) faults: Vec<Placed<AnswerFault>>,
+    pub(super) faults: Vec<Placed<AnswerProblem>>,
     /// Files that aren't JSON, with the reason.
     pub(super) malformed: Vec<Placed<String>>,
     files: Vec<PolicyFile>,
@@ -156,7 +156,7 @@ impl Documents {
         // The fields of the answer first, then its documents.
         let faults = match Answer::from_value(value) {
             // No document of such an answer counts.
-            Ok(answer) if !answer.is_authenticated => vec![AnswerFault::NotAuthenticated],
+            Ok(answer) if !answer.is_authenticated => vec![AnswerProblem::NotAuthenticated],
             Ok(answer) => {
                 // Mistakes in documents are told of each document.
                 let rest = Answer {
@@ -201,19 +201,21 @@ impl Documents {
 }
 
 /// JSON Pointer to the field of an answer that has a fault.
-fn pointer_of(fault: &AnswerFault) -> String {
+fn pointer_of(fault: &AnswerProblem) -> String {
     match fault {
-        AnswerFault::Type { field, .. } | AnswerFault::Seconds { field, .. } => format!("/{field}"),
-        AnswerFault::Misspelled { found, .. } => format!("/{found}"),
-        AnswerFault::PrincipalId => "/principalId".into(),
-        AnswerFault::TooManyDocuments(_) => "/policyDocuments".into(),
-        AnswerFault::NotAuthenticated => "/isAuthenticated".into(),
+        AnswerProblem::Type { field, .. } | AnswerProblem::Seconds { field, .. } => {
+            format!("/{field}")
+        }
+        AnswerProblem::Misspelled { found, .. } => format!("/{found}"),
+        AnswerProblem::PrincipalId => "/principalId".into(),
+        AnswerProblem::TooManyDocuments(_) => "/policyDocuments".into(),
+        AnswerProblem::NotAuthenticated => "/isAuthenticated".into(),
         _ => String::new(),
     }
 }
 
-fn faults(error: AnswerError) -> Vec<AnswerFault> {
-    error.faults().to_vec()
+fn faults(error: AnswerError) -> Vec<AnswerProblem> {
+    error.problems().to_vec()
 }
 
 /// Reason why a text isn't JSON, without its place.

@@ -8,7 +8,7 @@ use crate::terminal::escaped_lines;
 use dunlin_codec::EscapedJson;
 use dunlin_codec::{TopicFilter, TopicName};
 use dunlin_sandbox::{
-    Action, AnswerFault, ConnectAttributes, Decision, Policy, PolicyDocument, Request, Subject,
+    Action, AnswerProblem, ConnectAttributes, Decision, Policy, PolicyDocument, Request, Subject,
 };
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     }
 
     // An answer that isn't authenticated is a denial, and no mistake.
-    let is_denial = |fault: &Placed<AnswerFault>| fault.what == AnswerFault::NotAuthenticated;
+    let is_denial = |fault: &Placed<AnswerProblem>| fault.what == AnswerProblem::NotAuthenticated;
     if read.faults.iter().any(is_denial) {
         let mut out = io::stdout().lock();
         writeln!(

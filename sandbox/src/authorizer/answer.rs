@@ -1,14 +1,13 @@
 //! The answer of an authorizer's Lambda, checked as AWS IoT checks it.
 
-use core::fmt;
 use std::time::Duration;
 
-use dunlin_codec::Escaped;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::authorizer::answer_error::{AnswerError, AnswerProblem, PRINCIPAL_ID};
 use crate::authorizer::grant::Grant;
-use crate::policy::{MAX_DOCUMENT_LENGTH, MAX_DOCUMENTS, Policy, PolicyDocument, PolicyError};
+use crate::policy::{MAX_DOCUMENT_LENGTH, MAX_DOCUMENTS, Policy, PolicyDocument};
 
 /// Answer of a Lambda, in AWS's JSON. The values aren't checked before it is used.
 ///
@@ -44,87 +43,6 @@ pub struct Answer {
     pub refresh_after_in_seconds: Option<i64>,
 }
 
-/// Everything that is wrong with one answer, at least one fault. `Display` writes up to 20 of them,
-/// one after the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerError(Vec<AnswerFault>);
-
-/// Fault of an answer, for which nobody gets access.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AnswerFault {
-    /// The Lambda denied: `isAuthenticated` is false.
-    #[error("isAuthenticated is false")]
-    NotAuthenticated,
-    /// JSON null: what a handler without a `return` gives.
-    #[error(
-        "it returned nothing (None in Python, undefined or null in Node); it must return its answer"
-    )]
-    Nothing,
-    /// No JSON object, nor the text of one.
-    #[error("it must be a JSON object, or the JSON text of one")]
-    NotAnObject,
-    /// A text that should have been JSON; holds where it goes wrong.
-    #[error("it is a text that isn't JSON: {0}")]
-    Text(Box<str>),
-    /// The answer of an authorizer for API Gateway, or of a function URL; holds the field
-    /// that shows it.
-    #[error(
-        "it is an answer for API Gateway ({0}); AWS IoT wants isAuthenticated, principalId, policyDocuments, \
-         disconnectAfterInSeconds and refreshAfterInSeconds"
-    )]
-    ApiGateway(&'static str),
-    /// A field of another type.
-    #[error("{field} must be {wanted}")]
-    Type {
-        /// Name of the field.
-        field: &'static str,
-        /// Type that it must have.
-        wanted: &'static str,
-    },
-    /// A field that must be there.
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    /// A field that is there under a similar name.
-    #[error("{field} is missing; {found:?} isn't it: the names of fields must be exact")]
-    Misspelled {
-        /// Name of the field that is missing.
-        field: &'static str,
-        /// The name that was found in its place.
-        found: Box<str>,
-    },
-    /// `principalId` isn't 1 to 128 letters and digits.
-    #[error("principalId must be 1 to 128 ASCII letters and digits")]
-    PrincipalId,
-    /// More than 10 documents; holds how many.
-    #[error("policyDocuments has {0} documents; at most 10 are allowed")]
-    TooManyDocuments(usize),
-    /// A document of more than 2048 characters.
-    #[error("policy document {number} has {length} characters; at most 2048 are allowed")]
-    DocumentTooLong {
-        /// Number of the document, from 1.
-        number: usize,
-        /// Number of characters.
-        length: usize,
-    },
-    /// A document that can't be evaluated.
-    #[error("policy document {number}: {error}")]
-    Document {
-        /// Number of the document, from 1.
-        number: usize,
-        /// Mistake in the document.
-        error: PolicyError,
-    },
-    /// Seconds out of range.
-    #[error("{field} is {seconds}; it must be 300 to 86400")]
-    Seconds {
-        /// Name of the field.
-        field: &'static str,
-        /// Value of the field.
-        seconds: i64,
-    },
-}
-
 impl Answer {
     /// Creates an answer that grants `policy` for 86,400 seconds, the longest time that AWS IoT takes.
     #[must_use]
@@ -138,7 +56,7 @@ impl Answer {
         }
     }
 
-    /// The answer that lets nobody in.
+    /// Creates an answer that denies.
     #[must_use]
     pub const fn not_authenticated() -> Self {
         Self {
@@ -157,82 +75,67 @@ impl Answer {
     /// looked at.
     ///
     /// # Errors
-    /// All faults of the answer, those of its values too, if it can't be read.
+    /// [`AnswerError`] with all problems of the answer.
     pub fn from_value(value: Value) -> Result<Self, AnswerError> {
         // A denial needs no other field, so a denial with an empty principalId or no documents is
         // in order.
-        let mut fields = object(value)?;
+        let fields = object(value)?;
         if fields.get(IS_AUTHENTICATED) == Some(&Value::Bool(false)) {
             return Ok(Self::not_authenticated());
         }
-        // An authorizer of API Gateway was copied. One fault that says so helps more than a list of
-        // fields that are missing.
+        // An answer for API Gateway: one problem that says so helps more than a list of missing
+        // fields.
         let foreign = FOREIGN_FIELDS
             .into_iter()
             .find(|field| fields.contains_key(*field));
         if let Some(field) = foreign.filter(|_| !fields.contains_key(IS_AUTHENTICATED)) {
-            return Err(AnswerFault::ApiGateway(field).into());
+            return Err(AnswerProblem::ApiGateway(field).into());
         }
 
-        // Each field is read, whatever is wrong with the others: all faults are told at once.
-        let mut faults = Vec::new();
-        let mut note = |fault: Option<AnswerFault>| faults.extend(fault);
+        // Each field is read, whatever is wrong with the others: all problems are reported at once.
+        let mut reader = FieldReader {
+            fields,
+            problems: Vec::new(),
+        };
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let list = |value: &Value| value.as_array().cloned();
-        let (is_authenticated, fault) = take(
-            &mut fields,
-            IS_AUTHENTICATED,
-            true,
-            "true or false",
-            Value::as_bool,
-        );
-        note(fault);
-        let (principal_id, fault) = take(&mut fields, PRINCIPAL_ID, true, "a string", text);
-        note(fault);
-        let (documents, fault) = take(
-            &mut fields,
-            POLICY_DOCUMENTS,
-            true,
-            "a list of policy documents",
-            list,
-        );
-        note(fault);
         let whole = "a whole number of seconds";
-        let (disconnect_after, fault) =
-            take(&mut fields, DISCONNECT_AFTER, false, whole, whole_number);
-        note(fault);
-        let (refresh_after, fault) = take(&mut fields, REFRESH_AFTER, false, whole, whole_number);
-        note(fault);
-
+        let is_authenticated = reader.required(IS_AUTHENTICATED, "true or false", Value::as_bool);
+        let principal_id = reader.required(PRINCIPAL_ID, "a string", text);
+        let documents = reader.required(POLICY_DOCUMENTS, "a list of policy documents", list);
+        let disconnect_after = reader.optional(DISCONNECT_AFTER, whole, whole_number);
+        let refresh_after = reader.optional(REFRESH_AFTER, whole, whole_number);
+        let mut problems = reader.problems;
         let answer = Self {
-            // A field without a usable value gets one that adds no fault of its own below; `faults`
-            // has its fault already.
+            // A field without a usable value gets one that adds no problem of its own below;
+            // `problems` has its problem already.
             is_authenticated: is_authenticated.unwrap_or(true),
             principal_id,
             policy_documents: documents.unwrap_or_default(),
             disconnect_after_in_seconds: disconnect_after,
             refresh_after_in_seconds: refresh_after,
         };
-        if faults.is_empty() {
+        if problems.is_empty() {
             return Ok(answer);
         }
         // The ranges and policies of the fields that could be read are checked, too, so that one
         // run shows all mistakes. A principalId that couldn't be read is `None` here and would be
         // reported twice.
-        let told_already = faults
+        let has_principal_id = problems
             .iter()
-            .any(|fault| fault.field() == Some(PRINCIPAL_ID));
+            .any(|problem| problem.field() == Some(PRINCIPAL_ID));
         let of_values = answer.grant("").err().into_iter().flat_map(|error| error.0);
-        faults.extend(
-            of_values.filter(|fault| !(told_already && fault.field() == Some(PRINCIPAL_ID))),
+        problems.extend(
+            of_values
+                .filter(|problem| !(has_principal_id && problem.field() == Some(PRINCIPAL_ID))),
         );
-        Err(AnswerError(faults))
+        Err(AnswerError(problems))
     }
 
     /// Checks that AWS IoT would take the answer; one that denies is taken.
     ///
     /// # Errors
-    /// All faults of its values.
+    /// [`AnswerError`] with all problems of its values.
     pub fn check(&self) -> Result<(), AnswerError> {
         // The name of the authorizer goes into the grant, which is dropped.
         match self.clone().grant("") {
@@ -243,20 +146,20 @@ impl Answer {
 
     pub(super) fn grant(self, authorizer: &str) -> Result<Grant, AnswerError> {
         if !self.is_authenticated {
-            return Err(AnswerFault::NotAuthenticated.into());
+            return Err(AnswerProblem::NotAuthenticated.into());
         }
-        // Every field is checked before the first fault is returned.
-        let mut faults = Vec::new();
-        let principal_id = principal_id(self.principal_id, &mut faults);
-        let policy = policy(self.policy_documents, &mut faults);
+        // Every field is checked before the first problem is returned.
+        let mut problems = Vec::new();
+        let principal_id = principal_id(self.principal_id, &mut problems);
+        let policy = policy(self.policy_documents, &mut problems);
         let disconnect_after = seconds(
             DISCONNECT_AFTER,
             self.disconnect_after_in_seconds,
-            &mut faults,
+            &mut problems,
         );
-        let refresh_after = seconds(REFRESH_AFTER, self.refresh_after_in_seconds, &mut faults);
-        if !faults.is_empty() {
-            return Err(AnswerError(faults));
+        let refresh_after = seconds(REFRESH_AFTER, self.refresh_after_in_seconds, &mut problems);
+        if !problems.is_empty() {
+            return Err(AnswerError(problems));
         }
         Ok(Grant {
             authorizer: authorizer.into(),
@@ -269,101 +172,86 @@ impl Answer {
     }
 }
 
-impl AnswerError {
-    /// The faults, at least one.
-    #[must_use]
-    pub fn faults(&self) -> &[AnswerFault] {
-        &self.0
-    }
-
-    /// Returns whether the answer is in order and denies.
-    pub(super) fn is_denial(&self) -> bool {
-        self.0 == [AnswerFault::NotAuthenticated]
-    }
-}
-
-impl AnswerFault {
-    /// The field that it is about, where it is about one that is missing or wrong in itself.
-    fn field(&self) -> Option<&'static str> {
-        match self {
-            Self::Type { field, .. } | Self::Missing(field) | Self::Misspelled { field, .. } => {
-                Some(field)
-            }
-            Self::PrincipalId => Some(PRINCIPAL_ID),
-            _ => None,
-        }
-    }
-}
-
-impl From<AnswerFault> for AnswerError {
-    fn from(fault: AnswerFault) -> Self {
-        Self(vec![fault])
-    }
-}
-
-impl core::error::Error for AnswerError {}
-
-impl fmt::Display for AnswerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().take(MAX_TOLD).enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}{}", Escaped(fault))?;
-        }
-        // The text ends up in logs and, shortened, in a Reason String: it has to be bounded.
-        match self.0.len().saturating_sub(MAX_TOLD) {
-            0 => Ok(()),
-            more => write!(f, "; and {more} more"),
-        }
-    }
-}
-
-/// The fields of an answer, from the object or from its text.
-fn object(value: Value) -> Result<Map<String, Value>, AnswerFault> {
+/// Fields of an answer, from the object or from its text.
+fn object(value: Value) -> Result<Map<String, Value>, AnswerProblem> {
     let value = match value {
         // A text is parsed once: a text within the text isn't an answer.
         Value::String(text) => serde_json::from_str(&text).map_err(|error| {
-            AnswerFault::Text(super::lambda::json_problem(text.as_bytes(), &error).into())
+            AnswerProblem::Text(super::lambda::json_problem(text.as_bytes(), &error).into())
         })?,
         value => value,
     };
     match value {
         Value::Object(fields) => Ok(fields),
-        Value::Null => Err(AnswerFault::Nothing),
-        _ => Err(AnswerFault::NotAnObject),
+        Value::Null => Err(AnswerProblem::Nothing),
+        _ => Err(AnswerProblem::NotAnObject),
     }
 }
 
-/// The value of a field, `None` where it is absent, null or wrong; and what is wrong with it.
-fn take<T>(
-    fields: &mut Map<String, Value>,
-    field: &'static str,
-    is_required: bool,
-    wanted: &'static str,
-    read: impl FnOnce(&Value) -> Option<T>,
-) -> (Option<T>, Option<AnswerFault>) {
-    match fields.remove(field) {
-        None | Some(Value::Null) => {
+/// Reads the fields of an answer one after another, and collects their problems.
+struct FieldReader {
+    /// Fields that weren't read yet.
+    fields: Map<String, Value>,
+    problems: Vec<AnswerProblem>,
+}
+
+impl FieldReader {
+    /// Value of a field; `None` and a problem if it is absent, null or wrong.
+    fn required<T>(
+        &mut self,
+        field: &'static str,
+        wanted: &'static str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.take(field);
+        if value.is_none() {
             // Only unknown fields are left in the map besides those still to be read, so a similar
             // name is most likely a misspelling.
-            let fault = match fields.keys().find(|key| is_similar(key, field)) {
-                Some(found) => AnswerFault::Misspelled {
+            let problem = match self.fields.keys().find(|key| is_similar(key, field)) {
+                Some(found) => AnswerProblem::Misspelled {
                     field,
                     found: found.chars().take(64).collect(),
                 },
-                None => AnswerFault::Missing(field),
+                None => AnswerProblem::Missing(field),
             };
-            // A field that isn't required has a default; what stands beside it is taken, as AWS
-            // does.
-            (None, is_required.then_some(fault))
+            self.problems.push(problem);
         }
-        Some(value) => match read(&value) {
-            Some(value) => (Some(value), None),
-            None => (None, Some(AnswerFault::Type { field, wanted })),
-        },
+        self.read(field, wanted, &value?, read)
+    }
+
+    /// Value of a field that has a default; `None` if it is absent or null, and `None` with a
+    /// problem if it is wrong.
+    fn optional<T>(
+        &mut self,
+        field: &'static str,
+        wanted: &'static str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.take(field)?;
+        self.read(field, wanted, &value, read)
+    }
+
+    /// Value of a field as JSON; `None` if it is absent or null.
+    fn take(&mut self, field: &str) -> Option<Value> {
+        self.fields.remove(field).filter(|value| !value.is_null())
+    }
+
+    fn read<T>(
+        &mut self,
+        field: &'static str,
+        wanted: &'static str,
+        value: &Value,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = read(value);
+        if value.is_none() {
+            self.problems.push(AnswerProblem::Type { field, wanted });
+        }
+        value
     }
 }
 
-/// 300, and 300.0 as Python writes the numbers of DynamoDB.
+/// Whole number: 300, or 300.0 as Python writes the numbers of DynamoDB.
 fn whole_number(value: &Value) -> Option<i64> {
     // Below 1e9 every whole number has an exact f64, and the conversion can't overflow.
     let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() < 1e9;
@@ -372,7 +260,7 @@ fn whole_number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(of_float)
 }
 
-/// Returns whether a key differs from a field's name only in case, underscores, hyphens or a plural.
+/// True if a key differs from a field's name only in case, underscores, hyphens or a plural.
 fn is_similar(key: &str, field: &str) -> bool {
     // `principal_id`, `PrincipalId` and `policyDocument` are the usual misspellings.
     let plain = |text: &str| {
@@ -385,24 +273,24 @@ fn is_similar(key: &str, field: &str) -> bool {
     plain(key) == plain(field)
 }
 
-fn principal_id(id: Option<String>, faults: &mut Vec<AnswerFault>) -> String {
+fn principal_id(id: Option<String>, problems: &mut Vec<AnswerProblem>) -> String {
     let Some(id) = id else {
-        faults.push(AnswerFault::Missing(PRINCIPAL_ID));
+        problems.push(AnswerProblem::Missing(PRINCIPAL_ID));
         return String::new();
     };
     // AWS: `([a-zA-Z0-9]){1,128}`.
     let is_valid =
         (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !is_valid {
-        faults.push(AnswerFault::PrincipalId);
+        problems.push(AnswerProblem::PrincipalId);
     }
     id
 }
 
-fn policy(documents: Vec<Value>, faults: &mut Vec<AnswerFault>) -> Policy {
+fn policy(documents: Vec<Value>, problems: &mut Vec<AnswerProblem>) -> Policy {
     // AWS: at most 10 documents. Beyond that none is parsed, which bounds the work for one answer.
     if documents.len() > MAX_DOCUMENTS {
-        faults.push(AnswerFault::TooManyDocuments(documents.len()));
+        problems.push(AnswerProblem::TooManyDocuments(documents.len()));
         return Policy::new(Vec::new());
     }
     let mut parsed = Vec::with_capacity(documents.len());
@@ -415,16 +303,16 @@ fn policy(documents: Vec<Value>, faults: &mut Vec<AnswerFault>) -> Policy {
         // AWS counts characters, not bytes: at most 2,048.
         let length = text.chars().count();
         if length > MAX_DOCUMENT_LENGTH {
-            faults.push(AnswerFault::DocumentTooLong { number, length });
+            problems.push(AnswerProblem::DocumentTooLong { number, length });
             continue;
         }
         match PolicyDocument::parse_all(&text) {
             Ok(document) => parsed.push(document),
             Err(errors) => {
-                faults.extend(
+                problems.extend(
                     errors
                         .into_iter()
-                        .map(|error| AnswerFault::Document { number, error }),
+                        .map(|error| AnswerProblem::Document { number, error }),
                 );
             }
         }
@@ -435,7 +323,7 @@ fn policy(documents: Vec<Value>, faults: &mut Vec<AnswerFault>) -> Policy {
 fn seconds(
     field: &'static str,
     value: Option<i64>,
-    faults: &mut Vec<AnswerFault>,
+    problems: &mut Vec<AnswerProblem>,
 ) -> Option<Duration> {
     let seconds = value?;
     match u64::try_from(seconds) {
@@ -444,16 +332,13 @@ fn seconds(
             Some(Duration::from_secs(valid))
         }
         _ => {
-            faults.push(AnswerFault::Seconds { field, seconds });
+            problems.push(AnswerProblem::Seconds { field, seconds });
             None
         }
     }
 }
 
-/// Faults that are written out: an answer of its largest size may have thousands.
-const MAX_TOLD: usize = 20;
 const IS_AUTHENTICATED: &str = "isAuthenticated";
-const PRINCIPAL_ID: &str = "principalId";
 const POLICY_DOCUMENTS: &str = "policyDocuments";
 const DISCONNECT_AFTER: &str = "disconnectAfterInSeconds";
 const REFRESH_AFTER: &str = "refreshAfterInSeconds";

@@ -29,10 +29,10 @@ pub struct LambdaLimits {
     pub timeout: Duration,
 }
 
-/// Reason why a Lambda wasn't called.
+/// Error of a call that wasn't started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum QueueFault {
+pub enum QueueError {
     /// 1,024 calls wait already.
     #[error("its queue is full: {MAX_WAITING} calls wait already")]
     Full,
@@ -73,11 +73,11 @@ impl CallQueue {
     /// Waits until a call may start. Cancel safe: a caller that stops waiting leaves the queue.
     ///
     /// # Errors
-    /// [`QueueFault::Full`] at once, or [`QueueFault::TimedOut`] after 60 seconds.
-    pub(super) async fn enter(&self) -> Result<CallPermit, QueueFault> {
+    /// [`QueueError::Full`] at once, or [`QueueError::TimedOut`] after 60 seconds.
+    pub(super) async fn enter(&self) -> Result<CallPermit, QueueError> {
         // A full queue refuses at once: a client is better told 0x97 than left waiting.
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
-        let admitted = admitted.map_err(|_| QueueFault::Full)?;
+        let admitted = admitted.map_err(|_| QueueError::Full)?;
         // Dropping this future gives up both the place in the queue and `admitted`.
         let running = Arc::clone(&self.running).acquire_owned();
         match timeout(MAX_WAIT, running).await {
@@ -86,7 +86,7 @@ impl CallQueue {
                 _running: running,
             }),
             // The semaphore is never closed, so only the timeout leads here.
-            Ok(Err(_)) | Err(_) => Err(QueueFault::TimedOut),
+            Ok(Err(_)) | Err(_) => Err(QueueError::TimedOut),
         }
     }
 }
@@ -154,7 +154,7 @@ mod tests {
         while queue.admitted.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(queue.enter().await.err(), Some(QueueFault::Full));
+        assert_eq!(queue.enter().await.err(), Some(QueueError::Full));
         // A client in the middle of the queue hangs up.
         waiting[500].abort();
         while queue.admitted.available_permits() == 0 {
@@ -168,9 +168,9 @@ mod tests {
     async fn nobody_waits_for_ever() {
         let queue = queue(1);
         let _running = queue.enter().await.unwrap();
-        assert_eq!(queue.enter().await.err(), Some(QueueFault::TimedOut));
+        assert_eq!(queue.enter().await.err(), Some(QueueError::TimedOut));
         assert_eq!(
-            QueueFault::TimedOut.to_string(),
+            QueueError::TimedOut.to_string(),
             "it waited in the queue for 60 s"
         );
     }

@@ -109,9 +109,9 @@ impl Signing {
                     authorizer: authorizer.into(),
                 })?;
         // The signature is over the decoded value of the parameter.
-        token::verify(value, signature, public_keys).map_err(|fault| Refusal::Signature {
+        token::verify(value, signature, public_keys).map_err(|error| Refusal::Signature {
             authorizer: authorizer.into(),
-            fault,
+            error,
         })?;
         Ok(Some(Token {
             value,

@@ -2,8 +2,8 @@
 
 mod code;
 mod environment;
+mod error;
 mod event;
-mod fault;
 mod function;
 mod handler;
 mod handler_error;
@@ -22,9 +22,9 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 pub use environment::{LambdaEnvironment, LambdaEnvironmentError};
+pub use error::LambdaError;
+pub(super) use error::json_problem;
 pub use event::LambdaEvent;
-pub use fault::LambdaFault;
-pub(super) use fault::json_problem;
 pub use handler::Handler;
 pub use handler_error::HandlerError;
 pub(super) use instances::{CallContext, Instances};
@@ -36,8 +36,8 @@ pub use url::{LambdaUrl, LambdaUrlError};
 pub(crate) use watchdog::Watchdog;
 pub use watchdog::watch_process_groups;
 
-use crate::authorizer::answer::{Answer, AnswerError};
-use crate::authorizer::calls::{CallQueue, QueueFault};
+use crate::authorizer::answer::Answer;
+use crate::authorizer::calls::CallQueue;
 use crate::authorizer::lambda::output::OutputLog;
 
 /// Stand-in for a Lambda function.
@@ -65,14 +65,6 @@ pub enum Lambda {
     Url(LambdaUrl),
 }
 
-/// Reason why there is no answer that could be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unanswered {
-    NotCalled(QueueFault),
-    Lambda(LambdaFault),
-    Answer(AnswerError),
-}
-
 impl Lambda {
     /// Returns whether it has processes of its own.
     pub(super) const fn has_processes(&self) -> bool {
@@ -98,15 +90,15 @@ impl Lambda {
     /// request to a URL is aborted, and a call of a handler goes on.
     ///
     /// # Errors
-    /// `NotCalled` if the queue is full or took too long, `Lambda` without an answer, `Answer` if
-    /// AWS IoT would not take it.
+    /// [`LambdaError::NotCalled`] if the queue is full or took too long, [`LambdaError::Answer`] if
+    /// AWS IoT would not take the answer, and the other variants if there is none.
     pub(super) async fn invoke(
         &self,
         event: &LambdaEvent,
         queue: &CallQueue,
         instances: &Instances,
         context: CallContext,
-    ) -> Result<Answer, Unanswered> {
+    ) -> Result<Answer, LambdaError> {
         let limit = context.limits.timeout;
         // Each arm takes its permit where the call starts. It is held until the answer is there,
         // which makes `concurrency` a bound on running calls.
@@ -129,7 +121,7 @@ impl Lambda {
                 let permit = queue.enter().await?;
                 // The permit goes along: the call may outlive this future.
                 let call = instances.call(handler, event.to_value(), context, permit);
-                return Answer::from_value(call.await?).map_err(Unanswered::Answer);
+                return Answer::from_value(call.await?).map_err(LambdaError::Answer);
             }
             Self::Exec(program) => {
                 let _permit = queue.enter().await?;
@@ -147,7 +139,7 @@ impl Lambda {
                 let _permit = queue.enter().await?;
                 // Dropping the request at the timeout closes its connection.
                 let posted = timeout(limit, url.post(event.to_json())).await;
-                posted.unwrap_or(Err(LambdaFault::TimedOut(limit)))?
+                posted.unwrap_or(Err(LambdaError::TimedOut(limit)))?
             }
         };
         read_answer(&json, &*context.log)
@@ -155,17 +147,17 @@ impl Lambda {
 }
 
 /// The JSON of an answer, or of an error as the runtimes of Lambda report it.
-fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, Unanswered> {
+fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, LambdaError> {
     // A line feed at its end would count as a line.
     let json = json.trim_ascii_end();
     let value: Value =
-        serde_json::from_slice(json).map_err(|error| LambdaFault::not_json(json, &error))?;
-    if let Some(fault) = LambdaFault::reported(&value) {
+        serde_json::from_slice(json).map_err(|error| LambdaError::not_json(json, &error))?;
+    if let Some(error) = LambdaError::reported(&value) {
         // Details of the error are for the log: a client must not read them.
         log_error(&value, log);
-        return Err(fault.into());
+        return Err(error);
     }
-    Answer::from_value(value).map_err(Unanswered::Answer)
+    Answer::from_value(value).map_err(LambdaError::Answer)
 }
 
 /// Logs the message of an error and the calls that led to it, as the runtimes of AWS Lambda report
@@ -187,18 +179,6 @@ fn log_error(error: &Value, log: &(dyn Fn(String) + Sync)) {
         }
     }
     output.finish();
-}
-
-impl From<QueueFault> for Unanswered {
-    fn from(fault: QueueFault) -> Self {
-        Self::NotCalled(fault)
-    }
-}
-
-impl From<LambdaFault> for Unanswered {
-    fn from(fault: LambdaFault) -> Self {
-        Self::Lambda(fault)
-    }
 }
 
 /// Writes what decides, as people type it: the command, the handler with its folder, or the URL.
@@ -259,7 +239,7 @@ mod tests {
         assert_eq!(password.to_string(), "a user name and a password");
     }
 
-    fn reported(error: &[u8]) -> (Unanswered, Vec<String>) {
+    fn reported(error: &[u8]) -> (LambdaError, Vec<String>) {
         let logged = Mutex::new(Vec::new());
         let fault = read_answer(error, &|line| logged.lock().unwrap().push(line)).unwrap_err();
         (fault, logged.into_inner().unwrap())
@@ -269,10 +249,7 @@ mod tests {
     fn an_error_of_the_runtime_is_told_by_its_type_and_logged_by_its_message() {
         let error = br#"{"errorMessage":"'password'","errorType":"KeyError","stackTrace":[]}"#;
         let (fault, logged) = reported(error);
-        assert_eq!(
-            fault,
-            Unanswered::Lambda(LambdaFault::Reported("KeyError".into()))
-        );
+        assert_eq!(fault, LambdaError::Reported("KeyError".into()));
         assert_eq!(logged, ["'password'"]);
     }
 
@@ -299,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_told_without_showing_it() {
-        let Err(Unanswered::Lambda(fault)) = read_answer(b"canary {}", &|_| ()) else {
+        let Err(fault) = read_answer(b"canary {}", &|_| ()) else {
             panic!("a fault")
         };
         let text = fault.to_string();
@@ -309,7 +286,7 @@ mod tests {
         );
         for nothing in [&b""[..], b" \n"] {
             let fault = read_answer(nothing, &|_| ()).unwrap_err();
-            assert_eq!(fault, Unanswered::Lambda(LambdaFault::NoAnswer));
+            assert_eq!(fault, LambdaError::NoAnswer);
         }
     }
 
@@ -320,7 +297,7 @@ mod tests {
             (&b"{\"isAuthenticated\": tr"[..], "line 1 column 22"),
             (b"{\n  \"a\":\n", "line 2 column 6"),
         ] {
-            let Err(Unanswered::Lambda(fault)) = read_answer(cut, &|_| ()) else {
+            let Err(fault) = read_answer(cut, &|_| ()) else {
                 panic!("a fault")
             };
             assert_eq!(

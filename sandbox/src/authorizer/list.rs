@@ -8,7 +8,7 @@ use crate::authorizer::credentials::Credentials;
 use crate::authorizer::definition::Authorizer;
 use crate::authorizer::grant::Grant;
 use crate::authorizer::lambda::{
-    CallContext, Instances, LambdaEvent, LambdaLog, LambdaMissing, Unanswered, Watchdog,
+    CallContext, Instances, LambdaError, LambdaEvent, LambdaLog, LambdaMissing, Watchdog,
 };
 use crate::authorizer::query::{self, UserName};
 use crate::authorizer::refusal::Refusal;
@@ -175,8 +175,8 @@ impl Authorizers {
             .await;
         // The answer becomes a grant, or the reason why it can't.
         let grant =
-            answer.and_then(|answer| answer.grant(&authorizer.name).map_err(Unanswered::Answer));
-        let grant = grant.map_err(|unanswered| refusal(authorizer.name.clone(), unanswered))?;
+            answer.and_then(|answer| answer.grant(&authorizer.name).map_err(LambdaError::Answer));
+        let grant = grant.map_err(|error| refusal(authorizer.name.clone(), error))?;
         Ok(Grant {
             // The scope belongs to the sandbox, not to the answer.
             policy: grant.policy.within(self.scope.clone()),
@@ -212,13 +212,11 @@ fn lambda_log(authorizer: &str, log: &EventLog) -> LambdaLog {
     })
 }
 
-fn refusal(authorizer: String, unanswered: Unanswered) -> Refusal {
-    match unanswered {
-        // A denial is the decision of the Lambda; every other fault is a failure of its code.
-        Unanswered::Answer(error) if error.is_denial() => Refusal::NotAuthenticated(authorizer),
-        Unanswered::Answer(error) => Refusal::Answer { authorizer, error },
-        Unanswered::NotCalled(fault) => Refusal::NotCalled { authorizer, fault },
-        Unanswered::Lambda(fault) => Refusal::Lambda { authorizer, fault },
+fn refusal(authorizer: String, error: LambdaError) -> Refusal {
+    match error {
+        // A denial is the decision of the Lambda; every other error is a failure of its code.
+        LambdaError::Answer(answer) if answer.is_denial() => Refusal::NotAuthenticated(authorizer),
+        error => Refusal::Lambda { authorizer, error },
     }
 }
 
@@ -228,7 +226,7 @@ const ALLOW_ALL: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authorizer::{Lambda, LambdaFault, LambdaLimits, QueueFault, demo_unsigned};
+    use crate::authorizer::{Lambda, LambdaLimits, QueueError, demo_unsigned};
 
     fn credentials(authorizer: &str) -> Credentials {
         Credentials {
@@ -270,16 +268,16 @@ mod tests {
             matches!(
                 free,
                 Err(Refusal::Lambda {
-                    fault: LambdaFault::Unreachable(_),
+                    error: LambdaError::Unreachable(_),
                     ..
                 })
             ),
             "{free:?}"
         );
         let busy = authorizers.authorize(&busy, &log).await.unwrap_err();
-        let refusal = Refusal::NotCalled {
+        let refusal = Refusal::Lambda {
             authorizer: "Busy".into(),
-            fault: QueueFault::TimedOut,
+            error: QueueError::TimedOut.into(),
         };
         assert_eq!(
             (busy.reason_code(), busy),

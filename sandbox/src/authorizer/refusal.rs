@@ -3,10 +3,8 @@
 
 use dunlin_codec::ReasonCode;
 
-use crate::authorizer::answer::AnswerError;
-use crate::authorizer::calls::QueueFault;
-use crate::authorizer::lambda::LambdaFault;
-use crate::authorizer::token::SignatureFault;
+use crate::authorizer::lambda::LambdaError;
+use crate::authorizer::token::SignatureError;
 
 /// A refusal before the policy is even asked. Its text names authorizers and parameters, never
 /// their values.
@@ -50,40 +48,23 @@ pub enum Refusal {
         authorizer: String,
     },
     /// The signature is no signature of this token.
-    #[error("the authorizer {authorizer:?} refused the token signature: {fault}")]
+    #[error("the authorizer {authorizer:?} refused the token signature: {error}")]
     Signature {
         /// Name of the authorizer.
         authorizer: String,
-        /// Fault that was found.
-        fault: SignatureFault,
+        /// Error of the signature.
+        error: SignatureError,
     },
     /// The Lambda denied: `isAuthenticated` is false. Holds the name of the authorizer.
     #[error("the Lambda of the authorizer {0:?} answered isAuthenticated=false")]
     NotAuthenticated(String),
-    /// The Lambda wasn't called, because too many calls ran or waited: no decision about the
-    /// client.
-    #[error("the Lambda of the authorizer {authorizer:?} wasn't called: {fault}")]
-    NotCalled {
-        /// Name of the authorizer.
-        authorizer: String,
-        /// Fault of the queue.
-        fault: QueueFault,
-    },
-    /// The Lambda gave no answer.
-    #[error("the Lambda of the authorizer {authorizer:?} failed: {fault}")]
+    /// The Lambda gave no usable answer.
+    #[error("{}", lambda_failed(.authorizer, .error))]
     Lambda {
         /// Name of the authorizer.
         authorizer: String,
-        /// Fault that was found.
-        fault: LambdaFault,
-    },
-    /// The Lambda gave an answer that AWS IoT doesn't take.
-    #[error("the answer of the Lambda of the authorizer {authorizer:?} isn't usable: {error}")]
-    Answer {
-        /// Name of the authorizer.
-        authorizer: String,
-        /// All faults of the answer.
-        error: AnswerError,
+        /// Error of the Lambda.
+        error: LambdaError,
     },
 }
 
@@ -95,7 +76,10 @@ impl Refusal {
         match self {
             // Nobody decided about the client, so it may try again later; the other refusals are
             // decisions.
-            Self::NotCalled { .. } => ReasonCode::QuotaExceeded,
+            Self::Lambda {
+                error: LambdaError::NotCalled(_),
+                ..
+            } => ReasonCode::QuotaExceeded,
             _ => ReasonCode::NotAuthorized,
         }
     }
@@ -109,15 +93,28 @@ impl Refusal {
             | Self::MissingToken { authorizer, .. }
             | Self::MissingSignature { authorizer }
             | Self::Signature { authorizer, .. }
-            | Self::NotCalled { authorizer, .. }
-            | Self::Lambda { authorizer, .. }
-            | Self::Answer { authorizer, .. } => Some(authorizer),
+            | Self::Lambda { authorizer, .. } => Some(authorizer),
             Self::QuestionMarks(_)
             | Self::PercentEncoding
             | Self::RepeatedParameter(_)
             | Self::NoAuthorizerNamed
             | Self::UnknownAuthorizer(_) => None,
         }
+    }
+}
+
+/// Sentence about a Lambda without a usable answer.
+fn lambda_failed(authorizer: &str, error: &LambdaError) -> String {
+    match error {
+        LambdaError::NotCalled(error) => {
+            format!("the Lambda of the authorizer {authorizer:?} wasn't called: {error}")
+        }
+        LambdaError::Answer(error) => {
+            format!(
+                "the answer of the Lambda of the authorizer {authorizer:?} isn't usable: {error}"
+            )
+        }
+        error => format!("the Lambda of the authorizer {authorizer:?} failed: {error}"),
     }
 }
 

@@ -25,10 +25,10 @@ pub enum PublicKeyError {
     NotRsa,
 }
 
-/// Fault of a token signature.
+/// Error of a token signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SignatureFault {
+pub enum SignatureError {
     /// `-` or `_` in it.
     #[error("it is base64url; plain base64 with + and / is needed")]
     Base64Url,
@@ -63,7 +63,7 @@ pub(super) fn verify(
     token: &str,
     signature: &str,
     keys: &[PublicKey],
-) -> Result<(), SignatureFault> {
+) -> Result<(), SignatureError> {
     // AWS takes plain base64 with padding: `[A-Za-z0-9+/]+={0,2}`.
     let signature = STANDARD
         .decode(signature)
@@ -77,19 +77,19 @@ pub(super) fn verify(
     if verified {
         Ok(())
     } else {
-        Err(SignatureFault::Mismatch)
+        Err(SignatureError::Mismatch)
     }
 }
 
-fn not_base64(signature: &str) -> SignatureFault {
+fn not_base64(signature: &str) -> SignatureError {
     // Parts of a JWT are base64url, and `openssl base64` breaks its output into lines: the two
     // usual mistakes have texts of their own.
     if signature.contains(['-', '_']) {
-        SignatureFault::Base64Url
+        SignatureError::Base64Url
     } else if signature.contains(char::is_whitespace) {
-        SignatureFault::Whitespace
+        SignatureError::Whitespace
     } else {
-        SignatureFault::NotBase64
+        SignatureError::NotBase64
     }
 }
 
@@ -124,26 +124,26 @@ mod tests {
         );
         assert_eq!(
             verify("hello\n", &signature, &[public]),
-            Err(SignatureFault::Mismatch)
+            Err(SignatureError::Mismatch)
         );
         assert_eq!(
             verify("hello", &signature, &[other]),
-            Err(SignatureFault::Mismatch)
+            Err(SignatureError::Mismatch)
         );
         assert_eq!(
             verify("hello", &signature, &[]),
-            Err(SignatureFault::Mismatch)
+            Err(SignatureError::Mismatch)
         );
     }
 
     #[test]
     fn what_is_not_base64_is_named() {
-        assert_eq!(verify("t", "AbC_", &[]), Err(SignatureFault::Base64Url));
+        assert_eq!(verify("t", "AbC_", &[]), Err(SignatureError::Base64Url));
         assert_eq!(
             verify("t", "AbCd\nAbCd", &[]),
-            Err(SignatureFault::Whitespace)
+            Err(SignatureError::Whitespace)
         );
-        assert_eq!(verify("t", "AbC", &[]), Err(SignatureFault::NotBase64));
+        assert_eq!(verify("t", "AbC", &[]), Err(SignatureError::NotBase64));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use dunlin_codec::{
     WillProperties,
 };
 
-use crate::authorizer::{Grant, QueueFault, Refusal};
+use crate::authorizer::{Grant, QueueError, Refusal};
 use crate::profile::Profile;
 use crate::server::limits::{HARD_MESSAGE_BYTES, MAX_QUEUED, MAX_RETAINED};
 use crate::server::tests::harness::{
@@ -208,9 +208,9 @@ fn a_refresh_that_is_not_named_is_not_asked_for() {
 #[test]
 fn a_lambda_that_was_not_called_denies_nobody() {
     let mut harness = Harness::new();
-    let refusal = || Refusal::NotCalled {
+    let refusal = || Refusal::Lambda {
         authorizer: "A".into(),
-        fault: QueueFault::Full,
+        error: QueueError::Full.into(),
     };
     let mut waiting = harness.accepted();
     harness.receives(&mut waiting, connect("w"));

@@ -11,12 +11,12 @@ fn answer() -> Answer {
     Answer::allow("demo", document())
 }
 
-fn fault(answer: Answer) -> AnswerFault {
+fn problem(answer: Answer) -> AnswerProblem {
     let error = answer.grant("A").unwrap_err();
-    let [fault] = error.faults() else {
-        panic!("one fault: {error}")
+    let [problem] = error.problems() else {
+        panic!("one problem: {error}")
     };
-    fault.clone()
+    problem.clone()
 }
 
 fn refusal(json: Value) -> String {
@@ -73,7 +73,7 @@ fn seconds_that_are_missing_mean_a_day_and_no_refresh() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     // Two values out of range, one of the wrong type, and one document that can't be evaluated.
     let json = json!({"isAuthenticated": true, "principalId": "a-b", "disconnectAfterInSeconds": 5,
         "refreshAfterInSeconds": "300", "policyDocuments": [document(), {"Version": "1", "Statement": []}]});
@@ -87,7 +87,7 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn an_answer_with_hundreds_of_faults_has_a_bounded_text() {
+fn an_answer_with_hundreds_of_problems_has_a_bounded_text() {
     let document = json!({"Version": "2012-10-17", "Statement": vec![json!({}); 600]});
     let error = Answer {
         policy_documents: vec![document; 10],
@@ -96,7 +96,7 @@ fn an_answer_with_hundreds_of_faults_has_a_bounded_text() {
     .grant("A")
     .unwrap_err();
     // Effect, Action and Resource of each statement.
-    assert_eq!(error.faults().len(), 18_000);
+    assert_eq!(error.problems().len(), 18_000);
     let text = error.to_string();
     assert!(
         text.ends_with("statement 7: \"Action\" is missing; and 17980 more"),
@@ -150,7 +150,7 @@ fn what_people_return_by_mistake_is_told_by_its_name() {
 fn nothing_else_counts_when_nobody_is_authenticated() {
     let no = Answer::from_value(json!({"isAuthenticated": false, "principalId": 5})).unwrap();
     assert_eq!(no.check(), Ok(()));
-    assert_eq!(fault(no), AnswerFault::NotAuthenticated);
+    assert_eq!(problem(no), AnswerProblem::NotAuthenticated);
 }
 
 #[test]
@@ -188,19 +188,19 @@ fn a_principal_id_is_letters_and_digits() {
     // Empty, a hyphen, a letter outside ASCII, and one character too many.
     for id in ["", "a-b", "ä", &"a".repeat(129)] {
         assert_eq!(
-            fault(Answer {
+            problem(Answer {
                 principal_id: Some(id.into()),
                 ..answer()
             }),
-            AnswerFault::PrincipalId
+            AnswerProblem::PrincipalId
         );
     }
     assert_eq!(
-        fault(Answer {
+        problem(Answer {
             principal_id: None,
             ..answer()
         }),
-        AnswerFault::Missing("principalId")
+        AnswerProblem::Missing("principalId")
     );
 }
 
@@ -210,14 +210,14 @@ fn more_or_longer_documents_than_aws_takes_are_refused() {
         policy_documents: vec![document(); 11],
         ..answer()
     };
-    assert_eq!(fault(eleven), AnswerFault::TooManyDocuments(11));
+    assert_eq!(problem(eleven), AnswerProblem::TooManyDocuments(11));
     let long = Answer {
         policy_documents: vec![document(), "x".repeat(2049).into()],
         ..answer()
     };
     assert_eq!(
-        fault(long),
-        AnswerFault::DocumentTooLong {
+        problem(long),
+        AnswerProblem::DocumentTooLong {
             number: 2,
             length: 2049
         }
@@ -230,7 +230,7 @@ fn a_document_that_cannot_be_evaluated_is_named_by_its_number() {
         policy_documents: vec![document(), json!({"Version": "1", "Statement": []})],
         ..answer()
     };
-    assert!(fault(bad).to_string().starts_with("policy document 2: "));
+    assert!(problem(bad).to_string().starts_with("policy document 2: "));
 }
 
 #[test]
@@ -242,8 +242,8 @@ fn seconds_must_be_within_the_range_of_aws() {
             ..answer()
         };
         assert_eq!(
-            fault(refresh),
-            AnswerFault::Seconds {
+            problem(refresh),
+            AnswerProblem::Seconds {
                 field: "refreshAfterInSeconds",
                 seconds
             }

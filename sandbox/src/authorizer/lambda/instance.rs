@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
 
-use crate::authorizer::lambda::LambdaFault;
+use crate::authorizer::lambda::LambdaError;
 use crate::authorizer::lambda::function::FunctionFacts;
 use crate::authorizer::lambda::handler::Handler;
 use crate::authorizer::lambda::output::OutputLog;
@@ -59,9 +59,9 @@ impl Instance {
         handler: &Handler,
         facts: FunctionFacts,
         watchdog: Option<&Watchdog>,
-    ) -> Result<Self, LambdaFault> {
+    ) -> Result<Self, LambdaError> {
         let not_started = |error: io::Error| {
-            LambdaFault::NotStarted(
+            LambdaError::NotStarted(
                 format!(
                     "{}: {error}",
                     Escaped(handler.code.join(&handler.file).display())
@@ -99,7 +99,7 @@ impl Instance {
     pub(super) async fn wait_until_loaded(
         &mut self,
         log: &mut OutputLog<'_>,
-    ) -> Result<(), LambdaFault> {
+    ) -> Result<(), LambdaError> {
         self.answer(log).await.map(|_| ())
     }
 
@@ -120,7 +120,7 @@ impl Instance {
         event: &Value,
         remaining: Duration,
         log: &mut OutputLog<'_>,
-    ) -> Result<Reply, LambdaFault> {
+    ) -> Result<Reply, LambdaError> {
         // The runner answers context.getRemainingTimeInMillis() from this.
         let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
         let context = self.facts.context();
@@ -131,7 +131,7 @@ impl Instance {
         let frame = loop {
             let line = self.answer(log).await?;
             let frame: Frame = serde_json::from_slice(&line)
-                .map_err(|error| LambdaFault::not_json(&line, &error))?;
+                .map_err(|error| LambdaError::not_json(&line, &error))?;
             if frame.id == id {
                 break frame;
             }
@@ -142,7 +142,7 @@ impl Instance {
         // `ends`: the runner exits after this error, for example because the module can't be
         // loaded.
         match frame.error {
-            Some(error) if frame.ends => Err(LambdaFault::reported_type(&error)),
+            Some(error) if frame.ends => Err(LambdaError::reported_type(&error)),
             Some(error) => Ok(Reply::Failed(error)),
             None => Ok(Reply::Answer(frame.answer)),
         }
@@ -159,7 +159,7 @@ impl Instance {
     ///
     /// # Errors
     /// The exit status if the process ended without an answer.
-    async fn answer(&mut self, log: &mut OutputLog<'_>) -> Result<Vec<u8>, LambdaFault> {
+    async fn answer(&mut self, log: &mut OutputLog<'_>) -> Result<Vec<u8>, LambdaError> {
         let Self {
             process,
             output,
@@ -181,12 +181,12 @@ impl Instance {
     }
 
     /// Exit of the process in place of an answer.
-    async fn ended(&mut self) -> LambdaFault {
+    async fn ended(&mut self) -> LambdaError {
         match timeout(ENDING, self.process.wait()).await {
-            Ok(Ok(status)) => LambdaFault::Exit(status.to_string().into()),
-            Ok(Err(error)) => LambdaFault::Exit(error.to_string().into()),
+            Ok(Ok(status)) => LambdaError::Exit(status.to_string().into()),
+            Ok(Err(error)) => LambdaError::Exit(error.to_string().into()),
             // It has closed its output and goes on.
-            Err(_) => LambdaFault::NoAnswer,
+            Err(_) => LambdaError::NoAnswer,
         }
     }
 }
@@ -197,7 +197,7 @@ async fn next_answer(
     output: &mut BufReader<Output>,
     marker: &str,
     log: &mut OutputLog<'_>,
-) -> Result<Option<Vec<u8>>, LambdaFault> {
+) -> Result<Option<Vec<u8>>, LambdaError> {
     let mut line = Vec::new();
     loop {
         // A read error counts as the end: the exit status then says what happened.
@@ -215,7 +215,7 @@ async fn next_answer(
         let found = find(&line, marker.as_bytes());
         if line.len() > MAX_ANSWER + found.unwrap_or_default() {
             if found.is_some() {
-                return Err(LambdaFault::TooLarge);
+                return Err(LambdaError::TooLarge);
             }
             // A long line of the log, all but the end, where a marker may have begun.
             let rest = line.split_off(line.len().saturating_sub(marker.len()));

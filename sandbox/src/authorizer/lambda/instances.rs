@@ -12,13 +12,13 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout};
 
-use crate::authorizer::calls::{CallPermit, LambdaLimits, MAX_WAIT, QueueFault};
+use crate::authorizer::calls::{CallPermit, LambdaLimits, MAX_WAIT, QueueError};
+use crate::authorizer::lambda::LambdaError;
 use crate::authorizer::lambda::code::CodeState;
 use crate::authorizer::lambda::handler::Handler;
 use crate::authorizer::lambda::instance::{Instance, Reply};
 use crate::authorizer::lambda::output::{LambdaLog, OutputLog};
 use crate::authorizer::lambda::watchdog::Watchdog;
-use crate::authorizer::lambda::{LambdaFault, Unanswered};
 use crate::policy::ArnScope;
 
 /// The processes of one handler, and the calls that run in them.
@@ -80,17 +80,18 @@ impl Instances {
     /// within the time-out, frees its permit, and its process serves the next call.
     ///
     /// # Errors
-    /// `NotCalled` without a process within 60 seconds, `Lambda` if the handler gave no answer.
+    /// [`LambdaError::NotCalled`] without a process within 60 seconds, and the other variants if the
+    /// handler gave no answer.
     pub(super) async fn call(
         &self,
         handler: &Handler,
         event: Value,
         context: CallContext,
         permit: CallPermit,
-    ) -> Result<Value, Unanswered> {
+    ) -> Result<Value, LambdaError> {
         // Until there is a process the call belongs to this future, and ends with it.
         let acquired = timeout(MAX_WAIT, self.pool.acquire(handler, &context)).await;
-        let acquired = acquired.map_err(|_| QueueFault::NoProcess)??;
+        let acquired = acquired.map_err(|_| QueueError::NoProcess)??;
 
         // From here on it is a task, which owns the permit: a client that hangs up stops waiting,
         // and the concurrency stays bounded all the same.
@@ -109,8 +110,7 @@ impl Instances {
             calls.spawn(run);
         }
         // The sender is dropped only if the task was aborted, which happens when the sandbox stops.
-        let outcome = answer.await.unwrap_or(Err(LambdaFault::Stopped));
-        outcome.map_err(Unanswered::Lambda)
+        answer.await.unwrap_or(Err(LambdaError::Stopped))
     }
 }
 
@@ -125,7 +125,7 @@ impl InstancePool {
         acquired: Acquired,
         event: &Value,
         context: &CallContext,
-    ) -> Result<Value, LambdaFault> {
+    ) -> Result<Value, LambdaError> {
         let Acquired {
             mut instance,
             loading,
@@ -157,7 +157,7 @@ impl InstancePool {
                 self.give_back(instance, generation);
                 match reply {
                     Reply::Answer(answer) => Ok(answer),
-                    Reply::Failed(error) => Err(LambdaFault::reported_type(&error)),
+                    Reply::Failed(error) => Err(LambdaError::reported_type(&error)),
                 }
             }
             Ok(Err(fault)) => {
@@ -166,7 +166,7 @@ impl InstancePool {
             }
             Err(_) => {
                 instance.kill().await;
-                Err(LambdaFault::TimedOut(limit))
+                Err(LambdaError::TimedOut(limit))
             }
         }
     }
@@ -178,12 +178,12 @@ impl InstancePool {
     /// just started is killed.
     ///
     /// # Errors
-    /// [`LambdaFault::NotStarted`].
+    /// [`LambdaError::NotStarted`].
     async fn acquire(
         &self,
         handler: &Handler,
         context: &CallContext,
-    ) -> Result<Acquired, LambdaFault> {
+    ) -> Result<Acquired, LambdaError> {
         let generation = self.check_code(&handler.code, &context.log).await;
         loop {
             // Registered before looking: a process that comes back in between isn't missed.
@@ -331,7 +331,7 @@ mod tests {
         let permit = CallQueue::new(limits).enter().await.unwrap();
         let began = Instant::now();
         let call = instances.call(&handler, Value::Null, context, permit);
-        let refused = Err(Unanswered::NotCalled(QueueFault::NoProcess));
+        let refused = Err(LambdaError::NotCalled(QueueError::NoProcess));
         assert_eq!(call.await, refused);
         assert_eq!(began.elapsed(), MAX_WAIT);
     }

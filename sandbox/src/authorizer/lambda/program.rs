@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
 
-use crate::authorizer::lambda::LambdaFault;
+use crate::authorizer::lambda::LambdaError;
 use crate::authorizer::lambda::environment::LambdaEnvironment;
 use crate::authorizer::lambda::lookup::{self, LambdaMissing};
 use crate::authorizer::lambda::output::OutputLog;
@@ -73,17 +73,17 @@ impl Program {
         limit: Duration,
         watchdog: Option<&Watchdog>,
         log: &(dyn Fn(String) + Sync),
-    ) -> Result<Vec<u8>, LambdaFault> {
+    ) -> Result<Vec<u8>, LambdaError> {
         let started = Process::spawn(&mut self.command(), watchdog);
         let mut process =
-            started.map_err(|error| LambdaFault::not_started(&self.program, &error))?;
+            started.map_err(|error| LambdaError::not_started(&self.program, &error))?;
         // One deadline for writing, reading and the exit together.
         let outcome = timeout(limit, converse(&mut process, event, log)).await;
         // Killed here and not by Drop, so that its exit status is taken while we can wait.
         if !matches!(outcome, Ok(Ok(_))) {
             process.kill().await;
         }
-        outcome.unwrap_or(Err(LambdaFault::TimedOut(limit)))
+        outcome.unwrap_or(Err(LambdaError::TimedOut(limit)))
     }
 
     fn command(&self) -> Command {
@@ -123,7 +123,7 @@ async fn converse(
     process: &mut Process,
     event: &[u8],
     log: &(dyn Fn(String) + Sync),
-) -> Result<Vec<u8>, LambdaFault> {
+) -> Result<Vec<u8>, LambdaError> {
     let (stdin, stdout, stderr) = process.take_pipes();
     let mut answer = Vec::new();
     let mut output = OutputLog::new(log);
@@ -155,13 +155,13 @@ async fn converse(
     output.finish();
     match status {
         Ok(status) if status.success() => Ok(answer),
-        Ok(status) => Err(LambdaFault::Exit(status.to_string().into())),
-        Err(error) => Err(LambdaFault::Exit(error.to_string().into())),
+        Ok(status) => Err(LambdaError::Exit(status.to_string().into())),
+        Err(error) => Err(LambdaError::Exit(error.to_string().into())),
     }
 }
 
 /// Writes the event and closes the pipe. A program may answer without reading.
-async fn write(stdin: Option<ChildStdin>, event: &[u8]) -> Result<(), LambdaFault> {
+async fn write(stdin: Option<ChildStdin>, event: &[u8]) -> Result<(), LambdaError> {
     // A broken pipe is no fault. Dropping `stdin` at the end closes it, which ends the event for
     // programs that read to the end.
     if let Some(mut stdin) = stdin {
@@ -173,7 +173,7 @@ async fn write(stdin: Option<ChildStdin>, event: &[u8]) -> Result<(), LambdaFaul
 async fn read(
     stdout: Option<impl AsyncRead + Unpin>,
     answer: &mut Vec<u8>,
-) -> Result<(), LambdaFault> {
+) -> Result<(), LambdaError> {
     let Some(mut stdout) = stdout else {
         return Ok(());
     };
@@ -181,7 +181,7 @@ async fn read(
     while matches!(stdout.read_buf(answer).await, Ok(1..)) {
         // Checked after each read, so at most one read more than the limit is in memory.
         if answer.len() > MAX_ANSWER {
-            return Err(LambdaFault::TooLarge);
+            return Err(LambdaError::TooLarge);
         }
     }
     Ok(())
@@ -190,7 +190,7 @@ async fn read(
 async fn forward(
     stderr: Option<impl AsyncRead + Unpin>,
     output: &mut OutputLog<'_>,
-) -> Result<(), LambdaFault> {
+) -> Result<(), LambdaError> {
     let Some(mut stderr) = stderr else {
         return Ok(());
     };
@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    async fn run(script: &str, limit: Duration) -> (Result<String, LambdaFault>, Vec<String>) {
+    async fn run(script: &str, limit: Duration) -> (Result<String, LambdaError>, Vec<String>) {
         let lines = Mutex::new(Vec::new());
         let log = |line| lines.lock().unwrap().push(line);
         let answer = shell(script).run(b"event", limit, None, &log).await;
@@ -255,7 +255,7 @@ mod tests {
     async fn another_exit_code_and_a_program_that_is_not_there_are_faults() {
         assert_eq!(
             run("exit 3", PATIENCE).await.0,
-            Err(LambdaFault::Exit("exit status: 3".into()))
+            Err(LambdaError::Exit("exit status: 3".into()))
         );
         let nowhere = Program {
             program: "no-such-program".into(),
@@ -274,7 +274,7 @@ mod tests {
         .await;
         assert_eq!(
             answer,
-            Err(LambdaFault::TimedOut(Duration::from_millis(500)))
+            Err(LambdaError::TimedOut(Duration::from_millis(500)))
         );
         // The shell's own id and that of its child.
         for pid in log[0].split(' ') {
@@ -298,7 +298,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_endless_answer_is_cut() {
-        assert_eq!(run("yes", PATIENCE).await.0, Err(LambdaFault::TooLarge));
+        assert_eq!(run("yes", PATIENCE).await.0, Err(LambdaError::TooLarge));
     }
 
     #[tokio::test]

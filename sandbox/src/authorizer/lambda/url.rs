@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::authorizer::lambda::LambdaFault;
+use crate::authorizer::lambda::LambdaError;
 use crate::authorizer::lambda::program::MAX_ANSWER;
 
 /// URL of a Lambda function: `http://127.0.0.1:9000`, with the emulator's path where none is given.
@@ -39,7 +39,7 @@ pub struct LambdaUrlError;
 
 impl LambdaUrl {
     /// Posts an event. Dropped, the connection is closed.
-    pub(super) async fn post(&self, event: Vec<u8>) -> Result<Vec<u8>, LambdaFault> {
+    pub(super) async fn post(&self, event: Vec<u8>) -> Result<Vec<u8>, LambdaError> {
         // One connection for each call: none is left open between calls.
         let stream = TcpStream::connect((self.bare_host(), self.port))
             .await
@@ -58,7 +58,7 @@ impl LambdaUrl {
         let response = sender.send_request(request).await.map_err(unreachable)?;
         // The emulator answers 200 even if the handler failed; the body then is an error object.
         if response.status() != hyper::StatusCode::OK {
-            return Err(LambdaFault::Status(response.status().as_u16()));
+            return Err(LambdaError::Status(response.status().as_u16()));
         }
         // The body is bounded while it is read, so that an endless one can't use up memory.
         match Limited::new(response.into_body(), MAX_ANSWER)
@@ -66,7 +66,7 @@ impl LambdaUrl {
             .await
         {
             Ok(body) => Ok(body.to_bytes().into()),
-            Err(error) if error.is::<LengthLimitError>() => Err(LambdaFault::TooLarge),
+            Err(error) if error.is::<LengthLimitError>() => Err(LambdaError::TooLarge),
             Err(error) => Err(unreachable(error)),
         }
     }
@@ -76,8 +76,8 @@ impl LambdaUrl {
     }
 }
 
-fn unreachable(error: impl fmt::Display) -> LambdaFault {
-    LambdaFault::Unreachable(error.to_string().into())
+fn unreachable(error: impl fmt::Display) -> LambdaError {
+    LambdaError::Unreachable(error.to_string().into())
 }
 
 impl FromStr for LambdaUrl {
@@ -119,7 +119,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     /// Answers one request with these bytes, and gives back what it was asked.
-    async fn posted(response: &[u8]) -> (Result<Vec<u8>, LambdaFault>, String) {
+    async fn posted(response: &[u8]) -> (Result<Vec<u8>, LambdaError>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url: LambdaUrl = format!("http://{}", listener.local_addr().unwrap())
             .parse()
@@ -158,16 +158,16 @@ mod tests {
     async fn a_status_an_endless_answer_and_a_broken_one_are_faults() {
         assert_eq!(
             posted(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await.0,
-            Err(LambdaFault::Status(502))
+            Err(LambdaError::Status(502))
         );
         let mut endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         // No Content-Length: the body lasts until the connection closes. 300 KiB are above the
         // limit of 256.
         endless.resize(300 * 1024, b' ');
-        assert_eq!(posted(&endless).await.0, Err(LambdaFault::TooLarge));
+        assert_eq!(posted(&endless).await.0, Err(LambdaError::TooLarge));
         let broken = posted(b"220 ready\r\n").await.0;
         assert!(
-            matches!(broken, Err(LambdaFault::Unreachable(_))),
+            matches!(broken, Err(LambdaError::Unreachable(_))),
             "{broken:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! Failures of a Lambda, one sentence each: for the log and for the reason string.
+//! Errors of a Lambda, one sentence each: for the log and for the reason string.
 
 use core::fmt;
 use std::io;
@@ -8,10 +8,20 @@ use std::time::Duration;
 use dunlin_codec::Escaped;
 use serde_json::Value;
 
-/// Failure of a Lambda to answer. The text contains nothing of the event and of the answer.
+use crate::authorizer::answer_error::AnswerError;
+use crate::authorizer::calls::QueueError;
+
+/// Error of a Lambda that gave no usable answer. The text contains nothing of the event and the
+/// answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum LambdaFault {
+pub enum LambdaError {
+    /// The Lambda wasn't called, because too many calls ran or waited.
+    #[error(transparent)]
+    NotCalled(#[from] QueueError),
+    /// AWS IoT doesn't accept the answer.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
     /// The call timed out; holds the time-out.
     #[error("it gave no answer within {}", Seconds(.0))]
     TimedOut(Duration),
@@ -63,8 +73,8 @@ pub enum LambdaFault {
     Reported(Box<str>),
 }
 
-impl LambdaFault {
-    /// The fault of an answer that isn't JSON.
+impl LambdaError {
+    /// Error of an answer that isn't JSON.
     pub(super) fn not_json(answer: &[u8], error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         match JsonProblem::of(answer, error) {
@@ -76,12 +86,12 @@ impl LambdaFault {
         }
     }
 
-    /// A program that doesn't start.
+    /// Error of a program that doesn't start.
     pub(super) fn not_started(program: &Path, error: &io::Error) -> Self {
         Self::NotStarted(format!("{}: {error}", Escaped(program.display())).into())
     }
 
-    /// The error that a runtime reports in place of an answer: `{"errorMessage": .., "errorType":
+    /// Error that a runtime reports in place of an answer: `{"errorMessage": .., "errorType":
     /// ..}`.
     pub(super) fn reported(answer: &Value) -> Option<Self> {
         // An answer that has both fields is an answer: AWS looks for isAuthenticated.
@@ -94,7 +104,7 @@ impl LambdaFault {
         is_error.then(|| Self::reported_type(kind))
     }
 
-    /// An error of this type.
+    /// Error of the handler with this `errorType`.
     pub(super) fn reported_type(kind: &str) -> Self {
         // The type comes from the handler and goes into a Reason String: it is bounded.
         Self::Reported(kind.chars().take(MAX_ERROR_TYPE).collect())
@@ -114,7 +124,7 @@ pub(in crate::authorizer) fn json_problem(text: &[u8], error: &serde_json::Error
     }
 }
 
-/// A kind of fault of a text that isn't JSON.
+/// Mistake of a text that isn't JSON.
 enum JsonProblem {
     EndsEarly,
     TooDeep,
@@ -166,7 +176,7 @@ mod tests {
 
     fn told(answer: &str) -> String {
         let error = serde_json::from_str::<Value>(answer).unwrap_err();
-        let fault = LambdaFault::not_json(answer.as_bytes(), &error).to_string();
+        let fault = LambdaError::not_json(answer.as_bytes(), &error).to_string();
         let problem = json_problem(answer.as_bytes(), &error);
         // The text of an answer is judged in the same words as the answer.
         assert_eq!(
