@@ -16,10 +16,23 @@
 //! * `alloc`: `PacketBuf` and [`owned`] packets, encoding into a `bytes::BufMut`, `TopicMatcher`.
 //!   Depends on `bytes`.
 //! * `serde`: packets as readable text, below.
-//! * `spans`: [`field_spans`], the byte ranges of a packet's fields, for tools that show packets.
+//! * `spans`: `field_spans`, the byte ranges of a packet's fields, for tools that show packets.
 //! * `tokio-util`: `PacketCodec`, an `Encoder` and `Decoder` for framed streams.
 //! * `proptest`, `arbitrary`: arbitrary packets of [`owned`], for tests of what is built on the
 //!   codec.
+//!
+//! # Targets
+//!
+//! Any target whose pointers have 32 or 64 bits. Without `alloc` nothing else is needed. With `alloc`,
+//! `bytes` uses atomic compare-and-swap; targets without it, such as `thumbv6m-none-eabi` (Cortex-M0),
+//! get it from the crate `portable-atomic`, for which the firmware chooses an implementation:
+//!
+//! ```toml
+//! [dependencies]
+//! dunlin-codec = { version = "0.1", default-features = false, features = ["alloc"] }
+//! bytes = { version = "1.12", default-features = false, features = ["extra-platforms"] }
+//! portable-atomic = { version = "1", default-features = false, features = ["critical-section"] }
+//! ```
 //!
 //! # Packets as JSON
 //!
@@ -60,6 +73,10 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+
+// A Remaining Length has up to 28 bits, and offsets and lengths in a packet are `usize`.
+#[cfg(target_pointer_width = "16")]
+compile_error!("dunlin-codec needs a target whose pointers have at least 32 bits");
 
 mod conversion;
 mod decode;

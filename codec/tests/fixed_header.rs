@@ -104,9 +104,13 @@ fn a_length_is_written_in_the_fewest_bytes() {
 
 #[test]
 fn a_packet_is_no_larger_than_it_was() {
-    // Moved around by value: a packet that grows is a decision. CONNACK's 17 properties set the
-    // size.
-    assert_eq!(size_of::<Packet<'_>>(), 272);
-    assert_eq!(size_of::<Publish<'_>>(), 152);
-    assert_eq!(size_of::<Ack<'_>>(), 48);
+    // Packets are moved by value, so their size counts. CONNACK's 17 properties set that of the enum.
+    let (packet, publish, ack) = if cfg!(target_pointer_width = "64") {
+        (272, 152, 48)
+    } else {
+        (152, 84, 24)
+    };
+    assert_eq!(size_of::<Packet<'_>>(), packet);
+    assert_eq!(size_of::<Publish<'_>>(), publish);
+    assert_eq!(size_of::<Ack<'_>>(), ack);
 }
