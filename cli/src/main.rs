@@ -8,6 +8,7 @@ mod decision;
 mod demo;
 mod diagnosis;
 mod exit;
+mod explain;
 mod failure;
 mod inspect;
 mod log;

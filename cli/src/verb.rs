@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
-use crate::{auth, bench, demo, inspect, log, manual, sample, sandbox};
+use crate::{auth, bench, demo, explain, inspect, log, manual, sample, sandbox};
 
 /// Runs the verb and prints the error that ended it.
 pub(crate) fn run(typed: Typed) -> Exit {
@@ -26,6 +26,7 @@ pub(crate) fn run(typed: Typed) -> Exit {
         Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
         Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
+        Some(Verb::Explain(typed)) => explain::print(&typed),
         Some(Verb::Completions(typed)) => manual::completions(&typed),
         Some(Verb::Man(typed)) => manual::man(&typed),
         Some(Verb::Help(typed)) => manual::help(&typed),
@@ -72,6 +73,7 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Bench(verb) => verb.output(),
         Verb::Auth(_)
         | Verb::Inspect(_)
+        | Verb::Explain(_)
         | Verb::Completions(_)
         | Verb::Man(_)
         | Verb::Help(_)

@@ -189,6 +189,14 @@ const EXAMPLES: &[Row] = &[
         ],
     ),
     (
+        "explain",
+        [
+            "dunlin explain E-AUTH-DENIED",
+            "dunlin explain suback 0x87",
+            "dunlin explain MQTT-3.3.1-4",
+        ],
+    ),
+    (
         "completions",
         [
             "dunlin completions bash > ~/.local/share/bash-completion/completions/dunlin",

@@ -46,7 +46,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("AWS IoT samples", &["demo", "sample", "unsigned", "signed"]),
     ("A local server", &["sandbox"]),
     ("Load", &["bench"]),
-    ("Offline", &["auth", "inspect"]),
+    ("Offline", &["auth", "inspect", "explain"]),
     ("This tool", &["completions", "man", "help", "version"]),
 ];
 

@@ -29,3 +29,11 @@ pub(crate) struct HelpArgs {
     #[arg(value_name = "VERB|TOPIC")]
     pub(crate) words: Vec<String>,
 }
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    /// Error id, reason code, packet and reason code, "exit" and an exit code, or statement id
+    /// [default: a list of all errors]
+    #[arg(value_name = "SUBJECT")]
+    pub(crate) words: Vec<String>,
+}

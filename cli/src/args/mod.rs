@@ -39,7 +39,7 @@ pub(crate) use connection::{
 pub(crate) use environment::variables;
 pub(crate) use help::exit_codes;
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
-pub(crate) use manual::{CompletionsArgs, HelpArgs, ManArgs};
+pub(crate) use manual::{CompletionsArgs, ExplainArgs, HelpArgs, ManArgs};
 pub(crate) use sample::{OutputArgs, SampleArgs};
 pub(crate) use sandbox::{DemoArgs, SandboxArgs};
 pub(crate) use userinfo::{userinfo, without_userinfo};
@@ -82,6 +82,8 @@ pub(crate) enum Verb {
     /// Look into packets offline
     #[command(subcommand)]
     Inspect(InspectVerb),
+    /// Explain an error, a reason code or a statement of the standard
+    Explain(ExplainArgs),
     /// Print a script that makes a shell complete verbs and flags
     Completions(CompletionsArgs),
     /// Print a man page, or write all of them to a folder

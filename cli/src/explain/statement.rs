@@ -1,0 +1,98 @@
+//! Explanations of statement ids, such as MQTT-3.3.1-4: the section of the standard that has them.
+
+use dunlin_codec::PacketType;
+
+use super::section;
+
+/// Text about a statement id, with or without brackets; `None` if no section has such a number.
+pub(super) fn explain(word: &str) -> Option<String> {
+    let id = word
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_uppercase();
+    let (number, statement) = id.strip_prefix("MQTT-")?.rsplit_once('-')?;
+    let _: u16 = statement.parse().ok()?;
+    let subject = subject(number)?;
+    let mut text = format!("{id}\n");
+    text.push_str(&section(
+        "standard:",
+        &format!("MQTT 5.0, section {number}, numbered statement {statement}"),
+    ));
+    text.push_str(&section("subject:", &subject));
+    text.push_str(&section(
+        "text:",
+        "https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html (search for the id)",
+    ));
+    Some(text)
+}
+
+/// Subject of a section by its number, such as `3.3.1`; `None` if the standard has no such section
+/// with statements.
+fn subject(number: &str) -> Option<String> {
+    let parts = number
+        .split('.')
+        .map(|part| part.parse().ok())
+        .collect::<Option<Vec<u8>>>()?;
+    // A packet type has its own section in chapter 3, in the order of the types' numbers.
+    if let [3, packet, rest @ ..] = parts.as_slice() {
+        let packet = PacketType::ALL
+            .get(usize::from(packet.checked_sub(1)?))?
+            .name();
+        let part = match rest.first() {
+            Some(1) => ": fixed header",
+            Some(2) => ": variable header and properties",
+            Some(3) => ": payload",
+            Some(4) => ": actions of the receiver",
+            _ => "",
+        };
+        return Some(format!("{packet}{part}"));
+    }
+    let of = |chapter, section| {
+        SUBJECTS
+            .iter()
+            .find(|(numbers, _)| *numbers == (chapter, section))
+            .map(|(_, subject)| (*subject).to_owned())
+    };
+    match parts.as_slice() {
+        [chapter, section, ..] => of(*chapter, *section),
+        _ => None,
+    }
+}
+
+/// Subjects of the sections outside chapter 3 that have numbered statements.
+const SUBJECTS: [((u8, u8), &str); 15] = [
+    ((1, 5), "data representation: numbers, strings, binary data"),
+    ((2, 1), "fixed header of every packet"),
+    ((2, 2), "variable header: packet identifier and properties"),
+    ((4, 1), "session state"),
+    ((4, 2), "network connections"),
+    ((4, 3), "quality of service"),
+    ((4, 4), "delivery again after a reconnection"),
+    ((4, 5), "receipt of messages"),
+    ((4, 6), "order of messages"),
+    ((4, 7), "topic names and topic filters"),
+    ((4, 8), "subscriptions, shared ones among them"),
+    ((4, 9), "flow control: the Receive Maximum"),
+    ((4, 12), "enhanced authentication"),
+    ((4, 13), "handling of errors"),
+    ((6, 0), "MQTT over WebSocket"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_and_other_sections_have_subjects() {
+        assert_eq!(
+            subject("3.1.2.11").unwrap(),
+            "CONNECT: variable header and properties"
+        );
+        assert_eq!(subject("3.15.1").unwrap(), "AUTH: fixed header");
+        assert_eq!(subject("4.13.1").unwrap(), "handling of errors");
+        assert_eq!(subject("3.16"), None);
+        assert_eq!(subject("3.0"), None);
+        assert_eq!(subject("9.9"), None);
+        assert_eq!(subject("x"), None);
+    }
+}
