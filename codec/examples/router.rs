@@ -6,7 +6,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use dunlin_codec::{DecodeError, DecodeOptions, Publish, TopicFilter, TopicMatcher, TopicName};
+use dunlin_codec::{DecodeError, Decoded, Publish, TopicFilter, TopicMatcher, TopicName};
 
 /// Messages in the stream.
 const MESSAGES: usize = 2000;
@@ -80,7 +80,7 @@ fn deliveries(
     matching: impl Fn(&TopicName<'_>) -> usize,
 ) -> Result<usize, DecodeError> {
     let (mut rest, mut deliveries) = (stream, 0);
-    while let Some((publish, len)) = Publish::decode(rest, &DecodeOptions::default())? {
+    while let Decoded::Packet(publish, len) = Publish::decode(rest)? {
         deliveries += publish.topic.as_ref().map_or(0, &matching);
         rest = rest.get(len..).unwrap_or_default();
     }

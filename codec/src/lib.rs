@@ -116,7 +116,7 @@ mod value;
 mod varint;
 
 pub use conversion::InvalidNumber;
-pub use decode::{DecodeOptions, Leniency};
+pub use decode::{DecodeOptions, Decoded, Leniency};
 pub use delivery::Delivery;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use escape::{Escaped, EscapedJson, Quoted, needs_escape};

@@ -4,7 +4,7 @@ use core::fmt;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::decode::{DecodeOptions, Leniency};
+use crate::decode::{DecodeOptions, Decoded, Leniency};
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
 use crate::packet::{self, Packet, Publish};
@@ -52,8 +52,7 @@ impl PacketBuf {
     }
 
     /// Takes the PUBLISH at the front of `input`, with the result of `read`, which sees the decoded
-    /// packet and so saves a second decoding. `None` means "read more", or that `input` begins with
-    /// another packet.
+    /// packet and so saves a second decoding.
     ///
     /// # Errors
     /// The errors of [`Packet::decode_with`]; `input` is not changed then.
@@ -61,18 +60,15 @@ impl PacketBuf {
         input: &mut BytesMut,
         options: &DecodeOptions,
         read: impl FnOnce(&Publish<'_>) -> T,
-    ) -> Result<Option<(Self, T)>, DecodeError> {
+    ) -> Result<Decoded<(Self, T)>, DecodeError> {
         // Decoding borrows `input`, so `read` has to finish before the bytes are taken.
-        let Some((publish, len)) = Publish::decode(input, options)? else {
-            return Ok(None);
+        let (found, len) = match Publish::decode_with(input, options)? {
+            Decoded::Packet(publish, len) => (read(&publish), len),
+            Decoded::Incomplete => return Ok(Decoded::Incomplete),
+            Decoded::Other(packet_type) => return Ok(Decoded::Other(packet_type)),
         };
-        let found = read(&publish);
-        Ok(Some((
-            Self {
-                bytes: input.split_to(len).freeze(),
-            },
-            found,
-        )))
+        let bytes = input.split_to(len).freeze();
+        Ok(Decoded::Packet((Self { bytes }, found), len))
     }
 
     /// Takes the packet at the front of `input` like [`take`](Self::take), from shared bytes.

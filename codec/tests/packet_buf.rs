@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use dunlin_codec::{
-    ConnAck, DecodeErrorKind, DecodeOptions, Leniency, Packet, PacketBuf, Publish, ReasonCode,
-    TopicName,
+    ConnAck, DecodeErrorKind, DecodeOptions, Decoded, Leniency, Packet, PacketBuf, PacketType,
+    Publish, ReasonCode, TopicName,
 };
 
 const PUBLISH: &[u8] = b"\x30\x06\x00\x01a\x00hi";
@@ -42,17 +42,16 @@ fn a_publish_is_looked_at_once_and_other_packets_stay() {
     let mut input = BytesMut::from(PUBLISH);
     input.extend_from_slice(&[0xd0, 0x00]);
     let options = DecodeOptions::default();
-    let (owned, payload_len) =
-        PacketBuf::take_publish(&mut input, &options, |publish| publish.payload.len())
-            .unwrap()
-            .unwrap();
+    let taken = PacketBuf::take_publish(&mut input, &options, |publish| publish.payload.len());
+    let ((owned, payload_len), len) = taken.unwrap().packet().unwrap();
+    assert_eq!(len, PUBLISH.len());
     let Packet::Publish(publish) = owned.packet() else {
         panic!("a PUBLISH")
     };
     assert_eq!(publish.payload.len(), payload_len);
     assert_eq!(
         PacketBuf::take_publish(&mut input, &options, |_| ()),
-        Ok(None)
+        Ok(Decoded::Other(PacketType::PingResp))
     );
     assert_eq!(input.as_ref(), [0xd0, 0x00]);
 }

@@ -89,7 +89,7 @@ fn every_way_of_decoding_tells_the_scope() {
     let options = DecodeOptions::default();
     let expected = Packet::decode(&bytes).expect_err("a wildcard");
     assert!(matches!(expected.scope, ErrorScope::Message(_)));
-    assert_eq!(Publish::decode(&bytes, &options), Err(expected));
+    assert_eq!(Publish::decode(&bytes), Err(expected));
     assert_eq!(
         PacketBuf::take(&mut bytes[..].into(), &options),
         Err(expected)

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use dunlin_codec::{
-    Ack, AckType, ConnAck, Connect, DecodeError, DecodeOptions, Packet, PacketBuf, Publish,
-    Repeated, Subscribe, UserProperty, Will,
+    Ack, AckType, ConnAck, Connect, DecodeError, DecodeOptions, Decoded, Packet, PacketBuf,
+    Publish, Repeated, Subscribe, UserProperty, Will,
 };
 
 use super::cases::Case;
@@ -142,20 +142,20 @@ impl Contestant for Direct {
         let options = DecodeOptions::default();
         while let Some(first) = input.first() {
             let len = match first >> 4 {
-                PUBLISH => match Publish::decode(input, &options) {
-                    Ok(Some((ref publish, len))) => {
+                PUBLISH => match Publish::decode_with(input, &options) {
+                    Ok(Decoded::Packet(ref publish, len)) => {
                         each(DirectPacket::Publish(publish));
                         len
                     }
-                    Ok(None) => break,
+                    Ok(Decoded::Incomplete | Decoded::Other(_)) => break,
                     Err(error) => return Err(error),
                 },
-                PUBACK..=PUBCOMP => match Ack::decode(input, &options) {
-                    Ok(Some((_, ref ack, len))) => {
+                PUBACK..=PUBCOMP => match Ack::decode_with(input, &options) {
+                    Ok(Decoded::Packet((_, ref ack), len)) => {
                         each(DirectPacket::Ack(ack));
                         len
                     }
-                    Ok(None) => break,
+                    Ok(Decoded::Incomplete | Decoded::Other(_)) => break,
                     Err(error) => return Err(error),
                 },
                 _ => match Packet::decode(input) {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use dunlin_codec::{Ack, FixedHeader, Packet, PacketType};
+use dunlin_codec::{Ack, Decoded, FixedHeader, Packet, PacketType};
 
 use super::connection_state::ConnectionState;
 use super::core::Core;
@@ -46,7 +46,7 @@ pub(super) fn take_packet(
 
     // Acknowledgements are the most frequent of the other packets, and have a decoder of their own.
     if let ConnectionState::Open(open) = state
-        && let Some((ack_type, ack, len)) = Ack::decode(input, &core.decode)?
+        && let Decoded::Packet((ack_type, ack), len) = Ack::decode_with(input, &core.decode)?
     {
         open.handle_ack(ack_type, &ack, core)?;
         input.advance(len);

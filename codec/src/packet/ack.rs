@@ -1,10 +1,10 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (§3.4 to §3.7), which have the same fields.
 
-use super::body::{none_or_refused, whole};
+use super::body::{incomplete_or_other, whole_of_type};
 use super::encoding::Body;
 use super::properties::{Properties, properties};
 use super::{outcome, packet_id};
-use crate::decode::DecodeOptions;
+use crate::decode::{DecodeOptions, Decoded};
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
@@ -109,31 +109,40 @@ impl<'a> Ack<'a> {
         }
     }
 
-    /// Decodes one of the four packets at the front of `input` without making a [`Packet`](crate::Packet): type,
-    /// acknowledgement and length in bytes.
-    ///
-    /// `Ok(None)` means "read more", or that `input` begins with another packet.
+    /// Decodes one of the four packets at the front of `input`, strictly and from either side,
+    /// without making a [`Packet`](crate::Packet): type and acknowledgement with the length in
+    /// bytes, or that another packet is there.
     ///
     /// # Errors
     /// The errors of [`Packet::decode`](crate::Packet::decode).
     #[inline]
-    pub fn decode(
+    pub fn decode(input: &'a [u8]) -> Result<Decoded<(AckType, Self)>, DecodeError> {
+        Self::decode_with(input, &DecodeOptions::default())
+    }
+
+    /// Decodes an acknowledgement like [`decode`](Self::decode), with options.
+    ///
+    /// # Errors
+    /// The errors of [`Packet::decode_with`](crate::Packet::decode_with).
+    #[inline]
+    pub fn decode_with(
         input: &'a [u8],
         options: &DecodeOptions,
-    ) -> Result<Option<(AckType, Self, usize)>, DecodeError> {
+    ) -> Result<Decoded<(AckType, Self)>, DecodeError> {
         // The usual form needs no general decoding.
-        if let Some((ack_type, ack)) = Self::short(input, options) {
-            return Ok(Some((ack_type, ack, SHORT)));
+        if let Some(ack) = Self::short(input, options) {
+            return Ok(Decoded::Packet(ack, SHORT));
         }
         let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
-            return none_or_refused(input, options);
+            return incomplete_or_other(input, options, |found| AckType::of(found).is_some());
         };
         // Another packet is not an error: the caller decodes it as what it is.
         let Some(ack_type) = AckType::of(header.packet_type) else {
-            return Ok(None);
+            return Ok(Decoded::Other(header.packet_type));
         };
-        let ack = whole(header, body, options, (), |_, r| Self::read(ack_type, r))?;
-        Ok(ack.map(|(ack, len)| (ack_type, ack, len)))
+        whole_of_type(header, body, options, |_, r| {
+            Self::read(ack_type, r).map(|ack| (ack_type, ack))
+        })
     }
 
     /// Acknowledgement at the front of `input` in the usual short form: four bytes, success, no

@@ -1,7 +1,7 @@
 //! Decoding of a packet of any type, or checking one without keeping it.
 
 use super::ack::SHORT;
-use super::body::{Decoded, none_or_refused, whole};
+use super::body::{Front, none_or_refused, whole};
 use super::{
     Ack, AckType, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
     Unsubscribe,
@@ -63,7 +63,7 @@ fn decode<'a, T>(
     input: &'a [u8],
     options: &DecodeOptions,
     keep: impl Fn(Packet<'a>) -> T,
-) -> Decoded<T> {
+) -> Front<T> {
     // Acknowledgements of four bytes are the most frequent packets beside PUBLISH.
     if let Some((ack_type, ack)) = Ack::short(input, options) {
         return match ack_type {
@@ -89,7 +89,7 @@ fn read<'a, T, R: Record>(
     options: &DecodeOptions,
     record: R,
     keep: impl Fn(Packet<'a>) -> T,
-) -> Decoded<T> {
+) -> Front<T> {
     macro_rules! read {
         ($packet:ident) => {
             whole(header, body, options, record, |_, r| {

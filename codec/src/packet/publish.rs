@@ -1,11 +1,11 @@
 //! PUBLISH (§3.3): an application message.
 
-use super::body::{none_or_refused, whole};
+use super::body::{incomplete_or_other, whole_of_type};
 use super::encoding::Body;
 use super::properties::Properties;
 use super::publish_properties::PublishProperties;
 use super::{packet_id, refusal};
-use crate::decode::DecodeOptions;
+use crate::decode::{DecodeOptions, Decoded};
 use crate::delivery::{DUP, Delivery, QOS, QOS_1};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::header::FixedHeader;
@@ -50,28 +50,36 @@ impl<'a> Publish<'a> {
         }
     }
 
-    /// Decodes a PUBLISH at the front of `input` without making a [`Packet`](crate::Packet): the
-    /// PUBLISH and its length in bytes.
-    ///
-    /// `Ok(None)` means "read more", or that `input` begins with another packet.
+    /// Decodes a PUBLISH at the front of `input`, strictly and from either side, without making a
+    /// [`Packet`](crate::Packet): the PUBLISH and its length in bytes, or that another packet is
+    /// there.
     ///
     /// # Errors
     /// The errors of [`Packet::decode`](crate::Packet::decode).
     #[inline]
-    pub fn decode(
+    pub fn decode(input: &'a [u8]) -> Result<Decoded<Self>, DecodeError> {
+        Self::decode_with(input, &DecodeOptions::default())
+    }
+
+    /// Decodes a PUBLISH at the front of `input` like [`decode`](Self::decode), with options.
+    ///
+    /// # Errors
+    /// The errors of [`Packet::decode_with`](crate::Packet::decode_with).
+    #[inline]
+    pub fn decode_with(
         input: &'a [u8],
         options: &DecodeOptions,
-    ) -> Result<Option<(Self, usize)>, DecodeError> {
+    ) -> Result<Decoded<Self>, DecodeError> {
         // Incomplete and refused packets are decoded again in a cold function.
         let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
-            return none_or_refused(input, options);
+            return incomplete_or_other(input, options, |found| found == PacketType::Publish);
         };
         if header.packet_type != PacketType::Publish {
-            Ok(None)
+            Ok(Decoded::Other(header.packet_type))
         } else if Self::is_plain(header, body) {
-            whole(header, body, options, (), Self::read_plain)
+            whole_of_type(header, body, options, Self::read_plain)
         } else {
-            whole(header, body, options, (), Self::read)
+            whole_of_type(header, body, options, Self::read)
         }
     }
 

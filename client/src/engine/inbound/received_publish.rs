@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use dunlin_codec::{DecodeError, FaultyMessage, FixedHeader, PacketBuf, Publish, TopicName};
+use dunlin_codec::{
+    DecodeError, Decoded, FaultyMessage, FixedHeader, PacketBuf, Publish, TopicName,
+};
 
 use super::DeliveryId;
 use super::inbound_action::admit;
@@ -41,8 +43,9 @@ pub(in crate::engine) fn take_publish(
         })
     });
     let (packet, delivered) = match taken {
-        Ok(Some(taken)) => taken,
-        Ok(None) => return Ok(false),
+        Ok(Decoded::Packet(taken, _)) => taken,
+        // The header was read before: what is there is a PUBLISH.
+        Ok(Decoded::Incomplete | Decoded::Other(_)) => return Ok(false),
         Err(error) => return refuse_undecodable(error, header, input, open, core),
     };
     // Received messages count against the rate of the service, too.
