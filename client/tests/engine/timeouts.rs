@@ -124,22 +124,22 @@ fn a_request_that_was_queued_again_unwritten_keeps_its_time() {
 fn a_request_that_leaves_with_the_end_of_its_connection_has_the_time_from_then_on() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
     let message = Message::new("a", "on").qos(QoS::AtLeastOnce);
-    let Ok(Accepted::Pending(id)) = client.hands_over(message) else {
+    let Ok(Accepted::Pending(id)) = client.publishes_unwritten(message) else {
         panic!("QoS 1 has an outcome");
     };
     // DISCONNECT ends the connection before the driver takes the output: both are written together.
     client.disconnects();
     assert_eq!(client.sends().len(), 2);
-    client.waits(secs(25));
-    client.end();
-    client.waits(secs(3600));
+    client.advance(secs(25));
+    client.closes();
+    client.advance(secs(3600));
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
     assert_eq!(client.sends().len(), 1, "the repetition");
-    client.waits(secs(34));
+    client.advance(secs(34));
     assert_eq!(client.outcome(id), None);
-    client.waits(secs(1));
+    client.advance(secs(1));
     assert_eq!(client.outcome(id), timed_out(60));
 }
 
