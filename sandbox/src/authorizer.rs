@@ -1,4 +1,8 @@
 //! Custom authorizers: from the user name of a CONNECT to a policy, or to a refusal that says why.
+//!
+//! [`Refusal`] is what [`Authorizers::authorize`] returns. It has the errors of its parts:
+//! [`SignatureError`] of a token signature, and [`LambdaError`] of a Lambda, which has [`QueueError`]
+//! for calls that weren't made and [`AnswerError`] for answers that AWS IoT doesn't accept.
 
 mod answer;
 mod answer_error;

@@ -4,7 +4,7 @@ use dunlin_codec::{Ack, AckProperties, AckType, Packet, PacketId, QoS, ReasonCod
 
 use crate::fault::Fault;
 use crate::server::close_reason::CloseReason;
-use crate::server::open::{Open, protocol_error};
+use crate::server::open::Open;
 use crate::server::outgoing::AckOutcome;
 use crate::server::output::Output;
 use crate::server::turn::Turn;
@@ -39,7 +39,7 @@ impl Open {
                 let reason_code = match outgoing.received(ack.packet_id) {
                     AckOutcome::Accepted => ReasonCode::Success,
                     AckOutcome::UnknownId => ReasonCode::PacketIdentifierNotFound,
-                    AckOutcome::WrongKind => return Err(wrong_ack()),
+                    AckOutcome::WrongKind => return Err(WRONG_ACK),
                 };
                 send_ack(AckType::PubRel, ack.packet_id, reason_code, None, output);
                 return Ok(());
@@ -60,7 +60,7 @@ impl Open {
             _ => return Ok(()),
         };
         if outcome == AckOutcome::WrongKind {
-            Err(wrong_ack())
+            Err(WRONG_ACK)
         } else {
             Ok(())
         }
@@ -109,6 +109,5 @@ fn send_ack(
     });
 }
 
-fn wrong_ack() -> CloseReason {
-    protocol_error("an acknowledgement that doesn't belong to the message's QoS")
-}
+const WRONG_ACK: CloseReason =
+    CloseReason::ProtocolError("an acknowledgement that doesn't belong to the message's QoS");

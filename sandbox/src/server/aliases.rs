@@ -1,6 +1,6 @@
 //! Topic aliases of one connection, in both directions. [MQTT-3.3.2-7]
 
-use dunlin_codec::{Publish, ReasonCode, TopicAlias, TopicName};
+use dunlin_codec::{Publish, TopicAlias, TopicName};
 
 use crate::server::close_reason::CloseReason;
 use crate::server::limit::Limit;
@@ -63,12 +63,9 @@ impl ClientAliases {
                 let kept =
                     alias.and_then(|alias| self.topics.get(usize::from(alias) - 1)?.as_deref());
                 let topic = kept.and_then(|topic| TopicName::new(topic).ok());
-                topic.ok_or_else(|| {
-                    CloseReason::with_code(
-                        ReasonCode::ProtocolError,
-                        "a topic alias that stands for nothing",
-                    )
-                })
+                topic.ok_or(CloseReason::ProtocolError(
+                    "a topic alias that stands for nothing",
+                ))
             }
         }
     }

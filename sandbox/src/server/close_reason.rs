@@ -1,54 +1,100 @@
-//! Reasons for the end of a connection, and the packet that tells the client.
+//! Reasons for the end of a connection, and the CONNACK or DISCONNECT that tells the client.
 
 use std::borrow::Cow;
 
 use dunlin_codec::{
-    DecodeError, EncodeError, Escaped, PacketType, ReasonCode, Sender, needs_escape,
+    ConnAck, ConnAckProperties, DecodeError, Disconnect, DisconnectProperties, EncodeError, Packet,
+    PacketType, ReasonCode, Sender,
 };
 
+use crate::denial::{Denial, Denials};
+use crate::server::hub::Eviction;
+use crate::server::limit::Limit;
 use crate::server::other_version::OtherVersion;
+use crate::server::output::{Close, Output};
+use crate::server::request_refusal::{RequestRefusal, without_controls};
 
 /// Reason for the end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CloseReason {
-    /// The client is told: by CONNACK before it is connected, by DISCONNECT after that.
-    WithCode {
-        reason_code: ReasonCode,
-        reason: Cow<'static, str>,
-    },
-    /// A fault on demand: the client is told this code and reason string, and nothing else.
-    Fault {
-        reason_code: ReasonCode,
-        reason_string: Option<String>,
-    },
-    /// CONNECT of another version of MQTT, answered in a form that its sender can read.
-    OtherVersion(OtherVersion),
     /// DISCONNECT of the client; with 0x04 its will is published.
     Client { reason_code: ReasonCode },
     /// The socket closed without a DISCONNECT.
     Lost,
-    /// A denial that isn't told: the connection is closed without a packet.
-    Silent { reason: String },
+    /// CONNECT of another version of MQTT, answered in a form that its sender can read.
+    OtherVersion(OtherVersion),
+    /// Bytes that aren't a valid packet of MQTT 5.
+    Undecodable(DecodeError),
+    /// A packet that is valid in itself and that the client may not send now; holds the reason.
+    ProtocolError(&'static str),
+    /// CONNECT has an Authentication Method.
+    AuthenticationMethod,
+    /// The client breaks a limit of the profile that ends the connection.
+    Limit(Limit),
+    /// A refusal that ends the connection and is told by CONNACK or DISCONNECT.
+    Refused(RequestRefusal),
+    /// A refusal that isn't told: the connection is closed without a packet.
+    RefusedSilently(RequestRefusal),
+    /// The CONNACK is larger than the client's Maximum Packet Size, so that none can be sent.
+    ConnAckTooLarge { needed: usize, maximum: usize },
+    /// The message of a client can't be encoded for its subscribers.
+    Unencodable(EncodeError),
+    /// Nothing was received for one and a half times the keep alive.
+    KeepAlive,
+    /// `disconnectAfterInSeconds` of the authorizer's answer is over.
+    AuthorizationEnded,
+    /// Another connection has the same client id.
+    TakenOver,
+    /// The sandbox needs the memory that this client uses.
+    Evicted(Eviction),
+    /// More clients wait for CONNACK than may.
+    Busy,
+    /// The sandbox stops; `is_connected` is false before CONNACK.
+    Shutdown { is_connected: bool },
+    /// A fault on demand: the client gets this code and reason string.
+    Fault {
+        reason_code: ReasonCode,
+        reason_string: Option<String>,
+    },
     /// A fault on demand: the connection is closed without a packet.
     Dropped,
     /// A fault on demand: a TCP reset.
     Reset,
 }
 
-/// Way to close the socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Close {
-    /// Sends all output, then shuts the connection down.
-    Gracefully,
-    /// Discards output that isn't sent, and resets the connection.
-    Reset,
-}
-
 impl CloseReason {
-    pub(crate) fn with_code(reason_code: ReasonCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::WithCode {
-            reason_code,
-            reason: without_controls(reason.into()),
+    /// End of the connection of a client whose CONNECT is refused, as the setting has it.
+    pub(crate) fn for_connect(refusal: RequestRefusal, denials: Denials) -> Self {
+        // The setting is about denials. A refusal with another code is none: the client may come
+        // again, and has to learn that.
+        if refusal.reason_code() != ReasonCode::NotAuthorized {
+            return Self::Refused(refusal);
+        }
+        // The service's documents don't say which code a denied CONNECT gets, or whether it gets
+        // one.
+        match denials.connect {
+            Denial::ReasonCode => Self::Refused(refusal),
+            // There is no DISCONNECT before a CONNACK. §3.14
+            Denial::Disconnect | Denial::Close => Self::RefusedSilently(refusal),
+        }
+    }
+
+    /// End of the connection for a refused subscription or message, if the setting has it so; `None`
+    /// if the answer to the request tells the refusal.
+    pub(crate) fn for_operation(refusal: &RequestRefusal, denials: Denials) -> Option<Self> {
+        // The settings are about the policy and about reserved topics. All other refusals, such as
+        // a full queue, are told by the answer.
+        let denial = match refusal {
+            RequestRefusal::Policy(_) => denials.operation,
+            RequestRefusal::Limit(Limit::ReservedTopic | Limit::ReservedFilter) => {
+                denials.reserved_topic
+            }
+            _ => return None,
+        };
+        match denial {
+            Denial::ReasonCode => None,
+            Denial::Disconnect => Some(Self::Refused(refusal.clone())),
+            Denial::Close => Some(Self::RefusedSilently(refusal.clone())),
         }
     }
 
@@ -56,13 +102,7 @@ impl CloseReason {
         match self {
             // Only this fault drops output that waits; everything else is sent before the end.
             Self::Reset => Close::Reset,
-            Self::WithCode { .. }
-            | Self::Fault { .. }
-            | Self::OtherVersion(_)
-            | Self::Client { .. }
-            | Self::Lost
-            | Self::Silent { .. }
-            | Self::Dropped => Close::Gracefully,
+            _ => Close::Gracefully,
         }
     }
 
@@ -74,68 +114,150 @@ impl CloseReason {
             }
     }
 
-    /// Reason code and reason string of the CONNACK or DISCONNECT; `None` if no packet is sent.
-    pub(crate) fn wire_reason(&self) -> Option<(ReasonCode, Option<&str>)> {
-        match self {
-            Self::WithCode {
-                reason_code,
-                reason,
-            } => Some((*reason_code, Some(reason))),
-            Self::Fault {
-                reason_code,
+    /// Sends the CONNACK of a client that isn't accepted, unless the reason isn't told.
+    pub(crate) fn send_connack(&self, output: &mut Output) {
+        if let Self::OtherVersion(other) = self {
+            return output.bytes.extend_from_slice(other.connack());
+        }
+        let Some(reason_code) = self.reason_code() else {
+            return;
+        };
+        let reason_code = legal_code(reason_code, PacketType::ConnAck);
+        output.send_explained(self.reason_string().as_deref(), |reason_string| {
+            let properties = ConnAckProperties {
                 reason_string,
-            } => Some((*reason_code, reason_string.as_deref())),
+                ..ConnAckProperties::default()
+            };
+            // [MQTT-3.2.2-6]
+            Packet::ConnAck(ConnAck {
+                session_present: false,
+                reason_code,
+                properties,
+            })
+        });
+    }
+
+    /// Sends the DISCONNECT of a client that has its CONNACK, unless the reason isn't told.
+    pub(crate) fn send_disconnect(&self, output: &mut Output) {
+        let Some(reason_code) = self.reason_code() else {
+            return;
+        };
+        let reason_code = legal_code(reason_code, PacketType::Disconnect);
+        output.send_explained(self.reason_string().as_deref(), |reason_string| {
+            let properties = DisconnectProperties {
+                reason_string,
+                ..DisconnectProperties::default()
+            };
+            Packet::Disconnect(Disconnect {
+                reason_code,
+                properties,
+            })
+        });
+    }
+
+    /// Reason code of the CONNACK or DISCONNECT; `None` if no packet is sent.
+    pub(crate) const fn reason_code(&self) -> Option<ReasonCode> {
+        Some(match self {
+            Self::Undecodable(error) => error.reason_code,
+            Self::ProtocolError(_) => ReasonCode::ProtocolError,
+            // [MQTT-4.12.0-1]
+            Self::AuthenticationMethod => ReasonCode::BadAuthenticationMethod,
+            Self::Limit(limit) => limit.reason_code(),
+            Self::Refused(refusal) => refusal.reason_code(),
+            Self::Unencodable(_) => ReasonCode::ImplementationSpecificError,
+            // [MQTT-3.1.2-22]
+            Self::KeepAlive => ReasonCode::KeepAliveTimeout,
+            // The service documents that it disconnects, and not with which code.
+            Self::AuthorizationEnded => ReasonCode::AdministrativeAction,
+            // [MQTT-3.1.4-3]
+            Self::TakenOver => ReasonCode::SessionTakenOver,
+            Self::Evicted(_) => ReasonCode::QuotaExceeded,
+            Self::Busy => ReasonCode::ServerBusy,
+            // DISCONNECT has "shutting down", CONNACK "unavailable" (§2.4).
+            Self::Shutdown { is_connected: true } => ReasonCode::ServerShuttingDown,
+            Self::Shutdown {
+                is_connected: false,
+            } => ReasonCode::ServerUnavailable,
+            Self::Fault { reason_code, .. } => *reason_code,
             Self::OtherVersion(_)
             | Self::Client { .. }
             | Self::Lost
-            | Self::Silent { .. }
+            | Self::RefusedSilently(_)
+            | Self::ConnAckTooLarge { .. }
             | Self::Dropped
-            | Self::Reset => None,
+            | Self::Reset => return None,
+        })
+    }
+
+    /// Reason string of the CONNACK or DISCONNECT; `None` for none.
+    fn reason_string(&self) -> Option<Cow<'_, str>> {
+        match self {
+            // A fault sends what was asked for, and nothing else.
+            Self::Fault { reason_string, .. } => reason_string.as_deref().map(Into::into),
+            _ => Some(self.reason()),
         }
     }
 
-    /// Reason for the log.
-    pub(crate) fn reason(&self) -> &str {
-        match self {
-            Self::WithCode { reason, .. } => reason,
-            Self::Silent { reason } => reason,
-            Self::Fault { .. } => "on purpose (fault)",
-            Self::OtherVersion(_) => "another version of MQTT",
+    /// Reason for the log, without the code.
+    pub(crate) fn reason(&self) -> Cow<'_, str> {
+        let text = match self {
             Self::Client { .. } => "by the client",
             Self::Lost => "the client closed the connection without a DISCONNECT",
+            Self::OtherVersion(_) => "another version of MQTT",
+            Self::ProtocolError(reason) => reason,
+            Self::AuthenticationMethod => "there is no enhanced authentication here",
+            Self::KeepAlive => "nothing was received for one and a half times the keep alive",
+            // The name that the service publishes on `$aws/events/presence/disconnected/..`.
+            Self::AuthorizationEnded => {
+                "disconnectAfterInSeconds is over (CUSTOMAUTH_TTL_EXPIRATION)"
+            }
+            Self::TakenOver => "another client has the same client id",
+            Self::Evicted(eviction) => eviction.reason(),
+            Self::Busy => "too many clients wait to be let in",
+            Self::Shutdown { .. } => "the sandbox stops",
+            Self::Fault { .. } => "on purpose (fault)",
             Self::Dropped => "closed on purpose (fault)",
             Self::Reset => "reset on purpose (fault)",
-        }
+            // The others have values in their text, which may quote the client.
+            Self::Undecodable(error) => return without_controls(error.to_string()).into(),
+            Self::Unencodable(error) => return without_controls(error.to_string()).into(),
+            Self::Limit(limit) => return limit.to_string().into(),
+            Self::Refused(refusal) | Self::RefusedSilently(refusal) => {
+                return refusal.reason().into();
+            }
+            Self::ConnAckTooLarge { needed, maximum } => {
+                return format!(
+                    "the CONNACK needs {needed} bytes; the client's Maximum Packet Size is {maximum}"
+                )
+                .into();
+            }
+        };
+        text.into()
     }
 
     /// Reason for the log, with the code that was sent or received.
     pub(crate) fn log_reason(&self) -> String {
         match self {
-            // Only reasons with a code of MQTT begin with it.
-            Self::WithCode { reason_code, .. }
-            | Self::Fault { reason_code, .. }
-            | Self::Client { reason_code } => {
-                format!("0x{:02X}: {}", reason_code.code(), self.reason())
-            }
             Self::OtherVersion(other) => other.to_string(),
-            Self::Silent { reason } => format!("closed without a word: {reason}"),
-            Self::Lost | Self::Dropped | Self::Reset => self.reason().to_owned(),
+            Self::RefusedSilently(_) | Self::ConnAckTooLarge { .. } => {
+                format!("closed without a packet: {}", self.reason())
+            }
+            // Only reasons with a code of MQTT begin with it.
+            Self::Client { reason_code } => with_code(*reason_code, &self.reason()),
+            _ => match self.reason_code() {
+                Some(reason_code) => with_code(reason_code, &self.reason()),
+                None => self.reason().into_owned(),
+            },
         }
     }
 }
 
-/// Escapes control characters in a reason that goes out in a packet, as it may quote text of a
-/// client.
-pub(crate) fn without_controls(reason: Cow<'static, str>) -> Cow<'static, str> {
-    if reason.chars().any(needs_escape) {
-        Escaped(reason).to_string().into()
-    } else {
-        reason
-    }
+fn with_code(reason_code: ReasonCode, reason: &str) -> String {
+    format!("0x{:02X}: {reason}", reason_code.code())
 }
 
 /// Same code, or Protocol Error if the packet can't have it.
-pub(crate) const fn legal_code(reason_code: ReasonCode, packet: PacketType) -> ReasonCode {
+const fn legal_code(reason_code: ReasonCode, packet: PacketType) -> ReasonCode {
     if reason_code.is_legal_in(packet, Sender::Server) {
         reason_code
     } else {
@@ -145,12 +267,18 @@ pub(crate) const fn legal_code(reason_code: ReasonCode, packet: PacketType) -> R
 
 impl From<DecodeError> for CloseReason {
     fn from(error: DecodeError) -> Self {
-        Self::with_code(error.reason_code, error.to_string())
+        Self::Undecodable(error)
     }
 }
 
 impl From<EncodeError> for CloseReason {
     fn from(error: EncodeError) -> Self {
-        Self::with_code(ReasonCode::ImplementationSpecificError, error.to_string())
+        Self::Unencodable(error)
+    }
+}
+
+impl From<Limit> for CloseReason {
+    fn from(limit: Limit) -> Self {
+        Self::Limit(limit)
     }
 }

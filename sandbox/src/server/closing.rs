@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::policy::Decision;
 use crate::server::close_reason::CloseReason;
-use crate::server::denied::Denied;
 use crate::server::hub::DetachOutcome;
 use crate::server::open::Open;
+use crate::server::request_refusal::RequestRefusal;
 use crate::server::session::DelayedWill;
 use crate::server::turn::Turn;
 use crate::server::will::ConnectionWill;
@@ -58,7 +58,7 @@ impl Open {
                     };
                     turn.hub.delay_will(&self.client_id, will);
                 }
-                Err(denied) => turn.log(self.will_event(message.topic(), Err(denied))),
+                Err(refusal) => turn.log(self.will_event(message.topic(), Err(refusal))),
             },
             DetachOutcome::TakenOver | DetachOutcome::Kept | DetachOutcome::Ended => {
                 let outcome = self.publish(&message, turn);
@@ -67,7 +67,11 @@ impl Open {
         }
     }
 
-    fn will_event(&self, topic: String, outcome: Result<(usize, Decision), Denied>) -> Event {
+    fn will_event(
+        &self,
+        topic: String,
+        outcome: Result<(usize, Decision), RequestRefusal>,
+    ) -> Event {
         Event::Publish {
             is_will: true,
             client_id: self.client_id.to_string(),

@@ -39,10 +39,8 @@ impl Pending {
             return Ok(());
         }
         let needed = packet.encoded_len().unwrap_or_default();
-        let most = output.client.maximum_packet_size;
-        let reason =
-            format!("the CONNACK needs {needed} bytes; the client's Maximum Packet Size is {most}");
-        Err(CloseReason::Silent { reason })
+        let maximum = output.client.maximum_packet_size;
+        Err(CloseReason::ConnAckTooLarge { needed, maximum })
     }
 
     fn connack(&self, session_present: bool, rules: &Rules) -> ConnAck<'_> {

@@ -5,11 +5,10 @@ use core::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dunlin_codec::{Connect, ReasonCode};
+use dunlin_codec::Connect;
 use tokio::sync::Notify;
 
 use crate::authorizer::{Credentials, Grant, Refusal};
-use crate::denial::Denial;
 use crate::event::{Event, Outcome};
 use crate::policy::{Action, ConnectAttributes, Decision, Request, Subject};
 use crate::server::aliases::{ClientAliases, ServerAliases};
@@ -19,6 +18,7 @@ use crate::server::limit::Limit;
 use crate::server::open::Open;
 use crate::server::output::ClientLimits;
 use crate::server::peer::{Peer, RandomIds};
+use crate::server::request_refusal::RequestRefusal;
 use crate::server::settings::Settings;
 use crate::server::throttle::Throttle;
 use crate::server::turn::Turn;
@@ -144,16 +144,12 @@ impl Pending {
         settings: &Settings,
         turn: &mut Turn<'_>,
     ) -> Result<Grant, CloseReason> {
-        let denied = |reason| denied(reason, settings.denials.connect);
+        let close = |refusal| CloseReason::for_connect(refusal, settings.denials);
 
         // The answer of the authorizers comes first: without it there is no policy.
         let grant = answer.map_err(|refusal| {
             self.authorizer = refusal.authorizer().map(Into::into);
-            match refusal.reason_code() {
-                ReasonCode::NotAuthorized => denied(refusal.to_string()),
-                // No denial: the client may come again.
-                reason_code => CloseReason::with_code(reason_code, refusal.to_string()),
-            }
+            close(refusal.into())
         })?;
         self.authorizer = Some(grant.authorizer.clone());
 
@@ -162,9 +158,7 @@ impl Pending {
         let request = Request::new(Action::Connect, id, subject, turn.calendar);
         let decision = grant.policy.evaluate(request);
         self.decision = Some(decision.clone());
-        if !decision.is_allowed() {
-            return Err(denied(decision.to_string()));
-        }
+        RequestRefusal::unless_allowed(decision).map_err(close)?;
 
         if turn.hub.connects_too_fast(&self.client_id, turn.now) {
             return Err(Limit::Connects.into());
@@ -242,10 +236,9 @@ impl Pending {
 
     /// Log line of a CONNECT that is refused.
     pub(crate) fn refused(&self, reason: &CloseReason, now: Instant) -> Event {
-        let reason_code = reason.wire_reason().map(|(reason_code, _)| reason_code);
         let outcome = Outcome::Refused {
-            reason_code,
-            reason: reason.reason().into(),
+            reason_code: reason.reason_code(),
+            reason: reason.reason().into_owned(),
             decision: self.decision.clone().map(Box::new),
         };
         self.event(outcome, now)
@@ -274,16 +267,6 @@ fn subject(connect: &Connect<'_>, client_id: &Arc<str>, peer: &Peer) -> Subject 
         last_will: connect.will.is_some(),
     };
     subject
-}
-
-/// End of a connection whose CONNECT is denied. The service's documents don't say which code a
-/// denied CONNECT gets, or whether it gets one.
-fn denied(reason: String, denial: Denial) -> CloseReason {
-    match denial {
-        Denial::ReasonCode => CloseReason::with_code(ReasonCode::NotAuthorized, reason),
-        // There is no DISCONNECT before a CONNACK. §3.14
-        Denial::Disconnect | Denial::Close => CloseReason::Silent { reason },
-    }
 }
 
 /// Keep alive in seconds: within the range of the profile, and shorter by the factor of

@@ -1,6 +1,6 @@
 //! Limits of a profile that a CONNECT is held to.
 
-use dunlin_codec::{Connect, ReasonCode, Will};
+use dunlin_codec::{Connect, Will};
 
 use crate::profile::Rules;
 use crate::server::close_reason::CloseReason;
@@ -26,37 +26,24 @@ pub(crate) fn check_connect(
         return Err(Limit::DollarId.into());
     }
     if connect.properties.authentication_method.is_some() {
-        // [MQTT-4.12.0-1]
-        return Err(CloseReason::with_code(
-            ReasonCode::BadAuthenticationMethod,
-            "there is no enhanced authentication here",
-        ));
+        return Err(CloseReason::AuthenticationMethod);
     }
-    connect
-        .will
-        .as_ref()
-        .map_or(Ok(()), |will| check_will(will, rules, hub))
+    match &connect.will {
+        Some(will) => Ok(check_will(will, rules, hub)?),
+        None => Ok(()),
+    }
 }
 
-fn check_will(will: &Will<'_>, rules: &Rules, hub: &Hub) -> Result<(), CloseReason> {
+fn check_will(will: &Will<'_>, rules: &Rules, hub: &Hub) -> Result<(), Limit> {
     if will.qos > rules.maximum_qos {
-        // [MQTT-3.2.2-12]
-        let reason = format!(
-            "the will has {}; the maximum is {}",
-            will.qos,
-            rules.maximum_qos.level()
-        );
-        return Err(CloseReason::with_code(ReasonCode::QoSNotSupported, reason));
+        return Err(Limit::WillQoS(will.qos, rules.maximum_qos));
     }
     at_most(will.payload.len(), rules.max_payload, |has, most| {
         Limit::Payload { has, most }
     })?;
     topics::check_name(will.topic, rules)?;
     if will.payload.len() > SMALL_WILL && hub.is_short_of_memory() {
-        return Err(CloseReason::with_code(
-            ReasonCode::QuotaExceeded,
-            "the sandbox has no memory left for a large will",
-        ));
+        return Err(Limit::WillMemory);
     }
     Ok(())
 }

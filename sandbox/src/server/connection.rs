@@ -5,21 +5,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
-use dunlin_codec::{
-    ConnAck, ConnAckProperties, DecodeError, DecodeErrorKind, DecodeOptions, Disconnect,
-    DisconnectProperties, Leniency, Packet, PacketType, ReasonCode, Sender,
-};
+use dunlin_codec::{DecodeError, DecodeErrorKind, DecodeOptions, Leniency, Packet, Sender};
 use tokio::sync::Notify;
 
 use crate::authorizer::{Credentials, Grant, Refusal};
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::server::close_reason::{CloseReason, legal_code};
+use crate::server::close_reason::CloseReason;
 use crate::server::connect::Pending;
 use crate::server::connect_check::check_connect;
 use crate::server::hub::Hub;
 use crate::server::limits::{HANDSHAKE_TIMEOUT, MAX_CONNECT_SIZE, SILENT_TIMEOUT, WORK_PER_TURN};
-use crate::server::open::{Open, protocol_error};
+use crate::server::open::Open;
 use crate::server::other_version::OtherVersion;
 use crate::server::output::Output;
 use crate::server::peer::{Peer, RandomIds};
@@ -172,9 +169,9 @@ impl Connection {
     /// Handles the deadline of [`Self::poll_timeout`].
     pub(crate) fn handle_timeout(&mut self, hub: &mut Hub, now: Timestamp) {
         let outcome = match &mut self.state {
-            State::AwaitingConnect { until } if *until <= now.instant => {
-                Err(protocol_error("no CONNECT came within 10 seconds"))
-            }
+            State::AwaitingConnect { until } if *until <= now.instant => Err(
+                CloseReason::ProtocolError("no CONNECT came within 10 seconds"),
+            ),
             State::Silent { until } if *until <= now.instant => Err(CloseReason::Dropped),
             State::Open(open) => open.handle_timeout(now.instant),
             State::AwaitingConnect { .. }
@@ -195,21 +192,14 @@ impl Connection {
     /// Gives up a client that has no CONNACK yet, for others that wait for theirs.
     pub(crate) fn handle_eviction(&mut self, hub: &mut Hub, now: Timestamp) {
         if self.is_pending() {
-            let reason = "too many clients wait to be let in";
-            let reason = CloseReason::with_code(ReasonCode::ServerBusy, reason);
-            self.close(&reason, hub, now);
+            self.close(&CloseReason::Busy, hub, now);
         }
     }
 
     /// Handles the end of the sandbox.
     pub(crate) fn handle_shutdown(&mut self, hub: &mut Hub, now: Timestamp) {
-        // DISCONNECT has "shutting down", CONNACK "unavailable" (§2.4).
-        let code = match self.state {
-            State::Open(_) => ReasonCode::ServerShuttingDown,
-            _ => ReasonCode::ServerUnavailable,
-        };
-        let reason = CloseReason::with_code(code, "the sandbox stops");
-        self.close(&reason, hub, now);
+        let is_connected = matches!(self.state, State::Open(_));
+        self.close(&CloseReason::Shutdown { is_connected }, hub, now);
     }
 
     /// Moves waiting messages into the output, as many as it takes.
@@ -284,7 +274,9 @@ impl Connection {
             State::AwaitingConnect { .. } => {
                 let Packet::Connect(connect) = packet else {
                     // [MQTT-3.1.0-1]
-                    return Err(protocol_error("the first packet must be CONNECT"));
+                    return Err(CloseReason::ProtocolError(
+                        "the first packet must be CONNECT",
+                    ));
                 };
                 let (peer, ids, settings) = (&self.peer, &self.ids, &self.settings);
                 let pending = Pending::new(connect, peer, ids, settings, turn)?;
@@ -328,7 +320,7 @@ impl Connection {
         // The state is taken, so that nothing ends twice.
         match mem::replace(&mut self.state, State::Closed) {
             State::AwaitingConnect { .. } => {
-                self.send_refusal(reason);
+                reason.send_connack(&mut self.output);
                 let event = Event::Rejected {
                     peer: self.peer.address,
                     reason: reason.log_reason(),
@@ -336,57 +328,17 @@ impl Connection {
                 self.output.log(event);
             }
             State::Authorizing(pending) => {
-                self.send_refusal(reason);
+                reason.send_connack(&mut self.output);
                 self.output.log(pending.refused(reason, now.instant));
             }
             State::Open(open) => {
-                self.send_disconnect(reason);
+                reason.send_disconnect(&mut self.output);
                 open.close(reason, &mut Turn::new(hub, &mut self.output, now));
             }
             State::Silent { .. } | State::Closed => {}
         }
         // The first reason counts; output that was queued before is sent unless it says otherwise.
         self.output.close.get_or_insert_with(|| reason.close());
-    }
-
-    /// Sends the CONNACK of a client that isn't let in.
-    fn send_refusal(&mut self, reason: &CloseReason) {
-        if let CloseReason::OtherVersion(other) = reason {
-            return self.output.bytes.extend_from_slice(other.connack());
-        }
-        let Some((reason_code, reason)) = reason.wire_reason() else {
-            return;
-        };
-        let reason_code = legal_code(reason_code, PacketType::ConnAck);
-        self.output.send_explained(reason, |reason_string| {
-            let properties = ConnAckProperties {
-                reason_string,
-                ..ConnAckProperties::default()
-            };
-            // [MQTT-3.2.2-6]
-            Packet::ConnAck(ConnAck {
-                session_present: false,
-                reason_code,
-                properties,
-            })
-        });
-    }
-
-    fn send_disconnect(&mut self, reason: &CloseReason) {
-        let Some((reason_code, reason)) = reason.wire_reason() else {
-            return;
-        };
-        let reason_code = legal_code(reason_code, PacketType::Disconnect);
-        self.output.send_explained(reason, |reason_string| {
-            let properties = DisconnectProperties {
-                reason_string,
-                ..DisconnectProperties::default()
-            };
-            Packet::Disconnect(Disconnect {
-                reason_code,
-                properties,
-            })
-        });
     }
 }
 

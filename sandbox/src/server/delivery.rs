@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use dunlin_codec::{Ack, Delivery, Packet, PacketId, QoS, ReasonCode};
+use dunlin_codec::{Ack, Delivery, Packet, PacketId, QoS};
 
 use crate::event::{Event, Outcome};
 use crate::policy::{Action, Decision};
@@ -32,16 +32,11 @@ impl Open {
             // Evicted and taken over are checked even if the output is full: a client that doesn't
             // read must end as well.
             if let Some(eviction) = turn.hub.eviction(self.attached.connection) {
-                let (code, reason) = (ReasonCode::QuotaExceeded, eviction.reason());
-                return Err(CloseReason::with_code(code, reason));
+                return Err(CloseReason::Evicted(eviction));
             }
             let (is_full, now) = (turn.output.is_full() || self.is_throttled(), turn.now);
             let Some(session) = self.session(turn) else {
-                // [MQTT-3.1.4-3]
-                return Err(CloseReason::with_code(
-                    ReasonCode::SessionTakenOver,
-                    "another client has the same client id",
-                ));
+                return Err(CloseReason::TakenOver);
             };
             if is_full {
                 return Ok(());

@@ -25,8 +25,8 @@ use crate::server::retained::Retained;
 use crate::server::session::{ConnectionId, Session};
 use crate::server::settings::Settings;
 
+pub(crate) use memory::Eviction;
 pub(crate) use sessions::{Attached, DetachOutcome};
-pub(crate) use subscriptions::SubscribeOutcome;
 
 /// Shared state of the server. The owner of the sockets keeps it behind one lock.
 #[derive(Debug)]

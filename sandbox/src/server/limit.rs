@@ -1,9 +1,6 @@
 //! Limits of a profile that a client can break, each with its reason code and its sentence.
 
-use dunlin_codec::ReasonCode;
-
-use crate::server::close_reason::CloseReason;
-use crate::server::denied::Denied;
+use dunlin_codec::{QoS, ReasonCode};
 
 /// Limit that a client has broken. `Display` is the sentence for the reason string and the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +13,10 @@ pub(crate) enum Limit {
     Connects,
     #[error("QoS {0} isn't available; the maximum is {1}")]
     QoS(u8, u8),
+    #[error("the will has {0}; the maximum is {n}", n = .1.level())]
+    WillQoS(QoS, QoS),
+    #[error("the sandbox has no memory left for a large will")]
+    WillMemory,
     #[error("the payload has {has} bytes; at most {most} are allowed")]
     Payload { has: usize, most: usize },
     #[error("the topic has {has} bytes; at most {most} are allowed")]
@@ -59,7 +60,8 @@ impl Limit {
     pub(crate) const fn reason_code(self) -> ReasonCode {
         match self {
             Self::ClientId { .. } | Self::DollarId => ReasonCode::ClientIdentifierNotValid,
-            Self::QoS(..) => ReasonCode::QoSNotSupported,
+            // [MQTT-3.2.2-11] [MQTT-3.2.2-12]
+            Self::QoS(..) | Self::WillQoS(..) => ReasonCode::QoSNotSupported,
             Self::TopicLength { .. } | Self::Slashes { .. } | Self::ReservedTopic => {
                 ReasonCode::TopicNameInvalid
             }
@@ -71,6 +73,7 @@ impl Limit {
             Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
             Self::SubscriptionIdentifiers => ReasonCode::SubscriptionIdentifiersNotSupported,
             Self::Connects
+            | Self::WillMemory
             | Self::Payload { .. }
             | Self::Request { .. }
             | Self::Unsubscribe { .. }
@@ -94,22 +97,5 @@ pub(crate) fn at_most(
     match most {
         Some(most) if has > most => Err(breach(has, most)),
         _ => Ok(()),
-    }
-}
-
-impl From<Limit> for CloseReason {
-    fn from(limit: Limit) -> Self {
-        Self::with_code(limit.reason_code(), limit.to_string())
-    }
-}
-
-impl From<Limit> for Denied {
-    fn from(limit: Limit) -> Self {
-        // Reserved topics have a setting of their own.
-        let is_reserved = matches!(limit, Limit::ReservedTopic | Limit::ReservedFilter);
-        Self {
-            is_reserved,
-            ..Self::new(limit.reason_code(), limit)
-        }
     }
 }

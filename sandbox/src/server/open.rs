@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use dunlin_codec::{Disconnect, Packet, ReasonCode};
+use dunlin_codec::{Disconnect, Packet};
 
 use crate::authorizer::{Credentials, Grant, Refusal};
 use crate::event::Event;
@@ -12,9 +12,9 @@ use crate::policy::{Action, Decision, Policy, Request, Subject};
 use crate::server::aliases::{ClientAliases, ServerAliases};
 use crate::server::close_reason::CloseReason;
 use crate::server::deadlines::Deadlines;
-use crate::server::denied::Denied;
 use crate::server::hub::Attached;
 use crate::server::limit::Limit;
+use crate::server::request_refusal::RequestRefusal;
 use crate::server::session::Session;
 use crate::server::settings::Settings;
 use crate::server::throttle::Throttle;
@@ -78,11 +78,13 @@ impl Open {
             }
             Packet::Disconnect(disconnect) => Err(self.handle_disconnect(disconnect)),
             // [MQTT-3.1.0-2]
-            Packet::Connect(_) => Err(protocol_error("a second CONNECT")),
-            Packet::Auth(_) => Err(protocol_error("AUTH without an authentication method")),
-            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
-                Err(protocol_error("a packet that only servers send"))
-            }
+            Packet::Connect(_) => Err(CloseReason::ProtocolError("a second CONNECT")),
+            Packet::Auth(_) => Err(CloseReason::ProtocolError(
+                "AUTH without an authentication method",
+            )),
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => Err(
+                CloseReason::ProtocolError("a packet that only servers send"),
+            ),
         }
     }
 
@@ -123,24 +125,22 @@ impl Open {
             client_id: self.client_id.to_string(),
             outcome: logged.into(),
         });
-        outcome
-            .map(drop)
-            .map_err(|denied| CloseReason::with_code(denied.reason_code, denied.reason))
+        outcome.map(drop).map_err(CloseReason::Refused)
     }
 
     fn refresh(
         &mut self,
         answer: Result<Grant, Refusal>,
         turn: &Turn<'_>,
-    ) -> Result<Decision, Denied> {
-        let grant = answer.map_err(|refusal| Denied::new(refusal.reason_code(), refusal))?;
+    ) -> Result<Decision, RequestRefusal> {
+        let grant = answer?;
         self.deadlines.refresh_at = grant
             .refresh_after
             .map(|after| turn.now + self.settings.scaled(after));
         // The new policy holds even if it denies iot:Connect, in which case the connection ends.
         // Subscriptions stay: iot:Receive is evaluated for each message.
         self.policy = grant.policy;
-        Denied::unless_allowed(self.decide(Action::Connect, &self.client_id, turn))
+        RequestRefusal::unless_allowed(self.decide(Action::Connect, &self.client_id, turn))
     }
 
     /// Does everything that is due at `now`.
@@ -162,16 +162,10 @@ impl Open {
             _ => {}
         }
         if self.is_silent(now) {
-            // [MQTT-3.1.2-22]
-            let reason = "nothing was received for one and a half times the keep alive";
-            return Err(CloseReason::with_code(ReasonCode::KeepAliveTimeout, reason));
+            return Err(CloseReason::KeepAlive);
         }
         if self.deadlines.disconnect_at <= now {
-            // The service documents that it disconnects, and not with which code.
-            return Err(CloseReason::with_code(
-                ReasonCode::AdministrativeAction,
-                ENDED_BY_AUTHORIZER,
-            ));
+            return Err(CloseReason::AuthorizationEnded);
         }
         // The answer sets the next time; until then none is due.
         if self.deadlines.refresh_at.is_some_and(|at| at <= now) {
@@ -220,7 +214,9 @@ impl Open {
         if let Some(expiry) = disconnect.properties.session_expiry_interval {
             if expiry > 0 && self.requested_session_expiry == 0 {
                 // A session that ends with its connection can't be made to last. §3.14.2.2.2
-                return protocol_error("a session expiry interval that CONNECT didn't have");
+                return CloseReason::ProtocolError(
+                    "a session expiry interval that CONNECT didn't have",
+                );
             }
             self.session_expiry = expiry.min(self.settings.rules().max_session_expiry);
         }
@@ -234,20 +230,8 @@ impl Open {
         turn.hub.session(&self.client_id, self.attached.connection)
     }
 
-    /// End of the connection for a refusal; `None` if the answer to the request tells it.
-    pub(super) fn ending(&self, denied: &Denied) -> Option<CloseReason> {
-        denied.ending(self.settings.denials)
-    }
-
     pub(super) fn decide(&self, action: Action, name: &str, turn: &Turn<'_>) -> Decision {
         let request = Request::new(action, name, &self.subject, turn.calendar);
         self.policy.evaluate(request)
     }
 }
-
-pub(super) fn protocol_error(reason: &'static str) -> CloseReason {
-    CloseReason::with_code(ReasonCode::ProtocolError, reason)
-}
-
-/// Reason with the name that the service publishes on `$aws/events/presence/disconnected/..`.
-const ENDED_BY_AUTHORIZER: &str = "disconnectAfterInSeconds is over (CUSTOMAUTH_TTL_EXPIRATION)";

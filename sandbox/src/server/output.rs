@@ -6,7 +6,6 @@ use bytes::BytesMut;
 use dunlin_codec::{Packet, Utf8String};
 
 use crate::event::Event;
-use crate::server::close_reason::Close;
 use crate::server::limits::MAX_UNSENT;
 
 /// Output of a connection, emptied by the owner of the socket.
@@ -19,6 +18,15 @@ pub(crate) struct Output {
     pub(crate) client: ClientLimits,
     /// Work of this turn so far: packets handled, receivers found, messages delivered.
     pub(crate) work: usize,
+}
+
+/// Way to close the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Close {
+    /// Sends all output, then shuts the connection down.
+    Gracefully,
+    /// Discards output that isn't sent, and resets the connection.
+    Reset,
 }
 
 /// Limits of the client's CONNECT for packets of the server.

@@ -10,10 +10,10 @@ use crate::fault::Fault;
 use crate::policy::{Action, Decision};
 use crate::profile::Profile;
 use crate::server::close_reason::CloseReason;
-use crate::server::denied::Denied;
 use crate::server::limit::{Limit, at_most};
 use crate::server::message::Message;
 use crate::server::open::Open;
+use crate::server::request_refusal::RequestRefusal;
 use crate::server::topics;
 use crate::server::turn::Turn;
 
@@ -36,7 +36,6 @@ impl Open {
         let rules = self.settings.rules();
         let qos = publish.delivery.qos();
         if qos > rules.maximum_qos {
-            // [MQTT-3.2.2-11]
             return Err(Limit::QoS(qos.level(), rules.maximum_qos.level()).into());
         }
         at_most(publish.payload.len(), rules.max_payload, |has, most| {
@@ -69,10 +68,14 @@ impl Open {
             .and_then(|()| self.publish(&Arc::new(message), turn));
         turn.output.work += outcome.as_ref().map_or(0, |(receivers, _)| *receivers);
         turn.log(self.publish_event(topic, outcome.clone()));
-        let denied = outcome.err();
-        match denied.as_ref().and_then(|denied| self.ending(denied)) {
+        let refusal = outcome.err();
+        let denials = self.settings.denials;
+        match refusal
+            .as_ref()
+            .and_then(|refusal| CloseReason::for_operation(refusal, denials))
+        {
             Some(reason) => Err(reason),
-            None => self.answer(publish, denied, turn),
+            None => self.answer(publish, refusal, turn),
         }
     }
 
@@ -83,14 +86,14 @@ impl Open {
     fn answer(
         &mut self,
         publish: &Publish<'_>,
-        denied: Option<Denied>,
+        refusal: Option<RequestRefusal>,
         turn: &mut Turn<'_>,
     ) -> Result<(), CloseReason> {
         let Some(packet_id) = publish.delivery.packet_id() else {
-            let refused = denied.filter(|denied| !denied.is_discarded);
-            return refused.map_or(Ok(()), |denied| {
-                Err(CloseReason::with_code(denied.reason_code, denied.reason))
-            });
+            return match refusal.filter(|refusal| !refusal.is_discarded()) {
+                Some(refusal) => Err(CloseReason::Refused(refusal)),
+                None => Ok(()),
+            };
         };
 
         // A fault on demand leaves the message unacknowledged.
@@ -100,7 +103,7 @@ impl Open {
             return Ok(());
         }
         if qos == QoS::ExactlyOnce
-            && denied.is_none()
+            && refusal.is_none()
             && let Some(session) = self.session(turn)
         {
             // Until its PUBREL the same identifier is the same message. [MQTT-4.3.3-10]
@@ -108,11 +111,11 @@ impl Open {
         }
 
         // The acknowledgement tells a refusal, and the connection goes on.
-        let (reason_code, reason) = match &denied {
+        let (reason_code, reason) = match &refusal {
             None => (ReasonCode::Success, None),
-            Some(denied) => (denied.reason_code, Some(denied.reason.as_str())),
+            Some(refusal) => (refusal.reason_code(), Some(refusal.reason())),
         };
-        self.acknowledge(qos, packet_id, reason_code, reason, turn.output);
+        self.acknowledge(qos, packet_id, reason_code, reason.as_deref(), turn.output);
         Ok(())
     }
 
@@ -152,16 +155,16 @@ impl Open {
         &self,
         message: &Message,
         turn: &Turn<'_>,
-    ) -> Result<Decision, Denied> {
+    ) -> Result<Decision, RequestRefusal> {
         let Some(topic) = message.publish().and_then(|publish| publish.topic) else {
-            return Err(Denied::new(ReasonCode::TopicNameInvalid, "no topic"));
+            return Err(RequestRefusal::NoTopic);
         };
         // Limits of the topic first: a reserved one isn't a question of the policy.
         topics::check_name(topic, self.settings.rules())?;
-        let decision = Denied::unless_allowed(self.decide(Action::Publish, &topic, turn))?;
+        let decision = RequestRefusal::unless_allowed(self.decide(Action::Publish, &topic, turn))?;
         // A retained message needs both actions.
         if message.retain {
-            Denied::unless_allowed(self.decide(Action::RetainPublish, &topic, turn))?;
+            RequestRefusal::unless_allowed(self.decide(Action::RetainPublish, &topic, turn))?;
         }
         Ok(decision)
     }
@@ -171,46 +174,45 @@ impl Open {
         &self,
         message: &Arc<Message>,
         turn: &mut Turn<'_>,
-    ) -> Result<(usize, Decision), Denied> {
+    ) -> Result<(usize, Decision), RequestRefusal> {
         let decision = self.authorize_publish(message, turn)?;
         // Allowed; only the queues of others or the store of retained messages can refuse now.
-        let receivers = turn.hub.publish(message, turn.now);
-        let receivers = receivers.map_err(|full| Denied::new(ReasonCode::QuotaExceeded, full))?;
+        let receivers = turn.hub.publish(message, turn.now)?;
         Ok((receivers, decision))
     }
 
-    fn check_fault(&self, qos: QoS) -> Result<(), Denied> {
+    fn check_fault(&self, qos: QoS) -> Result<(), RequestRefusal> {
         match self.settings.faults.puback() {
-            Some(reason_code) if qos > QoS::AtMostOnce => Err(Denied::on_purpose(reason_code)),
+            Some(reason_code) if qos > QoS::AtMostOnce => Err(RequestRefusal::Fault(reason_code)),
             _ => Ok(()),
         }
     }
 
     /// Discards messages beyond the rate of the profile; only from QoS 1 on the client is told.
-    fn check_rate(&mut self, now: Instant) -> Result<(), Denied> {
+    fn check_rate(&mut self, now: Instant) -> Result<(), RequestRefusal> {
         if self.throttle.try_take_message(now) {
             return Ok(());
         }
         let most = self.settings.rules().max_messages_per_second;
-        Err(Denied {
-            is_discarded: true,
-            ..Limit::Messages(most.unwrap_or_default()).into()
-        })
+        Err(Limit::Messages(most.unwrap_or_default()).into())
     }
 
     /// Checks that a payload with the format indicator 1 is UTF-8. AWS IoT has no code to refuse it.
-    fn check_payload_format(&self, publish: &Publish<'_>) -> Result<(), Denied> {
+    fn check_payload_format(&self, publish: &Publish<'_>) -> Result<(), RequestRefusal> {
         // The standard lets a server check it, and AWS IoT doesn't (§3.3.2.3.2).
         let is_text = publish.properties.payload_format_indicator == Some(PayloadFormat::Utf8);
         let is_checked = is_text && self.settings.profile == Profile::Mqtt5;
         if is_checked && core::str::from_utf8(publish.payload).is_err() {
-            let reason = "the payload isn't the UTF-8 that its format indicator says";
-            return Err(Denied::new(ReasonCode::PayloadFormatInvalid, reason));
+            return Err(RequestRefusal::PayloadFormat);
         }
         Ok(())
     }
 
-    fn publish_event(&self, topic: String, outcome: Result<(usize, Decision), Denied>) -> Event {
+    fn publish_event(
+        &self,
+        topic: String,
+        outcome: Result<(usize, Decision), RequestRefusal>,
+    ) -> Event {
         Event::Publish {
             is_will: false,
             client_id: self.client_id.to_string(),

@@ -9,6 +9,7 @@ use dunlin_codec::{TopicFilter, TopicName};
 use crate::profile::Rules;
 use crate::server::limits::{MAX_RETAINED, MAX_RETAINED_BYTES};
 use crate::server::message::Message;
+use crate::server::request_refusal::RequestRefusal;
 use crate::server::topics;
 
 /// Retained messages by topic, in memory only.
@@ -18,26 +19,18 @@ pub(crate) struct Retained {
     bytes: usize,
 }
 
-/// Error of a retained message beyond the limits of the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the sandbox keeps at most {MAX_RETAINED} retained messages, and {} MiB of them",
-    MAX_RETAINED_BYTES / (1024 * 1024)
-)]
-pub(crate) struct RetainedFull;
-
 impl Retained {
     /// Retains a message in place of the last one of its topic; a message without a payload removes
     /// that. [MQTT-3.3.1-6]
     ///
     /// # Errors
-    /// [`RetainedFull`] beyond the limits of the sandbox.
+    /// [`RequestRefusal::RetainedFull`] beyond the limits of the sandbox.
     pub(crate) fn keep(
         &mut self,
         topic: &str,
         message: &Arc<Message>,
         now: Instant,
-    ) -> Result<(), RetainedFull> {
+    ) -> Result<(), RequestRefusal> {
         // An empty payload deletes, and is never stored itself. [MQTT-3.3.1-7]
         if message
             .publish()
@@ -53,7 +46,7 @@ impl Retained {
         let bytes = self.bytes - replaced.unwrap_or(0) + message.len();
         if bytes > MAX_RETAINED_BYTES || (replaced.is_none() && self.messages.len() >= MAX_RETAINED)
         {
-            return Err(RetainedFull);
+            return Err(RequestRefusal::RetainedFull);
         }
         self.bytes = bytes;
         self.messages.insert(topic.into(), Arc::clone(message));

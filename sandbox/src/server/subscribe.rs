@@ -10,10 +10,9 @@ use crate::fault::Fault;
 use crate::policy::{Action, Decision};
 use crate::qos2::SubscribeQoS2;
 use crate::server::close_reason::CloseReason;
-use crate::server::denied::Denied;
-use crate::server::hub::SubscribeOutcome;
 use crate::server::limit::{Limit, at_most};
 use crate::server::open::Open;
+use crate::server::request_refusal::RequestRefusal;
 use crate::server::session::Subscription;
 use crate::server::topics;
 use crate::server::turn::Turn;
@@ -45,10 +44,10 @@ impl Open {
             return Ok(());
         }
 
-        // One code for each subscription; the SUBACK has the reason of the first denial.
+        // One code for each subscription; the SUBACK has the reason of the first refusal.
         let identifier = subscribe.properties.subscription_identifier;
         let mut reason_codes = Vec::with_capacity(subscribe.subscriptions.len());
-        let mut first_denial = None;
+        let (mut first_refusal, mut over_quota) = (None, None);
         for subscription in &subscribe.subscriptions {
             let outcome =
                 self.subscribe(subscription.filter, subscription.options, identifier, turn);
@@ -62,21 +61,28 @@ impl Open {
                         turn.log(self.withheld_event(subscription.filter, withheld));
                     }
                 }
-                Err(denied) => {
-                    reason_codes.push(denied.reason_code);
-                    first_denial.get_or_insert(denied);
+                Err(refusal) => {
+                    let reason_code = refusal.reason_code();
+                    reason_codes.push(reason_code);
+                    if reason_code == ReasonCode::QuotaExceeded {
+                        over_quota.get_or_insert_with(|| refusal.clone());
+                    }
+                    first_refusal.get_or_insert(refusal);
                 }
             }
         }
 
-        // A setting may tell denials by closing in place of the SUBACK.
-        let ending = first_denial.as_ref().and_then(|denied| self.ending(denied));
-        if let Some(end) = ending {
-            return Err(end);
+        // A setting may close the connection in place of the SUBACK.
+        let denials = self.settings.denials;
+        let close_reason = first_refusal
+            .as_ref()
+            .and_then(|refusal| CloseReason::for_operation(refusal, denials));
+        if let Some(reason) = close_reason {
+            return Err(reason);
         }
-        let reason = first_denial.as_ref().map(|denied| denied.reason.as_str());
+        let reason = first_refusal.as_ref().map(RequestRefusal::reason);
         let output = &mut *turn.output;
-        output.send_explained(output.explaining(reason), |reason_string| {
+        output.send_explained(output.explaining(reason.as_deref()), |reason_string| {
             let properties = SubAckProperties {
                 reason_string,
                 ..SubAckProperties::default()
@@ -89,13 +95,10 @@ impl Open {
             })
         });
 
-        // The service rejects what is above the limit, and then closes the connection.
-        let over_quota = first_denial.filter(|_| reason_codes.contains(&ReasonCode::QuotaExceeded));
-        match over_quota.filter(|_| self.settings.faults.suback().is_none()) {
-            Some(denied) => Err(CloseReason::with_code(
-                ReasonCode::QuotaExceeded,
-                denied.reason,
-            )),
+        // The service rejects what is above the limit, and then closes the connection. The fault on
+        // demand only answers.
+        match over_quota.filter(|refusal| !matches!(refusal, RequestRefusal::Fault(_))) {
+            Some(refusal) => Err(CloseReason::Refused(refusal)),
             None => Ok(()),
         }
     }
@@ -151,14 +154,15 @@ impl Open {
         options: SubscriptionOptions,
         identifier: Option<SubscriptionIdentifier>,
         turn: &mut Turn<'_>,
-    ) -> Result<Granted, Denied> {
+    ) -> Result<Granted, RequestRefusal> {
         // The fault, the limits of the filter, the policy, then the hub's own bounds.
         if let Some(reason_code) = self.settings.faults.suback() {
-            return Err(Denied::on_purpose(reason_code));
+            return Err(RequestRefusal::Fault(reason_code));
         }
         let rules = self.settings.rules();
         topics::check_filter(filter, rules)?;
-        let decision = Denied::unless_allowed(self.decide(Action::Subscribe, &filter, turn))?;
+        let decision =
+            RequestRefusal::unless_allowed(self.decide(Action::Subscribe, &filter, turn))?;
         // More than the maximum is granted as the maximum, which the CONNACK has announced.
         // [MQTT-3.2.2-10]
         let qos = options.qos.min(rules.maximum_qos);
@@ -166,31 +170,17 @@ impl Open {
             options: SubscriptionOptions { qos, ..options },
             identifier,
         };
-        let granted = |is_new| {
-            Ok(Granted {
-                subscription,
-                decision,
-                is_new,
-            })
-        };
-        match turn.hub.subscribe(
+        let is_new = turn.hub.subscribe(
             &self.client_id,
             self.attached.connection,
             filter,
             subscription,
-        ) {
-            SubscribeOutcome::New => granted(true),
-            SubscribeOutcome::Replaced => granted(false),
-            SubscribeOutcome::TooMany => Err(Limit::Subscriptions(rules.max_subscriptions).into()),
-            SubscribeOutcome::NoMemory => Err(Denied::new(
-                ReasonCode::QuotaExceeded,
-                "the sandbox has no memory left for more subscriptions",
-            )),
-            SubscribeOutcome::Gone => Err(Denied::new(
-                ReasonCode::UnspecifiedError,
-                "another client has taken the client id over",
-            )),
-        }
+        )?;
+        Ok(Granted {
+            subscription,
+            decision,
+            is_new,
+        })
     }
 
     /// Queues the retained messages that the subscription asks for; returns the number of those that
@@ -286,10 +276,14 @@ impl Open {
         Ok(true)
     }
 
-    fn subscribe_event(&self, filter: TopicFilter<'_>, outcome: &Result<Granted, Denied>) -> Event {
+    fn subscribe_event(
+        &self,
+        filter: TopicFilter<'_>,
+        outcome: &Result<Granted, RequestRefusal>,
+    ) -> Event {
         let outcome = match outcome {
             Ok(granted) => Ok((granted.subscription.options.qos, granted.decision.clone())),
-            Err(denied) => Err(denied.clone()),
+            Err(refusal) => Err(refusal.clone()),
         };
         Event::Subscribe {
             client_id: self.client_id.to_string(),

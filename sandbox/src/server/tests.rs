@@ -246,6 +246,35 @@ fn a_connection_lasts_as_long_as_its_grant() {
     );
 }
 
+/// The DISCONNECT has the reason of the limit, and not that of another filter in the same packet.
+#[test]
+fn a_subscription_above_the_limit_is_the_reason_for_the_disconnect() {
+    const ALL_BUT_X: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"},
+        {"Effect":"Deny","Action":"iot:Subscribe","Resource":"arn:aws:iot:*:*:topicfilter/x"}]}"#;
+    let mut harness = Harness::with(Settings::default());
+    let mut connection = harness.accepted();
+    harness.receives(&mut connection, connect("c"));
+    connection.handle_authorization(Ok(grant(ALL_BUT_X)), &mut harness.hub, harness.now);
+
+    // 50 subscriptions are the limit of AWS IoT Core; a SUBSCRIBE may have 8.
+    let filters: Vec<_> = (0..50).map(|number| format!("f/{number}")).collect();
+    for filters in filters.chunks(8) {
+        let subscriptions: Vec<_> = filters.iter().map(|filter| subscription(filter)).collect();
+        harness.receives(&mut connection, subscribe(&subscriptions));
+    }
+    harness.sends(&mut connection);
+
+    let subscriptions = [subscription("x"), subscription("y")];
+    harness.receives(&mut connection, subscribe(&subscriptions));
+    let sent = harness.sends(&mut connection);
+    let Packet::Disconnect(disconnect) = sent.last().unwrap().packet() else {
+        panic!("a DISCONNECT, not {sent:?}")
+    };
+    assert_eq!(disconnect.reason_code, ReasonCode::QuotaExceeded);
+    let reason = disconnect.properties.reason_string.unwrap();
+    assert_eq!(reason.as_str(), "a connection may have 50 subscriptions");
+}
+
 #[test]
 fn a_subscriber_that_reads_nothing_has_a_bounded_output() {
     let mut harness = Harness::new();

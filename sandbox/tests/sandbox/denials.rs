@@ -36,7 +36,7 @@ async fn a_denied_subscription_may_be_left_unanswered() {
     client.sends(subscribe(&[subscription(DENIED)])).await;
     client.expects_end().await;
     assert!(sandbox.logged(
-        "disconnect mqtt5-sample-1  closed without a word: no statement allows iot:Subscribe"
+        "disconnect mqtt5-sample-1  closed without a packet: no statement allows iot:Subscribe"
     ));
 }
 

@@ -13,7 +13,7 @@ use crate::server::hub::losses::LossReason;
 use crate::server::hub::memory::Eviction;
 use crate::server::message::Message;
 use crate::server::outgoing::Queued;
-use crate::server::retained::RetainedFull;
+use crate::server::request_refusal::RequestRefusal;
 use crate::server::session::{ConnectionId, DeliveryOptions, PushOutcome, Subscription};
 use crate::server::topics;
 
@@ -25,29 +25,18 @@ struct Matching {
     shares: Vec<Arc<str>>,
 }
 
-/// Error of a message that isn't accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PublishRefused {
-    /// The message would be retained, and there is no space.
-    #[error(transparent)]
-    Retained(#[from] RetainedFull),
-    /// The queue of a subscriber is full, and the setting refuses the message.
-    #[error("the queue of a subscriber is full")]
-    SubscriberFull,
-}
-
 impl Hub {
     /// Retains the message if it has the retain flag, and queues it for every client that subscribed
     /// to it; returns the number of these clients.
     ///
     /// # Errors
-    /// [`PublishRefused::Retained`] if there is no space to retain it,
-    /// [`PublishRefused::SubscriberFull`] if a queue is full and the setting refuses the message.
+    /// [`RequestRefusal::RetainedFull`] if there is no space to retain it,
+    /// [`RequestRefusal::SubscriberFull`] if a queue is full and the setting refuses the message.
     pub(crate) fn publish(
         &mut self,
         message: &Arc<Message>,
         now: Instant,
-    ) -> Result<usize, PublishRefused> {
+    ) -> Result<usize, RequestRefusal> {
         // Subscriptions that the message matches. The fault "no-deliver" acknowledges, and routes to
         // nobody.
         let topic = message.topic();
@@ -82,14 +71,14 @@ impl Hub {
     /// copies: one for its own subscriptions, and one for each shared subscription that picks it.
     ///
     /// # Errors
-    /// [`PublishRefused::SubscriberFull`] if a client has no space, or no client of a shared
+    /// [`RequestRefusal::SubscriberFull`] if a client has no space, or no client of a shared
     /// subscription has.
     fn check_queues(
         &self,
         matching: &Matching,
         message: &Message,
         max_bytes: usize,
-    ) -> Result<(), PublishRefused> {
+    ) -> Result<(), RequestRefusal> {
         // Copies for ordinary subscriptions: one for each client.
         let mut copies: HashMap<&str, usize> = HashMap::new();
         for (client_id, wanted) in &matching.wanted {
@@ -100,7 +89,7 @@ impl Hub {
                 copies.insert(client_id, 1);
             } else if message.qos.min(wanted.qos) > QoS::AtMostOnce {
                 // Only from QoS 1 on: a copy of QoS 0 may be lost.
-                return Err(PublishRefused::SubscriberFull);
+                return Err(RequestRefusal::SubscriberFull);
             }
         }
 
@@ -109,7 +98,7 @@ impl Hub {
             if let Some(picked) = self.next_share_member(filter, message, &copies, max_bytes) {
                 *copies.entry(picked).or_default() += 1;
             } else if self.share_qos(filter, message) > QoS::AtMostOnce {
-                return Err(PublishRefused::SubscriberFull);
+                return Err(RequestRefusal::SubscriberFull);
             }
         }
         Ok(())

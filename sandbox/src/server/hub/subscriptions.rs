@@ -9,7 +9,9 @@ use std::time::Instant;
 use dunlin_codec::TopicFilter;
 
 use crate::server::hub::Hub;
+use crate::server::limit::Limit;
 use crate::server::limits::{MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS_OF_ALL};
+use crate::server::request_refusal::RequestRefusal;
 use crate::server::session::{ConnectionId, Subscription};
 
 /// Clients that subscribed with one filter.
@@ -52,29 +54,22 @@ pub(super) struct EndedSubscriptions {
     filters: IntoKeys<Arc<str>, Subscription>,
 }
 
-/// Outcome of a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SubscribeOutcome {
-    New,
-    /// The session had a subscription with the same filter.
-    Replaced,
-    /// The session has as many subscriptions as the profile allows.
-    TooMany,
-    /// The filters use as much memory as they may.
-    NoMemory,
-    /// The session has ended, or another connection has it.
-    Gone,
-}
-
 impl Hub {
     /// Makes a subscription, or replaces one with the same filter. [MQTT-3.8.4-3]
+    ///
+    /// Returns true if the session had none with this filter.
+    ///
+    /// # Errors
+    /// [`Limit::Subscriptions`] if the session has as many as the profile allows,
+    /// [`RequestRefusal::NoMemory`] if the filters use as much memory as they may,
+    /// [`RequestRefusal::TakenOver`] if the session has ended or another connection has it.
     pub(crate) fn subscribe(
         &mut self,
         client_id: &Arc<str>,
         connection: ConnectionId,
         filter: TopicFilter<'_>,
         subscription: Subscription,
-    ) -> SubscribeOutcome {
+    ) -> Result<bool, RequestRefusal> {
         let most = self.settings.rules().max_subscriptions;
         let bytes = filter_cost(filter.as_str());
         let Some(session) = self
@@ -82,22 +77,22 @@ impl Hub {
             .get_mut(client_id)
             .filter(|session| session.is_of(connection))
         else {
-            return SubscribeOutcome::Gone;
+            return Err(RequestRefusal::TakenOver);
         };
         // [MQTT-3.8.4-3]
         if let Some(same) = session.subscriptions.get_mut(filter.as_str()) {
             *same = subscription;
-            return SubscribeOutcome::Replaced;
+            return Ok(false);
         }
         if session.subscriptions.len() >= most {
-            return SubscribeOutcome::TooMany;
+            return Err(Limit::Subscriptions(most).into());
         }
         // Bounds for one session, for all filters, and for their number.
         let is_too_much = session.filter_bytes + bytes > MAX_FILTER_BYTES_OF_ONE
             || self.filter_bytes + bytes > MAX_FILTER_BYTES
             || self.subscription_count >= MAX_SUBSCRIPTIONS_OF_ALL;
         if is_too_much {
-            return SubscribeOutcome::NoMemory;
+            return Err(RequestRefusal::NoMemory);
         }
 
         // The session, the index and the list of subscribers share one copy of the filter.
@@ -115,7 +110,7 @@ impl Hub {
             self.index.insert(filter, kept);
         }
         subscribers.clients.insert(Arc::clone(client_id));
-        SubscribeOutcome::New
+        Ok(true)
     }
 
     /// Ends a subscription; returns `false` if there was none with these characters.
