@@ -28,6 +28,9 @@ impl Default for DecodeOptions {
 
 /// Deviations from the standard that some servers make and that a receiver may accept. Default:
 /// none.
+///
+/// A deviation that is accepted never goes on: the decoded packet doesn't have it, nor do the bytes
+/// of a [`PacketBuf`](crate::PacketBuf).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Leniency {
     /// DUP flag at QoS 0: brokers that bridge MQTT 3.1.1 pass the flag on from QoS 1. The flag is
@@ -39,6 +42,12 @@ pub struct Leniency {
 }
 
 impl Leniency {
+    /// True if no deviation is accepted.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_none(self) -> bool {
+        !self.dup_at_qos_0 && !self.session_present_on_refusal
+    }
+
     pub(crate) const ALL: Self = Self {
         dup_at_qos_0: true,
         session_present_on_refusal: true,

@@ -4,7 +4,7 @@ use core::fmt;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::decode::{DecodeOptions, Decoded, Leniency};
+use crate::decode::{DecodeOptions, Decoded};
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
 use crate::packet::{self, Packet, Publish};
@@ -34,6 +34,9 @@ pub struct PacketBuf {
 impl PacketBuf {
     /// Takes the packet at the front of `input`; bytes after it stay. `None` means "read more".
     ///
+    /// A flag that [`DecodeOptions::leniency`] ignores is cleared in the bytes, which a strict
+    /// decoder accepts then.
+    ///
     /// No memory is reserved for a packet that is incomplete. [`FixedHeader::peek`] says how long
     /// it will be.
     ///
@@ -46,9 +49,7 @@ impl PacketBuf {
         let Some(len) = packet::check(input, options)? else {
             return Ok(None);
         };
-        Ok(Some(Self {
-            bytes: input.split_to(len).freeze(),
-        }))
+        Ok(Some(Self::of_checked(input.split_to(len), options)))
     }
 
     /// Takes the PUBLISH at the front of `input`, with the result of `read`, which sees the decoded
@@ -67,8 +68,23 @@ impl PacketBuf {
             Decoded::Incomplete => return Ok(Decoded::Incomplete),
             Decoded::Other(packet_type) => return Ok(Decoded::Other(packet_type)),
         };
-        let bytes = input.split_to(len).freeze();
-        Ok(Decoded::Packet((Self { bytes }, found), len))
+        let packet = Self::of_checked(input.split_to(len), options);
+        Ok(Decoded::Packet((packet, found), len))
+    }
+
+    /// Packet in bytes that were checked with `options`.
+    #[inline]
+    fn of_checked(mut bytes: BytesMut, options: &DecodeOptions) -> Self {
+        // A flag that was ignored is cleared, so that others can decode these bytes strictly.
+        if !options.leniency.is_none()
+            && let Some((at, strict)) = packet::ignored_flag(&bytes)
+            && let Some(byte) = bytes.get_mut(at)
+        {
+            *byte = strict;
+        }
+        Self {
+            bytes: bytes.freeze(),
+        }
     }
 
     /// Takes the packet at the front of `input` like [`take`](Self::take), from shared bytes.
@@ -82,9 +98,12 @@ impl PacketBuf {
         let Some(len) = packet::check(input, options)? else {
             return Ok(None);
         };
-        Ok(Some(Self {
-            bytes: input.copy_to_bytes(len),
-        }))
+        let bytes = input.copy_to_bytes(len);
+        // Shared bytes can't be changed: a packet with a flag that was ignored is copied.
+        if !options.leniency.is_none() && packet::ignored_flag(&bytes).is_some() {
+            return Ok(Some(Self::of_checked(BytesMut::from(&*bytes), options)));
+        }
+        Ok(Some(Self { bytes }))
     }
 
     /// Encodes `packet` into a new buffer.
@@ -107,12 +126,11 @@ impl PacketBuf {
         reason = "every constructor has decoded these very bytes, or encoded them"
     )]
     pub fn packet(&self) -> Packet<'_> {
-        // The packet may have been taken leniently.
+        // The bytes were decoded or encoded by the constructor, so decoding them again can't fail.
         let options = DecodeOptions {
-            leniency: Leniency::ALL,
+            max_packet_size: u32::MAX,
             ..DecodeOptions::default()
         };
-        // The bytes were decoded or encoded by the constructor, so decoding them again can't fail.
         let decoded = Packet::decode_with(&self.bytes, &options).ok().flatten();
         decoded
             .map(|(packet, _)| packet)

@@ -150,3 +150,44 @@ fn lenient_decoding_drops_only_the_documented_errors() {
         assert_eq!(owned.packet(), expected);
     }
 }
+
+/// The bytes that a lenient receiver passes on are accepted by a strict one.
+#[test]
+fn a_packet_taken_leniently_has_strict_bytes() {
+    let leniency = Leniency {
+        dup_at_qos_0: true,
+        session_present_on_refusal: true,
+    };
+    let options = DecodeOptions {
+        leniency,
+        ..DecodeOptions::default()
+    };
+    for (lenient, strict) in [
+        (
+            &b"\x38\x06\x00\x01a\x00hi"[..],
+            &b"\x30\x06\x00\x01a\x00hi"[..],
+        ),
+        (b"\x39\x04\x00\x01a\x00", b"\x31\x04\x00\x01a\x00"),
+        (b"\x20\x03\x01\x87\x00", b"\x20\x03\x00\x87\x00"),
+        // What the standard allows stays as it is.
+        (
+            b"\x3a\x06\x00\x01a\x00\x01\x00",
+            b"\x3a\x06\x00\x01a\x00\x01\x00",
+        ),
+        (b"\x20\x03\x01\x00\x00", b"\x20\x03\x01\x00\x00"),
+    ] {
+        let mut input = BytesMut::from(lenient);
+        let taken = PacketBuf::take(&mut input, &options).unwrap().unwrap();
+        let shared = PacketBuf::take_shared(&mut Bytes::from(lenient), &options);
+        for packet in [taken, shared.unwrap().unwrap()] {
+            assert_eq!(packet.as_bytes(), strict);
+            let decoded = Packet::decode(packet.as_bytes());
+            assert_eq!(decoded, Ok(Some((packet.packet(), strict.len()))));
+        }
+    }
+    // The message that the client takes most often has a function of its own.
+    let mut input = BytesMut::from(&b"\x38\x04\x00\x01a\x00"[..]);
+    let taken = PacketBuf::take_publish(&mut input, &options, |_| ()).unwrap();
+    let ((packet, ()), _) = taken.packet().unwrap();
+    assert_eq!(packet.as_bytes(), &b"\x30\x04\x00\x01a\x00"[..]);
+}

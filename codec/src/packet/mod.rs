@@ -21,6 +21,8 @@ mod publish;
 mod publish_properties;
 mod reason_code;
 mod refusal;
+#[cfg(feature = "alloc")]
+mod strict;
 mod suback;
 mod subscribe;
 mod unsubscribe;
@@ -37,6 +39,8 @@ pub use disconnect::{Disconnect, DisconnectProperties};
 pub(crate) use properties::Properties;
 pub use publish::Publish;
 pub use publish_properties::PublishProperties;
+#[cfg(feature = "alloc")]
+pub(crate) use strict::ignored_flag;
 pub use suback::{SubAck, SubAckProperties, UnsubAck};
 pub use subscribe::{
     RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
