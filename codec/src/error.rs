@@ -132,6 +132,8 @@ pub enum EncodeErrorKind {
     NotAllowed,
     /// The packet doesn't fit into the buffer, which can't grow.
     NoRoom,
+    /// A packet type, reason code or property that only the other side may send.
+    WrongDirection,
 }
 
 impl EncodeError {
@@ -148,6 +150,7 @@ impl fmt::Display for EncodeError {
             EncodeErrorKind::Missing => "is missing",
             EncodeErrorKind::NotAllowed => "isn't allowed here",
             EncodeErrorKind::NoRoom => "doesn't fit into the buffer",
+            EncodeErrorKind::WrongDirection => "is for the other side to send",
         };
         write!(f, "{} {text}", self.field)
     }

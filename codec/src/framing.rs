@@ -9,8 +9,13 @@ use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError};
 use crate::packet::Packet;
 use crate::packet_buf::PacketBuf;
+use crate::packet_type::Sender;
 
 /// Encoder and decoder for `tokio_util::codec::Framed`: [`PacketBuf`] in, [`Packet`] out.
+///
+/// Packets are encoded as the side opposite to [`DecodeOptions::sender`]: a codec that decodes
+/// packets of servers refuses to encode what only servers may send. With [`Sender::Any`], the
+/// default, packets of both sides are decoded and encoded.
 ///
 /// Memory is used for bytes that have arrived, not for bytes that a fixed header announces. After
 /// an error nothing more can be decoded: send a DISCONNECT with its [reason
@@ -66,6 +71,7 @@ impl Encoder<&Packet<'_>> for PacketCodec {
     type Error = FramingError;
 
     fn encode(&mut self, packet: &Packet<'_>, out: &mut BytesMut) -> Result<(), FramingError> {
+        packet.check_sender(self.options.sender.opposite())?;
         // Reserved once, so that the buffer grows at most once for a packet.
         out.reserve(packet.encoded_len()?);
         Ok(packet.encode(out)?)
@@ -85,6 +91,12 @@ impl Encoder<PacketBuf> for PacketCodec {
     type Error = FramingError;
 
     fn encode(&mut self, packet: PacketBuf, out: &mut BytesMut) -> Result<(), FramingError> {
+        // The bytes are decoded only if the sender has a say in them.
+        if self.options.sender != Sender::Any {
+            packet
+                .packet()
+                .check_sender(self.options.sender.opposite())?;
+        }
         out.extend_from_slice(packet.as_bytes());
         Ok(())
     }

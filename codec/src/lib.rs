@@ -82,6 +82,7 @@ mod conversion;
 mod decode;
 mod delivery;
 mod display;
+mod encode;
 mod error;
 mod escape;
 #[cfg(feature = "tokio-util")]
@@ -118,6 +119,7 @@ mod varint;
 pub use conversion::InvalidNumber;
 pub use decode::{DecodeOptions, Decoded, Leniency};
 pub use delivery::Delivery;
+pub use encode::EncodeOptions;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use escape::{Escaped, EscapedJson, Quoted, needs_escape};
 #[cfg(feature = "tokio-util")]

@@ -99,6 +99,16 @@ pub enum Sender {
 }
 
 impl Sender {
+    /// The other side of a connection; of any side, any side.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Any => Self::Any,
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
     /// True if `self` may send a packet whose sender is `other`.
     pub(crate) fn may_be(self, other: Self) -> bool {
         self == other || self == Self::Any || other == Self::Any

@@ -55,6 +55,30 @@ fn the_options_hold() {
 }
 
 #[test]
+fn a_codec_encodes_as_the_side_opposite_to_the_one_it_decodes() {
+    let codec = |sender| {
+        PacketCodec::new(DecodeOptions {
+            sender,
+            ..DecodeOptions::default()
+        })
+    };
+    let mut out = BytesMut::new();
+    let mut client = codec(Sender::Server);
+    client.encode(Packet::PingReq, &mut out).unwrap();
+    assert!(matches!(
+        client.encode(Packet::PingResp, &mut out),
+        Err(FramingError::Encode(error)) if error.kind == EncodeErrorKind::WrongDirection
+    ));
+    let answer = PacketBuf::new(&Packet::PingResp).unwrap();
+    client.encode(answer.clone(), &mut out).unwrap_err();
+    codec(Sender::Client)
+        .encode(answer.clone(), &mut out)
+        .unwrap();
+    PacketCodec::default().encode(answer, &mut out).unwrap();
+    assert_eq!(out.as_ref(), [0xc0, 0x00, 0xd0, 0x00, 0xd0, 0x00]);
+}
+
+#[test]
 fn a_packet_that_is_only_announced_reserves_nothing_and_a_stream_that_ends_in_one_has_failed() {
     let mut input = BytesMut::with_capacity(16);
     input.extend_from_slice(&[0x30, 0xff, 0xff, 0xff, 0x7f, 0x00]);

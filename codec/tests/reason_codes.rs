@@ -83,6 +83,36 @@ fn a_reason_code_is_accepted_in_its_packets_from_its_senders() {
     }
 }
 
+/// The short form of AUTH is success, which only servers send. [MQTT-3.15.2-1]
+#[test]
+fn the_short_form_of_auth_is_judged_like_the_long_one() {
+    let long = [&[0xf0, 0x06, 0x00], METHOD].concat();
+    for (sender, is_accepted) in [
+        (Sender::Any, true),
+        (Sender::Server, true),
+        (Sender::Client, false),
+    ] {
+        let options = DecodeOptions {
+            sender,
+            ..DecodeOptions::default()
+        };
+        for form in [&[0xf0, 0x00][..], &long] {
+            let decoded = Packet::decode_with(form, &options);
+            assert_eq!(decoded.is_ok(), is_accepted, "{sender:?} {form:02x?}");
+            if let Err(error) = decoded {
+                let found = (error.kind, error.offset, error.field, error.statement);
+                let expected = (
+                    DecodeErrorKind::ProtocolError,
+                    2,
+                    "reason_code",
+                    Some("MQTT-3.15.2-1"),
+                );
+                assert_eq!(found, expected, "{form:02x?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn other_packets_carry_no_code() {
     let with_codes = ROWS.map(|row| row.0);

@@ -49,10 +49,15 @@ impl AuthProperties<'_> {
 
 impl<'a> Auth<'a> {
     pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
-        // An AUTH without reason code and properties is the short form of success.
+        // An AUTH without reason code and properties is the short form of success. [U-3.4-1]
         let short = r.is_empty();
         let (reason_code, properties): (_, AuthProperties<'a>) =
             outcome::read(PacketType::Auth, r)?;
+        // Only servers send success, in whatever form.
+        if short && !reason_code.is_legal_in(PacketType::Auth, r.sender()) {
+            let statement = PacketType::Auth.reason_code_rule();
+            return Err(r.protocol_at(r.offset(), "reason_code", statement));
+        }
         // All other forms name the method.
         if !short && properties.authentication_method.is_none() {
             return Err(r.protocol_at(

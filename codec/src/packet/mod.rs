@@ -21,6 +21,7 @@ mod publish;
 mod publish_properties;
 mod reason_code;
 mod refusal;
+mod sending;
 #[cfg(feature = "alloc")]
 mod strict;
 mod suback;

@@ -11,8 +11,8 @@ mod sections;
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    AckType, DecodeOptions, Disconnect, EncodeErrorKind, Packet, PacketBuf, PacketId, PacketType,
-    Publish, ReasonCode, Sender, owned,
+    AckType, DecodeOptions, Disconnect, EncodeErrorKind, EncodeOptions, Packet, PacketBuf,
+    PacketId, PacketType, Publish, ReasonCode, Sender, owned,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,6 +29,23 @@ proptest! {
         prop_assert_eq!(packet.encoded_len(), Ok(bytes.len()));
         prop_assert_eq!(Packet::decode(&bytes), Ok(Some((packet, bytes.len()))));
         any_bytes::hold(&bytes);
+    }
+
+    /// [MQTT-3.15.2-1]
+    #[test]
+    fn what_a_side_may_encode_is_what_the_other_side_accepts(owned: owned::Packet) {
+        let (packet, mut out) = (owned.packet(), Vec::new());
+        let bytes = encoded(&packet);
+        for sender in [Sender::Any, Sender::Client, Sender::Server] {
+            let options = DecodeOptions { sender, ..DecodeOptions::default() };
+            let accepted = Packet::decode_with(&bytes, &options);
+            let encoded = packet.encode_with(&mut out, &EncodeOptions::from_sender(sender));
+            prop_assert_eq!(encoded.is_ok(), accepted.is_ok(), "{:?} {:?} {:?}", sender, encoded, accepted);
+            if let (Err(error), Err(refusal)) = (encoded, accepted) {
+                prop_assert_eq!(error.kind, EncodeErrorKind::WrongDirection);
+                prop_assert_eq!(error.field, refusal.field);
+            }
+        }
     }
 
     #[test]
