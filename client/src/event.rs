@@ -1,19 +1,19 @@
 //! `Event`: lifecycle events of a client.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{ConnAck, DecodeError, PacketId, PacketType, QoS, ReasonCode, Utf8String};
 
+use crate::error::{EndCause, Explanation, Omitted, RequestError, StopCause};
 #[cfg(feature = "tokio")]
-use crate::error::copied_bytes;
-use crate::error::{ConnectError, ConnectionError, Explanation, Omitted, RequestError, StopCause};
+use crate::error::{ServerReason, copied_bytes};
 #[cfg(feature = "tokio")]
 use crate::transport::Opened;
 
 /// Lifecycle event of a client.
 ///
-/// Each `Attempt` is followed by one `Connected` or `Failed`, each `Connected` by one `Disconnected`.
+/// Each `Attempt` is followed by one `Connected` or `Disconnected`, each `Connected` by one
+/// `Disconnected`.
 /// `Stopped` is the last event.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -34,18 +34,10 @@ pub enum Event {
     Opened(Box<Opened>),
     /// The server answered with success.
     Connected(Box<Connected>),
-    /// The attempt failed.
-    Failed {
-        /// Cause of the failure.
-        cause: Arc<ConnectError>,
-        /// Time until the next attempt, for which the provider is asked again; `None` if there is
-        /// none.
-        retry_in: Option<Duration>,
-    },
-    /// A connection ended.
+    /// The attempt failed, or the connection ended.
     Disconnected {
-        /// Cause of the end.
-        cause: Arc<ConnectionError>,
+        /// Cause of the end; the variant tells an attempt from a connection.
+        cause: EndCause,
         /// Time until the next attempt to connect, for which the provider is asked again; `None` if
         /// there is none.
         retry_in: Option<Duration>,
@@ -269,14 +261,9 @@ impl Event {
                     copied_bytes(connected.reason_string.as_ref(), &connected.user_properties);
                 connected.client_id.len() + response_information + explanation
             }
-            Self::Failed { cause, .. } => match &**cause {
-                ConnectError::Refused(reason) => reason.copied_bytes(),
-                _ => 0,
-            },
-            Self::Disconnected { cause, .. } => match &**cause {
-                ConnectionError::Disconnected(reason) => reason.copied_bytes(),
-                _ => 0,
-            },
+            Self::Disconnected { cause, .. } => {
+                cause.server_reason().map_or(0, ServerReason::copied_bytes)
+            }
             Self::SubscriptionLost { filter, cause } => filter.len() + of_request(cause),
             Self::MessageDropped { topic, .. } => topic.len(),
             Self::WindowClosed { filter, .. } => filter.as_ref().map_or(0, String::len),

@@ -86,7 +86,7 @@ pub use disconnect::DisconnectOptions;
 pub use dunlin_codec as codec;
 pub use dunlin_codec::{InvalidQoS, QoS};
 pub use error::{
-    ConnectError, ConnectionError, Omitted, OptionsError, ProviderError, RequestError,
+    ConnectError, ConnectionError, EndCause, Omitted, OptionsError, ProviderError, RequestError,
     ServerReason, StopCause, Violation,
 };
 pub use event::{Connected, DropCause, Event, RefusedMessage, RefusedRequest, ServerLimits};
@@ -99,7 +99,7 @@ pub use policy::{
 };
 #[cfg(feature = "tokio")]
 pub use runtime::{
-    ConnectProvider, Direction, Failure, NextAttempt, ObservedPacket, Observer, Provided, Provider,
+    ConnectProvider, Direction, NextAttempt, ObservedPacket, Observer, Provided, Provider,
     Reconnect, RepeatedViolation, Retry, RetryContext, RetryPolicy, StreamLimits, Target, WhenFull,
 };
 pub use will::Will;

@@ -17,7 +17,8 @@ use dunlin_client::codec::{
 use dunlin_client::store::{Change, Store};
 use dunlin_client::transport::TransportOptions;
 use dunlin_client::{
-    ClientOptions, ConnectOptions, Event, Message, QoS, RequestError, StopCause, StreamLimits,
+    ClientOptions, ConnectOptions, EndCause, Event, Message, QoS, RequestError, StopCause,
+    StreamLimits,
 };
 
 use dunlin_test_support::packets::{
@@ -247,7 +248,7 @@ fn a_connection_that_is_refused_is_an_error_and_leaves_no_thread() {
     });
     assert!(matches!(
         Client::connect(options(address)),
-        Err(StopCause::Connect(_))
+        Err(StopCause::Final(EndCause::Attempt(_)))
     ));
     serving.join().unwrap();
 }

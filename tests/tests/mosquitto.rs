@@ -14,8 +14,8 @@ use std::time::Duration;
 use dunlin_client::codec::{PacketType, ReasonCode};
 use dunlin_client::transport::{CaBundle, Roots, TlsConnector, TlsOptions, TransportOptions};
 use dunlin_client::{
-    Client, ClientOptions, ConnectError, ConnectOptions, Connected, Event, Events, Message, QoS,
-    Reconnect, StopCause, Subscription,
+    Client, ClientOptions, ConnectError, ConnectOptions, Connected, EndCause, Event, Events,
+    Message, QoS, Reconnect, StopCause, Subscription,
 };
 use dunlin_tests::{Cutter, Mosquitto};
 
@@ -129,7 +129,7 @@ async fn a_wrong_password_is_a_refusal_and_is_not_tried_again() {
     let mut options = options(&broker, broker.address(), "wrong");
     options.connect.password = Some(b"no".to_vec().into());
     let refused = soon(Client::connect(options)).await.unwrap_err();
-    let StopCause::Connect(cause) = refused else {
+    let StopCause::Final(EndCause::Attempt(cause)) = refused else {
         panic!("{refused:?}")
     };
     let ConnectError::Refused(reason) = &*cause else {

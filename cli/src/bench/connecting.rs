@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dunlin_client::{Client, ClientOptions, ConnectError, Event, Events, Reconnect};
+use dunlin_client::{Client, ClientOptions, ConnectError, EndCause, Event, Events, Reconnect};
 use tokio::time::{Instant, sleep};
 
 use super::progress::{Notes, SILENCE};
@@ -53,7 +53,10 @@ pub(super) async fn connect_one(
                 (facts.peer, facts.tls) = (Some(opened.peer), opened.tls);
             }
             Some(Event::Connected(_)) => return Ok((client, events)),
-            Some(Event::Failed { cause, retry_in }) => {
+            Some(Event::Disconnected {
+                cause: EndCause::Attempt(cause),
+                retry_in,
+            }) => {
                 if matches!(*cause, ConnectError::Protocol(_)) {
                     record_bytes(&again, &facts).await;
                 }
@@ -70,7 +73,10 @@ pub(super) async fn connect_one(
                 attempt += 1;
                 last = Some(diagnosis);
             }
-            Some(Event::Disconnected { cause, .. }) => {
+            Some(Event::Disconnected {
+                cause: EndCause::Connection(cause),
+                ..
+            }) => {
                 last = Some(lost::ended(context, &facts, &cause, Duration::ZERO));
             }
             // Given up: the last failure explains it, or else the stage that was not left.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use dunlin_client::{Client, ConnectionError, Event, Events};
+use dunlin_client::{Client, ConnectionError, EndCause, Event, Events};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -174,7 +174,10 @@ async fn read_events(mut events: Events, reporter: &Reporter) {
     let (mut connected_at, mut lost_at) = (Instant::now(), None);
     while let Some(event) = events.next().await {
         match event {
-            Event::Disconnected { cause, .. } if *cause != ConnectionError::Requested => {
+            Event::Disconnected {
+                cause: EndCause::Connection(cause),
+                ..
+            } if *cause != ConnectionError::Requested => {
                 // The connection may come back; the time until then is measured.
                 lost_at = Some(Instant::now());
                 if !reporter.expects_outage.load(Ordering::Relaxed) {

@@ -3,7 +3,7 @@
 
 use dunlin_client::transport::{ProxyError, ResolveFault, TlsError, TransportError};
 use dunlin_client::{
-    ConnectError, ConnectionError, Failure, Reconnect, Retry, RetryContext, RetryPolicy,
+    ConnectError, ConnectionError, EndCause, Reconnect, Retry, RetryContext, RetryPolicy,
 };
 use dunlin_codec::ReasonCode;
 
@@ -19,8 +19,8 @@ pub(super) fn reconnect(max_attempts: Option<u32>) -> Reconnect {
 
 fn classify(context: &RetryContext<'_>) -> Retry {
     let is_transient = match context.failure {
-        Failure::Attempt(error) => of_attempt(error, context.has_connected),
-        Failure::Connection(error) => of_connection(error),
+        EndCause::Attempt(error) => of_attempt(error, context.has_connected),
+        EndCause::Connection(error) => of_connection(error),
     };
     if is_transient {
         Retry::Transient
@@ -93,15 +93,10 @@ fn of_transport(error: &TransportError, has_connected: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn class(error: ConnectError, has_connected: bool) -> Retry {
-        classify(&RetryContext::new(
-            &Failure::Attempt(Arc::new(error)),
-            has_connected,
-        ))
+        classify(&RetryContext::new(&error.into(), has_connected))
     }
 
     #[test]

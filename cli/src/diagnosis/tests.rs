@@ -255,7 +255,7 @@ fn diagnoses(context: &RunContext) -> Vec<Diagnosis> {
         ConnectError::Closed { reset: false },
         ConnectError::Closed { reset: true },
         ConnectError::ConnAckTimeout { after: long },
-        ConnectError::Stopped,
+        ConnectError::Requested,
     ] {
         all.push(connect::failed(context, &facts, &error, short));
     }

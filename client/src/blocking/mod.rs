@@ -127,7 +127,7 @@ impl Client {
         let within = options.connect_within;
         let client = Self::start(options).map_err(|error| {
             let error = TransportError::Io(IoFault::from(&error));
-            StopCause::Connect(Arc::new(ConnectError::Transport(error)))
+            StopCause::Final(ConnectError::Transport(error).into())
         })?;
         client.until_connected(within)?;
         Ok(client)

@@ -160,7 +160,7 @@ impl Client {
     /// Cancel safe: dropping the future stops the client.
     ///
     /// # Errors
-    /// * [`StopCause::Connect`]: an attempt failed with the class
+    /// * [`StopCause::Final`]: an attempt failed with the class
     ///   [`Retry::Final`](crate::Retry::Final), or was the last that
     ///   [`Reconnect::max_attempts`](crate::Reconnect::max_attempts) allows.
     /// * [`StopCause::TimedOut`]: [`ClientOptions::connect_within`] is over. It has the cause of the

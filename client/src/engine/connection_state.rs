@@ -4,11 +4,11 @@ use dunlin_codec::{Disconnect, Packet};
 
 use super::connecting::Connecting;
 use super::core::Core;
-use super::exit::{CloseCause, Ended, Exit};
+use super::exit::{CloseCause, Exit};
 use super::open::Open;
 use super::outbound::flow::Flow;
 use crate::authentication::ReauthenticationError;
-use crate::error::{ConnectError, ConnectionError};
+use crate::error::{ConnectError, ConnectionError, EndCause};
 
 /// State of the network connection.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) enum ConnectionState {
     /// The server accepted the connection.
     Open(Open),
     /// The connection ended: only the rest of the output is written, and nothing is read.
-    Closing(Ended),
+    Closing(EndCause),
 }
 
 impl ConnectionState {
@@ -52,13 +52,13 @@ impl ConnectionState {
     /// Ends the connection, with a DISCONNECT where the server is to know the reason.
     pub(super) fn exit(&mut self, exit: Exit, core: &mut Core) {
         // Before CONNACK there is nobody to tell: the connection just ends.
-        let (ended, reason_code) = match exit {
+        let (cause, reason_code) = match exit {
             Exit::Violation(violation) if self.is_open() => {
                 let cause = ConnectionError::Protocol(violation);
-                (Ended::Connection(cause), Some(violation.reason_code()))
+                (cause.into(), Some(violation.reason_code()))
             }
-            Exit::Violation(violation) => (Ended::Attempt(ConnectError::Protocol(violation)), None),
-            Exit::Close(close) => (close.ended, close.reason_code),
+            Exit::Violation(violation) => (ConnectError::Protocol(violation).into(), None),
+            Exit::Close(close) => (close.cause, close.reason_code),
         };
         if let Some(reason_code) = reason_code {
             let disconnect = Disconnect {
@@ -68,13 +68,13 @@ impl ConnectionState {
             core.output
                 .write_packet(&Packet::Disconnect(disconnect), &mut core.statistics);
         }
-        self.close(ended, core);
+        self.close(cause, core);
     }
 
     /// Ends the connection. What is in the output may still be written.
-    pub(super) fn close(&mut self, ended: Ended, core: &mut Core) {
+    pub(super) fn close(&mut self, cause: EndCause, core: &mut Core) {
         self.leave(core);
-        *self = Self::Closing(ended);
+        *self = Self::Closing(cause);
     }
 
     /// Leaves an open connection.
@@ -89,22 +89,22 @@ impl ConnectionState {
 
     /// Handles the end of the transport: requests stay for the next connection, and the rest of the
     /// output is dropped.
-    pub(super) fn handle_closed(&mut self, cause: CloseCause, core: &mut Core) -> Ended {
+    pub(super) fn handle_closed(&mut self, cause: CloseCause, core: &mut Core) -> EndCause {
         // What was not handed to the transport was never sent.
         let unsent = core.output.clear();
         // Acknowledgements belong to the connection of their messages.
         core.session.inbound.disconnected();
         self.leave(core);
         // A cause that was known before counts more than what the transport saw.
-        let ended = match std::mem::replace(self, Self::Disconnected) {
-            Self::Closing(ended) => ended,
-            Self::Open(_) => Ended::Connection(match cause {
+        let end = match std::mem::replace(self, Self::Disconnected) {
+            Self::Closing(end) => end,
+            Self::Open(_) => EndCause::from(match cause {
                 CloseCause::Eof => ConnectionError::Closed,
                 CloseCause::Reset => ConnectionError::Reset,
                 CloseCause::WriteTimeout { after } => ConnectionError::WriteTimeout { after },
                 CloseCause::Transport(error) => ConnectionError::Transport(error),
             }),
-            Self::Connecting(_) | Self::Disconnected => Ended::Attempt(match cause {
+            Self::Connecting(_) | Self::Disconnected => EndCause::from(match cause {
                 CloseCause::Eof => ConnectError::Closed { reset: false },
                 CloseCause::Reset => ConnectError::Closed { reset: true },
                 CloseCause::WriteTimeout { after } => ConnectError::ConnAckTimeout { after },
@@ -114,7 +114,7 @@ impl ConnectionState {
 
         // A connection that ended for another reason than the memory budget may use more memory
         // next time.
-        if matches!(ended, Ended::Connection(_)) && !ended.is_memory_budget() {
+        if matches!(end, EndCause::Connection(_)) && !end.is_memory_budget() {
             core.receive_window.grow(&core.options);
         }
 
@@ -125,7 +125,7 @@ impl ConnectionState {
         outbound.fail_reauthentication(lost, statistics);
         // Off unless asked for: it gives up a session.
         if let Some(limit) = core.options.poison_guard
-            && ended.may_be_over_a_message()
+            && end.may_be_over_a_message()
         {
             let has_failed = outbound.suspect(&unsent, limit, statistics);
             core.session.identity.is_given_up |= has_failed;
@@ -133,6 +133,6 @@ impl ConnectionState {
         outbound.unsend_all(&unsent, statistics);
         // Time without a connection does not count against the server.
         outbound.pause_ack_deadlines(core.now);
-        ended
+        end
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dunlin_codec::{DecodeError, ReasonCode};
 
-use crate::error::{ConnectError, ConnectionError, TransportError, Violation};
+use crate::error::{ConnectError, ConnectionError, EndCause, TransportError, Violation};
 
 /// Reason why a transport closed, as far as the transport knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,33 +26,6 @@ pub enum CloseCause {
     Transport(TransportError),
 }
 
-/// Reason why a connection, or an attempt to connect, ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// The attempt ended before the server had accepted the connection.
-    Attempt(ConnectError),
-    /// The server had accepted the connection.
-    Connection(ConnectionError),
-}
-
-impl Ended {
-    /// Returns `true` if the server may have closed the connection because of a message.
-    pub(super) const fn may_be_over_a_message(&self) -> bool {
-        match self {
-            Self::Attempt(_) => false,
-            Self::Connection(error) => matches!(
-                error,
-                ConnectionError::Closed | ConnectionError::Reset | ConnectionError::Disconnected(_)
-            ),
-        }
-    }
-
-    /// Returns `true` if the connection ended because messages did not fit into the memory budget.
-    pub(super) const fn is_memory_budget(&self) -> bool {
-        matches!(self, Self::Connection(ConnectionError::MemoryBudget { .. }))
-    }
-}
-
 /// End of a connection that a packet or a deadline brings about.
 #[derive(Debug)]
 pub(super) enum Exit {
@@ -62,10 +35,10 @@ pub(super) enum Exit {
     Close(Box<Close>),
 }
 
-/// End of a connection: its reason, and the DISCONNECT that the server gets.
+/// End of a connection: its cause, and the DISCONNECT that the server gets.
 #[derive(Debug)]
 pub(super) struct Close {
-    pub(super) ended: Ended,
+    pub(super) cause: EndCause,
     /// Reason code of DISCONNECT; `None` if none is sent.
     pub(super) reason_code: Option<ReasonCode>,
 }
@@ -74,7 +47,7 @@ impl Exit {
     /// Ends an open connection with a DISCONNECT.
     pub(super) fn disconnect(reason_code: ReasonCode, cause: ConnectionError) -> Self {
         Self::Close(Box::new(Close {
-            ended: Ended::Connection(cause),
+            cause: cause.into(),
             reason_code: Some(reason_code),
         }))
     }
@@ -82,7 +55,7 @@ impl Exit {
     /// Ends an open connection without a DISCONNECT.
     pub(super) fn connection(cause: ConnectionError) -> Self {
         Self::Close(Box::new(Close {
-            ended: Ended::Connection(cause),
+            cause: cause.into(),
             reason_code: None,
         }))
     }
@@ -90,7 +63,7 @@ impl Exit {
     /// Ends an attempt to connect.
     pub(super) fn attempt(error: ConnectError) -> Self {
         Self::Close(Box::new(Close {
-            ended: Ended::Attempt(error),
+            cause: error.into(),
             reason_code: None,
         }))
     }

@@ -51,8 +51,8 @@ use self::connecting::Connecting;
 use self::connection_state::ConnectionState;
 use self::core::Core;
 pub use self::engine_event::{Accepted, EngineEvent};
+pub use self::exit::CloseCause;
 use self::exit::Exit;
-pub use self::exit::{CloseCause, Ended};
 pub use self::inbound::DeliveryId;
 pub use self::outbound::accepted_request::OperationId;
 pub use self::outbound::outcome::{Answered, Outcome, Published};
@@ -67,7 +67,7 @@ use self::subscriptions::renewal::handle_timed_out;
 use crate::authentication::ReauthenticationError;
 use crate::disconnect::DisconnectOptions;
 use crate::error::OptionsError;
-use crate::error::{ConnectError, ConnectionError, RequestError};
+use crate::error::{ConnectError, ConnectionError, EndCause, RequestError};
 pub use crate::limits::Pace;
 use crate::message::Message;
 use crate::options::ConnectOptions;
@@ -232,15 +232,15 @@ impl Engine {
     /// Writes DISCONNECT, with the content in the options, after everything that is in the output,
     /// and nothing more. [MQTT-3.14.4-1]
     pub fn disconnect(&mut self) {
-        let ended = match &self.state {
+        let cause = match &self.state {
             ConnectionState::Open(open) => {
                 open.write_disconnect(&mut self.core);
-                Ended::Connection(ConnectionError::Requested)
+                EndCause::from(ConnectionError::Requested)
             }
-            ConnectionState::Connecting(_) => Ended::Attempt(ConnectError::Stopped),
+            ConnectionState::Connecting(_) => ConnectError::Requested.into(),
             ConnectionState::Disconnected | ConnectionState::Closing(_) => return,
         };
-        self.state.close(ended, &mut self.core);
+        self.state.close(cause, &mut self.core);
     }
 
     /// Disconnects as [`disconnect`](Self::disconnect) does, and makes the server forget the
@@ -265,7 +265,7 @@ impl Engine {
 
     /// Handles the end of the transport. Requests stay for the next connection; the rest of the
     /// output is dropped. The time is that which the engine was told last.
-    pub fn handle_closed(&mut self, cause: CloseCause) -> Ended {
+    pub fn handle_closed(&mut self, cause: CloseCause) -> EndCause {
         self.state.handle_closed(cause, &mut self.core)
     }
 
@@ -781,10 +781,10 @@ impl Engine {
     /// Returns `true` if further messages of QoS 1 and 2 have to be [declined](Self::decline) on
     /// this connection.
     #[must_use]
-    pub const fn declines_messages(&self) -> bool {
+    pub fn declines_messages(&self) -> bool {
         match &self.state {
             ConnectionState::Open(open) => open.leaves_at.is_some(),
-            ConnectionState::Closing(ended) => ended.is_memory_budget(),
+            ConnectionState::Closing(cause) => cause.is_memory_budget(),
             ConnectionState::Disconnected | ConnectionState::Connecting(_) => false,
         }
     }

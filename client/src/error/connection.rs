@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dunlin_codec::{DecodeError, Escaped, PacketType, ReasonCode};
 
-use super::{OptionsError, ServerReason, TransportError};
+use super::{EndCause, OptionsError, ServerReason, TransportError};
 use crate::authentication::{AuthenticationError, ReauthenticationError};
 
 /// Violation of the protocol by a server (§4.13).
@@ -89,9 +89,9 @@ pub enum ConnectError {
     /// The provider returned an error instead of a target.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// The application stopped the client first.
-    #[error("stopped")]
-    Stopped,
+    /// The application asked the client to stop or to disconnect before the server had answered.
+    #[error("stopped on request")]
+    Requested,
 }
 
 /// Cause of the end of a connection.
@@ -172,12 +172,10 @@ pub enum StopCause {
     /// The tokio runtime of the client was shut down before the application stopped the client.
     #[error("the tokio runtime of the client was shut down")]
     RuntimeGone,
-    /// An attempt to connect failed with the class `Retry::Final`, or was the last one allowed.
+    /// An attempt to connect or a connection ended, and no further attempt follows: the end has the
+    /// class `Retry::Final`, or the attempt was the last one allowed.
     #[error(transparent)]
-    Connect(Arc<ConnectError>),
-    /// A connection ended with the class `Retry::Final`.
-    #[error(transparent)]
-    Connection(Arc<ConnectionError>),
+    Final(EndCause),
     /// No server accepted the client within the time for the first connection.
     #[error("no connection within {after:?}{}", last.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default())]
     TimedOut {

@@ -4,6 +4,7 @@
 //! All are plain data and depend on no feature.
 
 mod connection;
+mod end_cause;
 mod io_fault;
 mod options;
 mod request;
@@ -12,6 +13,7 @@ mod tls;
 mod transport;
 
 pub use self::connection::{ConnectError, ConnectionError, ProviderError, StopCause, Violation};
+pub use self::end_cause::EndCause;
 pub use self::io_fault::IoFault;
 pub use self::options::OptionsError;
 pub(crate) use self::options::text;

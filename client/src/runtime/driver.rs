@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 use dunlin_codec::ReasonCode;
 use tracing::{Instrument, warn};
 
-use crate::engine::Ended;
-use crate::error::{ConnectError, ProviderError, StopCause};
+use crate::error::{ConnectError, EndCause, ProviderError, StopCause};
 use crate::event::Event;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::now;
 use crate::runtime::connection::Connection;
 use crate::runtime::log;
-use crate::runtime::provider::{Failure, NextAttempt, Provider, Target};
+use crate::runtime::provider::{NextAttempt, Provider, Target};
 use crate::runtime::retry::{Retry, RetryContext, ViolationCounter};
 use crate::runtime::shared::Shared;
 use crate::runtime::store_task;
@@ -99,7 +98,8 @@ struct Driver<'a> {
     attempt: u32,
     /// Number of all attempts.
     attempts: u64,
-    last_failure: Option<Failure>,
+    /// End of the attempt before, or of the last connection; `None` before the first one.
+    last_end: Option<EndCause>,
     /// Target of the last attempt, if the provider chose it; the options needn't be kept twice.
     last_target: Option<Box<Target>>,
     /// Cause for which the client stops, unless the provider returns another target.
@@ -115,7 +115,7 @@ impl<'a> Driver<'a> {
             violations: ViolationCounter::default(),
             attempt: 0,
             attempts: 0,
-            last_failure: None,
+            last_end: None,
             last_target: None,
             final_cause: None,
         }
@@ -163,46 +163,45 @@ impl<'a> Driver<'a> {
             self.attempt = self.attempt.saturating_add(1);
             self.attempts += 1;
             let span = log::connection_span(self.attempts);
-            let (ended, lifetime) = match self.connect_once().instrument(span.clone()).await {
-                Ok(ended) => ended,
+            let (end, lifetime) = match self.connect_once().instrument(span.clone()).await {
+                Ok(end) => end,
                 Err(cause) => return cause,
             };
-            let failure = Failure::from(ended);
-            if let Failure::Connection(_) = failure {
+            if let EndCause::Connection(_) = end {
                 self.has_connected = true;
                 self.attempt = 0;
                 self.options.backoff.connected_for(lifetime);
             }
 
             // Decide whether there is another attempt, and when.
-            let retry = self.classify(&failure, lifetime);
-            let delay = if self.should_retry(&failure, retry) {
+            let retry = self.classify(&end, lifetime);
+            let delay = if self.should_retry(&end, retry) {
                 self.options.backoff.next(retry, fastrand::f64())
             } else {
                 None
             };
-            span.in_scope(|| self.report(&failure, retry, delay));
+            span.in_scope(|| self.report(&end, retry, delay));
             drop(span);
             let Some(delay) = delay else {
-                return failure.stop_cause();
+                return end.into_stop_cause();
             };
             // A failed provider call does not count as "another target".
-            if !failure.is_of_provider() {
-                self.final_cause = (retry == Retry::Final).then(|| failure.stop_cause());
+            if !end.is_of_provider() {
+                self.final_cause = (retry == Retry::Final).then(|| end.clone().into_stop_cause());
             }
-            self.last_failure = Some(failure);
+            self.last_end = Some(end);
             if self.wait(delay).await.is_err() {
                 return StopCause::Requested;
             }
         }
     }
 
-    fn classify(&mut self, failure: &Failure, lifetime: Duration) -> Retry {
+    fn classify(&mut self, end: &EndCause, lifetime: Duration) -> Retry {
         let reconnect = self.options.backoff.reconnect();
         let repeated = self
             .violations
-            .record(failure, lifetime, reconnect.stable_after);
-        let context = RetryContext::new(failure, self.has_connected).with_violations(
+            .record(end, lifetime, reconnect.stable_after);
+        let context = RetryContext::new(end, self.has_connected).with_violations(
             repeated,
             reconnect.violation_limit,
             reconnect.on_repeated_violation,
@@ -212,16 +211,16 @@ impl<'a> Driver<'a> {
 
     /// True if there may be another attempt: because it may succeed, or because the provider may
     /// return another target.
-    fn should_retry(&self, failure: &Failure, retry: Retry) -> bool {
+    fn should_retry(&self, end: &EndCause, retry: Retry) -> bool {
         let is_over = self
             .shared
             .lock(|state| state.stop_progress(now()))
             .is_over();
         // Other credentials change nothing about a take-over.
         let may_change = !self.options.provider.is_static()
-            && !failure.is_requested()
-            && !failure.is_of_provider()
-            && failure.reason_code() != Some(ReasonCode::SessionTakenOver);
+            && !end.is_requested()
+            && !end.is_of_provider()
+            && end.reason_code() != Some(ReasonCode::SessionTakenOver);
         !is_over && (may_change || retry != Retry::Final)
     }
 
@@ -257,29 +256,29 @@ impl<'a> Driver<'a> {
     ///
     /// # Errors
     /// The cause of the client's stop, if there is no attempt.
-    async fn connect_once(&mut self) -> Result<(Ended, Duration), StopCause> {
+    async fn connect_once(&mut self) -> Result<(EndCause, Duration), StopCause> {
         // Boxed, so that it takes no memory while the connection lasts: the future is large.
         let (transport, peer) = match Box::pin(self.open_transport()).await {
             Ok(open) => open,
             Err(OpenError::Stopped(cause)) => return Err(cause),
-            Err(OpenError::Failed(error)) => return Ok((Ended::Attempt(error), Duration::ZERO)),
+            Err(OpenError::Failed(error)) => return Ok((error.into(), Duration::ZERO)),
         };
         // The lifetime of a connection begins here; only a long one resets the delays.
         let began = now();
         if let Err(error) = self.send_connect(began) {
-            return Ok((Ended::Attempt(error), Duration::ZERO));
+            return Ok((error.into(), Duration::ZERO));
         }
         let mut connection = Connection::new(transport, peer);
         let cause = connection.run(self.shared).await;
-        let ended = self.shared.lock(|state| {
-            let ended = state.handle_connection_closed(cause, connection.unwritten());
-            if let Ended::Connection(_) = ended {
+        let end = self.shared.lock(|state| {
+            let end = state.handle_connection_closed(cause, connection.unwritten());
+            if let EndCause::Connection(_) = end {
                 // The application asked for the attempt that led to this connection.
                 state.reconnect_now = false;
             }
-            ended
+            end
         });
-        Ok((ended, now().saturating_duration_since(began)))
+        Ok((end, now().saturating_duration_since(began)))
     }
 
     /// Puts CONNECT into the output, with the credentials of this attempt.
@@ -334,7 +333,7 @@ impl<'a> Driver<'a> {
                 Ok((transport, peer))
             }
             Ok(Err(error)) => Err(OpenError::Failed(error.into())),
-            Err(Stop) => Err(OpenError::Failed(ConnectError::Stopped)),
+            Err(Stop) => Err(OpenError::Failed(ConnectError::Requested)),
         }
     }
 
@@ -342,7 +341,7 @@ impl<'a> Driver<'a> {
         let call = self.options.provider.provide(NextAttempt {
             number: self.attempt,
             target: self.options.target.clone(),
-            last: self.last_failure.clone(),
+            last: self.last_end.clone(),
         });
         let within = self.options.provide_within;
         match tokio::time::timeout(within, call).await {
@@ -366,26 +365,13 @@ impl<'a> Driver<'a> {
     }
 
     /// Reports a failed attempt or a lost connection, and the time until the next attempt.
-    fn report(&self, failure: &Failure, retry: Retry, retry_in: Option<Duration>) {
+    fn report(&self, end: &EndCause, retry: Retry, retry_in: Option<Duration>) {
         if let (Retry::Slow, Some(retry_in)) = (retry, retry_in) {
-            match failure {
-                Failure::Attempt(cause) => {
-                    warn!(target: log::CONNECTION, %cause, ?retry_in, "trying again slowly");
-                }
-                Failure::Connection(cause) => {
-                    warn!(target: log::CONNECTION, %cause, ?retry_in, "trying again slowly");
-                }
-            }
+            warn!(target: log::CONNECTION, cause = %end, ?retry_in, "trying again slowly");
         }
-        self.shared.emit(match failure {
-            Failure::Attempt(cause) => Event::Failed {
-                cause: Arc::clone(cause),
-                retry_in,
-            },
-            Failure::Connection(cause) => Event::Disconnected {
-                cause: Arc::clone(cause),
-                retry_in,
-            },
+        self.shared.emit(Event::Disconnected {
+            cause: end.clone(),
+            retry_in,
         });
     }
 }

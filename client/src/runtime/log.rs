@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dunlin_codec::{Escaped, Packet, PacketId};
 use tracing::{Span, debug, error, field, info, info_span, trace, warn};
 
-use crate::error::{RequestError, StopCause};
+use crate::error::{EndCause, RequestError, StopCause};
 use crate::event::{Event, RefusedRequest};
 use crate::message::Message;
 use crate::runtime::observer::{Direction, ObservedPacket};
@@ -151,12 +151,14 @@ pub(crate) fn write(event: &Event, left_out: u64) {
             elapsed = ?connected.elapsed,
             "connected"
         ),
-        Event::Failed { cause, retry_in } => {
-            info!(target: CONNECTION, %cause, ?retry_in, "connecting failed");
-        }
-        Event::Disconnected { cause, retry_in } => {
-            info!(target: CONNECTION, %cause, ?retry_in, "disconnected");
-        }
+        Event::Disconnected { cause, retry_in } => match cause {
+            EndCause::Attempt(cause) => {
+                info!(target: CONNECTION, %cause, ?retry_in, "connecting failed");
+            }
+            EndCause::Connection(cause) => {
+                info!(target: CONNECTION, %cause, ?retry_in, "disconnected");
+            }
+        },
         Event::MessageRefused(refused) => warn!(
             target: SESSION,
             topic = %Escaped(&refused.topic),

@@ -34,6 +34,6 @@ mod yield_counter;
 
 pub use backoff::Reconnect;
 pub use observer::{Direction, ObservedPacket, Observer};
-pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, Target};
+pub use provider::{ConnectProvider, NextAttempt, Provided, Provider, Target};
 pub use retry::{RepeatedViolation, Retry, RetryContext, RetryPolicy};
 pub use router::{StreamLimits, WhenFull};

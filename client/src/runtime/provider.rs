@@ -6,12 +6,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use dunlin_codec::ReasonCode;
-
-use crate::engine::Ended;
-use crate::error::{
-    ConnectError, ConnectionError, ProviderError, ServerReason, StopCause, Violation,
-};
+use crate::error::{EndCause, ProviderError};
 use crate::secret::Secret;
 use crate::transport::TransportOptions;
 
@@ -35,17 +30,8 @@ pub struct NextAttempt {
     pub number: u32,
     /// Target of [`ClientOptions`](crate::ClientOptions).
     pub target: Target,
-    /// Failure of the attempt before, or end of the last connection; `None` for the first attempt.
-    pub last: Option<Failure>,
-}
-
-/// Cause of another attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// The attempt before failed.
-    Attempt(Arc<ConnectError>),
-    /// A connection ended.
-    Connection(Arc<ConnectionError>),
+    /// End of the attempt before, or of the last connection; `None` for the first attempt.
+    pub last: Option<EndCause>,
 }
 
 /// Future that a provider returns.
@@ -135,75 +121,6 @@ impl NextAttempt {
             .server_reason()?
             .server_reference
             .as_deref()
-    }
-}
-
-impl Failure {
-    /// Reason that the server gave; `None` if it gave none.
-    #[must_use]
-    pub fn server_reason(&self) -> Option<&ServerReason> {
-        match self {
-            Self::Attempt(cause) => match &**cause {
-                ConnectError::Refused(reason) => Some(reason),
-                _ => None,
-            },
-            Self::Connection(cause) => match &**cause {
-                ConnectionError::Disconnected(reason) => Some(reason),
-                _ => None,
-            },
-        }
-    }
-
-    /// Reason code of the server's CONNACK or DISCONNECT; `None` if the failure is another one.
-    #[must_use]
-    pub fn reason_code(&self) -> Option<ReasonCode> {
-        self.server_reason().map(|reason| reason.reason_code)
-    }
-
-    /// Violation of the protocol by the server; `None` if the failure is another one.
-    #[must_use]
-    pub fn violation(&self) -> Option<&Violation> {
-        match self {
-            Self::Attempt(cause) => match &**cause {
-                ConnectError::Protocol(violation) => Some(violation),
-                _ => None,
-            },
-            Self::Connection(cause) => match &**cause {
-                ConnectionError::Protocol(violation) => Some(violation),
-                _ => None,
-            },
-        }
-    }
-
-    /// True if the application stopped the client.
-    pub(crate) fn is_requested(&self) -> bool {
-        match self {
-            Self::Attempt(cause) => matches!(**cause, ConnectError::Stopped),
-            Self::Connection(cause) => matches!(**cause, ConnectionError::Requested),
-        }
-    }
-
-    /// True if the provider returned an error.
-    pub(crate) fn is_of_provider(&self) -> bool {
-        matches!(self, Self::Attempt(cause) if matches!(**cause, ConnectError::Provider(_)))
-    }
-
-    /// Cause of a stop after this failure.
-    pub(crate) fn stop_cause(&self) -> StopCause {
-        match self {
-            _ if self.is_requested() => StopCause::Requested,
-            Self::Attempt(cause) => StopCause::Connect(Arc::clone(cause)),
-            Self::Connection(cause) => StopCause::Connection(Arc::clone(cause)),
-        }
-    }
-}
-
-impl From<Ended> for Failure {
-    fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::Attempt(error) => Self::Attempt(Arc::new(error)),
-            Ended::Connection(error) => Self::Connection(Arc::new(error)),
-        }
     }
 }
 

@@ -9,9 +9,8 @@ use std::time::Duration;
 use dunlin_codec::ReasonCode;
 
 use crate::error::{
-    ConnectError, ConnectionError, ProxyError, TlsError, TransportError, Violation,
+    ConnectError, ConnectionError, EndCause, ProxyError, TlsError, TransportError, Violation,
 };
-use crate::runtime::provider::Failure;
 
 /// Class of a failure: whether the client connects again after it, and how soon.
 ///
@@ -47,7 +46,7 @@ pub enum RepeatedViolation {
 #[non_exhaustive]
 pub struct RetryContext<'a> {
     /// The failure to be classified.
-    pub failure: &'a Failure,
+    pub failure: &'a EndCause,
     /// True if this client has had a connection that a server accepted, the lost one included.
     pub has_connected: bool,
     /// Number of times in a row that the server broke the protocol in this same way, this time
@@ -112,7 +111,7 @@ impl fmt::Debug for RetryPolicy {
 impl<'a> RetryContext<'a> {
     /// A failure of a client that `has_connected` before or not, without a repeated violation.
     #[must_use]
-    pub const fn new(failure: &'a Failure, has_connected: bool) -> Self {
+    pub const fn new(failure: &'a EndCause, has_connected: bool) -> Self {
         let repeated = (NonZeroU32::MAX, RepeatedViolation::SlowDown);
         Self {
             failure,
@@ -142,8 +141,8 @@ impl<'a> RetryContext<'a> {
         // First the failure by itself, then its repetition: the reaction only makes the answer
         // stricter.
         let retry = match self.failure {
-            Failure::Attempt(error) => of_attempt(error, self.has_connected),
-            Failure::Connection(error) => of_connection(error),
+            EndCause::Attempt(error) => of_attempt(error, self.has_connected),
+            EndCause::Connection(error) => of_connection(error),
         };
         match reaction {
             _ if self.same_violation < limit.get() => retry,
@@ -161,7 +160,7 @@ fn of_attempt(error: &ConnectError, has_connected: bool) -> Retry {
         // A proxy or a load balancer whose server is being started again does the same.
         ConnectError::Closed { .. } | ConnectError::ConnAckTimeout { .. } => Retry::Transient,
         ConnectError::Provider(error) if error.is_retryable => Retry::Transient,
-        ConnectError::Provider(_) | ConnectError::Stopped => Retry::Final,
+        ConnectError::Provider(_) | ConnectError::Requested => Retry::Final,
         // The same options or the same server will fail in the same way, unless they have worked
         // before.
         ConnectError::Options(_) | ConnectError::Protocol(_) | ConnectError::Authentication(_) => {
@@ -251,7 +250,7 @@ impl ViolationCounter {
     /// how often it has come in a row.
     pub(crate) fn record(
         &mut self,
-        failure: &Failure,
+        failure: &EndCause,
         lifetime: Duration,
         stable_after: Duration,
     ) -> u32 {

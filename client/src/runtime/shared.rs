@@ -12,7 +12,7 @@ use tracing::Span;
 use tracing::field::display;
 
 use crate::engine::{Accepted, Engine};
-use crate::error::{RequestError, StopCause};
+use crate::error::{EndCause, RequestError, StopCause};
 use crate::event::Event;
 use crate::message::{Message, ReceivedMessage};
 use crate::runtime::clock::now;
@@ -182,7 +182,11 @@ impl Shared {
         }
 
         self.lock(|state| {
-            if let Event::Failed { cause, .. } = &event {
+            if let Event::Disconnected {
+                cause: EndCause::Attempt(cause),
+                ..
+            } = &event
+            {
                 state.last_failure = Some(Arc::clone(cause));
             }
             state.push_event(event);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::QoS;
-use crate::engine::{Accepted, CloseCause, Ended, Engine, EngineEvent, Session};
-use crate::error::{ConnectError, RequestError};
+use crate::engine::{Accepted, CloseCause, Engine, EngineEvent, Session};
+use crate::error::{ConnectError, EndCause, RequestError};
 use crate::event::{Event, RefusedRequest};
 use crate::message::Message;
 use crate::policy::CleanStart;
@@ -240,7 +240,7 @@ impl ClientState {
         &mut self,
         cause: CloseCause,
         unwritten: usize,
-    ) -> Ended {
+    ) -> EndCause {
         // Publishers that wait look again: offline, other limits hold and some messages fail at
         // once.
         self.wait_queue.wake_all(&mut self.wakers);

@@ -15,7 +15,7 @@ use crate::{millis, options, soon};
 async fn announced_delay(events: &mut Events) -> Duration {
     let told = loop {
         match soon(events.next()).await.unwrap() {
-            Event::Failed { retry_in, .. } | Event::Disconnected { retry_in, .. } => {
+            Event::Disconnected { retry_in, .. } => {
                 break retry_in.unwrap();
             }
             _ => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dunlin_client::codec::{PacketType, ReasonCode};
 use dunlin_client::transport::{CaBundle, Roots, Stage, TlsConnector, TlsOptions, TransportError};
-use dunlin_client::{Client, ConnectError, Event, Reconnect, StopCause};
+use dunlin_client::{Client, ConnectError, EndCause, Event, Reconnect, StopCause};
 
 use crate::packets::{connack, disconnect, pingresp, refusal};
 use crate::server::TestServer;
@@ -13,7 +13,7 @@ use crate::{disconnect_ending_session, event_names, millis, options, soon, until
 
 async fn refused(client: impl Future<Output = Result<Client, StopCause>>) -> ConnectError {
     match soon(client).await.unwrap_err() {
-        StopCause::Connect(cause) => (*cause).clone(),
+        StopCause::Final(EndCause::Attempt(cause)) => (*cause).clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -46,7 +46,7 @@ async fn a_fatal_refusal_is_reported_and_not_retried() {
             "attempt opened failed stopped",
             "{code}"
         );
-        let StopCause::Connect(cause) = client
+        let StopCause::Final(EndCause::Attempt(cause)) = client
             .publish(dunlin_client::Message::new("a", ""))
             .await
             .map_or_else(
@@ -163,8 +163,8 @@ async fn a_server_that_hangs_up_on_connect_is_tried_again() {
     let _peer = server.accepts_client().await;
     loop {
         match soon(events.next()).await.unwrap() {
-            Event::Failed {
-                cause,
+            Event::Disconnected {
+                cause: EndCause::Attempt(cause),
                 retry_in: Some(_),
             } => failures.push((*cause).clone()),
             Event::Connected(_) => break,
@@ -201,7 +201,11 @@ async fn a_missing_connack_times_out_and_is_retried() {
     silent.receives().await;
     silent.expects_end().await;
     let failed = loop {
-        if let Event::Failed { cause, retry_in } = soon(events.next()).await.unwrap() {
+        if let Event::Disconnected {
+            cause: EndCause::Attempt(cause),
+            retry_in,
+        } = soon(events.next()).await.unwrap()
+        {
             break (cause, retry_in.is_some());
         }
     };

@@ -124,7 +124,7 @@ fn every_error_of_the_library_is_escaped() {
     ];
     let last = Some(Arc::new(ConnectError::Refused(reason())));
     let stops = [
-        StopCause::Connection(Arc::new(ConnectionError::Disconnected(reason()))),
+        StopCause::Final(ConnectionError::Disconnected(reason()).into()),
         StopCause::Store {
             kind: io::ErrorKind::Other,
             fault: text().into(),
@@ -142,10 +142,7 @@ fn every_error_of_the_library_is_escaped() {
     texts.extend([
         EndpointAdvice::NotAts { instead: text() }.to_string(),
         RequestError::Refused(reason()).to_string(),
-        RequestError::Stopped(StopCause::Connect(Arc::new(
-            ConnectError::Refused(reason()),
-        )))
-        .to_string(),
+        RequestError::Stopped(StopCause::Final(ConnectError::Refused(reason()).into())).to_string(),
         StoreError::Load(io::Error::other(text())).to_string(),
         Proxy {
             host: text(),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use dunlin_client::codec::{Packet, ReasonCode, SubscriptionOptions};
 use dunlin_client::{
-    Client, DropCause, Event, Message, QoS, StreamLimits, SubscribeOptions, Subscription, WhenFull,
+    Client, DropCause, EndCause, Event, Message, QoS, StreamLimits, SubscribeOptions, Subscription,
+    WhenFull,
 };
 
 use crate::packets::{at_least_once, at_most_once, pingreq, pingresp, puback, publish, suback};
@@ -254,7 +255,11 @@ async fn the_ping_timeout_is_suspended_while_reading_is_paused() {
         "the connection is the same"
     );
     drop(peer);
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+    let Some(Event::Disconnected {
+        cause: EndCause::Connection(cause),
+        ..
+    }) = soon(events.next()).await
+    else {
         panic!()
     };
     assert_eq!(*cause, dunlin_client::ConnectionError::Closed);
@@ -282,7 +287,11 @@ async fn after_a_pause_the_ping_timeout_continues() {
         .unwrap();
     assert_eq!(ping, Some(pingreq()));
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+    let Some(Event::Disconnected {
+        cause: EndCause::Connection(cause),
+        ..
+    }) = soon(events.next()).await
+    else {
         panic!()
     };
     assert!(

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use dunlin_client::codec::{Disconnect, DisconnectProperties, Packet, PacketBuf};
 use dunlin_client::transport::TransportOptions;
-use dunlin_client::{Client, ClientOptions, ConnectOptions, Event, Events, Reconnect};
+use dunlin_client::{Client, ClientOptions, ConnectOptions, EndCause, Event, Events, Reconnect};
 use dunlin_test_support::{authority, packets, server};
 
 use crate::server::{Peer, TestServer};
@@ -115,8 +115,14 @@ async fn event_names(events: &mut Events) -> String {
             Event::Attempt { .. } => "attempt",
             Event::Opened(_) => "opened",
             Event::Connected(_) => "connected",
-            Event::Failed { .. } => "failed",
-            Event::Disconnected { .. } => "disconnected",
+            Event::Disconnected {
+                cause: EndCause::Attempt(_),
+                ..
+            } => "failed",
+            Event::Disconnected {
+                cause: EndCause::Connection(_),
+                ..
+            } => "disconnected",
             Event::SubscriptionLost { .. } => "lost",
             Event::MessageDropped { .. } => continue,
             Event::Stopped(_) => "stopped",

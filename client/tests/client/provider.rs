@@ -7,7 +7,7 @@ use std::time::Duration;
 use dunlin_client::aws::CustomAuthorizer;
 use dunlin_client::codec::{ConnAck, ConnAckProperties, Packet, PacketBuf, ReasonCode, Utf8String};
 use dunlin_client::{
-    Client, ConnectError, Event, Failure, NextAttempt, Provider, ProviderError, StopCause,
+    Client, ConnectError, EndCause, Event, NextAttempt, Provider, ProviderError, StopCause,
 };
 
 use dunlin_client::secret::Secret;
@@ -101,7 +101,7 @@ async fn a_provider_is_called_before_every_attempt_with_the_last_failure() {
             attempt
                 .last
                 .as_ref()
-                .and_then(Failure::server_reason)
+                .and_then(EndCause::server_reason)
                 .map(|reason| reason.reason_code)
         })
         .collect();
@@ -138,7 +138,9 @@ async fn the_same_credentials_after_a_fatal_refusal_are_final() {
     );
     assert_eq!(questions.load(Ordering::Relaxed), 2);
     let stopped = client.publish(dunlin_client::Message::new("a", "")).await;
-    let Err(dunlin_client::RequestError::Stopped(StopCause::Connect(cause))) = stopped else {
+    let Err(dunlin_client::RequestError::Stopped(StopCause::Final(EndCause::Attempt(cause)))) =
+        stopped
+    else {
         panic!()
     };
     assert!(
@@ -229,7 +231,10 @@ async fn a_temporary_provider_error_is_retried_and_a_fatal_one_is_final() {
     let mut causes = Vec::new();
     while let Some(event) = soon(events.next()).await {
         match event {
-            Event::Failed { cause, retry_in } => {
+            Event::Disconnected {
+                cause: EndCause::Attempt(cause),
+                retry_in,
+            } => {
                 causes.push((cause.to_string(), retry_in.is_some()));
             }
             Event::Attempt { .. } | Event::Stopped(_) => {}
@@ -262,7 +267,7 @@ async fn an_answer_that_does_not_come_is_waited_for_so_long() {
     options.reconnect.max_attempts = Some(1);
     options.provider = Provider::new(|_: NextAttempt| std::future::pending());
     let began = tokio::time::Instant::now();
-    let Err(StopCause::Connect(cause)) = Client::connect(options).await else {
+    let Err(StopCause::Final(EndCause::Attempt(cause))) = Client::connect(options).await else {
         panic!()
     };
     assert!(
@@ -316,7 +321,8 @@ async fn a_custom_authorizer_without_a_valid_user_name_is_final() {
         username: Some("a?b?c".to_owned()),
         ..CustomAuthorizer::default()
     });
-    let Err(StopCause::Connect(cause)) = soon(Client::connect(options)).await else {
+    let Err(StopCause::Final(EndCause::Attempt(cause))) = soon(Client::connect(options)).await
+    else {
         panic!()
     };
     assert!(

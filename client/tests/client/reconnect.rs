@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dunlin_client::codec::{Delivery, Packet, PacketType, ReasonCode};
 use dunlin_client::{
-    Client, ConnectionError, Event, Message, QoS, RequestError, StopCause, StreamLimits,
+    Client, ConnectionError, EndCause, Event, Message, QoS, RequestError, StopCause, StreamLimits,
 };
 
 use crate::packets::{
@@ -183,7 +183,11 @@ async fn a_disconnect_of_the_server_is_followed_by_another_connection() {
         let server = TestServer::start().await;
         let (client, mut events, mut peer) = connected(&server).await;
         peer.sends(&disconnect(code)).await;
-        let Some(Event::Disconnected { cause, retry_in }) = soon(events.next()).await else {
+        let Some(Event::Disconnected {
+            cause: EndCause::Connection(cause),
+            retry_in,
+        }) = soon(events.next()).await
+        else {
             panic!()
         };
         assert!(retry_in.is_some(), "{code}");
@@ -211,7 +215,11 @@ async fn more_than_the_receive_maximum_ends_the_connection_but_not_the_client() 
     peer.sends(&publish("lamp/2", at_least_once(2))).await;
     peer.expects(disconnect(ReasonCode::ReceiveMaximumExceeded))
         .await;
-    let Some(Event::Disconnected { cause, retry_in }) = soon(events.next()).await else {
+    let Some(Event::Disconnected {
+        cause: EndCause::Connection(cause),
+        retry_in,
+    }) = soon(events.next()).await
+    else {
         panic!()
     };
     assert!(
@@ -243,7 +251,8 @@ async fn a_take_over_is_final() {
             "disconnected stopped",
             "{code}"
         );
-        let RequestError::Stopped(StopCause::Connection(cause)) = soon(receipt).await.unwrap_err()
+        let RequestError::Stopped(StopCause::Final(EndCause::Connection(cause))) =
+            soon(receipt).await.unwrap_err()
         else {
             panic!()
         };
@@ -259,7 +268,7 @@ async fn a_reset_is_reported_and_followed_by_a_reconnection() {
     let (client, mut events, peer) = connected(&server).await;
     peer.resets();
     let Some(Event::Disconnected {
-        cause,
+        cause: EndCause::Connection(cause),
         retry_in: Some(_),
     }) = soon(events.next()).await
     else {
@@ -277,7 +286,11 @@ async fn a_server_that_closes_its_half_ends_the_connection() {
     peer.sends_bytes(&[0x30, 0x10, 0x00]).await;
     peer.shuts_down().await;
     peer.expects_end().await;
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+    let Some(Event::Disconnected {
+        cause: EndCause::Connection(cause),
+        ..
+    }) = soon(events.next()).await
+    else {
         panic!()
     };
     assert_eq!(

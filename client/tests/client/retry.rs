@@ -11,8 +11,8 @@ use dunlin_client::transport::{
     TransportError,
 };
 use dunlin_client::{
-    AuthenticationError, Client, ClientOptions, ConnectError, ConnectionError, Event, Events,
-    Failure, NextAttempt, OptionsError, Provider, ProviderError, RepeatedViolation, Retry,
+    AuthenticationError, Client, ClientOptions, ConnectError, ConnectionError, EndCause, Event,
+    Events, NextAttempt, OptionsError, Provider, ProviderError, RepeatedViolation, Retry,
     RetryContext, RetryPolicy, ServerReason, StopCause, Violation,
 };
 
@@ -69,7 +69,7 @@ fn violation() -> Violation {
     }
 }
 
-fn retry_classes(failure: &Failure) -> (Retry, Retry) {
+fn retry_classes(failure: &EndCause) -> (Retry, Retry) {
     let class = |has_connected| RetryContext::new(failure, has_connected).default_retry();
     (class(false), class(true))
 }
@@ -172,15 +172,11 @@ fn attempts_are_classified_as_documented() {
             ConnectError::Provider(ProviderError::fatal("gone")),
             (Final, Final),
         ),
-        (ConnectError::Stopped, (Final, Final)),
+        (ConnectError::Requested, (Final, Final)),
     ];
     for (error, expected) in rows {
         let text = error.to_string();
-        assert_eq!(
-            retry_classes(&Failure::Attempt(Arc::new(error))),
-            expected,
-            "{text}"
-        );
+        assert_eq!(retry_classes(&error.into()), expected, "{text}");
     }
     for code in 0x80..=0xFF {
         if !ReasonCode::from_code(code)
@@ -194,7 +190,7 @@ fn attempts_are_classified_as_documented() {
             _ => (Final, Transient),
         };
         assert_eq!(
-            retry_classes(&Failure::Attempt(Arc::new(refused(code)))),
+            retry_classes(&refused(code).into()),
             expected,
             "{code:#04x}"
         );
@@ -204,7 +200,7 @@ fn attempts_are_classified_as_documented() {
 #[test]
 fn ends_of_connections_are_classified_as_documented() {
     let class = |error| {
-        let failure = Failure::Connection(Arc::new(error));
+        let failure = EndCause::from(error);
         RetryContext::new(&failure, true).default_retry()
     };
     for code in 0x00..=0xFF {
@@ -243,13 +239,10 @@ fn ends_of_connections_are_classified_as_documented() {
 }
 
 /// Cause of the end of the last attempt or connection, and the delay before the next attempt.
-async fn next_failure(events: &mut Events) -> (Failure, Option<Duration>) {
+async fn next_failure(events: &mut Events) -> (EndCause, Option<Duration>) {
     loop {
         match soon(events.next()).await.unwrap() {
-            Event::Failed { cause, retry_in } => return (Failure::Attempt(cause), retry_in),
-            Event::Disconnected { cause, retry_in } => {
-                return (Failure::Connection(cause), retry_in);
-            }
+            Event::Disconnected { cause, retry_in } => return (cause, retry_in),
             _ => {}
         }
     }
@@ -315,7 +308,7 @@ async fn a_host_name_that_disappears_is_resolved_again() {
     let mut options = options(&server);
     options.provider = Provider::new(|attempt: NextAttempt| async move {
         let mut target = attempt.target;
-        if let Some(Failure::Connection(_)) = attempt.last {
+        if let Some(EndCause::Connection(_)) = attempt.last {
             // Longer than a name can be: no resolver has to be asked.
             target.transport = dunlin_client::transport::TransportOptions {
                 host: "a".repeat(300),
@@ -329,7 +322,7 @@ async fn a_host_name_that_disappears_is_resolved_again() {
     drop(peer);
     next_failure(&mut events).await;
     let (failed, retry_in) = next_failure(&mut events).await;
-    let Failure::Attempt(cause) = failed else {
+    let EndCause::Attempt(cause) = failed else {
         panic!("{failed:?}")
     };
     let ConnectError::Transport(TransportError::Resolve { .. }) = &*cause else {
@@ -355,7 +348,7 @@ fn tls_options(server: &TestServer, front: &TlsFront, authority: &Authority) -> 
 async fn tls_failure(events: &mut Events) -> TlsError {
     let (failed, retry_in) = next_failure(events).await;
     assert!(retry_in.is_some(), "{failed:?}");
-    let Failure::Attempt(cause) = failed else {
+    let EndCause::Attempt(cause) = failed else {
         panic!("{failed:?}")
     };
     let ConnectError::Transport(TransportError::Tls { error, .. }) = &*cause else {
@@ -546,7 +539,9 @@ async fn the_same_violation_is_final_after_as_many_times_as_the_application_says
     break_protocol(server.accepts_client().await).await;
     let expected = "disconnected attempt opened connected disconnected stopped";
     assert_eq!(event_names(&mut events).await, expected);
-    let Err(StopCause::Connection(cause)) = client.until_connected(millis(1)).await else {
+    let Err(StopCause::Final(EndCause::Connection(cause))) =
+        client.until_connected(millis(1)).await
+    else {
         panic!()
     };
     assert!(matches!(&*cause, ConnectionError::Protocol(_)), "{cause:?}");
@@ -628,7 +623,7 @@ async fn a_refused_name_or_port_before_the_first_connection_does_not_end_a_start
     for _ in 0..3 {
         let (failed, retry_in) = next_failure(&mut events).await;
         assert!(
-            matches!(failed, Failure::Attempt(_)) && retry_in.is_some(),
+            matches!(failed, EndCause::Attempt(_)) && retry_in.is_some(),
             "{failed:?}"
         );
     }

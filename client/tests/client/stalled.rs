@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use dunlin_client::codec::ReasonCode;
-use dunlin_client::{Client, ConnectionError, Event, Message, QoS, QueueLimits, RequestError};
+use dunlin_client::{
+    Client, ConnectionError, EndCause, Event, Message, QoS, QueueLimits, RequestError,
+};
 
 use crate::packets::{connack, disconnect, pingreq, pingresp};
 use crate::server::TestServer;
@@ -79,7 +81,11 @@ async fn a_server_that_stops_answering_is_detected_by_the_keep_alive() {
     options.connect.ping_timeout = millis(200);
     let (client, mut events, _peer) = connected_as(&server, options).await;
     publish_until_full(&client).await;
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+    let Some(Event::Disconnected {
+        cause: EndCause::Connection(cause),
+        ..
+    }) = soon(events.next()).await
+    else {
         panic!()
     };
     assert!(
@@ -100,7 +106,9 @@ async fn output_that_is_not_written_within_ack_timeout_ends_the_connection() {
         .await
         .unwrap();
     let Some(Event::Disconnected {
-        cause, retry_in, ..
+        cause: EndCause::Connection(cause),
+        retry_in,
+        ..
     }) = soon(events.next()).await
     else {
         panic!()
@@ -195,7 +203,11 @@ async fn a_silent_server_is_pinged() {
     peer.expects(pingreq()).await;
     peer.expects_end().await;
     drop(peer);
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+    let Some(Event::Disconnected {
+        cause: EndCause::Connection(cause),
+        ..
+    }) = soon(events.next()).await
+    else {
         panic!()
     };
     let ConnectionError::KeepAliveTimeout {
@@ -221,7 +233,11 @@ async fn the_servers_reason_survives_a_broken_pipe() {
         peer.receives().await;
         peer.sends(&disconnect(ReasonCode::QuotaExceeded)).await;
         drop(peer);
-        let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+        let Some(Event::Disconnected {
+            cause: EndCause::Connection(cause),
+            ..
+        }) = soon(events.next()).await
+        else {
             panic!()
         };
         let ConnectionError::Disconnected(reason) = &*cause else {

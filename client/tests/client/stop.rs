@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dunlin_client::codec::ReasonCode;
 use dunlin_client::{
-    Client, ConnectError, DisconnectOptions, Event, Message, QoS, RequestError, StopCause,
+    Client, ConnectError, DisconnectOptions, EndCause, Event, Message, QoS, RequestError, StopCause,
 };
 use tokio::runtime::Builder;
 use tracing::{Metadata, Subscriber, span};
@@ -256,14 +256,14 @@ async fn a_client_that_is_connecting_stops_at_once() {
         Some(Event::Attempt { .. })
     ));
     assert!(matches!(soon(events.next()).await, Some(Event::Opened(_))));
-    let Some(Event::Failed {
-        cause,
+    let Some(Event::Disconnected {
+        cause: EndCause::Attempt(cause),
         retry_in: None,
     }) = soon(events.next()).await
     else {
         panic!()
     };
-    assert_eq!(cause, Arc::new(ConnectError::Stopped));
+    assert_eq!(cause, Arc::new(ConnectError::Requested));
     assert!(matches!(
         soon(events.next()).await,
         Some(Event::Stopped(StopCause::Requested))
@@ -281,7 +281,13 @@ async fn a_client_that_waits_for_its_next_attempt_stops_at_once() {
     server
         .accepts_client_with(&refusal(ReasonCode::ServerBusy))
         .await;
-    while !matches!(soon(events.next()).await, Some(Event::Failed { .. })) {}
+    while !matches!(
+        soon(events.next()).await,
+        Some(Event::Disconnected {
+            cause: EndCause::Attempt(_),
+            ..
+        })
+    ) {}
     without_waiting(client.disconnect()).await;
     assert_eq!(event_names(&mut events).await, "stopped");
 }

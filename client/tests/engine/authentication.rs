@@ -9,14 +9,14 @@ use dunlin_client::codec::{
     Auth, AuthProperties, BinaryData, ConnAck, ConnAckProperties, Packet, PacketBuf, PacketType,
     ReasonCode, Utf8String,
 };
-use dunlin_client::engine::{Ended, OperationId, Outcome};
+use dunlin_client::engine::{OperationId, Outcome};
 use dunlin_client::secret::Secret;
 use dunlin_client::{
     Authentication, AuthenticationError, Authenticator, ConnectError, ConnectOptions,
     ConnectionError, Message, OptionsError, QoS, ReauthenticationError, RequestError, Violation,
 };
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     at_least_once, buf, connack, connack_with, disconnect, pingreq, puback, publish, refusal,
 };

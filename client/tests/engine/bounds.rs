@@ -7,10 +7,10 @@ use dunlin_client::codec::{
     Ack, AckProperties, ConnAckProperties, Packet, PacketBuf, Publish, ReasonCode, TopicName,
     UserProperty, Utf8String,
 };
-use dunlin_client::engine::{DeliveryId, Ended, Outcome};
+use dunlin_client::engine::{DeliveryId, Outcome};
 use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     at_least_once, at_most_once, buf, connack, connack_resumed, connack_with, disconnect,
     exactly_once, id, puback, pubcomp, publish, pubrec, pubrel, suback, with_dup,

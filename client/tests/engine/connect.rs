@@ -6,12 +6,12 @@ use dunlin_client::codec::{
     ConnAck, ConnAckProperties, Packet, PacketType, PayloadFormat, ReasonCode, Sender,
     UserProperty, Utf8String,
 };
-use dunlin_client::engine::{Ended, Pace};
+use dunlin_client::engine::Pace;
 use dunlin_client::{
     CleanStart, ConnectError, ConnectOptions, OptionsError, QoS, ServerReason, Violation, Will,
 };
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{at_most_once, disconnect};
 use crate::packets::{
     buf, connack, connack_resumed, connack_with, pingresp, publish, refusal, suback,

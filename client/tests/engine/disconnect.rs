@@ -6,10 +6,10 @@ use dunlin_client::codec::{
     ConnAckProperties, Disconnect, DisconnectProperties, Packet, PacketType, ReasonCode, Sender,
     UserProperty, Utf8String,
 };
-use dunlin_client::engine::{CloseCause, Ended};
+use dunlin_client::engine::CloseCause;
 use dunlin_client::{ConnectError, ConnectionError, DisconnectOptions, Message, OptionsError, QoS};
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     at_least_once, at_most_once, buf, connack, connack_with, disconnect, puback, publish, pubrec,
     pubrel,
@@ -60,7 +60,7 @@ fn disconnect_before_connack_ends_the_attempt_without_a_packet() {
     let mut client = Client::connecting(options());
     client.disconnects();
     assert!(client.sends().is_empty());
-    assert_eq!(client.closes(), Ended::Attempt(ConnectError::Stopped));
+    assert_eq!(client.closes(), Ended::Attempt(ConnectError::Requested));
 }
 
 #[test]
@@ -292,10 +292,7 @@ fn the_end_of_a_transport_is_reported_with_its_cause() {
         (CloseCause::Reset, ConnectionError::Reset),
     ] {
         let mut client = Client::connected();
-        assert_eq!(
-            client.engine.handle_closed(cause),
-            Ended::Connection(expected)
-        );
+        assert_eq!(client.engine.handle_closed(cause), expected.into());
     }
 }
 
@@ -304,7 +301,7 @@ fn the_end_of_a_transport_is_reported_with_its_cause() {
 fn a_received_reason_takes_precedence_over_the_transport_error() {
     let mut client = Client::connected();
     client.receives(&disconnect(ReasonCode::SessionTakenOver));
-    let ended = client.engine.handle_closed(CloseCause::Reset);
+    let ended: Ended = client.engine.handle_closed(CloseCause::Reset).into();
     assert!(matches!(
         ended,
         Ended::Connection(ConnectionError::Disconnected(_))

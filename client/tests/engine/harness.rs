@@ -1,15 +1,17 @@
 //! `Client`: an engine, the bytes of its connection and a virtual clock.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use dunlin_client::codec::{DecodeOptions, PacketBuf, Sender, SubscriptionOptions};
 use dunlin_client::engine::{
-    Accepted, CloseCause, DeliveryId, Ended, Engine, EngineEvent, OperationId, Outcome, Session,
+    Accepted, CloseCause, DeliveryId, Engine, EngineEvent, OperationId, Outcome, Session,
 };
 use dunlin_client::{
-    ConnectError, ConnectOptions, Connected, Message, QoS, ReceivedMessage, RequestError,
+    ConnectError, ConnectOptions, Connected, ConnectionError, EndCause, Message, QoS,
+    ReceivedMessage, RequestError,
 };
 
 use crate::packets::connack;
@@ -20,6 +22,22 @@ pub(crate) struct Client {
     now: Instant,
     input: BytesMut,
     wire: BytesMut,
+}
+
+/// An [`EndCause`] with its error by value, so that a test can match both with one pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Attempt(ConnectError),
+    Connection(ConnectionError),
+}
+
+impl From<EndCause> for Ended {
+    fn from(cause: EndCause) -> Self {
+        match cause {
+            EndCause::Attempt(error) => Self::Attempt(Arc::unwrap_or_clone(error)),
+            EndCause::Connection(error) => Self::Connection(Arc::unwrap_or_clone(error)),
+        }
+    }
 }
 
 /// Client id `lamp-7`, a session of an hour, and no keep alive.
@@ -255,7 +273,7 @@ impl Client {
     /// Resets the connection.
     pub(crate) fn loses_connection(&mut self) -> Ended {
         self.engine.set_now(self.now);
-        self.engine.handle_closed(CloseCause::Reset)
+        self.engine.handle_closed(CloseCause::Reset).into()
     }
 
     /// Resets the connection and opens another, on which the server answers with `connack`.
@@ -273,7 +291,7 @@ impl Client {
         assert!(!self.engine.read_interest());
         assert_eq!(self.engine.poll_timeout(), None);
         self.engine.set_now(self.now);
-        self.engine.handle_closed(CloseCause::Eof)
+        self.engine.handle_closed(CloseCause::Eof).into()
     }
 
     fn transmit(&mut self) {

@@ -6,9 +6,8 @@ use dunlin_client::QoS;
 use dunlin_client::codec::{
     Delivery, Packet, PacketBuf, Publish, PublishProperties, ReasonCode, TopicAlias, TopicName,
 };
-use dunlin_client::engine::Ended;
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once, puback,
     pubrec, with_dup,

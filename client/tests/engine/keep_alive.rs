@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{ConnAckProperties, Packet, Publish, TopicName};
-use dunlin_client::engine::Ended;
 use dunlin_client::{ConnectOptions, ConnectionError, Message};
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{at_most_once, buf, connack, connack_with, pingreq, pingresp, publish};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{Packet, PacketBuf, ReasonCode};
-use dunlin_client::engine::Ended;
 use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, publish, pubrec,
     with_dup,

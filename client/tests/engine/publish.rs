@@ -5,10 +5,10 @@ use std::time::Duration;
 use dunlin_client::codec::{
     Ack, AckProperties, AckType, Packet, PayloadFormat, ReasonCode, UserProperty, Utf8String,
 };
-use dunlin_client::engine::{Accepted, Ended, OperationId, Outcome, Published};
+use dunlin_client::engine::{Accepted, OperationId, Outcome, Published};
 use dunlin_client::{ConnectionError, Message, MessageProperties, QoS, RequestError, Violation};
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     ack, at_least_once, at_most_once, buf, connack, exactly_once, id, puback, pubcomp, publish,
     pubrec, pubrel, suback, subscribe, unsuback,

@@ -5,12 +5,12 @@ use dunlin_client::codec::{
     AckType, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, ReasonCode,
     TopicAlias, TopicName,
 };
-use dunlin_client::engine::{Ended, EngineEvent};
+use dunlin_client::engine::EngineEvent;
 use dunlin_client::{
     ConnectOptions, ConnectionError, InvalidMessages, QoS, RefusedMessage, Violation,
 };
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     ack, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once,
     puback, pubcomp, publish, pubrec, pubrel, with_dup,

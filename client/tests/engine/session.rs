@@ -1,13 +1,13 @@
 //! Sessions that move from one engine to another, and what a client without one believes (§4.1).
 
 use dunlin_client::codec::{ConnAckProperties, Packet, ReasonCode};
-use dunlin_client::engine::{Ended, Outcome, Session};
+use dunlin_client::engine::{Outcome, Session};
 use dunlin_client::{
     CleanStart, ConnectError, ConnectOptions, ConnectionError, Message, QoS, RequestError,
     StopCause, Violation,
 };
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     at_least_once, connack, connack_resumed, connack_with, exactly_once, puback, pubcomp, publish,
     pubrec, pubrel, resubscribe, suback, with_dup,

@@ -6,10 +6,9 @@ use std::time::Duration;
 use dunlin_client::codec::{
     ConnAckProperties, Packet, PacketBuf, Publish, PublishProperties, ReasonCode, TopicName,
 };
-use dunlin_client::engine::Ended;
 use dunlin_client::{ConnectionError, QoS};
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     at_least_once, buf, connack, connack_resumed, connack_with, disconnect, exactly_once, pingreq,
     puback, pubcomp, publish, pubrec, pubrel, with_dup,

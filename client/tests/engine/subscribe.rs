@@ -7,10 +7,10 @@ use dunlin_client::codec::{
     ConnAckProperties, Packet, PacketType, ReasonCode, SubscribeProperties, SubscriptionOptions,
     UnsubscribeProperties, UserProperty,
 };
-use dunlin_client::engine::{Ended, OperationId, Outcome};
+use dunlin_client::engine::{OperationId, Outcome};
 use dunlin_client::{ConnectionError, Offline, QoS, RequestError, Violation};
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{
     at_least_once, connack, connack_resumed, connack_with, disconnect, puback, publish,
     resubscribe, suback, subscribe, unsuback, unsubscribe,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{ConnAckProperties, ReasonCode};
-use dunlin_client::engine::{Accepted, CloseCause, Ended, Outcome, Pace, Session};
+use dunlin_client::engine::{Accepted, CloseCause, Outcome, Pace, Session};
 use dunlin_client::{
     ConnectOptions, ConnectionError, LostMessage, Message, QoS, RequestError, RequestTimeouts,
 };
@@ -275,7 +275,7 @@ fn output_that_is_not_written_ends_the_connection_with_write_timeout() {
     let ended = client.engine.handle_closed(cause);
     assert_eq!(
         ended,
-        Ended::Connection(ConnectionError::WriteTimeout { after: secs(60) })
+        ConnectionError::WriteTimeout { after: secs(60) }.into()
     );
 }
 

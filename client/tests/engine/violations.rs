@@ -1,10 +1,9 @@
 //! Servers that break the protocol: what they are told, and what the application is (§4.13).
 
 use dunlin_client::codec::{DecodeErrorKind, PacketType, ReasonCode};
-use dunlin_client::engine::Ended;
 use dunlin_client::{ConnectError, ConnectionError, InvalidMessages, QoS, Violation};
 
-use crate::harness::{Client, options};
+use crate::harness::{Client, Ended, options};
 use crate::packets::{at_least_once, connack, connack_resumed, disconnect, puback, publish};
 
 /// Reason Code of the DISCONNECT that answers these bytes, and the violation that they are.

@@ -8,8 +8,8 @@ use dunlin_client::codec::{
     Connect, DecodeOptions, Delivery, ErrorScope, FixedHeader, Packet, PacketBuf, ReasonCode,
     Sender,
 };
-use dunlin_client::engine::{CloseCause, Ended, Engine, Session};
-use dunlin_client::{ConnectOptions, ConnectionError};
+use dunlin_client::engine::{CloseCause, Engine, Session};
+use dunlin_client::{ConnectOptions, ConnectionError, EndCause};
 
 use super::checks::Wire;
 use super::network::{End, Network};
@@ -341,7 +341,7 @@ impl Driver {
         cause: CloseCause,
         now: Instant,
         transcript: &mut Transcript,
-    ) -> Checked<Ended> {
+    ) -> Checked<EndCause> {
         // If not, the network ended it, and nothing more was sent.
         let has_left = self.engine.should_close() && !self.has_output();
         self.discard_output();
@@ -349,10 +349,11 @@ impl Driver {
         let ended = self.engine.handle_closed(cause);
         transcript.say(format_args!("client's connection ended: {ended:?}"));
 
-        if matches!(
-            ended,
-            Ended::Connection(ConnectionError::MemoryBudget { .. })
-        ) {
+        let lacks_memory = matches!(
+            &ended,
+            EndCause::Connection(cause) if matches!(**cause, ConnectionError::MemoryBudget { .. })
+        );
+        if lacks_memory {
             ensure(
                 !has_left || self.disconnected_with == Some(ReasonCode::QuotaExceeded),
                 "a client without memory disconnects with 0x97",

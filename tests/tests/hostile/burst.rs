@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use dunlin_client::codec::{Packet, ReasonCode};
 use dunlin_client::engine::Statistics;
-use dunlin_client::{Client, ClientOptions, ConnectionError, Event, Message, QoS};
+use dunlin_client::{Client, ClientOptions, ConnectionError, EndCause, Event, Message, QoS};
 use dunlin_tests::{Cutter, Mosquitto};
 
 use crate::attack::{as_alice, attack, connect, options, wait_for};
@@ -69,7 +69,10 @@ fn a_flood_at_resumption_ends_the_connection() {
         let mut events = client.events();
         let stream = client.subscribe("burst/+", QoS::AtLeastOnce).await.unwrap();
         let cause = wait_for(&mut events, |event| match event {
-            Event::Disconnected { cause, .. } => match &**cause {
+            Event::Disconnected {
+                cause: EndCause::Connection(cause),
+                ..
+            } => match &**cause {
                 ConnectionError::Protocol(violation) => Some(*violation),
                 _ => None,
             },

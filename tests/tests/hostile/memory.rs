@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{Delivery, Packet, PacketBuf, QoS, ReasonCode};
-use dunlin_client::{ClientOptions, ConnectionError, Event, Message, Reconnect};
+use dunlin_client::{ClientOptions, ConnectionError, EndCause, Event, Message, Reconnect};
 
 use crate::attack::{attack, connect, options, wait_for};
 use crate::burst::take_burst;
@@ -131,7 +131,10 @@ fn large_unread_messages_end_the_connection_and_lower_the_receive_maximum() {
         let mut events = client.events();
         let mut stream = client.subscribe("large", QoS::AtLeastOnce).await.unwrap();
         let is_full = |event: &Event| match event {
-            Event::Disconnected { cause, .. } => {
+            Event::Disconnected {
+                cause: EndCause::Connection(cause),
+                ..
+            } => {
                 assert!(
                     matches!(**cause, ConnectionError::MemoryBudget { .. }),
                     "{cause:?}"

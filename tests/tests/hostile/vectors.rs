@@ -8,8 +8,8 @@ use bytes::BytesMut;
 use dunlin_client::codec::{
     DecodeError, DecodeOptions, Delivery, ErrorScope, Packet, ReasonCode, Sender,
 };
-use dunlin_client::engine::{CloseCause, Ended, Engine, EngineEvent};
-use dunlin_client::{ConnectOptions, ConnectionError, InvalidMessages, Violation};
+use dunlin_client::engine::{CloseCause, Engine, EngineEvent};
+use dunlin_client::{ConnectOptions, ConnectionError, EndCause, InvalidMessages, Violation};
 
 use crate::packets::connack;
 
@@ -51,7 +51,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 struct Run {
     events: Vec<EngineEvent>,
     sent: Vec<u8>,
-    ended: Option<Ended>,
+    ended: Option<EndCause>,
     invalid_messages: u64,
 }
 
@@ -147,7 +147,7 @@ fn expect_disconnect(run: &Run, error: DecodeError, bytes: &[u8]) {
         "{error}: {bytes:02X?}"
     );
     let expected = ConnectionError::Protocol(Violation::Packet(error));
-    assert_eq!(run.ended, Some(Ended::Connection(expected)), "{bytes:02X?}");
+    assert_eq!(run.ended, Some(expected.into()), "{bytes:02X?}");
     assert!(
         run.events.is_empty() && run.invalid_messages == 0,
         "{bytes:02X?}"

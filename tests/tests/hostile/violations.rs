@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{Delivery, Packet, QoS, ReasonCode};
-use dunlin_client::{ConnectionError, Event, Reconnect, RepeatedViolation, StopCause};
+use dunlin_client::{ConnectionError, EndCause, Event, Reconnect, RepeatedViolation, StopCause};
 
 use crate::attack::{attack, connect, options, wait_for};
 use crate::packets::{delivery, publish, raw_publish};
@@ -127,7 +127,7 @@ fn the_same_violation_again_and_again_stops_a_client_that_asks_for_it() {
             Event::Stopped(cause) => Some(cause.clone()),
             _ => None,
         });
-        let StopCause::Connection(cause) = cause.await else {
+        let StopCause::Final(EndCause::Connection(cause)) = cause.await else {
             panic!()
         };
         assert!(matches!(*cause, ConnectionError::Protocol(_)), "{cause}");

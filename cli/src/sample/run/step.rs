@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use dunlin_client::transport::Opened;
-use dunlin_client::{ConnectionError, Event, ReceivedMessage, Subscription};
+use dunlin_client::{ConnectionError, EndCause, Event, ReceivedMessage, Subscription};
 use dunlin_codec::ReasonCode;
 use tokio::time::{Instant, sleep_until};
 
@@ -115,7 +115,10 @@ impl SampleRun<'_> {
                 self.connection.connected();
                 self.transcript.connected(ReasonCode::Success)?;
             }
-            Event::Failed { cause, retry_in } => {
+            Event::Disconnected {
+                cause: EndCause::Attempt(cause),
+                retry_in,
+            } => {
                 let diagnosis = self.connection.failed(&cause);
                 self.transcript.connection_failure(exception::of(&cause))?;
                 // The client would try again; the sample gives up after some refusals.
@@ -127,7 +130,10 @@ impl SampleRun<'_> {
                     None => return Err(diagnosis.into()),
                 }
             }
-            Event::Disconnected { cause, retry_in } => {
+            Event::Disconnected {
+                cause: EndCause::Connection(cause),
+                retry_in,
+            } => {
                 self.on_disconnected(&cause, retry_in.is_none(), wait)?;
                 if let (Some(retry_in), Some(last_failure)) =
                     (retry_in, self.connection.last_failure())
