@@ -85,7 +85,7 @@ impl DecodeErrorKind {
             Self::ProtocolError => "protocol error",
             Self::TooLarge => "packet too large",
             Self::UnsupportedVersion => "unsupported protocol version",
-            Self::WrongDirection => "packet from the wrong side",
+            Self::WrongDirection => "packet that its sender may not send",
         }
     }
 }

@@ -144,7 +144,7 @@ const fn judge_first_byte(first: u8) -> Result<PacketType, DecodeError> {
 /// Error of the header at the front of `input`, once the sender is known.
 #[cold]
 fn sent_by(sender: Sender, input: &[u8], error: DecodeError) -> DecodeError {
-    // The wrong side is told no fault of a packet that it may never send.
+    // A packet that its sender may never send has this error, whatever else is wrong with it.
     let packet_type = input
         .first()
         .and_then(|first| PacketType::from_number(first >> 4));

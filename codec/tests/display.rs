@@ -1,9 +1,9 @@
-//! Packets in one line for people.
+//! Packets and errors in one line for people.
 
 use dunlin_codec::{
-    BinaryData, Connect, Delivery, Disconnect, Packet, PacketId, Publish, ReasonCode, SubAck,
-    SubAckProperties, TopicFilter, TopicName, Unsubscribe, UnsubscribeProperties, Utf8String,
-    owned,
+    BinaryData, Connect, DecodeOptions, Delivery, Disconnect, Packet, PacketId, Publish,
+    ReasonCode, Sender, SubAck, SubAckProperties, TopicFilter, TopicName, Unsubscribe,
+    UnsubscribeProperties, Utf8String, owned,
 };
 use proptest::prelude::*;
 
@@ -49,6 +49,19 @@ fn a_connect_does_not_print_its_secrets() {
     assert_eq!(
         Packet::Connect(connect).to_string(),
         r#"CONNECT client "lamp-7", keep alive 60 s, user "demo"?.., password of 6 bytes"#
+    );
+}
+
+#[test]
+fn a_packet_that_its_sender_may_not_send_is_an_error_that_says_so() {
+    let options = DecodeOptions {
+        sender: Sender::Client,
+        ..DecodeOptions::default()
+    };
+    let error = Packet::decode_with(b"\xD0\x00", &options).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "packet that its sender may not send: packet_type at byte 0"
     );
 }
 

@@ -114,7 +114,7 @@ fn decoding_agrees(input: &[u8], sender: Sender, peeked: Peeked) {
             if may_send(packet_type.sender()) {
                 return assert_eq!(decoded, Err(error));
             }
-            let refused = decoded.expect_err("a packet from the wrong side");
+            let refused = decoded.expect_err("a packet that its sender may not send");
             return assert_eq!(refused.kind, DecodeErrorKind::WrongDirection);
         }
     };

@@ -23,8 +23,8 @@ impl ReasonCode {
         let at = r.offset();
         let byte = r.u8("reason_code")?;
         let statement = packet_type.reason_code_rule();
-        // A code that no side may send in this packet is malformed; one of the wrong side is a
-        // protocol error.
+        // A code that neither client nor server may send in this packet is malformed; one that only
+        // the other may send is a protocol error.
         let Some(code) =
             Self::from_code(byte).filter(|code| code.is_legal_in(packet_type, Sender::Any))
         else {

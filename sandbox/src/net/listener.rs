@@ -168,8 +168,11 @@ fn admit(
             .await;
         };
         match shake_hands(stream, &tls, &shared, &slot).await {
-            Ok(Accepted { stream, sni_fault }) => {
-                if let Some(fault) = sni_fault {
+            Ok(Accepted {
+                stream,
+                sni_mismatch,
+            }) => {
+                if let Some(fault) = sni_mismatch {
                     shared.emit(Event::Note {
                         peer: address,
                         text: fault.to_string(),

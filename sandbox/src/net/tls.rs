@@ -26,12 +26,12 @@ pub(crate) struct Tls {
 /// `None` if nothing is.
 pub(crate) struct Accepted {
     pub(crate) stream: TlsStream<TcpStream>,
-    pub(crate) sni_fault: Option<SniFault>,
+    pub(crate) sni_mismatch: Option<SniMismatch>,
 }
 
 /// A server name that isn't this endpoint's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SniFault {
+pub(crate) enum SniMismatch {
     #[error(
         "the client sends no server name (SNI); AWS IoT Core may refuse it: connect to {ENDPOINT:?} by this name"
     )]
@@ -50,7 +50,7 @@ pub(crate) enum HandshakeError {
     #[error("the client offers other ALPN protocols ({0}); \"mqtt\" is needed")]
     OtherAlpn(String),
     #[error("{0} (strict_sni)")]
-    Sni(SniFault),
+    Sni(SniMismatch),
     #[error("{0}")]
     OtherProtocol(#[from] OtherProtocol),
     #[error("the TLS handshake failed: {0}")]
@@ -107,13 +107,13 @@ impl Tls {
             .client_hello()
             .alpn()
             .map(|protocols| protocols.map(<[u8]>::to_vec).collect());
-        let sni_fault = match start.client_hello().server_name() {
+        let sni_mismatch = match start.client_hello().server_name() {
             Some(name) if name.eq_ignore_ascii_case(ENDPOINT) => None,
-            Some(name) => Some(SniFault::Other(name.into())),
-            None => Some(SniFault::Missing),
+            Some(name) => Some(SniMismatch::Other(name.into())),
+            None => Some(SniMismatch::Missing),
         };
         // The alert is written by hand: rustls has no way to refuse by server name.
-        if let Some(fault) = sni_fault.as_ref().filter(|_| self.strict_sni) {
+        if let Some(fault) = sni_mismatch.as_ref().filter(|_| self.strict_sni) {
             start.io.write_all(&UNRECOGNIZED_NAME).await?;
             start.io.shutdown().await?;
             return Err(HandshakeError::Sni(fault.clone()));
@@ -132,7 +132,10 @@ impl Tls {
             }
             _ => {
                 let stream = start.into_stream(Arc::clone(&self.config)).await?;
-                Ok(Accepted { stream, sni_fault })
+                Ok(Accepted {
+                    stream,
+                    sni_mismatch,
+                })
             }
         }
     }

@@ -118,7 +118,7 @@ fn a_refusal_says_what_is_wrong_and_where() {
         (
             "D0 00",
             Client,
-            "packet from the wrong side: the packet type at byte 0 is PINGRESP, which only servers send",
+            "packet that its sender may not send: the packet type at byte 0 is PINGRESP, which only servers send",
         ),
         (
             "40 02 0000",
