@@ -66,7 +66,7 @@
 //! * Payloads and binary data are text where they are UTF-8: `"payload": "on"`. Where not, they are
 //!   base64, and the key says so: `"payload_b64": "/w=="`.
 //!
-//! Only formats that describe themselves can be read back: JSON can, bincode can't. A CONNECT is
+//! Only formats that describe themselves can be read back: JSON and TOML can, bincode can't. A CONNECT is
 //! written with its password; `Debug` and `Display` leave it out.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]

@@ -17,6 +17,11 @@ pub struct TopicName<'a>(&'a str);
 /// Topic Filter (§4.7), which a subscription matches with Topic Names: 1 to 65,535 bytes, with
 /// wildcards where they are allowed.
 ///
+/// The part of a shared filter after its Share Name is a Topic Filter under all rules, also where it
+/// begins with `$share/` itself: `$share/g/$share/x` is refused, because `$share/x` is no filter
+/// [MQTT-4.8.2-2], and `$share/g/$share/h/x` is a filter of the share `g` that matches the one Topic
+/// Name `$share/h/x`.
+///
 /// ```
 /// use dunlin_codec::{TopicFilter, TopicName};
 ///

@@ -32,6 +32,27 @@ proptest! {
     }
 }
 
+proptest! {
+    /// TOML has signed integers only, and writes simple values before tables.
+    #[test]
+    fn packets_go_through_toml_as_well(packet: owned::Packet) {
+        let text = toml::to_string(&packet).unwrap();
+        prop_assert_eq!(&toml::from_str::<owned::Packet>(&text).unwrap(), &packet, "{}", text);
+    }
+}
+
+#[test]
+fn a_reason_code_may_be_a_bare_number_of_any_format() {
+    let acknowledgement =
+        |code: &str| toml::from_str::<owned::Ack>(&format!("packet_id = 7\nreason_code = {code}"));
+    let read = acknowledgement("135").unwrap();
+    assert_eq!(read.reason_code, ReasonCode::NotAuthorized);
+    assert_eq!(read, acknowledgement("{ code = 135 }").unwrap());
+    for wrong in ["-1", "256", "3", "\"Success\""] {
+        assert!(acknowledgement(wrong).is_err(), "{wrong}");
+    }
+}
+
 #[test]
 fn a_publish_is_readable_and_its_payload_is_base64_only_where_it_is_no_text() {
     let pairs = [

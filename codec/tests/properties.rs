@@ -235,7 +235,7 @@ fn a_repeated_property_is_a_protocol_error_unless_it_may_repeat() {
     }
 }
 
-/// [U-3.1.2-2] [U-3.2.2-1] [U-3.3.2-4] [MQTT-3.3.2-8] [MQTT-3.3.2-14] [MQTT-4.7.3-1]
+/// [U-3.1.2-2] [U-3.2.2-1] [U-3.3.2-4] [MQTT-3.3.2-8] [MQTT-3.3.2-14] [MQTT-4.7.0-1] [MQTT-4.7.3-1]
 #[test]
 fn a_value_out_of_range_is_a_protocol_error() {
     for place in &PLACES {
@@ -244,6 +244,8 @@ fn a_value_out_of_range_is_a_protocol_error() {
                 let (packet, at) = place.packet(row.id, &property(row.id, value));
                 let statement = match (row.id, *value) {
                     (0x08, [0, 0]) => Some("MQTT-4.7.3-1"),
+                    // The rule of the Response Topic is that of PUBLISH; in a Will it is a Topic Name.
+                    (0x08, _) if place.name == "will" => Some("MQTT-4.7.0-1"),
                     (0x08, _) => Some("MQTT-3.3.2-14"),
                     (0x0b, _) => Some("U-3.3.2-4"),
                     (0x23, _) => Some("MQTT-3.3.2-8"),

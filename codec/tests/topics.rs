@@ -1,6 +1,6 @@
 //! Topic names, topic filters and what matches (§4.7, §4.8.2).
 
-use dunlin_codec::{TopicError, TopicFilter, TopicName};
+use dunlin_codec::{TopicError, TopicFilter, TopicMatcher, TopicName};
 
 /// [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
 #[test]
@@ -198,7 +198,7 @@ fn the_filter_of_a_share_is_a_valid_filter() {
     // What `without_share` gives can be subscribed to, so it obeys the same rules.
     for filter in [
         "$share/g/$share/",
-        "$share/g/$share/h",
+        "$share/g/$share/x",
         "$share/g/$share//a",
     ] {
         assert!(TopicFilter::new(filter).is_err(), "{filter}");
@@ -208,4 +208,13 @@ fn the_filter_of_a_share_is_a_valid_filter() {
         TopicFilter::new(&nested.without_share()),
         Ok(nested.without_share())
     );
+    assert_eq!(nested.share_name(), Some("g"));
+    // One share is taken off and no more.
+    for (name, matches) in [("$share/h/a", true), ("a", false), ("h/a", false)] {
+        let name = TopicName::new(name).unwrap();
+        assert_eq!(nested.matches(&name), matches, "{name}");
+        let mut matcher = TopicMatcher::new();
+        matcher.insert(nested, ());
+        assert_eq!(matcher.matches(&name).count() == 1, matches, "{name}");
+    }
 }

@@ -241,7 +241,7 @@ impl<'a> Will<'a> {
             // The flags were checked before: the Will QoS is 0, 1 or 2.
             qos: QoS::from_level((flags & WILL_QOS) >> 3).unwrap_or_default(),
             retain: flags & WILL_RETAIN != 0,
-            properties: WillProperties::read(r)?,
+            properties: WillProperties::read(r).map_err(of_will)?,
             topic: TopicName::read_ruled(r, "will_topic", TopicError::WildcardInName.statement())?,
             payload: BinaryData::read(r, Rule::form("will_payload"))?,
         })
@@ -249,6 +249,19 @@ impl<'a> Will<'a> {
 
     const fn flags(&self) -> u8 {
         WILL | self.qos.level() << 3 | if self.retain { WILL_RETAIN } else { 0 }
+    }
+}
+
+/// Error about the properties of a Will. The rule of PUBLISH for its Response Topic isn't that of a
+/// Will, whose Response Topic is a Topic Name like any other. [MQTT-4.7.0-1]
+#[cold]
+fn of_will(error: DecodeError) -> DecodeError {
+    match error.statement {
+        Some("MQTT-3.3.2-14") => DecodeError {
+            statement: Some(TopicError::WildcardInName.statement()),
+            ..error
+        },
+        _ => error,
     }
 }
 

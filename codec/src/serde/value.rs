@@ -141,6 +141,14 @@ impl<'de> Visitor<'de> for CodeAndName {
         code.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
     }
 
+    /// Reads a number of a format such as TOML, which has signed integers only.
+    fn visit_i64<E: Error>(self, number: i64) -> Result<ReasonCode, E> {
+        match u64::try_from(number) {
+            Ok(number) => self.visit_u64(number),
+            Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
+        }
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ReasonCode, A::Error> {
         let mut number = None;
         while let Some(key) = map.next_key::<String>()? {
