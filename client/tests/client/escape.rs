@@ -32,7 +32,7 @@ fn reason() -> ServerReason {
 
 #[test]
 fn every_error_of_the_library_is_escaped() {
-    let text = hostile;
+    let text = hostile_text;
     let path = || std::path::PathBuf::from(hostile_text());
     let roots = RootsTried {
         web: 1,
