@@ -15,6 +15,7 @@ mod log;
 mod manual;
 #[cfg(test)]
 mod printed;
+mod profile;
 mod rs256;
 mod runtime;
 mod sample;
@@ -24,11 +25,13 @@ mod terminal;
 mod verb;
 mod wrap;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match args::parse(std::env::args_os()) {
-        Ok(typed) => verb::run(typed).into(),
-        Err(error) => args::answer(&error, std::env::args_os()).into(),
+    let line: Vec<OsString> = std::env::args_os().collect();
+    match args::parse(line.iter().cloned()) {
+        Ok(typed) => verb::run(typed, &line).into(),
+        Err(error) => args::answer(&error, line).into(),
     }
 }

@@ -1,5 +1,6 @@
 //! Runs the verb of the command line.
 
+use std::ffi::OsString;
 use std::io;
 
 use crate::args::{InspectVerb, OutputArgs, SampleArgs, Sources, Typed, Verb};
@@ -9,11 +10,18 @@ use crate::failure::Failure;
 use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
-use crate::{auth, bench, demo, explain, inspect, log, manual, sample, sandbox};
+use crate::{auth, bench, demo, explain, inspect, log, manual, profile, sample, sandbox};
 
-/// Runs the verb and prints the error that ended it.
-pub(crate) fn run(typed: Typed) -> Exit {
-    let Typed { line, sources } = typed;
+/// Runs the verb and prints the error that ended it. `words` is the command line of `typed`.
+pub(crate) fn run(typed: Typed, words: &[OsString]) -> Exit {
+    // Flags that were not given may be in a profile.
+    let Typed { line, sources } = match profile::apply(typed, words) {
+        Ok(typed) => typed,
+        Err(diagnosis) => {
+            Console { quiet: false }.error(&diagnosis);
+            return diagnosis.id.exit();
+        }
+    };
     let console = console(line.verb.as_ref().map_or(Some(&line.sample.output), output));
     // Without a verb it is the sample.
     let outcome = match line.verb {
@@ -26,6 +34,7 @@ pub(crate) fn run(typed: Typed) -> Exit {
         Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
         Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
+        Some(Verb::Profile(verb)) => profile::run(verb, &sources, console),
         Some(Verb::Explain(typed)) => explain::print(&typed),
         Some(Verb::Completions(typed)) => manual::completions(&typed),
         Some(Verb::Man(typed)) => manual::man(&typed),
@@ -73,6 +82,7 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Bench(verb) => verb.output(),
         Verb::Auth(_)
         | Verb::Inspect(_)
+        | Verb::Profile(_)
         | Verb::Explain(_)
         | Verb::Completions(_)
         | Verb::Man(_)

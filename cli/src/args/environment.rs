@@ -6,7 +6,16 @@ use std::collections::BTreeMap;
 use clap::builder::Resettable;
 use clap::{Command, CommandFactory};
 
-use crate::args::CommandLine;
+use crate::args::{CommandLine, profile};
+
+/// Environment variable of the flag with this id; `None` if it has none.
+pub(super) fn variable(id: &str) -> Option<String> {
+    let flag = format!("--{}", id.replace('_', "-"));
+    variables()
+        .into_iter()
+        .find(|(_, flags)| flags.split(", ").any(|known| known == flag))
+        .map(|(variable, _)| variable)
+}
 
 /// Environment variables of all flags, by name, with the flag of each.
 pub(crate) fn variables() -> BTreeMap<String, String> {
@@ -29,7 +38,7 @@ pub(crate) fn variables() -> BTreeMap<String, String> {
     }
     let mut found = BTreeMap::new();
     // The definitions as they are written: `hide_values` drops variables that are set to nothing.
-    collect(&CommandLine::command(), &mut found);
+    collect(&profile::add_flag(CommandLine::command()), &mut found);
     found
 }
 

@@ -189,6 +189,38 @@ const EXAMPLES: &[Row] = &[
         ],
     ),
     (
+        "profile save",
+        [
+            "dunlin profile save local --endpoint localhost:8883 --ca ca.pem",
+            "dunlin profile save prod --auth-password-file secret.txt",
+            "dunlin profile save prod --keep-alive 60s --force",
+        ],
+    ),
+    (
+        "profile list",
+        [
+            "dunlin profile list",
+            "dunlin --profile local --count 1",
+            "dunlin bench pub --profile local",
+        ],
+    ),
+    (
+        "profile show",
+        [
+            "dunlin profile show local",
+            "dunlin profile show local --effective",
+            "dunlin profile show --effective --keep-alive 30s",
+        ],
+    ),
+    (
+        "profile path",
+        [
+            "dunlin profile path local",
+            "dunlin profile path",
+            "cat \"$(dunlin profile path local)\"",
+        ],
+    ),
+    (
         "explain",
         [
             "dunlin explain E-AUTH-DENIED",

@@ -47,6 +47,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("A local server", &["sandbox"]),
     ("Load", &["bench"]),
     ("Offline", &["auth", "inspect", "explain"]),
+    ("Saved connections", &["profile"]),
     ("This tool", &["completions", "man", "help", "version"]),
 ];
 

@@ -9,8 +9,10 @@ mod help;
 mod hints;
 mod inspect;
 mod manual;
+mod profile;
 mod sample;
 mod sandbox;
+mod sources;
 mod spelling;
 mod userinfo;
 mod value;
@@ -20,8 +22,7 @@ use std::io::{self, Write};
 
 use crate::failure::local;
 use crate::terminal::{Console, escaped_styled, fitted};
-use clap::parser::ValueSource;
-use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 
 use crate::diagnosis::Id;
 use crate::exit::Exit;
@@ -40,8 +41,13 @@ pub(crate) use environment::variables;
 pub(crate) use help::exit_codes;
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
 pub(crate) use manual::{CompletionsArgs, ExplainArgs, HelpArgs, ManArgs};
+pub(crate) use profile::{
+    ProfilePathArgs, ProfileSaveArgs, ProfileShowArgs, ProfileVerb, RecordedFlag, is_switch,
+    recorded_flags,
+};
 pub(crate) use sample::{OutputArgs, SampleArgs};
 pub(crate) use sandbox::{DemoArgs, SandboxArgs};
+pub(crate) use sources::{Origin, Profile, Sources};
 pub(crate) use userinfo::{userinfo, without_userinfo};
 pub(crate) use value::{Alpn, Count, Encode};
 
@@ -82,6 +88,9 @@ pub(crate) enum Verb {
     /// Look into packets offline
     #[command(subcommand)]
     Inspect(InspectVerb),
+    /// Save the flags of a connection under a name, and use them again
+    #[command(subcommand)]
+    Profile(ProfileVerb),
     /// Explain an error, a reason code or a statement of the standard
     Explain(ExplainArgs),
     /// Print a script that makes a shell complete verbs and flags
@@ -106,67 +115,51 @@ pub(crate) struct Typed {
     pub(crate) sources: Sources,
 }
 
-/// Source of each value: the command line, which every user of the computer can read, or the
-/// environment.
-///
-/// clap counts a value from the environment as present, so precedence between a flag, a `*-file`
-/// flag and an environment variable can't be left to its conflict rules.
-pub(crate) struct Sources {
-    matches: ArgMatches,
-}
-
-impl Sources {
-    /// True if the flag with this id was typed; false for ids that the verb doesn't have.
-    pub(crate) fn on_command_line(&self, id: &str) -> bool {
-        self.of(id) == Some(ValueSource::CommandLine)
-    }
-
-    /// True if the value came from an environment variable.
-    pub(crate) fn in_environment(&self, id: &str) -> bool {
-        self.of(id) == Some(ValueSource::EnvVariable)
-    }
-
-    fn of(&self, id: &str) -> Option<ValueSource> {
-        let matches = self
-            .matches
-            .subcommand()
-            // Values belong to the innermost verb: `auth sign` is two verbs deep, the sample
-            // without a verb none.
-            .map_or(&self.matches, |(_, verb)| {
-                verb.subcommand().map_or(verb, |(_, inner)| inner)
-            });
-        // Asked for an id that the verb doesn't have, clap would panic.
-        if matches.try_contains_id(id).unwrap_or(false) {
-            matches.value_source(id)
-        } else {
-            None
-        }
-    }
-}
-
 /// Parses the command line.
 ///
 /// # Errors
 /// clap's error, which also stands for a request for help or for the version.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, clap::Error> {
     let line: Vec<OsString> = line.into_iter().collect();
-    let mut command = help::without_list(command());
+    parse_by(help::without_list(command()), &line)
+}
+
+/// Parses a command line that [`parse`] has accepted, with the values of `profile` as defaults.
+///
+/// # Errors
+/// clap's error for a value that the flag doesn't take.
+pub(crate) fn parse_with(
+    line: &[OsString],
+    first: &Sources,
+    profile: Profile,
+) -> Result<Typed, clap::Error> {
+    let command = help::without_list(command());
+    let mut typed = parse_by(
+        profile::with_defaults(command, &first.verbs(), &profile.values),
+        line,
+    )?;
+    typed.sources.set_profile(profile);
+    Ok(typed)
+}
+
+fn parse_by(mut command: clap::Command, line: &[OsString]) -> Result<Typed, clap::Error> {
     // Refuse what clap would misread.
-    if let Some(hint) = hints::before_parsing(&line) {
+    if let Some(hint) = hints::before_parsing(line) {
         return Err(command.error(clap::error::ErrorKind::InvalidValue, hint));
     }
     // An error keeps its kind and gets our hint where there is one.
-    let matches = command.try_get_matches_from_mut(&line).map_err(|error| {
-        match hints::of(&error, &line) {
-            Some(hint) => command.error(error.kind(), hint),
-            None => error,
-        }
-    })?;
+    let matches =
+        command
+            .try_get_matches_from_mut(line)
+            .map_err(|error| match hints::of(&error, line) {
+                Some(hint) => command.error(error.kind(), hint),
+                None => error,
+            })?;
     let line =
         CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     Ok(Typed {
         line,
-        sources: Sources { matches },
+        sources: Sources::new(matches),
     })
 }
 
@@ -209,6 +202,7 @@ pub(crate) fn command() -> clap::Command {
         // Prefixes are accepted as argparse does, which the Python scripts use.
         .infer_long_args(true)
         .arg_required_else_help(true);
+    let command = profile::add_flag(command);
     help::complete(environment::hide_values(spelling::both(command)))
 }
 

@@ -1,4 +1,5 @@
-//! `Secrets`: secrets from flags, files and environment variables, in this order of precedence.
+//! `Secrets`: secrets from flags, files, environment variables and profiles, in this order of
+//! precedence.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use dunlin_client::secret::Secret;
 
-use crate::args::Sources;
+use crate::args::{Origin, Sources};
 use crate::diagnosis::Diagnosis;
 use crate::terminal::Console;
 
@@ -51,10 +52,10 @@ impl<'a> Secrets<'a> {
     ) -> Result<Option<Secret<Vec<u8>>>, Diagnosis> {
         let flag = format!("--{}", typed.id.replace('_', "-"));
         let on_command_line = self.sources.on_command_line(typed.id);
-        // Precedence: the flag, then its file, then the environment. clap merges flag and
-        // environment in one value, so the source decides.
         let value = match typed.file {
-            Some(file) if !on_command_line => Some(self.read(&format!("{flag}-file"), &file)?),
+            Some(file) if self.prefers_file(typed.id) => {
+                Some(self.read(&format!("{flag}-file"), &file)?)
+            }
             _ => typed.value.map(|value| Secret::from(value.into_bytes())),
         };
         if value
@@ -97,6 +98,16 @@ impl<'a> Secrets<'a> {
                 self.exposed.join(", ")
             ));
         }
+    }
+
+    /// True if the file of a secret goes before its value: where the value has a lower precedence, or
+    /// there is none. clap merges the flag, its variable and its default, so the origin decides.
+    fn prefers_file(&self, id: &str) -> bool {
+        let file = self.sources.origin(&format!("{id}_file"));
+        // A file without a flag is standard input, which a word asked for.
+        let file = file.unwrap_or(Origin::CommandLine);
+        let value = self.sources.origin(id);
+        value.is_none_or(|value| file < value)
     }
 
     /// Reads the file of a flag, or standard input for `-`.

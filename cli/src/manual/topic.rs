@@ -8,10 +8,16 @@ pub(super) enum Topic {
     Credentials,
     Environment,
     ExitCodes,
+    Profiles,
 }
 
 impl Topic {
-    const ALL: [Self; 3] = [Self::Credentials, Self::Environment, Self::ExitCodes];
+    const ALL: [Self; 4] = [
+        Self::Credentials,
+        Self::Environment,
+        Self::ExitCodes,
+        Self::Profiles,
+    ];
 
     /// Topic with this name; `None` if there is none.
     pub(super) fn named(word: &str) -> Option<Self> {
@@ -23,6 +29,7 @@ impl Topic {
             Self::Credentials => "credentials",
             Self::Environment => "environment",
             Self::ExitCodes => "exit-codes",
+            Self::Profiles => "profiles",
         }
     }
 
@@ -32,6 +39,7 @@ impl Topic {
             Self::Credentials => CREDENTIALS.to_owned(),
             Self::Environment => environment(),
             Self::ExitCodes => args::exit_codes(),
+            Self::Profiles => PROFILES.to_owned(),
         }
     }
 }
@@ -41,6 +49,7 @@ Where a secret comes from, the first one that is there:
   1. the flag, such as --auth-password
   2. its *-file flag, such as --auth-password-file; \"-\" is standard input
   3. its environment variable, such as DUNLIN_AUTH_PASSWORD
+  4. the profile of --profile, in the same order
 
 Other users of this computer can read a secret on the command line, so there
 is a warning; DUNLIN_NO_ARGV_WARNING=1 turns it off. A file loses one newline at
@@ -49,6 +58,31 @@ its end, and there is a warning if other users can read it.
   dunlin --auth-password-file secret.txt
   pass show mqtt | dunlin --auth-password-file -
   DUNLIN_AUTH_PASSWORD=\"$(pass show mqtt)\" dunlin --auth-username me
+";
+
+const PROFILES: &str = "\
+A profile holds flags of a connection. They count where neither the command
+line nor the environment has a value.
+
+  dunlin profile save local --endpoint localhost:8883 --ca ca.pem
+  dunlin --profile local
+  dunlin profile show local --effective
+
+A profile is a file in TOML, NAME.toml in the folder that this prints:
+
+  dunlin profile path
+
+Each key is a flag without its dashes; a flag that may be given more than once
+takes a list. Relative paths are taken from the folder of the profile.
+
+  endpoint = \"localhost:8883\"
+  ca = \"ca.pem\"
+  auth-username = \"me\"
+  auth-password-file = \"secret.txt\"
+
+A secret should be in a file of its own, as here. A profile with a secret in it
+is only used if other users can't read it (chmod 600), and no profile is used
+that other users can write.
 ";
 
 /// Page of all variables: those of flags from the definitions of the flags, then the others.
@@ -67,7 +101,8 @@ fn environment() -> String {
 }
 
 /// Variables that stand for no flag.
-const OTHER_VARIABLES: [(&str, &str); 8] = [
+const OTHER_VARIABLES: [(&str, &str); 10] = [
+    ("DUNLIN_CONFIG_DIR", "folder of profiles/"),
     ("DUNLIN_LOG", "filter of -v, such as dunlin_client=debug"),
     (
         "DUNLIN_NO_ARGV_WARNING",
@@ -78,6 +113,7 @@ const OTHER_VARIABLES: [(&str, &str); 8] = [
     ("SSL_CERT_FILE", "CA certificates, unless --ca is given"),
     ("NO_COLOR", "no colour on standard error"),
     ("CLICOLOR_FORCE", "1: colour in pipes, too"),
+    ("XDG_CONFIG_HOME", "folder above dunlin/profiles/"),
     ("XDG_STATE_HOME", "folder above the sandbox's files"),
 ];
 
