@@ -11,6 +11,10 @@ use crate::authentication::ReauthenticationError;
 use crate::error::{ConnectError, ConnectionError, EndCause};
 
 /// State of the network connection.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a client has one, which is open nearly all the time"
+)]
 #[derive(Debug)]
 pub(super) enum ConnectionState {
     /// There is no transport.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dunlin_codec::ReasonCode;
 
-use super::{ConnectError, ConnectionError, ServerReason, StopCause, Violation};
+use super::{ConnectError, ConnectionError, ServerReason, Violation};
 
 /// Cause of the end of an attempt to connect, or of a connection.
 ///
@@ -86,16 +86,6 @@ impl EndCause {
     pub(crate) fn is_memory_budget(&self) -> bool {
         matches!(self, Self::Connection(cause)
             if matches!(**cause, ConnectionError::MemoryBudget { .. }))
-    }
-
-    /// Cause of a stop after this end.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn into_stop_cause(self) -> StopCause {
-        if self.is_requested() {
-            StopCause::Requested
-        } else {
-            StopCause::Final(self)
-        }
     }
 }
 

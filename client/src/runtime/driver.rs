@@ -183,11 +183,11 @@ impl<'a> Driver<'a> {
             span.in_scope(|| self.report(&end, retry, delay));
             drop(span);
             let Some(delay) = delay else {
-                return end.into_stop_cause();
+                return end.into();
             };
             // A failed provider call does not count as "another target".
             if !end.is_of_provider() {
-                self.final_cause = (retry == Retry::Final).then(|| end.clone().into_stop_cause());
+                self.final_cause = (retry == Retry::Final).then(|| end.clone().into());
             }
             self.last_end = Some(end);
             if self.wait(delay).await.is_err() {

@@ -14,11 +14,8 @@ use crate::{millis, options, soon};
 /// Returns the delay that the client announces before its next attempt, and lets it attempt.
 async fn announced_delay(events: &mut Events) -> Duration {
     let told = loop {
-        match soon(events.next()).await.unwrap() {
-            Event::Disconnected { retry_in, .. } => {
-                break retry_in.unwrap();
-            }
-            _ => {}
+        if let Event::Disconnected { retry_in, .. } = soon(events.next()).await.unwrap() {
+            break retry_in.unwrap();
         }
     };
     while !matches!(soon(events.next()).await.unwrap(), Event::Attempt { .. }) {}

@@ -241,9 +241,8 @@ fn ends_of_connections_are_classified_as_documented() {
 /// Cause of the end of the last attempt or connection, and the delay before the next attempt.
 async fn next_failure(events: &mut Events) -> (EndCause, Option<Duration>) {
     loop {
-        match soon(events.next()).await.unwrap() {
-            Event::Disconnected { cause, retry_in } => return (cause, retry_in),
-            _ => {}
+        if let Event::Disconnected { cause, retry_in } = soon(events.next()).await.unwrap() {
+            return (cause, retry_in);
         }
     }
 }
