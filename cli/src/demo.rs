@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use dunlin_codec::Excerpt;
 use dunlin_sandbox::{EventLog, Sandbox, SandboxOptions};
 
 use crate::args::{self, Verb};
@@ -76,7 +77,7 @@ async fn run_samples(
         let line = command_line(sandbox, script, flags);
         let shown: Vec<String> = line
             .iter()
-            .map(|word| shorten(&shell(&word.to_string_lossy())))
+            .map(|word| Excerpt::new(&shell(&word.to_string_lossy()), LONGEST_WORD).to_string())
             .collect();
         console.note(format_args!("\n$ {}", shown.join(" ")));
         let config = configure(line, script)?;
@@ -128,15 +129,8 @@ fn configure(line: Vec<OsString>, script: Script) -> Result<SampleConfig, Diagno
     SampleConfig::new(sample, script, &typed.sources, Console { quiet: true })
 }
 
-/// A word that fits a line; a signature is cut.
-fn shorten(word: &str) -> String {
-    match word.char_indices().nth(LONGEST_WORD) {
-        Some((end, _)) => format!("{}..", word.get(..end).unwrap_or_default()),
-        None => word.to_owned(),
-    }
-}
-
 const TOKEN: &str = "hello";
+/// Characters of an argument that are shown: a signature is longer.
 const LONGEST_WORD: usize = 60;
 const NEXT: &str = "
 demo: both samples ran. Next:

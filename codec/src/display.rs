@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter, Write};
 
-use crate::escape::Quoted;
+use crate::escape::{Excerpt, Quoted};
 use crate::packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
     Unsubscribe,
@@ -215,11 +215,10 @@ struct Cut<'t>(&'t str);
 
 impl Display for Cut<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        // The text is cut at a character, never within one.
-        match self.0.char_indices().nth(LONGEST_TEXT) {
-            Some((end, _)) => write!(f, "{}..", Quoted(self.0.get(..end).unwrap_or_default())),
-            None => Quoted(self.0).fmt(f),
-        }
+        // The dots stand behind the quotation marks: they are no part of the text.
+        let excerpt = Excerpt::new(self.0, LONGEST_TEXT);
+        Quoted(excerpt.as_str()).fmt(f)?;
+        f.write_str(if excerpt.is_cut() { ".." } else { "" })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `Escaped`: text from elsewhere, made safe for terminals and logs.
+//! `Escaped` and `Excerpt`: text from elsewhere, made safe for terminals and logs.
 
 use core::fmt::{self, Display, Formatter, Write};
 
@@ -63,6 +63,54 @@ impl<T: Display> Display for Quoted<T> {
             self.0
         )?;
         f.write_char('"')
+    }
+}
+
+/// Beginning of a text, [`Escaped`], with `..` after it if the text is longer.
+///
+/// Text of servers, clients and users may also be long: up to 65,535 bytes of a topic in one line of
+/// a log. The text is cut between characters before it is escaped, so that no escape is cut.
+///
+/// ```
+/// use dunlin_codec::Excerpt;
+///
+/// assert_eq!(Excerpt::new("lamp\u{1b}7", 256).to_string(), r"lamp\u{1b}7");
+/// assert_eq!(Excerpt::new("lamp\u{1b}7", 5).to_string(), r"lamp\u{1b}..");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Excerpt<'a> {
+    text: &'a str,
+    is_cut: bool,
+}
+
+impl<'a> Excerpt<'a> {
+    /// Creates an excerpt of the first `max_chars` characters.
+    #[must_use]
+    pub fn new(text: &'a str, max_chars: usize) -> Self {
+        let end = text.char_indices().nth(max_chars).map(|(end, _)| end);
+        Self {
+            text: end.and_then(|end| text.get(..end)).unwrap_or(text),
+            is_cut: end.is_some(),
+        }
+    }
+
+    /// Characters of the excerpt, without escapes and without the `..`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// True if the text is longer than the excerpt.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+}
+
+impl Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Escaped(self.text).fmt(f)?;
+        f.write_str(if self.is_cut { ".." } else { "" })
     }
 }
 
@@ -200,6 +248,24 @@ mod tests {
             "\"quoted\"",
         ] {
             assert_eq!(Escaped(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_cut_between_characters_and_says_so() {
+        for (text, max_chars, expected) in [
+            ("", 0, ""),
+            ("a", 0, ".."),
+            ("lamp", 4, "lamp"),
+            ("lamp/", 4, "lamp.."),
+            ("äöü", 2, "äö.."),
+            // The escape is longer than the excerpt, and whole.
+            ("\n\n", 1, "\\n.."),
+        ] {
+            let excerpt = Excerpt::new(text, max_chars);
+            assert_eq!(excerpt.to_string(), expected);
+            assert_eq!(excerpt.is_cut(), expected.ends_with(".."));
+            assert!(text.starts_with(excerpt.as_str()));
         }
     }
 

@@ -121,7 +121,7 @@ pub use decode::{DecodeOptions, Decoded, Leniency};
 pub use delivery::Delivery;
 pub use encode::EncodeOptions;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
-pub use escape::{Escaped, EscapedJson, Quoted, needs_escape};
+pub use escape::{Escaped, EscapedJson, Excerpt, Quoted, needs_escape};
 #[cfg(feature = "tokio-util")]
 pub use framing::{FramingError, PacketCodec};
 pub use header::FixedHeader;

@@ -2,23 +2,19 @@
 
 use std::time::Duration;
 
-use dunlin_codec::Quoted;
+use dunlin_codec::{Excerpt, Quoted};
 
 /// Longest part of a stranger's text that is printed.
 const LONGEST: usize = 240;
 
 /// `text` in double quotes, without anything a terminal would obey, and cut when very long.
 pub(crate) fn quoted(text: &str) -> String {
-    // Cut between characters, never inside of one.
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => {
-            format!(
-                "{} (cut; {} bytes)",
-                Quoted(text.get(..end).unwrap_or_default()),
-                text.len()
-            )
-        }
-        None => Quoted(text).to_string(),
+    let excerpt = Excerpt::new(text, LONGEST);
+    let quoted = Quoted(excerpt.as_str());
+    if excerpt.is_cut() {
+        format!("{quoted} (cut; {} bytes)", text.len())
+    } else {
+        quoted.to_string()
     }
 }
 

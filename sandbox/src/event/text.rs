@@ -3,7 +3,7 @@
 use core::fmt;
 use std::time::UNIX_EPOCH;
 
-use dunlin_codec::{Escaped, ReasonCode};
+use dunlin_codec::{Escaped, Excerpt, ReasonCode};
 
 use crate::event::{Event, LogLine, Outcome};
 use crate::policy::Decision;
@@ -214,7 +214,7 @@ struct Shown<'a>(&'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        cut(self.0, MAX_SHOWN, f)
+        Excerpt::new(self.0, MAX_SHOWN).fmt(f)
     }
 }
 
@@ -223,16 +223,7 @@ struct Reason<'a>(&'a str);
 
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        cut(self.0, MAX_REASON, f)
-    }
-}
-
-/// Writes at most so many characters, escaped.
-fn cut(text: &str, most: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    // Cut between characters, then escaped: a cut escape would be text again.
-    match text.char_indices().nth(most) {
-        Some((end, _)) => write!(f, "{}..", Escaped(text.get(..end).unwrap_or_default())),
-        None => write!(f, "{}", Escaped(text)),
+        Excerpt::new(self.0, MAX_REASON).fmt(f)
     }
 }
 
