@@ -1,34 +1,34 @@
-//! Duration of work: all contestants take turns, for many rounds.
-#![expect(clippy::disallowed_methods, reason = "a clock is what this is about")]
+//! CPU time of work: all contestants take turns, for many rounds.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 41;
 const TURN: Duration = Duration::from_micros(1500);
 
-/// Something that can be done over and over.
+/// Work that can be repeated.
 pub trait Work {
-    /// Makes ready what one run uses up. Neither timed nor counted.
+    /// Prepares what one run consumes. Neither timed nor counted.
     fn prepare(&mut self);
-    /// Does it.
+    /// Runs the work once.
     fn run(&mut self);
-    /// The packets of one run.
+    /// Number of packets of one run.
     fn packets(&self) -> u32;
 }
 
-/// Nanoseconds a packet.
+/// CPU time in nanoseconds per packet.
 #[derive(Clone, Copy)]
 pub struct Timing {
-    /// The best turn.
+    /// The fastest turn.
     pub min: f64,
     /// The turn in the middle.
     pub median: f64,
 }
 
-/// Times all of `works` in turns, so that what disturbs the machine disturbs them alike.
+/// Times all of `works` in turns, so that a disturbance of the machine hits all of them.
 pub fn time(works: &mut [Box<dyn Work>]) -> Vec<Timing> {
-    let clock = clock_reading();
+    let clock = clock_cost();
     let mut turns = vec![Vec::with_capacity(ROUNDS); works.len()];
     for round in 0..=ROUNDS {
         for (work, turns) in works.iter_mut().zip(&mut turns) {
@@ -46,18 +46,28 @@ fn turn(work: &mut dyn Work, clock: Duration) -> f64 {
     let (mut spent, mut packets) = (Duration::ZERO, 0.0);
     while spent < TURN {
         work.prepare();
-        let start = Instant::now();
+        let start = cpu_time();
         work.run();
-        spent += start.elapsed().saturating_sub(clock);
+        spent += (cpu_time() - start).saturating_sub(clock);
         packets += f64::from(work.packets());
     }
     spent.as_secs_f64() * 1e9 / packets
 }
 
-/// Measures the duration of reading the clock.
-fn clock_reading() -> Duration {
+/// CPU time of this thread: what other processes do meanwhile doesn't count.
+pub fn cpu_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .map(Duration::from)
+        .expect("every Unix has this clock")
+}
+
+/// Returns the least CPU time between two readings of the clock.
+fn clock_cost() -> Duration {
     (0..1000)
-        .map(|_| black_box(Instant::now()).elapsed())
+        .map(|_| {
+            let start = cpu_time();
+            cpu_time() - start
+        })
         .min()
         .unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The packets that everybody decodes and encodes.
+//! The packets that every codec decodes and encodes.
 
 use dunlin_codec::{
     Ack, AckType, BinaryData, ConnAck, ConnAckProperties, Connect, ConnectProperties, Delivery,
@@ -7,36 +7,44 @@ use dunlin_codec::{
     TopicName, UserProperty, Utf8String, Will, WillProperties,
 };
 
-/// Packets, and the same packets on the wire.
+/// Packets, and the same packets encoded.
 pub struct Case {
     pub name: &'static str,
-    /// The packets that differ; the stream repeats them.
+    /// Packets that the stream repeats.
     pub packets: Vec<Packet<'static>>,
     /// Bytes to decode.
     pub stream: &'static [u8],
-    /// The packets of the stream.
+    /// Number of packets in the stream.
     pub count: u32,
 }
 
-/// The least that a stream is long, and the most packets that one of small packets has.
+/// Length of a stream in bytes, within the limits on its number of packets.
 const STREAM: usize = 64 * 1024;
 const MIXED_STREAM: usize = 1024 * 1024;
-const FEWEST: usize = 64;
-const MOST: usize = 2048;
+const MIN_PACKETS: usize = 64;
+const MAX_PACKETS: usize = 2048;
 
-/// The name of the case whose payload is worth sharing.
+/// Names of the cases.
+pub const SMALL: &str = "PUBLISH, QoS 0, 41 B";
+pub const PROPERTIES: &str = "PUBLISH, QoS 1, 3 properties, 256 B";
+/// Case whose payload is worth sharing.
 pub const LARGE: &str = "PUBLISH, QoS 1, 16 KiB";
+pub const PUBACK: &str = "PUBACK";
+pub const CONNECT: &str = "CONNECT, will, all properties";
+pub const SUBSCRIBE: &str = "SUBSCRIBE, 8 filters";
+pub const CONNACK: &str = "CONNACK, all properties";
+pub const MIXED: &str = "mixed stream of 1 MiB, 90 % PUBLISH";
 
 /// All cases, in the table's order.
 pub fn all() -> Vec<Case> {
     vec![
-        Case::of("PUBLISH, QoS 0, 41 B", small(b'a')),
-        Case::of("PUBLISH, QoS 1, 3 properties, 256 B", with_properties(b'a')),
+        Case::of(SMALL, small(b'a')),
+        Case::of(PROPERTIES, with_properties(b'a')),
         Case::of(LARGE, publish(QoS::AtLeastOnce, 16 * 1024, b'a')),
-        Case::of("PUBACK", puback(7)),
-        Case::of("CONNECT, will, all properties", connect()),
-        Case::of("SUBSCRIBE, 8 filters", subscribe()),
-        Case::of("CONNACK, all properties", connack()),
+        Case::of(PUBACK, puback(7)),
+        Case::of(CONNECT, connect()),
+        Case::of(SUBSCRIBE, subscribe()),
+        Case::of(CONNACK, connack()),
         mixed(),
     ]
 }
@@ -44,7 +52,7 @@ pub fn all() -> Vec<Case> {
 impl Case {
     fn of(name: &'static str, packet: Packet<'static>) -> Self {
         let len = packet.encoded_len().expect("a legal packet");
-        let count = (STREAM / len).clamp(FEWEST, MOST);
+        let count = (STREAM / len).clamp(MIN_PACKETS, MAX_PACKETS);
         Self::repeating(name, vec![packet], count)
     }
 
@@ -68,7 +76,7 @@ impl Case {
     }
 }
 
-/// 100 packets, 90 of them PUBLISH, in an order that a branch predictor can't learn.
+/// A stream of 90 % PUBLISH, in an order that a branch predictor can't learn.
 fn mixed() -> Case {
     let (mut packets, mut len, mut random) = (Vec::new(), 0, 1u64);
     while len < MIXED_STREAM {
@@ -87,7 +95,7 @@ fn mixed() -> Case {
         len += packet.encoded_len().expect("a legal packet");
         packets.push(packet);
     }
-    Case::repeating("mixed stream of 1 MiB, 90 % PUBLISH", packets, 1)
+    Case::repeating(MIXED, packets, 1)
 }
 
 fn small(byte: u8) -> Packet<'static> {

@@ -6,25 +6,22 @@ use super::cases::Case;
 use super::contestant::{Contestant, Entry, Outcome, Side, Task};
 use super::dunlin::Borrowed;
 use super::fields::Texts;
+use super::work::{AT_ONCE, RUN};
 use crate::timing::Work;
 
-/// A line for each.
+/// One row each.
 pub const LIMITS: [Entry; 3] = [
     limit("limit: fixed-header scan", scan),
     limit("limit: from_utf8 of the text", check_text),
     limit("limit: memcpy", copy),
 ];
 
-/// The packets that are copied before the output is emptied, and those copied in all; as in
-/// encoding.
-const AT_ONCE: usize = 64;
-const RUN: usize = 2048;
-
 const fn limit(name: &'static str, work: fn(&Case, Task) -> Outcome<Box<dyn Work>>) -> Entry {
     Entry {
         name,
         side: Side::Limit,
         work,
+        accepts: None,
         held_after: |_| Err(String::new()),
     }
 }
@@ -34,9 +31,9 @@ fn scan(case: &Case, task: Task) -> Outcome<Box<dyn Work>> {
     let stream = case.stream;
     Limit::boxed(case.count, move || {
         let mut rest = stream;
-        while let [_, behind_type @ ..] = rest {
+        while let [_, after_type @ ..] = rest {
             let (mut len, mut shift, mut at) = (0, 0, 0);
-            while let Some(byte) = behind_type.get(at) {
+            while let Some(byte) = after_type.get(at) {
                 len |= usize::from(byte & 0x7f) << shift;
                 (shift, at) = (shift + 7, at + 1);
                 if byte & 0x80 == 0 {
@@ -44,7 +41,7 @@ fn scan(case: &Case, task: Task) -> Outcome<Box<dyn Work>> {
                 }
             }
             let body;
-            (body, rest) = behind_type[at..].split_at(len);
+            (body, rest) = after_type[at..].split_at(len);
             black_box(body);
         }
     })

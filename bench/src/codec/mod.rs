@@ -1,19 +1,22 @@
-//! The codecs: who takes part, what is measured, and in which order.
+//! The codecs: the contestants, the measurements and their order.
 
 mod cases;
 mod contestant;
 mod dunlin;
 mod fields;
+mod goals;
 mod limits;
 #[cfg(feature = "peers")]
 mod peers;
 mod report;
 mod table;
+mod validation;
+mod work;
 
 use cases::Case;
 use contestant::{Entry, Outcome, Task};
 use limits::LIMITS;
-use report::{Figures, Group, Held, Report, Row};
+use report::{Column, Figures, Group, Held, Report, Row};
 
 use crate::timing::{self, Work};
 use crate::{allocations, instructions};
@@ -30,24 +33,23 @@ pub fn measure() -> Report {
     let mut report = Report::default();
     for case in cases::all() {
         let mut group = group(case.name, &case, &entries);
-        for (column, task) in [Task::Decode, Task::Read, Task::Encode]
-            .into_iter()
-            .enumerate()
-        {
+        for (column, task) in TASKS {
             let figures = measure_task(&entries, &case, task, &mut counts);
             group.set_column(column, figures, &mut report.notes);
         }
-        let best_copy = group.best(ENCODE, "the best copy, as above");
+        let best_copy = group.best(Column::Encode, "the best copy, as above");
         report.groups.push(group);
         if case.name == cases::LARGE {
             let mut group = self::group(SHARED, &case, &entries);
             let figures = measure_task(&entries, &case, Task::Share, &mut counts);
-            group.set_column(ENCODE, figures, &mut report.notes);
+            group.set_column(Column::Encode, figures, &mut report.notes);
             group.rows.extend(best_copy);
             report.groups.push(group);
         }
     }
     report.groups.iter_mut().for_each(Group::compare);
+    report.goals = goals::of(&report.groups);
+    report.validation = validation::of(&entries);
     report.held = entries.iter().filter_map(held).collect();
     report
 }
@@ -57,12 +59,9 @@ pub fn run_each_once() {
     let entries = entries();
     for case in cases::all() {
         let shared = (case.name == cases::LARGE).then_some(Task::Share);
-        for task in [Task::Decode, Task::Read, Task::Encode]
-            .into_iter()
-            .chain(shared)
-        {
-            for mut work in line_up(&entries, &case, task).into_iter().flatten() {
-                // Once for what is only made the first time.
+        for task in TASKS.into_iter().map(|(_, task)| task).chain(shared) {
+            for mut work in works(&entries, &case, task).into_iter().flatten() {
+                // The first run allocates buffers that the counted run reuses.
                 work.prepare();
                 work.run();
                 work.prepare();
@@ -74,8 +73,12 @@ pub fn run_each_once() {
 
 const SHARED: &str = "head of a PUBLISH of 16 KiB, payload shared";
 
-/// The column of encoding.
-const ENCODE: usize = 2;
+/// The task of each column.
+const TASKS: [(Column, Task); 3] = [
+    (Column::Decode, Task::Decode),
+    (Column::Read, Task::Read),
+    (Column::Encode, Task::Encode),
+];
 
 fn group(name: &'static str, case: &Case, entries: &[Entry]) -> Group {
     Group::new(
@@ -88,44 +91,50 @@ fn group(name: &'static str, case: &Case, entries: &[Entry]) -> Group {
 fn entries() -> Vec<Entry> {
     let mut entries = vec![
         Entry::ours::<dunlin::Borrowed>(),
-        Entry::ours::<dunlin::Direct>(),
+        Entry {
+            accepts: None,
+            ..Entry::ours::<dunlin::Direct>()
+        },
         Entry::ours::<dunlin::Owned>(),
     ];
     #[cfg(feature = "peers")]
     entries.extend([
         Entry::peer::<peers::Rumqttc>(),
+        Entry::peer::<peers::RumqttcNext>(),
+        Entry::peer::<peers::Mqttbytes>(),
         Entry::peer::<peers::Mqtt5Protocol>(),
         Entry::peer::<peers::MqttProtocolCore>(),
         Entry::peer::<peers::RmqttCodec>(),
         Entry::peer::<peers::NtexMqtt>(),
+        Entry::peer::<peers::ShiguredoMqtt>(),
     ]);
     entries.extend(LIMITS);
     entries
 }
 
-fn line_up(entries: &[Entry], case: &Case, task: Task) -> Vec<Outcome<Box<dyn Work>>> {
+fn works(entries: &[Entry], case: &Case, task: Task) -> Vec<Outcome<Box<dyn Work>>> {
     entries
         .iter()
         .map(|entry| (entry.work)(case, task))
         .collect()
 }
 
-/// Figures or a reason for each entry.
+/// Measures a task: figures or a reason for each entry.
 fn measure_task(
     entries: &[Entry],
     case: &Case,
     task: Task,
     counts: &mut impl Iterator<Item = u64>,
 ) -> Vec<Outcome<Figures>> {
-    let mut works = Vec::new();
+    let mut prepared = Vec::new();
     let mut outcomes = Vec::new();
-    for outcome in line_up(entries, case, task) {
-        outcomes.push(outcome.map(|work| works.push(work)));
+    for outcome in works(entries, case, task) {
+        outcomes.push(outcome.map(|work| prepared.push(work)));
     }
-    let mut timings = timing::time(&mut works).into_iter();
-    let mut works = works.into_iter();
+    let mut timings = timing::time(&mut prepared).into_iter();
+    let mut prepared = prepared.into_iter();
     let mut figures = move || {
-        let (mut work, timing) = (works.next()?, timings.next()?);
+        let (mut work, timing) = (prepared.next()?, timings.next()?);
         work.prepare();
         let packets = f64::from(work.packets());
         let allocations = allocations::count(|| work.run()).calls as f64 / packets;

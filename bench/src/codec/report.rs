@@ -3,22 +3,27 @@
 use serde::Serialize;
 
 use super::contestant::{Outcome, Side};
+use super::goals::Goal;
+use super::validation::Validation;
 
-/// All of it.
+/// All results of a run.
 #[derive(Default, Serialize)]
 pub struct Report {
     pub groups: Vec<Group>,
-    /// Held by a reader to whom 256 MiB were announced and ten bytes sent.
+    pub goals: Vec<Goal>,
+    /// Codecs that accept malformed packets.
+    pub validation: Vec<Validation>,
+    /// Bytes held by a reader after the first ten bytes of a packet of 256 MiB.
     pub held: Vec<Held>,
     /// Why a figure is missing; rows refer to these by position, from 1.
     pub notes: Vec<String>,
 }
 
-/// A case.
+/// All rows of a case.
 #[derive(Serialize)]
 pub struct Group {
     pub name: &'static str,
-    /// The mean length of a packet.
+    /// Mean length of a packet in bytes.
     pub bytes: f64,
     pub rows: Vec<Row>,
 }
@@ -28,8 +33,29 @@ pub struct Group {
 pub struct Row {
     pub name: &'static str,
     pub side: Side,
-    /// Decode; decode and read every field; encode.
+    /// One cell for each [`Column`].
     pub columns: [Cell; 3],
+}
+
+/// Column of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Column {
+    Decode,
+    Read,
+    Encode,
+}
+
+impl Column {
+    pub const ALL: [Self; 3] = [Self::Decode, Self::Read, Self::Encode];
+
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Decode => "decode, move the packet",
+            Self::Read => "decode, read every field",
+            Self::Encode => "encode",
+        }
+    }
 }
 
 #[derive(Default, Serialize)]
@@ -41,7 +67,7 @@ pub enum Cell {
     Empty,
 }
 
-/// All of it a packet.
+/// Figures of one packet.
 #[derive(Clone, Serialize)]
 pub struct Figures {
     pub min_ns: f64,
@@ -79,12 +105,12 @@ impl Group {
     /// Fills in a column; a new reason goes to `notes`, an empty one leaves the cell empty.
     pub fn set_column(
         &mut self,
-        column: usize,
+        column: Column,
         figures: Vec<Outcome<Figures>>,
         notes: &mut Vec<String>,
     ) {
         for (row, figures) in self.rows.iter_mut().zip(figures) {
-            row.columns[column] = match figures {
+            row.columns[column as usize] = match figures {
                 Ok(figures) => Cell::Figures(figures),
                 Err(reason) if reason.is_empty() => Cell::Empty,
                 Err(reason) => Cell::Note(note(notes, reason)),
@@ -92,20 +118,20 @@ impl Group {
         }
     }
 
-    /// The fastest of a column, as a row of its own.
-    pub fn best(&self, column: usize, name: &'static str) -> Option<Row> {
-        let in_the_race = self.rows.iter().filter(|row| row.side != Side::Limit);
-        let figures = in_the_race.filter_map(|row| Some((row.side, row.figures(column)?)));
+    /// Returns the fastest codec of a column as a row of its own.
+    pub fn best(&self, column: Column, name: &'static str) -> Option<Row> {
+        let codecs = self.rows.iter().filter(|row| row.side != Side::Limit);
+        let figures = codecs.filter_map(|row| Some((row.side, row.figures(column)?)));
         let (side, best) =
             figures.min_by(|(_, one), (_, other)| one.median_ns.total_cmp(&other.median_ns))?;
         let mut row = Row::new(name, side);
-        row.columns[column] = Cell::Figures(best.clone());
+        row.columns[column as usize] = Cell::Figures(best.clone());
         Some(row)
     }
 
     /// Fills in the ratios.
     pub fn compare(&mut self) {
-        for column in 0..3 {
+        for column in Column::ALL {
             let medians = self
                 .rows
                 .iter()
@@ -118,11 +144,19 @@ impl Group {
                 continue;
             };
             for row in self.rows.iter_mut().filter(|row| row.side != Side::Limit) {
-                if let Cell::Figures(figures) = &mut row.columns[column] {
+                if let Cell::Figures(figures) = &mut row.columns[column as usize] {
                     figures.ratio = Some(fastest / figures.median_ns);
                 }
             }
         }
+    }
+}
+
+impl Group {
+    /// Ratio of the row `name` in `column`, if both were measured.
+    pub fn ratio(&self, name: &str, column: Column) -> Option<f64> {
+        let row = self.rows.iter().find(|row| row.name == name)?;
+        row.figures(column)?.ratio
     }
 }
 
@@ -135,8 +169,8 @@ impl Row {
         }
     }
 
-    fn figures(&self, column: usize) -> Option<&Figures> {
-        match &self.columns[column] {
+    fn figures(&self, column: Column) -> Option<&Figures> {
+        match &self.columns[column as usize] {
             Cell::Figures(figures) => Some(figures),
             Cell::Note(_) | Cell::Empty => None,
         }

@@ -2,22 +2,34 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use super::report::{Cell, Figures, Group, Report, Row};
+use super::goals::Goal;
+use super::report::{Cell, Column, Figures, Group, Report, Row};
 
 const NAME: usize = 29;
-const COLUMNS: [&str; 3] = ["decode", "decode, read every field", "encode"];
 const HEADINGS: &str = "  ns min  median  ratio alloc  instr";
 const WIDTH: usize = HEADINGS.len();
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        write!(f, "{:NAME$}", "a packet")?;
-        for column in COLUMNS {
-            write!(f, " |{column:^WIDTH$}")?;
+        write!(f, "{:NAME$}", "per packet")?;
+        for column in Column::ALL {
+            write!(f, " |{:^WIDTH$}", column.title())?;
         }
         writeln!(f, "\n{:NAME$} |{HEADINGS} |{HEADINGS} |{HEADINGS}", "")?;
         for group in &self.groups {
             group.fmt(f)?;
+        }
+        if self.goals.iter().any(|goal| goal.found.is_some()) {
+            writeln!(f, "\ngoals, against the fastest peer")?;
+            self.goals.iter().try_for_each(|goal| goal.fmt(f))?;
+        }
+        writeln!(f, "\nmalformed packets: accepted by")?;
+        for validation in &self.validation {
+            let accepted_by = match validation.accepted_by[..] {
+                [] => "none".to_owned(),
+                _ => validation.accepted_by.join(", "),
+            };
+            writeln!(f, "  {:<61} {accepted_by}", validation.rule)?;
         }
         writeln!(f, "\n256 MiB announced, 10 bytes sent: bytes allocated")?;
         for held in &self.held {
@@ -31,6 +43,25 @@ impl Display for Report {
             writeln!(f, "[{}] {note}", index + 1)?;
         }
         Ok(())
+    }
+}
+
+impl Display for Goal {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let reached = match self.is_reached() {
+            Some(true) => "reached",
+            Some(false) => "NOT reached",
+            None => "not measured",
+        };
+        writeln!(
+            f,
+            "  {:<37}{:<27}{:<26}>={:>5.2}x{}  {reached}",
+            self.case,
+            self.row,
+            self.column.title(),
+            self.at_least,
+            Ratio(self.found)
+        )
     }
 }
 
@@ -93,7 +124,7 @@ impl Display for Ratio {
     }
 }
 
-/// A number of allocations: whole in most cases, a mean in the mixed stream.
+/// Number of allocations: an integer in most cases, a mean in the mixed stream.
 struct Count(f64);
 
 impl Display for Count {

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use mqtt5_protocol::packet::publish::PublishPacket;
 use mqtt5_protocol::packet::{MqttPacket, PacketType};
 use mqtt5_protocol::{FixedHeader, MqttError, Packet, Properties, PropertyValue};
@@ -25,22 +25,22 @@ impl Contestant for Mqtt5Protocol {
     const NAME: &'static str = "mqtt5-protocol";
     type Input = BytesMut;
     type Packet = Packet;
-    type Seen<'p> = &'p Packet;
     type Output = Output;
 
     fn refill(input: &mut BytesMut, stream: &'static [u8]) {
         refill(input, stream);
     }
 
-    fn decode_all(input: &mut BytesMut, mut each: impl FnMut(&Packet)) -> Result<(), impl Debug> {
+    fn decode_all(input: &mut BytesMut, mut each: impl FnMut(Packet)) -> Result<(), impl Debug> {
         while input.has_remaining() {
             let header = FixedHeader::decode(input)?;
             // `Bytes`, so that payload and binary data are shared and not copied.
             let mut body = input.split_to(header.remaining_length as usize).freeze();
-            match decode_body(&header, &mut body) {
-                Ok(ref packet) => each(packet),
-                Err(error) => return Err(error),
-            }
+            each(Packet::decode_from_body(
+                header.packet_type,
+                &header,
+                &mut body,
+            )?);
         }
         Ok::<_, MqttError>(())
     }
@@ -96,10 +96,6 @@ impl Contestant for Mqtt5Protocol {
         }
     }
 
-    fn keep(packet: &Packet) -> Packet {
-        packet.clone()
-    }
-
     fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {
         let out = &mut output.0;
         let encoded = match packet {
@@ -125,10 +121,6 @@ impl Contestant for Mqtt5Protocol {
     fn read_some(_: &'static [u8]) -> Outcome<()> {
         Err("waiting for a whole packet is its caller's business".to_owned())
     }
-}
-
-fn decode_body(header: &FixedHeader, body: &mut Bytes) -> Result<Packet, MqttError> {
-    Packet::decode_from_body(header.packet_type, header, body)
 }
 
 /// Encodes directly into `out`; `MqttPacket::encode` would allocate a buffer.

@@ -24,26 +24,19 @@ impl Contestant for MqttProtocolCore {
     const NAME: &'static str = "mqtt-protocol-core";
     type Input = &'static [u8];
     type Packet = Packet;
-    type Seen<'p> = &'p Packet;
     type Output = Output;
 
     fn refill(input: &mut Self::Input, stream: &'static [u8]) {
         *input = stream;
     }
 
-    fn decode_all(
-        input: &mut Self::Input,
-        mut each: impl FnMut(&Packet),
-    ) -> Result<(), impl Debug> {
+    fn decode_all(input: &mut Self::Input, mut each: impl FnMut(Packet)) -> Result<(), impl Debug> {
         while let [first, rest @ ..] = *input {
             let DecodeResult::Ok(len, len_len) = VariableByteInteger::decode_stream(rest) else {
                 return Err(MqttError::MalformedPacket);
             };
             let (body, behind) = rest[len_len..].split_at(len.to_u32() as usize);
-            match parse(*first, body) {
-                Ok(ref packet) => each(packet),
-                Err(error) => return Err(error),
-            }
+            each(parse(*first, body)?);
             *input = behind;
         }
         Ok::<_, MqttError>(())
@@ -83,10 +76,6 @@ impl Contestant for MqttProtocolCore {
             Packet::V5_0Pingresp(_) => {}
             _ => unreachable!("no case has one"),
         }
-    }
-
-    fn keep(packet: &Packet) -> Packet {
-        packet.clone()
     }
 
     fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {

@@ -43,7 +43,6 @@ impl Contestant for NtexMqtt {
     const ENCODES_BY_VALUE: bool = true;
     type Input = Input;
     type Packet = Decoded;
-    type Seen<'p> = &'p Decoded;
     type Output = Output;
 
     fn refill(input: &mut Input, stream: &'static [u8]) {
@@ -51,14 +50,11 @@ impl Contestant for NtexMqtt {
         input.bytes.extend_from_slice(stream);
     }
 
-    fn decode_all(input: &mut Input, mut each: impl FnMut(&Decoded)) -> Result<(), impl Debug> {
-        loop {
-            match input.codec.decode(&mut input.bytes) {
-                Ok(Some(ref decoded)) => each(decoded),
-                Ok(None) => return Ok::<_, DecodeError>(()),
-                Err(error) => return Err(error),
-            }
+    fn decode_all(input: &mut Input, mut each: impl FnMut(Decoded)) -> Result<(), impl Debug> {
+        while let Some(decoded) = input.codec.decode(&mut input.bytes)? {
+            each(decoded);
         }
+        Ok::<_, DecodeError>(())
     }
 
     fn read(packet: &Decoded, fields: &mut impl Fields) {
@@ -71,10 +67,6 @@ impl Contestant for NtexMqtt {
             Decoded::Packet(Packet::PingResponse, _) => {}
             _ => unreachable!("no case has one"),
         }
-    }
-
-    fn keep(packet: &Decoded) -> Decoded {
-        packet.clone()
     }
 
     fn encode(packet: &mut Option<Decoded>, output: &mut Output) -> Outcome<()> {

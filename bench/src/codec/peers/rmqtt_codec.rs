@@ -41,21 +41,17 @@ impl Contestant for RmqttCodec {
     const ENCODES_BY_VALUE: bool = true;
     type Input = Input;
     type Packet = Packet;
-    type Seen<'p> = &'p Packet;
     type Output = Output;
 
     fn refill(input: &mut Input, stream: &'static [u8]) {
         refill(&mut input.bytes, stream);
     }
 
-    fn decode_all(input: &mut Input, mut each: impl FnMut(&Packet)) -> Result<(), impl Debug> {
-        loop {
-            match input.codec.decode(&mut input.bytes) {
-                Ok(Some((ref packet, _))) => each(packet),
-                Ok(None) => return Ok::<_, DecodeError>(()),
-                Err(error) => return Err(error),
-            }
+    fn decode_all(input: &mut Input, mut each: impl FnMut(Packet)) -> Result<(), impl Debug> {
+        while let Some((packet, _)) = input.codec.decode(&mut input.bytes)? {
+            each(packet);
         }
+        Ok::<_, DecodeError>(())
     }
 
     fn read(packet: &Packet, fields: &mut impl Fields) {
@@ -68,10 +64,6 @@ impl Contestant for RmqttCodec {
             Packet::PingResponse => {}
             _ => unreachable!("no case has one"),
         }
-    }
-
-    fn keep(packet: &Packet) -> Packet {
-        packet.clone()
     }
 
     fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {

@@ -1,0 +1,172 @@
+//! The measured work: decoding a stream, reading its fields, and encoding its packets.
+
+use std::hint::black_box;
+
+use dunlin_codec::Packet;
+
+use super::cases::Case;
+use super::contestant::{Contestant, Outcome, Task};
+use super::dunlin::Borrowed;
+use super::fields::{Look, Sum};
+use crate::timing::Work;
+
+/// Packets that are encoded before the output is emptied, if they differ.
+pub const AT_ONCE: usize = 64;
+
+/// Packets that are encoded in one run, unless the encoder consumes them.
+pub const RUN: usize = 2048;
+
+/// Returns the work of `task` after checking that the codec reads and writes the right text.
+pub fn of<C: Contestant>(case: &Case, task: Task) -> Outcome<Box<dyn Work>> {
+    if let Some(reason) = C::lacks(task, case) {
+        return Err(reason.to_owned());
+    }
+    match task {
+        Task::Decode | Task::Read => {
+            let mut sum = Sum::default();
+            decode_stream::<C>(case.stream, |packet| C::read(&packet, &mut sum))?;
+            if sum != sum_of(case.packets.iter().cycle().take(case.count as usize)) {
+                return Err("other text read than was sent".to_owned());
+            }
+            let (input, stream, count) = (C::Input::default(), case.stream, case.count);
+            Ok(Box::new(Decoding::<C> {
+                input,
+                stream,
+                count,
+                reads: task == Task::Read,
+            }))
+        }
+        Task::Encode => Ok(Box::new(Encoding::<C, false>::new(case)?)),
+        Task::Share => Ok(Box::new(Encoding::<C, true>::new(case)?)),
+    }
+}
+
+/// Decodes all of `stream` with a new input.
+pub fn decode_stream<C: Contestant + ?Sized>(
+    stream: &'static [u8],
+    each: impl FnMut(C::Packet),
+) -> Outcome<()> {
+    let mut input = C::Input::default();
+    C::refill(&mut input, stream);
+    C::decode_all(&mut input, each).map_err(|error| format!("refused: {error:?}"))
+}
+
+/// Decoding a stream, and reading the fields of its packets if `reads` is true.
+struct Decoding<C: Contestant> {
+    input: C::Input,
+    stream: &'static [u8],
+    count: u32,
+    reads: bool,
+}
+
+impl<C: Contestant> Work for Decoding<C> {
+    fn prepare(&mut self) {
+        C::refill(&mut self.input, self.stream);
+    }
+
+    fn run(&mut self) {
+        let outcome = if self.reads {
+            C::decode_all(&mut self.input, |packet| C::read(&packet, &mut Look)).is_ok()
+        } else {
+            // By value: the optimiser must build the whole packet and move it.
+            C::decode_all(&mut self.input, |packet| drop(black_box(packet))).is_ok()
+        };
+        assert!(outcome, "{} decoded this stream before", C::NAME);
+    }
+
+    fn packets(&self) -> u32 {
+        self.count
+    }
+}
+
+/// Encoding packets into an output that is emptied before each group of them.
+struct Encoding<C: Contestant, const SHARE: bool> {
+    originals: Vec<C::Packet>,
+    slots: Vec<Option<C::Packet>>,
+    output: C::Output,
+}
+
+impl<C: Contestant, const SHARE: bool> Encoding<C, SHARE> {
+    fn new(case: &Case) -> Outcome<Self> {
+        let mut originals = C::packets(case)?;
+        originals.truncate(AT_ONCE);
+        let mut encoding = Self {
+            originals,
+            slots: Vec::new(),
+            output: C::Output::default(),
+        };
+        encoding.check(&case.packets)?;
+        Ok(encoding)
+    }
+
+    #[inline]
+    fn encode(slot: &mut Option<C::Packet>, output: &mut C::Output) -> Outcome<()> {
+        if SHARE {
+            C::share(slot, output)
+        } else {
+            C::encode(slot, output)
+        }
+    }
+
+    fn repeats(&self) -> usize {
+        if C::ENCODES_BY_VALUE {
+            1
+        } else {
+            RUN / self.originals.len()
+        }
+    }
+
+    /// Encodes each packet once, decodes the bytes with Dunlin, and compares the text.
+    fn check(&mut self, packets: &[Packet<'static>]) -> Outcome<()> {
+        self.prepare();
+        let count = self.originals.len();
+        for slot in self.slots.iter_mut().take(count) {
+            Self::encode(slot, &mut self.output)?;
+        }
+        let written = C::written(&mut self.output);
+        let mut sum = Sum::default();
+        decode_stream::<Borrowed>(written.leak(), |packet| Borrowed::read(&packet, &mut sum))?;
+        if sum == sum_of(packets.iter().take(count)) {
+            Ok(())
+        } else {
+            Err("other text written than was given".to_owned())
+        }
+    }
+}
+
+impl<C: Contestant, const SHARE: bool> Work for Encoding<C, SHARE> {
+    fn prepare(&mut self) {
+        let count = if C::ENCODES_BY_VALUE {
+            AT_ONCE
+        } else {
+            self.originals.len()
+        };
+        if C::ENCODES_BY_VALUE || self.slots.is_empty() {
+            self.slots.clear();
+            self.slots
+                .extend(self.originals.iter().cycle().take(count).cloned().map(Some));
+        }
+    }
+
+    fn run(&mut self) {
+        for _ in 0..self.repeats() {
+            for group in self.slots.chunks_mut(self.originals.len()) {
+                C::clear(&mut self.output);
+                for slot in group {
+                    let outcome = Self::encode(slot, &mut self.output);
+                    assert!(outcome.is_ok(), "{} encoded this packet before", C::NAME);
+                }
+            }
+        }
+    }
+
+    fn packets(&self) -> u32 {
+        u32::try_from(self.slots.len() * self.repeats()).expect("a small number")
+    }
+}
+
+fn sum_of<'p>(packets: impl Iterator<Item = &'p Packet<'static>>) -> Sum {
+    let mut sum = Sum::default();
+    packets.for_each(|packet| Borrowed::read(packet, &mut sum));
+    sum
+}
