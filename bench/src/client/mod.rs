@@ -1,10 +1,11 @@
-//! The clients side by side: who takes part, in which order, and where the figures come from.
+//! The clients side by side: the command and its options.
 
 pub mod contestant;
 pub mod dunlin;
 pub mod flood;
 mod goals;
 mod machine;
+mod measure;
 mod mosquitto;
 pub mod null_server;
 #[cfg(feature = "peers")]
@@ -15,47 +16,30 @@ mod scenario;
 mod table;
 mod tls;
 mod turn;
+mod who;
 pub mod wire;
 
 use std::io;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
-use std::{env, path::PathBuf};
+use std::path::{self, PathBuf};
+use std::env;
 
-use serde::{Deserialize, Serialize};
-
-use contestant::{Result, Target};
-use mosquitto::Mosquitto;
 pub use null_server::NullServer;
-use report::{Figures, Group, Report, Row, Side, Table};
-use scenario::{Sample, Scenario, Span};
+use scenario::Scenario;
 use turn::Turn;
-
-/// Everyone that can be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Who {
-    Dunlin,
-    #[cfg(feature = "peers")]
-    Rumqttc,
-    #[cfg(feature = "peers")]
-    Gneiss,
-    #[cfg(feature = "peers")]
-    Mqtt5,
-    #[cfg(feature = "paho")]
-    Paho,
-    Raw,
-}
 
 /// Options of the command line.
 #[derive(Default)]
 struct Options {
     json: bool,
     tls: bool,
-    /// Only scenarios whose name contains it.
+    /// Text that the names of the measured scenarios contain; `None` for all scenarios.
     only: Option<String>,
+    /// Earlier builds of this benchmark, whose Dunlin takes part too.
+    earlier: Vec<PathBuf>,
 }
 
-/// Runs the command, or a role of it in another process.
+/// Runs the command, or the part of it that this process was started for.
 pub fn main(arguments: &[&str]) -> ExitCode {
     match *arguments {
         [null_server::ROLE] => ended(null_server::run()),
@@ -87,6 +71,7 @@ impl Options {
             match *argument {
                 "--json" => options.json = true,
                 "--tls" => options.tls = true,
+                "--beside" => options.earlier.push(path::absolute(arguments.next()?).ok()?),
                 "--only" => options.only = Some((*arguments.next()?).to_owned()),
                 _ => return None,
             }
@@ -101,7 +86,8 @@ impl Options {
     }
 }
 
-/// Builds this program with paho and runs it, if paho can be built and isn't part of this one.
+/// Builds this program with paho and runs it; `None` if this program has paho or it can't be
+/// built.
 fn with_paho(arguments: &[&str]) -> Option<ExitCode> {
     let has = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
@@ -115,7 +101,7 @@ fn with_paho(arguments: &[&str]) -> Option<ExitCode> {
     if !cfg!(feature = "peers") || cfg!(feature = "paho") || !buildable() {
         return None;
     }
-    // It takes the place of this file.
+    // The build replaces this program's file, so its path is looked up before.
     let program = env::current_exe().ok()?;
     let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let mut build = Command::new("cargo");
@@ -142,7 +128,7 @@ fn with_paho(arguments: &[&str]) -> Option<ExitCode> {
 }
 
 fn measure(options: &Options) -> ExitCode {
-    let report = match measure_all(options) {
+    let report = match measure::all(options) {
         Ok(report) => report,
         Err(error) => {
             eprintln!("{error}");
@@ -156,190 +142,3 @@ fn measure(options: &Options) -> ExitCode {
     }
     ExitCode::SUCCESS
 }
-
-fn measure_all(options: &Options) -> Result<Report> {
-    if machine::allow_descriptors() < DESCRIPTORS {
-        return Err(format!(
-            "this needs {DESCRIPTORS} open descriptors: raise `ulimit -n`"
-        ));
-    }
-    let mut report = Report::default();
-    let server = NullServer::start().map_err(|error| format!("the null server: {error}"))?;
-    let mut table = Table::new("null server", options.tls);
-    let twice = |scenario: Scenario| options.tls && scenario.has_tls_twin();
-    for scenario in Scenario::ALL
-        .into_iter()
-        .filter(|scenario| options.wants(*scenario) && !twice(*scenario))
-    {
-        let target = server.target(options.tls || scenario.is_tls());
-        let group = measure_one(scenario, &target, Some(&server), &mut report.notes);
-        table.groups.push(group);
-    }
-    report.goals = goals::of(&table);
-    report.tables.push(table);
-    match Mosquitto::start(options.tls) {
-        None => report
-            .notes
-            .push("mosquitto isn't installed, or doesn't come up: no second table".to_owned()),
-        Some(mosquitto) => {
-            let mut table = Table::new("mosquitto", options.tls);
-            for scenario in WITH_MOSQUITTO
-                .into_iter()
-                .filter(|scenario| options.wants(*scenario))
-            {
-                table.groups.push(measure_one(
-                    scenario,
-                    &mosquitto.target,
-                    None,
-                    &mut report.notes,
-                ));
-            }
-            report.tables.push(table);
-        }
-    }
-    Ok(report)
-}
-
-/// Everybody's turns at one scenario, one after another, and again; then the system calls.
-fn measure_one(
-    scenario: Scenario,
-    target: &Target,
-    server: Option<&NullServer>,
-    notes: &mut Vec<String>,
-) -> Group {
-    let mut all: Vec<(Who, Result<Vec<Sample>>)> = Who::all()
-        .into_iter()
-        .map(|who| (who, Ok(Vec::new())))
-        .collect();
-    let rounds = if scenario.is_idle() { 1 } else { ROUNDS };
-    for round in 1..=rounds {
-        eprintln!("{}: round {round} of {rounds}", scenario.name());
-        for (who, samples) in &mut all {
-            let Ok(so_far) = samples else { continue };
-            let turn = Turn {
-                who: *who,
-                scenario,
-                target: target.clone(),
-                span: Span::Time(SPAN),
-            };
-            match take_checked(&turn, server) {
-                Ok(sample) => so_far.push(sample),
-                Err(reason) => *samples = Err(reason),
-            }
-        }
-    }
-    let rows = all.into_iter().map(|(who, samples)| {
-        let turn = |span| Turn {
-            who,
-            scenario,
-            target: target.clone(),
-            span,
-        };
-        let figures = samples.map(|samples| {
-            // Nobody else is asked for memory alone, and attaching to all of that takes long.
-            let traced = (!scenario.is_idle() && server.is_some())
-                .then(|| turn(Span::Count(scenario.count_to_trace())).count_system_calls());
-            Figures::new(&samples, traced.and_then(Result::ok))
-        });
-        match figures {
-            Ok(figures) => Row {
-                name: who.name(),
-                side: who.side(),
-                figures: Some(figures),
-            },
-            Err(reason) => {
-                notes.push(format!("{}, {}: {reason}", who.name(), scenario.name()));
-                Row {
-                    name: who.name(),
-                    side: who.side(),
-                    figures: None,
-                }
-            }
-        }
-    });
-    let mut group = Group {
-        scenario,
-        rows: rows.collect(),
-    };
-    group.compare();
-    group
-}
-
-/// A turn of which the null server has read every message.
-fn take_checked(turn: &Turn, server: Option<&NullServer>) -> Result<Sample> {
-    let published = || match server {
-        Some(server) => null_server::published(&server.address).map_err(|error| error.to_string()),
-        None => Ok(0),
-    };
-    let before = published()?;
-    let sample = turn.take()?;
-    let (arrived, sent) = (published()? - before, sample.done + sample.others);
-    if server.is_some() && turn.scenario.publishes() && arrived != sent {
-        return Err(format!("of {sent} messages {arrived} arrived"));
-    }
-    Ok(sample)
-}
-
-impl Who {
-    fn all() -> Vec<Self> {
-        vec![
-            Self::Dunlin,
-            #[cfg(feature = "peers")]
-            Self::Rumqttc,
-            #[cfg(feature = "peers")]
-            Self::Gneiss,
-            #[cfg(feature = "peers")]
-            Self::Mqtt5,
-            #[cfg(feature = "paho")]
-            Self::Paho,
-            Self::Raw,
-        ]
-    }
-
-    /// With the version that was built.
-    fn name(self) -> String {
-        let package = match self {
-            Self::Dunlin => "dunlin-client",
-            #[cfg(feature = "peers")]
-            Self::Rumqttc => "rumqttc",
-            #[cfg(feature = "peers")]
-            Self::Gneiss => "gneiss-mqtt",
-            #[cfg(feature = "peers")]
-            Self::Mqtt5 => "mqtt5",
-            #[cfg(feature = "paho")]
-            Self::Paho => "paho-mqtt",
-            Self::Raw => return "limit: raw tokio".to_owned(),
-        };
-        let name = format!("name = \"{package}\"\nversion = \"");
-        let version = LOCK
-            .split_once(&name)
-            .and_then(|(_, rest)| rest.split_once('"'));
-        format!("{package} {}", version.map_or("", |(version, _)| version))
-    }
-
-    const fn side(self) -> Side {
-        match self {
-            Self::Dunlin => Side::Ours,
-            Self::Raw => Side::Limit,
-            #[cfg(feature = "peers")]
-            _ => Side::Peer,
-        }
-    }
-}
-
-const LOCK: &str = include_str!("../../Cargo.lock");
-/// Memory is the same every time, so once is enough for it.
-const ROUNDS: usize = 3;
-const SPAN: Duration = Duration::from_millis(300);
-/// A thousand connections, and some.
-const DESCRIPTORS: u64 = 1100;
-/// A real server answers the same; what it costs to be connected is told by the other table.
-const WITH_MOSQUITTO: [Scenario; 7] = [
-    Scenario::Publish0,
-    Scenario::Publish1,
-    Scenario::Publish2,
-    Scenario::Receive0,
-    Scenario::Receive1,
-    Scenario::OneByOne,
-    Scenario::Connect,
-];

@@ -39,6 +39,8 @@ pub struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Side {
     Ours,
+    /// Dunlin in an earlier build of this program.
+    Earlier,
     Peer,
     Limit,
 }
@@ -61,7 +63,7 @@ pub struct Figures {
     pub memory_each_kib: Option<f64>,
 }
 
-/// Figure that issue 6 requires.
+/// Figure that Dunlin's client is to reach.
 #[derive(Serialize)]
 pub struct Goal {
     pub name: &'static str,

@@ -112,7 +112,9 @@ impl Scenario {
     /// Number of messages or connections over which system calls are counted.
     pub const fn count_to_trace(self) -> u64 {
         match self {
-            Self::Publish0 | Self::Receive0 | Self::Receive1 | Self::Route => 5000,
+            // Enough to fill the client's buffers while the server reads.
+            Self::Publish0 => 20_000,
+            Self::Receive0 | Self::Receive1 | Self::Route => 5000,
             Self::Publish1 | Self::Publish2 => 2000,
             Self::PublishLarge | Self::OneByOne => 500,
             Self::Connect | Self::ConnectTls => 50,

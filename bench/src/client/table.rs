@@ -10,7 +10,7 @@ impl fmt::Display for Report {
             write!(f, "{table}")?;
         }
         if !self.goals.is_empty() {
-            writeln!(f, "goals, with the null server")?;
+            writeln!(f, "goals")?;
         }
         for goal in &self.goals {
             let reached = match goal.reached {

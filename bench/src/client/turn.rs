@@ -1,6 +1,7 @@
 //! One client's turn at one scenario: a process of its own, so that time, memory and system calls
 //! are its own.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, process, thread};
@@ -12,9 +13,13 @@ use super::contestant::{Contestant, Result, Target};
 use super::dunlin::Dunlin;
 use super::raw::Raw;
 use super::scenario::{Sample, Scenario, Span};
-use super::{Who, machine};
+use super::machine;
+use super::who::{Entrant, Who};
 
-/// The argument that makes this program a client, followed by the turn in JSON.
+/// Argument that makes this program a client, followed by the turn in JSON.
+///
+/// Earlier builds are started in the same way, so neither this nor the form of `Turn` and `Sample`
+/// may change.
 pub const ROLE: &str = "contestant";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,19 +31,25 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Takes it, in another process.
-    pub fn take(&self) -> Result<Sample> {
-        self.run(&mut Command::new(program()?))
+    /// Takes the turn in another process, which runs the entrant's program.
+    ///
+    /// # Errors
+    /// A text for the user if the process fails or isn't done in time.
+    pub fn take(&self, entrant: &Entrant) -> Result<Sample> {
+        self.run(&mut Command::new(program(entrant)?))
     }
 
-    /// Takes it under `strace`: how many system calls there were for each message.
-    pub fn count_system_calls(&self) -> Result<f64> {
+    /// Takes the turn under `strace`, and returns the number of system calls per message.
+    ///
+    /// # Errors
+    /// A text for the user if there is no `strace` or the process fails.
+    pub fn count_system_calls(&self, entrant: &Entrant) -> Result<f64> {
         let written = tempfile::NamedTempFile::new().map_err(text)?;
         let mut strace = Command::new("strace");
         strace
             .args(["-f", "-qq", "-o"])
             .arg(written.path())
-            .arg(program()?);
+            .arg(program(entrant)?);
         let done = self.run(&mut strace)?.done;
         let text = fs::read(written.path()).map_err(text)?;
         Ok(calls_between_marks(&String::from_utf8_lossy(&text)) as f64 / done as f64)
@@ -52,17 +63,17 @@ impl Turn {
             .stderr(Stdio::null());
         let output = child.output().map_err(text)?;
         serde_json::from_slice::<Result<Sample>>(&output.stdout)
-            .unwrap_or_else(|_| Err(format!("it ended with {}", output.status)))
+            .unwrap_or_else(|_| Err(format!("the process ended with {}", output.status)))
     }
 
-    /// Takes it in this process, and ends the process.
+    /// Takes the turn in this process, and ends the process.
     pub fn take_here(turn: &str) -> ! {
         machine::pin_client();
         machine::allow_descriptors();
         thread::spawn(|| {
             thread::sleep(LONGEST);
             report(&Err(format!(
-                "it wasn't done after {} s",
+                "not done after {} s",
                 LONGEST.as_secs()
             )));
         });
@@ -78,6 +89,8 @@ impl Turn {
             Who::Raw => self.go_as::<Raw>(),
             #[cfg(feature = "peers")]
             Who::Rumqttc => self.go_as::<super::peers::Rumqttc>(),
+            #[cfg(feature = "peers")]
+            Who::RumqttcNext => self.go_as::<super::peers::RumqttcNext>(),
             #[cfg(feature = "peers")]
             Who::Gneiss => self.go_as::<super::peers::Gneiss>(),
             #[cfg(feature = "peers")]
@@ -99,13 +112,13 @@ impl Turn {
     }
 }
 
-/// Tells the process that waits for it; nothing is torn down.
+/// Prints the sample for the process that waits for it, and exits without closing anything.
 fn report(sample: &Result<Sample>) -> ! {
     println!("{}", serde_json::to_string(sample).unwrap_or_default());
     process::exit(0)
 }
 
-/// Calls that are interrupted by another thread's take two lines.
+/// Counts the system calls between the marks; `strace` writes an interrupted call in two lines.
 fn calls_between_marks(strace: &str) -> usize {
     strace
         .lines()
@@ -116,8 +129,11 @@ fn calls_between_marks(strace: &str) -> usize {
         .count()
 }
 
-fn program() -> Result<std::path::PathBuf> {
-    env::current_exe().map_err(text)
+fn program(entrant: &Entrant) -> Result<PathBuf> {
+    match &entrant.earlier {
+        Some(program) => Ok(program.clone()),
+        None => env::current_exe().map_err(text),
+    }
 }
 
 fn text(error: impl ToString) -> String {

@@ -9,12 +9,14 @@ mod mqtt5;
 #[cfg(feature = "paho")]
 mod paho;
 mod rumqttc;
+mod rumqttc_next;
 
 pub use self::gneiss::Gneiss;
 pub use self::mqtt5::Mqtt5;
 #[cfg(feature = "paho")]
 pub use self::paho::Paho;
 pub use self::rumqttc::Rumqttc;
+pub use self::rumqttc_next::RumqttcNext;
 
 fn text(error: impl ToString) -> String {
     error.to_string()

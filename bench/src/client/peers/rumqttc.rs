@@ -38,8 +38,7 @@ impl Contestant for Rumqttc {
         options
             .set_keep_alive(Duration::from_secs(60))
             .set_clean_start(true);
-        // What it calls in flight is what it doesn't take from the channel before acknowledgements
-        // came.
+        // rumqttc stops taking requests from its channel while so many are unacknowledged.
         options.set_outgoing_inflight_upper_limit(u16::try_from(IN_FLIGHT).unwrap_or(u16::MAX));
         if let Some(pem) = &target.certificate {
             options.set_transport(Transport::Tls(TlsConfiguration::Rustls(configuration(pem))));
@@ -105,7 +104,7 @@ impl Contestant for Rumqttc {
     }
 }
 
-/// Until it ends; with why.
+/// Polls the event loop until it fails, and returns the error's text.
 async fn poll(mut event_loop: EventLoop, heard: Heard) -> String {
     loop {
         match event_loop.poll().await {
@@ -121,7 +120,7 @@ async fn poll(mut event_loop: EventLoop, heard: Heard) -> String {
     }
 }
 
-/// One for all connections of this process.
+/// Returns the one TLS configuration of all connections of this process.
 fn configuration(pem: &str) -> Arc<::rumqttc::tokio_rustls::rustls::ClientConfig> {
     static SHARED: std::sync::OnceLock<Arc<::rumqttc::tokio_rustls::rustls::ClientConfig>> =
         std::sync::OnceLock::new();
