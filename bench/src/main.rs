@@ -6,6 +6,7 @@ mod client;
 mod codec;
 mod hot_paths;
 mod instructions;
+mod matcher;
 mod store;
 mod timing;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         ["instructions"] => return hot_paths::check(false),
         ["instructions", "--renew"] => return hot_paths::check(true),
         ["instructions", instructions::CHILD] => hot_paths::run_each_once(),
+        ["matcher"] => print!("{}", matcher::measure()),
         ["store"] => return measure_store(&env::temp_dir()),
         ["store", folder] => return measure_store(folder.as_ref()),
         ["client", ref rest @ ..] => return client::main(rest),
@@ -43,7 +45,7 @@ fn measure_store(folder: &Path) -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: dunlin-bench codec [--json] | client [--json] [--tls] [--only TEXT] | store [FOLDER] | instructions [--renew]"
+        "usage: dunlin-bench codec [--json] | client [--json] [--tls] [--only TEXT] [--beside PROGRAM].. | matcher | store [FOLDER] | instructions [--renew]"
     );
     ExitCode::FAILURE
 }
