@@ -85,8 +85,7 @@ fn one(
         target: target.clone(),
         span,
     };
-    let mut samples: Vec<Result<Vec<Sample>>> =
-        entrants.iter().map(|_| Ok(Vec::new())).collect();
+    let mut samples: Vec<Result<Vec<Sample>>> = entrants.iter().map(|_| Ok(Vec::new())).collect();
     let rounds = if scenario.is_idle() { 1 } else { ROUNDS };
     for round in 1..=rounds {
         eprintln!("{}: round {round} of {rounds}", scenario.name());

@@ -19,10 +19,10 @@ mod turn;
 mod who;
 pub mod wire;
 
-use std::io;
-use std::process::{Command, ExitCode, Stdio};
-use std::path::{self, PathBuf};
 use std::env;
+use std::io;
+use std::path::{self, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
 pub use null_server::NullServer;
 use scenario::Scenario;
@@ -71,7 +71,9 @@ impl Options {
             match *argument {
                 "--json" => options.json = true,
                 "--tls" => options.tls = true,
-                "--beside" => options.earlier.push(path::absolute(arguments.next()?).ok()?),
+                "--beside" => options
+                    .earlier
+                    .push(path::absolute(arguments.next()?).ok()?),
                 "--only" => options.only = Some((*arguments.next()?).to_owned()),
                 _ => return None,
             }

@@ -11,9 +11,9 @@ use tokio::runtime::Builder;
 
 use super::contestant::{Contestant, Result, Target};
 use super::dunlin::Dunlin;
+use super::machine;
 use super::raw::Raw;
 use super::scenario::{Sample, Scenario, Span};
-use super::machine;
 use super::who::{Entrant, Who};
 
 /// Argument that makes this program a client, followed by the turn in JSON.
@@ -72,10 +72,7 @@ impl Turn {
         machine::allow_descriptors();
         thread::spawn(|| {
             thread::sleep(LONGEST);
-            report(&Err(format!(
-                "not done after {} s",
-                LONGEST.as_secs()
-            )));
+            report(&Err(format!("not done after {} s", LONGEST.as_secs())));
         });
         let sample = serde_json::from_str::<Self>(turn)
             .map_err(text)

@@ -96,6 +96,10 @@ fn entries() -> Vec<Entry> {
             ..Entry::ours::<dunlin::Direct>()
         },
         Entry::ours::<dunlin::Owned>(),
+        Entry {
+            accepts: None,
+            ..Entry::ours::<dunlin::ToSlice>()
+        },
     ];
     #[cfg(feature = "peers")]
     entries.extend([

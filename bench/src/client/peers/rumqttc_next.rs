@@ -35,9 +35,7 @@ struct Heard {
 impl Contestant for RumqttcNext {
     async fn connect(target: &Target, client_id: &str) -> Result<Self> {
         let mut options = MqttOptions::new(client_id, (tls::NAME, target.port));
-        options
-            .set_keep_alive(60)
-            .set_clean_start(true);
+        options.set_keep_alive(60).set_clean_start(true);
         options.set_outgoing_inflight_upper_limit(u16::try_from(IN_FLIGHT).unwrap_or(u16::MAX));
         // By default it writes each request by itself.
         options.set_max_request_batch(IN_FLIGHT);

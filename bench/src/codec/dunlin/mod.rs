@@ -1,8 +1,10 @@
-//! Dunlin itself: `Packet::decode`, the decoders of one packet type, and `PacketBuf`.
+//! Dunlin itself: `Packet::decode`, the decoders of one packet type, `PacketBuf`, and
+//! `encode_to_slice`.
 
 mod direct;
 mod packet_buf;
 mod read;
+mod to_slice;
 
 use std::fmt::Debug;
 
@@ -15,6 +17,7 @@ use super::fields::Fields;
 
 pub use direct::Direct;
 pub use packet_buf::Owned;
+pub use to_slice::ToSlice;
 
 /// `Packet::decode`: any packet, borrowed from the input.
 pub struct Borrowed;
@@ -101,12 +104,15 @@ pub struct Output {
 impl Default for Output {
     fn default() -> Self {
         Self {
-            head: BytesMut::with_capacity(128 * 1024),
+            head: BytesMut::with_capacity(CAPACITY),
             tails: Vec::with_capacity(1),
             payload: None,
         }
     }
 }
+
+/// Capacity of an output buffer in bytes, enough that it never grows.
+const CAPACITY: usize = 128 * 1024;
 
 /// Empty reason: the row of `Borrowed` has the figure.
 const AS_BORROWED: &str = "";
