@@ -1,9 +1,14 @@
 //! Conversions of the standard library for numbers, text and errors.
 
+#[cfg(feature = "alloc")]
+use alloc::string::String;
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+use core::borrow::Borrow;
 use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
 
-use crate::packet::AckType;
+use crate::packet::{AckType, RetainHandling};
 use crate::packet_type::PacketType;
 use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::PacketId;
@@ -12,7 +17,7 @@ use crate::text::{BinaryData, TextError, Utf8String};
 use crate::topic::{TopicError, TopicFilter, TopicName};
 
 /// Error for a number that has no meaning in the type that it was converted to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct InvalidNumber {
     /// Name of the type in the standard, such as `Topic Alias`.
     pub name: &'static str,
@@ -59,6 +64,7 @@ numbers! {
     PayloadFormat u8: "Payload Format Indicator", PayloadFormat::from_number, |format| format as u8;
     PacketId u16: "Packet Identifier", PacketId::new, PacketId::get;
     TopicAlias u16: "Topic Alias", TopicAlias::new, TopicAlias::get;
+    RetainHandling u8: "Retain Handling", RetainHandling::from_number, |handling| handling as u8;
     SubscriptionIdentifier u32: "Subscription Identifier", SubscriptionIdentifier::new, SubscriptionIdentifier::get;
 }
 
@@ -125,9 +131,41 @@ macro_rules! texts {
             }
         }
 
+        impl<'a> From<$type<'a>> for &'a str {
+            fn from(text: $type<'a>) -> Self {
+                text.as_str()
+            }
+        }
+
+        #[cfg(feature = "alloc")]
+        impl From<$type<'_>> for String {
+            fn from(text: $type<'_>) -> Self {
+                text.as_str().into()
+            }
+        }
+
         impl AsRef<str> for $type<'_> {
             fn as_ref(&self) -> &str {
                 self.as_str()
+            }
+        }
+
+        // Equality, order and hash are those of the text.
+        impl Borrow<str> for $type<'_> {
+            fn borrow(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl PartialEq<$type<'_>> for str {
+            fn eq(&self, other: &$type<'_>) -> bool {
+                self == other.as_str()
+            }
+        }
+
+        impl PartialEq<$type<'_>> for &str {
+            fn eq(&self, other: &$type<'_>) -> bool {
+                *self == other.as_str()
             }
         }
 
@@ -164,18 +202,57 @@ impl<'a> TryFrom<&'a [u8]> for BinaryData<'a> {
     }
 }
 
+impl<'a> From<BinaryData<'a>> for &'a [u8] {
+    fn from(data: BinaryData<'a>) -> Self {
+        data.as_bytes()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<BinaryData<'_>> for Vec<u8> {
+    fn from(data: BinaryData<'_>) -> Self {
+        data.as_bytes().into()
+    }
+}
+
+// Equality, order and hash are those of the bytes.
+impl Borrow<[u8]> for BinaryData<'_> {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl PartialEq<[u8]> for BinaryData<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.as_bytes() == other
+    }
+}
+
+impl PartialEq<&[u8]> for BinaryData<'_> {
+    fn eq(&self, other: &&[u8]) -> bool {
+        self.as_bytes() == *other
+    }
+}
+
 impl AsRef<[u8]> for BinaryData<'_> {
     fn as_ref(&self) -> &[u8] {
         self.as_bytes()
     }
 }
 
-/// Errors of decoding as errors of I/O, with which most servers and clients report a bad peer.
+/// Errors of decoding and encoding as errors of I/O, with which servers and clients report them.
 #[cfg(feature = "std")]
 mod io {
     use std::io;
 
-    use crate::error::DecodeError;
+    use crate::error::{DecodeError, EncodeError};
+
+    impl From<EncodeError> for io::Error {
+        /// Error of the kind `InvalidInput`, whose source is the encode error.
+        fn from(error: EncodeError) -> Self {
+            Self::new(io::ErrorKind::InvalidInput, error)
+        }
+    }
 
     impl From<DecodeError> for io::Error {
         /// Error of the kind `InvalidData`, whose source is the decode error.
@@ -193,7 +270,7 @@ mod io {
 
             match error {
                 FramingError::Decode(error) => error.into(),
-                FramingError::Encode(error) => Self::new(io::ErrorKind::InvalidInput, error),
+                FramingError::Encode(error) => error.into(),
                 FramingError::Io(error) => error,
             }
         }

@@ -5,7 +5,7 @@ use crate::packet_type::{PacketType, Sender};
 
 /// Options of decoding. The default accepts packets of any size from either side, and no
 /// deviation from the standard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct DecodeOptions {
     /// Maximum Packet Size of the receiver (§3.1.2.11.4): length in bytes of a whole packet, fixed
     /// header included. Default: `u32::MAX`, no limit but the protocol's 268,435,460 bytes.
@@ -31,7 +31,7 @@ impl Default for DecodeOptions {
 ///
 /// A deviation that is accepted never goes on: the decoded packet doesn't have it, nor do the bytes
 /// of a [`PacketBuf`](crate::PacketBuf).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Leniency {
     /// DUP flag at QoS 0: brokers that bridge MQTT 3.1.1 pass the flag on from QoS 1. The flag is
     /// ignored.
@@ -80,7 +80,7 @@ impl Leniency {
 /// assert_eq!((seen, input), (vec![Some("a".to_owned())], &[0x30][..]));
 /// # Ok::<(), dunlin_codec::DecodeError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[must_use]
 pub enum Decoded<T> {
     /// Packet of this type, with its length in bytes.

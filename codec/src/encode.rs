@@ -3,7 +3,7 @@
 use crate::packet_type::Sender;
 
 /// Options of encoding. The default encodes packets of either side.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct EncodeOptions {
     /// Side that sends the packets; those that only the other side may send are refused. Default:

@@ -8,7 +8,7 @@ use crate::scope::ErrorScope;
 /// Fault of a packet that can't be accepted (§4.13).
 ///
 /// An incomplete packet is no error: decoding returns `Ok(None)`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct DecodeError {
     /// Class of the fault.
     pub kind: DecodeErrorKind,
@@ -27,7 +27,7 @@ pub struct DecodeError {
 }
 
 /// Class of a [`DecodeError`] (§1.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// The bytes can't be parsed.
@@ -110,7 +110,7 @@ impl fmt::Display for DecodeError {
 impl core::error::Error for DecodeError {}
 
 /// Fault of a packet that can't be encoded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct EncodeError {
     /// Class of the fault.
     pub kind: EncodeErrorKind,
@@ -119,7 +119,7 @@ pub struct EncodeError {
 }
 
 /// Class of an [`EncodeError`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum EncodeErrorKind {
     /// More than 268,435,455 bytes after the fixed header (§2.1.4).

@@ -8,7 +8,7 @@ use crate::scope::ErrorScope;
 use crate::varint::{self, Varint};
 
 /// Fixed header: the first two to five bytes of a packet (§2.1.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FixedHeader {
     /// Type of the packet.
     pub packet_type: PacketType,

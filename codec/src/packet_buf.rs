@@ -183,6 +183,30 @@ impl PacketBuf {
     }
 }
 
+impl AsRef<[u8]> for PacketBuf {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl From<PacketBuf> for Bytes {
+    fn from(packet: PacketBuf) -> Self {
+        packet.bytes
+    }
+}
+
+impl TryFrom<&Packet<'_>> for PacketBuf {
+    type Error = EncodeError;
+
+    /// See [`PacketBuf::new`].
+    ///
+    /// # Errors
+    /// The errors of [`PacketBuf::new`].
+    fn try_from(packet: &Packet<'_>) -> Result<Self, EncodeError> {
+        Self::new(packet)
+    }
+}
+
 impl PartialEq for PacketBuf {
     /// Compares the decoded packets: short and long forms of the same packet are equal.
     fn eq(&self, other: &Self) -> bool {
@@ -192,8 +216,15 @@ impl PartialEq for PacketBuf {
 
 impl Eq for PacketBuf {}
 
+impl fmt::Display for PacketBuf {
+    /// One line of text for people, as [`Packet`] has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.packet(), f)
+    }
+}
+
 impl fmt::Debug for PacketBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.packet().fmt(f)
+        fmt::Debug::fmt(&self.packet(), f)
     }
 }

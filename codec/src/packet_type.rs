@@ -87,7 +87,7 @@ impl fmt::Display for PacketType {
 }
 
 /// Sender of a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Sender {
     /// Unknown, or either side; the default. Packets of both sides are accepted.
     #[default]

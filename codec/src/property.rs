@@ -12,7 +12,7 @@ use crate::topic::TopicName;
 use crate::validated::Validated;
 
 /// Data type of a property's value on the wire (§1.5).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DataType {
     /// One byte.
     Byte,
@@ -31,7 +31,7 @@ pub enum DataType {
 }
 
 /// Row of the property table (Table 2-4).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PropertyRow {
     /// Identifier on the wire.
     pub id: u8,

@@ -5,7 +5,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use crate::varint;
 
 /// Payload Format Indicator (§3.3.2.3.2): format of a payload, as the sender states it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 #[repr(u8)]

@@ -61,7 +61,7 @@ impl From<QoS> for u8 {
 }
 
 /// Error for a number that is no QoS: the levels are 0, 1 and 2 (§4.3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct InvalidQoS {
     /// Number that was given.
     pub level: u8,

@@ -1,6 +1,7 @@
 //! Lists of a packet: validated bytes in a decoded packet, a slice in one that was built.
 
 use core::fmt;
+use core::iter::FusedIterator;
 
 use crate::validated::Validated;
 use crate::value::Item;
@@ -137,6 +138,21 @@ impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
 }
 
 impl<'a, T: Item<'a>> ExactSizeIterator for RepeatedIter<'a, T> {}
+
+impl<'a, T: Item<'a>> FusedIterator for RepeatedIter<'a, T> {}
+
+// Not derived, because that would ask for `T: Clone`.
+impl<T> Clone for RepeatedIter<'_, T> {
+    fn clone(&self) -> Self {
+        Self(match &self.0 {
+            Rest::Wire { rest, count } => Rest::Wire {
+                rest: *rest,
+                count: *count,
+            },
+            Rest::Built(items) => Rest::Built(items.clone()),
+        })
+    }
+}
 
 impl<'a, T: Item<'a>> IntoIterator for Repeated<'a, T> {
     type Item = T;

@@ -32,7 +32,7 @@ use crate::property_types::TopicAlias;
 ///
 /// Every fault in another packet is in the connection's scope. A PUBLISH with faults of both scopes
 /// is reported by the first one in the connection's scope.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ErrorScope {
     /// Nothing after the fault can be relied on; the connection should be closed with the reason
     /// code.
@@ -42,7 +42,7 @@ pub enum ErrorScope {
 }
 
 /// Data for refusing a message that is wrong in itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FaultyMessage {
     /// QoS and Packet Identifier, to acknowledge the message with 0x80 or above.
     pub delivery: Delivery,

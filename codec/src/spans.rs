@@ -7,7 +7,7 @@ use crate::packet::record_fields;
 use crate::record::Record;
 
 /// Bytes of one field of a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FieldSpan {
     /// Name of the field in snake case, as [`DecodeError::field`](crate::DecodeError) has it.
     pub field: &'static str,

@@ -33,7 +33,7 @@ pub struct UserProperty<'a> {
 }
 
 /// Fault of text or data that a packet can't hold.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum TextError {
     /// More than 65,535 bytes.

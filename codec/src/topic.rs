@@ -35,7 +35,7 @@ pub struct TopicName<'a>(&'a str);
 pub struct TopicFilter<'a>(&'a str);
 
 /// Fault of a text that is no Topic Name or no Topic Filter.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum TopicError {
     /// The text is empty. [MQTT-4.7.3-1]

@@ -1,12 +1,17 @@
 //! Conversions of the standard library: every number both ways, text, and errors.
 
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
 use std::io;
+use std::iter::FusedIterator;
 use std::num::{NonZeroU16, NonZeroU32};
 
+use bytes::Bytes;
 use dunlin_codec::{
-    AckType, BinaryData, FramingError, InvalidNumber, Packet, PacketId, PacketType, PayloadFormat,
-    ReasonCode, SubscriptionIdentifier, TextError, TopicAlias, TopicError, TopicFilter, TopicName,
-    Utf8String,
+    AckType, BinaryData, EncodeErrorKind, FramingError, InvalidNumber, Packet, PacketBuf, PacketId,
+    PacketType, PayloadFormat, Publish, ReasonCode, Repeated, RetainHandling, SubAck,
+    SubscriptionIdentifier, TextError, TopicAlias, TopicError, TopicFilter, TopicMatcher,
+    TopicName, UserProperty, Utf8String,
 };
 
 #[test]
@@ -25,6 +30,8 @@ fn every_byte_converts_to_what_it_means_and_back() {
             assert_eq!(u8::from(format), byte);
         }
     }
+    assert_eq!(RetainHandling::try_from(2).map(u8::from), Ok(2));
+    assert!(RetainHandling::try_from(3).is_err());
     let valid = |is_valid: fn(u8) -> bool| (0..=u8::MAX).filter(|byte| is_valid(*byte)).count();
     assert_eq!(valid(|byte| PacketType::try_from(byte).is_ok()), 15);
     assert_eq!(valid(|byte| AckType::try_from(byte).is_ok()), 4);
@@ -82,12 +89,85 @@ fn text_converts_and_compares() {
 }
 
 #[test]
+fn text_is_compared_looked_up_and_taken_out() {
+    let name = TopicName::new("lamp/7").unwrap();
+    assert_eq!("lamp/7", name);
+    assert_eq!(*"lamp/7", name);
+    assert_eq!(name, "lamp/7");
+    let filter = TopicFilter::new("lamp/+").unwrap();
+    assert_ne!("lamp/7", filter);
+
+    // A map of topics is searched with a `str`, a map of data with bytes.
+    let by_name: HashMap<_, _> = [(name, 1)].into();
+    assert_eq!(by_name.get("lamp/7"), Some(&1));
+    let by_filter: BTreeMap<_, _> = [(filter, 2)].into();
+    assert_eq!(by_filter.get("lamp/+"), Some(&2));
+    let data = BinaryData::new(b"key").unwrap();
+    let by_data: HashMap<_, _> = [(data, 3)].into();
+    assert_eq!(by_data.get(&b"key"[..]), Some(&3));
+
+    let (text, owned): (&str, String) = (name.into(), name.into());
+    assert_eq!((text, &*owned), ("lamp/7", "lamp/7"));
+    let (bytes, owned): (&[u8], Vec<u8>) = (data.into(), data.into());
+    assert_eq!((bytes, &*owned), (&b"key"[..], &b"key"[..]));
+    assert_eq!(data, *b"key".as_slice());
+    assert_eq!(data, b"key".as_slice());
+}
+
+#[test]
+fn a_packet_buf_is_bytes() {
+    let packet = PacketBuf::try_from(&Packet::PingReq).unwrap();
+    assert_eq!(packet.as_ref(), [0xc0, 0x00]);
+    assert_eq!(packet.to_string(), "PINGREQ");
+    assert_eq!(Bytes::from(packet), &[0xc0, 0x00][..]);
+    PacketBuf::try_from(&Packet::Publish(Publish {
+        topic: None,
+        ..Publish::new(TopicName::new("a").unwrap(), b"")
+    }))
+    .unwrap_err();
+}
+
+/// Sized, cloned and fused, whatever the items.
+#[test]
+fn iterators_have_the_traits_of_a_slice() {
+    fn check<I: Clone + ExactSizeIterator + FusedIterator + Debug>(mut iter: I) {
+        let len = iter.len();
+        assert_eq!(iter.clone().count(), len);
+        iter.by_ref().for_each(drop);
+        assert!(iter.next().is_none() && iter.next().is_none() && iter.len() == 0);
+    }
+    let pairs = [UserProperty::new("k", "v").unwrap(); 3];
+    let built: Repeated<'_, UserProperty<'_>> = (&pairs).into();
+    check(built.iter());
+    let (packet, _) = Packet::decode(b"\x90\x05\x00\x01\x00\x01\x02")
+        .unwrap()
+        .unwrap();
+    let Packet::SubAck(suback) = packet else {
+        panic!("a SUBACK")
+    };
+    check(suback.reason_codes.iter());
+    let mut matcher = TopicMatcher::new();
+    matcher.insert(TopicFilter::new("#").unwrap(), 1);
+    check(matcher.iter());
+}
+
+#[test]
 fn errors_become_errors_of_io_that_keep_them() {
     let error = Packet::decode(&[0x36, 0x00]).unwrap_err();
     let converted = io::Error::from(error);
     assert_eq!(converted.kind(), io::ErrorKind::InvalidData);
     let inner = converted.get_ref().unwrap().downcast_ref();
     assert_eq!(inner, Some(&error));
+
+    let unencodable = Packet::SubAck(SubAck {
+        packet_id: PacketId::new(1).unwrap(),
+        properties: Default::default(),
+        reason_codes: Repeated::default(),
+    });
+    let error_of_encoding = unencodable.encoded_len().unwrap_err();
+    assert_eq!(error_of_encoding.kind, EncodeErrorKind::Missing);
+    let converted = io::Error::from(error_of_encoding);
+    assert_eq!(converted.kind(), io::ErrorKind::InvalidInput);
 
     let converted = io::Error::from(FramingError::Decode(error));
     assert_eq!(converted.kind(), io::ErrorKind::InvalidData);

@@ -1,9 +1,10 @@
 //! Packets and errors in one line for people.
 
 use dunlin_codec::{
-    BinaryData, Connect, DecodeOptions, Delivery, Disconnect, Packet, PacketId, Publish,
-    ReasonCode, Sender, SubAck, SubAckProperties, TopicFilter, TopicName, Unsubscribe,
-    UnsubscribeProperties, Utf8String, owned,
+    Ack, AckType, BinaryData, Connect, DecodeOptions, Delivery, Disconnect, FixedHeader, Packet,
+    PacketId, PayloadFormat, Publish, ReasonCode, RetainHandling, Sender, SubAck, SubAckProperties,
+    Subscription, SubscriptionOptions, TopicFilter, TopicName, Unsubscribe, UnsubscribeProperties,
+    UserProperty, Utf8String, owned,
 };
 use proptest::prelude::*;
 
@@ -83,6 +84,49 @@ fn reason_codes_have_the_name_of_their_packet() {
         Packet::SubAck(suback).to_string(),
         "SUBACK id 1 Granted QoS 0 (0x00), Not authorized (0x87)"
     );
+}
+
+#[test]
+fn the_parts_of_a_packet_print_as_they_do_in_it() {
+    let packet_id = PacketId::new(7).unwrap();
+    let delivery = Delivery::ExactlyOnce {
+        packet_id,
+        dup: true,
+    };
+    assert_eq!(delivery.to_string(), "QoS 2 id 7, dup");
+    assert_eq!(Delivery::AtMostOnce.to_string(), "QoS 0");
+    let subscription = Subscription {
+        filter: TopicFilter::new("lamp/+").unwrap(),
+        options: SubscriptionOptions {
+            no_local: true,
+            retain_handling: RetainHandling::DontSend,
+            ..SubscriptionOptions::default()
+        },
+    };
+    assert_eq!(
+        subscription.to_string(),
+        r#""lamp/+" QoS 0, no local, don't send retained messages"#
+    );
+    let pair = UserProperty::new("a\u{1b}", "b").unwrap();
+    assert_eq!(pair.to_string(), r#""a\u{1b}": "b""#);
+    // Data may be secret.
+    assert_eq!(BinaryData::new(b"canary").unwrap().to_string(), "6 bytes");
+    assert_eq!(AckType::PubRel.to_string(), "PUBREL");
+    assert_eq!(Sender::Client.to_string(), "client");
+    assert_eq!(format!("{:>6}", PayloadFormat::Utf8), " UTF-8");
+
+    // A packet of a known type prints as `Packet` does.
+    let topic = TopicName::new("lamp/7").unwrap();
+    let publish = Publish::new(topic, b"on");
+    assert_eq!(publish.to_string(), Packet::Publish(publish).to_string());
+    let ack = Ack::success(packet_id);
+    assert_eq!(ack.to_string(), "id 7 Success (0x00)");
+    assert_eq!(
+        ack.into_packet(AckType::PubAck).to_string(),
+        "PUBACK id 7 Success (0x00)"
+    );
+    let header = FixedHeader::peek(&[0x30, 0x0c], u32::MAX).unwrap().unwrap();
+    assert_eq!(header.to_string(), "PUBLISH of 14 bytes");
 }
 
 #[test]

@@ -41,7 +41,7 @@ properties! {
 }
 
 /// Type of an [`Ack`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum AckType {
     /// PUBACK, which acknowledges a PUBLISH of QoS 1.
     PubAck,

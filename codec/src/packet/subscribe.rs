@@ -48,7 +48,7 @@ pub struct Subscription<'a> {
 }
 
 /// Subscription Options (§3.8.3.1): the way in which messages are delivered.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 pub struct SubscriptionOptions {
@@ -64,7 +64,7 @@ pub struct SubscriptionOptions {
 }
 
 /// Retain Handling (§3.8.3.1): retained messages that are sent when a subscription is made.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 #[repr(u8)]
@@ -76,6 +76,17 @@ pub enum RetainHandling {
     SendIfNew = 1,
     /// No message.
     DontSend = 2,
+}
+
+impl RetainHandling {
+    pub(crate) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Send),
+            1 => Some(Self::SendIfNew),
+            2 => Some(Self::DontSend),
+            _ => None,
+        }
+    }
 }
 
 const NO_LOCAL: u8 = 0b0000_0100;
@@ -160,12 +171,7 @@ impl<'a> Item<'a> for Subscription<'a> {
 impl SubscriptionOptions {
     fn from_byte(byte: u8) -> Option<Self> {
         // Bits 4 and 5 are Retain Handling, bits 0 and 1 the QoS.
-        let retain_handling = match byte >> 4 & 0b11 {
-            0 => RetainHandling::Send,
-            1 => RetainHandling::SendIfNew,
-            2 => RetainHandling::DontSend,
-            _ => return None,
-        };
+        let retain_handling = RetainHandling::from_number(byte >> 4 & 0b11)?;
         Some(Self {
             qos: QoS::from_level(byte & 0b11)?,
             no_local: byte & NO_LOCAL != 0,

@@ -43,16 +43,7 @@ numbers! {
     TopicAlias u16: Self::get, Self::new, "1 to 65,535";
     SubscriptionIdentifier u32: Self::get, Self::new, "1 to 268,435,455";
     PayloadFormat u8: |format| format as u8, Self::from_number, "0 or 1";
-    RetainHandling u8: |handling| handling as u8, retain_handling, "0, 1 or 2";
-}
-
-const fn retain_handling(number: u8) -> Option<RetainHandling> {
-    match number {
-        0 => Some(RetainHandling::Send),
-        1 => Some(RetainHandling::SendIfNew),
-        2 => Some(RetainHandling::DontSend),
-        _ => None,
-    }
+    RetainHandling u8: |handling| handling as u8, Self::from_number, "0, 1 or 2";
 }
 
 /// Implements both traits for text and the types that own it.

@@ -1,6 +1,8 @@
-//! Packets as one line of text for people, without payload, password and the query of a user name.
+//! `Display` of packets as one line of text for people, without payload, password and the query of a user name.
 
 use core::fmt::{self, Display, Formatter, Write};
+
+mod values;
 
 use crate::escape::{Excerpt, Quoted};
 use crate::packet::{
@@ -24,7 +26,7 @@ impl Display for Packet<'_> {
             Self::ConnAck(connack) => connack.describe(f),
             Self::Publish(publish) => publish.describe(f),
             Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
-                ack.describe(f)
+                write!(f, " {ack}")
             }
             Self::Subscribe(subscribe) => subscribe.describe(f),
             Self::SubAck(suback) => suback.describe(f),
@@ -34,6 +36,29 @@ impl Display for Packet<'_> {
             Self::Disconnect(disconnect) => disconnect.describe(f),
             Self::Auth(auth) => auth.describe(f),
         }
+    }
+}
+
+/// Implements `Display` for packets of one type, as for [`Packet`].
+macro_rules! display_packets {
+    ($($packet:ident)*) => {$(
+        impl Display for $packet<'_> {
+            /// One line of text for people, as [`Packet`] has it.
+            fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                f.write_str(PacketType::$packet.name())?;
+                self.describe(f)
+            }
+        }
+    )*};
+}
+
+display_packets!(Connect ConnAck Publish Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
+
+impl Display for Ack<'_> {
+    /// `id 7 Success (0x00)`. The type of the packet isn't part of an [`Ack`].
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "id {} {}", self.packet_id, self.reason_code)?;
+        write_reason(self.properties.reason_string.as_deref(), f)
     }
 }
 
@@ -55,13 +80,7 @@ impl Describe for Connect<'_> {
             f.write_str(", clean start")?;
         }
         if let Some(will) = &self.will {
-            write!(
-                f,
-                ", will {} {} {}",
-                will.qos,
-                Cut(&will.topic),
-                Bytes(will.payload.len())
-            )?;
+            write!(f, ", will {will}")?;
         }
         if let Some(username) = &self.username {
             // The query of a User Name can hold a token, so only its presence is shown.
@@ -112,13 +131,6 @@ impl Describe for Publish<'_> {
         } else {
             Ok(())
         }
-    }
-}
-
-impl Describe for Ack<'_> {
-    fn describe(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, " id {} {}", self.packet_id, self.reason_code)?;
-        write_reason(self.properties.reason_string.as_deref(), f)
     }
 }
 
