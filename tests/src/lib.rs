@@ -22,6 +22,8 @@ mod signal;
 pub mod simulate;
 #[cfg(feature = "servers")]
 mod tool;
+#[cfg(feature = "servers")]
+mod vectors;
 
 #[cfg(feature = "servers")]
 pub use binary::path as tool_path;
@@ -35,3 +37,5 @@ pub use program::{Program, system_program};
 pub use signal::{Signal, send_signal};
 #[cfg(feature = "servers")]
 pub use tool::{Finished, Tool, dunlin};
+#[cfg(feature = "servers")]
+pub use vectors::{hex_bytes, shared_vectors};

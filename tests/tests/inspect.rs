@@ -3,9 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::path::Path;
 
-use dunlin_tests::{Finished, dunlin};
+use dunlin_tests::{Finished, dunlin, shared_vectors};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -260,12 +259,7 @@ async fn a_packet_above_the_limit_is_too_large_before_it_is_complete() {
 #[tokio::test]
 #[ignore = "needs ../shared/vectors, which only this project's builders have"]
 async fn the_vectors_of_other_projects_are_decoded_correctly() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/mqtt5.jsonl");
-    let text = fs::read_to_string(&path).expect("../shared/vectors beside the repository");
-    let vectors: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let vectors = shared_vectors("mqtt5.jsonl").expect("../shared/vectors beside the repository");
     let lines: Vec<&str> = vectors
         .iter()
         .map(|vector| vector["hex"].as_str().unwrap())

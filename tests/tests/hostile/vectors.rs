@@ -1,8 +1,6 @@
 //! Every packet that the codec rejects, against an engine of each mode.
 
-use std::path::Path;
 use std::time::Instant;
-use std::{env, fs};
 
 use bytes::BytesMut;
 use dunlin_client::codec::{
@@ -10,6 +8,7 @@ use dunlin_client::codec::{
 };
 use dunlin_client::engine::{CloseCause, Engine, EngineEvent};
 use dunlin_client::{ConnectOptions, ConnectionError, EndCause, InvalidMessages, Violation};
+use dunlin_tests::{hex_bytes, shared_vectors};
 
 use crate::packets::connack;
 
@@ -20,31 +19,18 @@ fn rejected() -> Vec<(Vec<u8>, DecodeError)> {
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split('\t').nth(2));
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/mqtt5.jsonl");
-    let others = fs::read_to_string(beside).unwrap_or_default();
-    let others: Vec<serde_json::Value> = others
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let others = shared_vectors("mqtt5.jsonl").unwrap_or_default();
     let hex = own.chain(others.iter().filter_map(|vector| vector["hex"].as_str()));
     let options = DecodeOptions {
         sender: Sender::Server,
         ..DecodeOptions::default()
     };
-    hex.map(bytes)
+    hex.map(hex_bytes)
         .filter_map(|bytes| {
             Packet::decode_with(&bytes, &options)
                 .err()
                 .map(|error| (bytes, error))
         })
-        .collect()
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
-    digits
-        .chunks_exact(2)
-        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
         .collect()
 }
 

@@ -1,50 +1,24 @@
-//! The vectors of other projects, judged against the standard: a second source.
+//! Test vectors of other projects: the codec must agree with them.
 //!
 //! They aren't part of the repository, so these tests run only on request: `.ci/run` requests them
 //! where the vectors are.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-use std::fs;
-use std::path::Path;
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use dunlin_codec::{DecodeOptions, Packet, Sender};
+use dunlin_tests::{hex_bytes, shared_vectors};
 use serde_json::Value;
 
-/// The lines of a file in the folder of vectors beside the repository.
-fn lines(file: &str) -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/vectors")
-        .join(file);
-    let text = fs::read_to_string(&path).expect("../shared/vectors beside the repository");
-    text.lines()
-        .map(|line| serde_json::from_str(line).expect("one JSON object a line"))
-        .collect()
-}
+const BESIDE: &str = "../shared/vectors beside the repository";
 
 fn text<'v>(vector: &'v Value, field: &str) -> &'v str {
     vector[field].as_str().expect("a string")
 }
 
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u32> = hex
-        .chars()
-        .map(|digit| digit.to_digit(16).expect("a hex digit"))
-        .collect();
-    digits
-        .chunks_exact(2)
-        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).expect("a byte"))
-        .collect()
-}
-
 #[test]
 #[ignore = "needs ../shared/vectors, which only this project's builders have"]
-fn every_expected_result_is_confirmed() {
-    for vector in lines("mqtt5.jsonl") {
-        let input = bytes(text(&vector, "hex"));
+fn the_codec_decodes_each_vector_as_expected() {
+    for vector in shared_vectors("mqtt5.jsonl").expect(BESIDE) {
+        let input = hex_bytes(text(&vector, "hex"));
         for (sender, field) in [
             (Sender::Any, "expect"),
             (Sender::Client, "from_client"),
@@ -72,17 +46,17 @@ fn every_expected_result_is_confirmed() {
 
 #[test]
 #[ignore = "needs ../shared/vectors, which only this project's builders have"]
-fn another_encoder_writes_the_same_packets() {
-    for vector in lines("encode.jsonl") {
-        // What it refuses to write, our types can't hold.
+fn the_codec_encodes_the_packets_of_another_encoder_alike() {
+    for vector in shared_vectors("encode.jsonl").expect(BESIDE) {
+        // The other encoder refuses these packets; the types of the codec can't hold them.
         let Some(hex) = vector["hex"].as_str() else {
             continue;
         };
         let name = text(&vector, "name");
-        let theirs = bytes(hex);
+        let theirs = hex_bytes(hex);
         let packet = match Packet::decode(&theirs) {
             Ok(Some((packet, len))) if len == theirs.len() => packet,
-            // It writes a Maximum QoS of 2, which the standard forbids.
+            // The other encoder writes a Maximum QoS of 2, which the standard forbids.
             other => {
                 assert_eq!(text(&vector, "referee"), "error", "{name}: {other:?}");
                 continue;
@@ -91,8 +65,7 @@ fn another_encoder_writes_the_same_packets() {
         let mut ours = Vec::new();
         packet.encode(&mut ours).expect("what decodes encodes");
         if ours != theirs {
-            // Ours may differ in two ways only: shorter, where properties may be left out, and the
-            // order of properties.
+            // Two differences are allowed: bytes that may be left out, and the order of properties.
             assert_eq!(
                 Packet::decode(&ours),
                 Ok(Some((packet, ours.len()))),
