@@ -5,12 +5,8 @@
     reason = "the sample tells a person how long each step takes"
 )]
 
-mod connection;
 mod counters;
-mod event_log;
 mod exception;
-mod outcome;
-mod output;
 mod run;
 mod transcript;
 
@@ -18,13 +14,12 @@ use std::io;
 
 pub(crate) use transcript::Kind;
 
+use crate::client_run::{Output, RunOutcome};
 use crate::config::SampleConfig;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use outcome::RunOutcome;
-use output::Output;
 use run::SampleRun;
 
 /// Runs the sample, and closes the connection cleanly however the run ends.

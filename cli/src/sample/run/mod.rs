@@ -12,12 +12,10 @@ use tokio::time::{sleep, timeout};
 
 use self::step::{Activity, Wait};
 use self::waiting::WaitingNotice;
+use crate::client_run::{ConnectionHistory, Output, RunOutcome};
 use crate::config::SampleConfig;
 use crate::diagnosis::{Operation, Progress, duration, operation};
-use crate::sample::connection::ConnectionHistory;
 use crate::sample::counters::MessageCounters;
-use crate::sample::outcome::RunOutcome;
-use crate::sample::output::Output;
 use crate::sample::transcript::Transcript;
 use crate::signal::StopSignal;
 use crate::terminal::Console;

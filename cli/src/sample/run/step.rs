@@ -10,10 +10,9 @@ use dunlin_codec::ReasonCode;
 use tokio::time::{Instant, sleep_until};
 
 use super::SampleRun;
+use crate::client_run::{Outstanding, RunOutcome, log_event};
 use crate::diagnosis::{Diagnosis, Operation, operation, quoted};
-use crate::sample::connection::Outstanding;
-use crate::sample::outcome::RunOutcome;
-use crate::sample::{event_log, exception};
+use crate::sample::exception;
 
 /// Step that the run waits for, with its time limit.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +100,7 @@ impl SampleRun<'_> {
     }
 
     fn on_event(&mut self, event: Event, wait: Wait) -> Result<(), RunOutcome> {
-        event_log::log_event(&event);
+        log_event(&event);
         self.notice.restart();
         match event {
             Event::Attempt {
