@@ -10,7 +10,10 @@ use crate::failure::Failure;
 use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
-use crate::{auth, bench, demo, explain, inspect, log, manual, profile, sample, sandbox};
+use crate::{
+    auth, bench, connect, demo, explain, inspect, log, manual, profile, publish, sample, sandbox,
+    subscribe,
+};
 
 /// Runs the verb and prints the error that ended it. `words` is the command line of `typed`.
 pub(crate) fn run(typed: Typed, words: &[OsString]) -> Exit {
@@ -30,6 +33,9 @@ pub(crate) fn run(typed: Typed, words: &[OsString]) -> Exit {
         Some(Verb::Unsigned(typed)) => run_sample(typed, Script::Unsigned, &sources, console),
         Some(Verb::Signed(typed)) => run_sample(typed, Script::Signed, &sources, console),
         Some(Verb::Demo(_)) => block_on(demo::run(console)),
+        Some(Verb::Connect(typed)) => connect::run(*typed, &sources, console),
+        Some(Verb::Pub(typed)) => publish::run(*typed, &sources, console),
+        Some(Verb::Sub(typed)) => subscribe::run(*typed, &sources, console),
         Some(Verb::Sandbox(typed)) => block_on(sandbox::run(typed, console)),
         Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
@@ -78,6 +84,9 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
     match verb {
         Verb::Sample(typed) | Verb::Unsigned(typed) | Verb::Signed(typed) => Some(&typed.output),
         Verb::Demo(typed) => Some(&typed.output),
+        Verb::Connect(typed) => Some(&typed.connection.output),
+        Verb::Pub(typed) => Some(&typed.connection.output),
+        Verb::Sub(typed) => Some(&typed.connection.output),
         Verb::Sandbox(typed) => Some(&typed.output),
         Verb::Bench(verb) => verb.output(),
         Verb::Auth(_)

@@ -15,10 +15,16 @@ pub(crate) struct EndpointArgs {
     ///
     /// HOST or HOST:PORT. "sandbox" is the sandbox that runs on this computer, whose port and CA
     /// are found automatically.
-    #[arg(short = 'H', long, value_name = "HOST[:PORT]", env = "DUNLIN_ENDPOINT")]
+    #[arg(
+        short = 'H',
+        long,
+        visible_alias = "host",
+        value_name = "HOST[:PORT]",
+        env = "DUNLIN_ENDPOINT"
+    )]
     pub(crate) endpoint: Option<String>,
     /// TCP port [default: 443]
-    #[arg(long, hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short = 'p', long, hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
     /// Connect to this address and still ask TLS for the endpoint's name
     #[arg(long, value_name = "IP[:PORT]", hide_short_help = true)]
@@ -110,7 +116,13 @@ pub(crate) const OF_TOKEN: [&str; 3] = [
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
     /// Trust the CA certificates in this PEM file (also: SSL_CERT_FILE)
-    #[arg(long, value_name = "FILE", env = "DUNLIN_CA", hide_short_help = true)]
+    #[arg(
+        long,
+        alias = "cafile",
+        value_name = "FILE",
+        env = "DUNLIN_CA",
+        hide_short_help = true
+    )]
     pub(crate) ca: Option<PathBuf>,
     /// Client certificate chain
     #[arg(long, value_name = "PEM", hide_short_help = true)]
@@ -118,14 +130,12 @@ pub(crate) struct TlsArgs {
     /// Private key of the client certificate
     #[arg(long, value_name = "PEM", hide_short_help = true)]
     pub(crate) key: Option<PathBuf>,
-    /// Protocol to offer with ALPN, or "none"; custom authorizers need mqtt
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "mqtt",
-        hide_short_help = true
-    )]
-    pub(crate) alpn: Alpn,
+    /// Protocol to offer with ALPN, or "none" [default: mqtt for AWS IoT and custom authorizers]
+    ///
+    /// For a client certificate on port 443 of AWS IoT the default is x-amzn-mqtt-ca; everywhere
+    /// else nothing is offered.
+    #[arg(long, alias = "tls-alpn", value_name = "NAME", hide_short_help = true)]
+    pub(crate) alpn: Option<Alpn>,
 }
 
 /// Content of CONNECT besides the credentials.
@@ -146,7 +156,7 @@ pub(crate) struct SessionArgs {
 pub(crate) struct ReliabilityArgs {
     /// Longest wait for the connection and for each answer; for missing messages 10s, unless this
     /// flag is given
-    #[arg(long, value_name = "TIME", default_value = "100s", value_parser = value::timeout, hide_short_help = true)]
+    #[arg(short = 'W', long, value_name = "TIME", default_value = "100s", value_parser = value::timeout, hide_short_help = true)]
     pub(crate) timeout: Duration,
     /// Longest wait for name resolution, TCP and TLS
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::timeout, hide_short_help = true)]

@@ -61,6 +61,30 @@ const EXAMPLES: &[Row] = &[
         ],
     ),
     (
+        "connect",
+        [
+            "dunlin connect -H mqtt://localhost",
+            "dunlin connect -H mqtts://localhost --ca ca.pem --duration 1m",
+            "dunlin connect -H sandbox --auth-username me --packets=full --json",
+        ],
+    ),
+    (
+        "pub",
+        [
+            "dunlin pub -H mqtt://localhost -t lamp/7 -m on -q 1 -r",
+            "dunlin pub -H localhost -u me --password-file secret.txt -t log -l",
+            "dunlin pub -H localhost -t t -m '{{now}}' --template --repeat 9 --interval 1s",
+        ],
+    ),
+    (
+        "sub",
+        [
+            "dunlin sub -H mqtt://localhost -t 'lamp/#' -F '%t %p'",
+            "dunlin sub -H localhost -t 'a/#' -t 'b/#' -q 1 --json",
+            "dunlin sub -H localhost -t 'config/#' --until-retained --output-dir config",
+        ],
+    ),
+    (
         "sandbox",
         [
             "dunlin sandbox --explain-decisions",

@@ -44,6 +44,7 @@ Examples:
 /// Verbs of the tool by their subject; each verb that isn't hidden is in one group.
 const GROUPS: &[(&str, &[&str])] = &[
     ("AWS IoT samples", &["demo", "sample", "unsigned", "signed"]),
+    ("Any MQTT 5 server", &["connect", "pub", "sub"]),
     ("A local server", &["sandbox"]),
     ("Load", &["bench"]),
     ("Offline", &["auth", "inspect", "explain"]),
@@ -75,7 +76,7 @@ read by other users of this computer, so there is a warning; DUNLIN_NO_ARGV_WARN
 
 /// Adds examples, requirements and exit codes, and hides flags that a verb doesn't take.
 pub(super) fn complete(command: Command) -> Command {
-    let command = command
+    let command = with_short_sample(command)
         .mut_subcommand("unsigned", |unsigned| {
             without_signing(unsigned)
                 .override_usage(USAGE_UNSIGNED)
@@ -131,6 +132,18 @@ fn long_list(command: &Command) -> String {
     }
     text.pop();
     text
+}
+
+/// Hides the flags of a token, which the examples show, from the short page.
+fn with_short_sample(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let id = arg.get_id().as_str();
+        if OF_SIGNING.contains(&id) || OF_TOKEN.contains(&id) {
+            arg.hide_short_help(true)
+        } else {
+            arg
+        }
+    })
 }
 
 /// Hides the flags for signing, which `unsigned` refuses.

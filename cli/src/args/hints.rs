@@ -1,35 +1,109 @@
 //! Hints in place of clap's errors: secrets that look like flags, negative numbers, flags of
 //! mosquitto's tools.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue};
+
+/// Removes `-V 5` and `-V mqttv5`, which name the protocol that is always spoken.
+///
+/// A bare `-V` asks for the version, and other values are left for [`before_parsing`].
+pub(super) fn without_protocol(line: Vec<OsString>) -> Vec<OsString> {
+    let mut out: Vec<OsString> = Vec::with_capacity(line.len());
+    let mut words = line.into_iter().peekable();
+    while let Some(word) = words.next() {
+        let is_value = out.last().is_some_and(|before| takes_any_text(before));
+        let text = word.to_str().filter(|_| !is_value).unwrap_or_default();
+        let attached = text
+            .strip_prefix("-V")
+            .or_else(|| text.strip_prefix("--protocol-version="));
+        match attached {
+            Some(value) if is_mqtt_5(value) => continue,
+            Some("")
+                if words
+                    .peek()
+                    .and_then(|next| next.to_str())
+                    .is_some_and(is_mqtt_5) =>
+            {
+                words.next();
+                continue;
+            }
+            _ => {}
+        }
+        let is_protocol = text == "--protocol-version";
+        if is_protocol
+            && words
+                .peek()
+                .and_then(|next| next.to_str())
+                .is_some_and(is_mqtt_5)
+        {
+            words.next();
+            continue;
+        }
+        out.push(word);
+    }
+    out
+}
+
+/// True for the names of MQTT 5 in mosquitto's tools.
+fn is_mqtt_5(value: &str) -> bool {
+    matches!(value, "5" | "mqttv5")
+}
+
+/// True for a flag whose value may begin with a dash.
+fn takes_any_text(flag: &OsStr) -> bool {
+    flag == "-m" || flag == "--message" || flag == "--will-message" || flag == "--will-payload"
+}
 
 /// Hint about a command line that clap would misread, or whose error would print a secret; `None`
 /// if there is nothing to say.
 pub(super) fn before_parsing(line: &[OsString]) -> Option<String> {
-    line.windows(2).find_map(|words| {
+    // `dunlin -h pub` asks for the help of a verb.
+    let is_help = line.len() == 3 && line.get(1).is_some_and(|word| word == "-h");
+    let mut before: Option<&OsStr> = None;
+    for (index, word) in line.iter().enumerate() {
+        let is_value = before.replace(word).is_some_and(takes_any_text);
         // A word that is not UTF-8 is no flag, and clap explains it.
-        let (flag, value) = (words.first()?.to_str()?, words.get(1)?.to_str()?);
+        let Some(flag) = word.to_str().filter(|_| !is_value) else {
+            continue;
+        };
+        let value = line.get(index + 1).and_then(|value| value.to_str());
         // A secret that begins with "-" would be read, and printed, as flags.
-        if is_for_secret(flag) && value.len() > 1 && value.starts_with('-') {
-            return Some(format!(
-                "{flag} needs a value; one that begins with \"-\" is written with \"=\": {flag}=..."
-            ));
+        if let Some(value) = value
+            && is_for_secret(flag)
+            && value.len() > 1
+            && value.starts_with('-')
+        {
+            return Some(if flag == "-P" {
+                "-P needs a value; one that begins with \"-\" is written with \"=\": --password=..."
+                    .to_owned()
+            } else {
+                format!(
+                    "{flag} needs a value; one that begins with \"-\" is written with \"=\": {flag}=..."
+                )
+            });
         }
-        // mosquitto's tools take the host with -h and the version of the protocol with -V.
-        let has_value = !value.starts_with('-') && value.contains(['.', ':', 'm', 'l']);
-        match flag {
-            "-h" if has_value => Some(
-                "-h prints the help here; what mosquitto's tools call -h is --endpoint".to_owned(),
-            ),
-            "-V" if has_value => {
-                Some("-V prints the version here; the protocol is always MQTT 5".to_owned())
+        // mosquitto's tools take the host with -h and the version of the protocol with -V. As help
+        // and version they would end with exit code 0, and a script would lose its messages.
+        let separate = value.filter(|value| !value.starts_with('-') && !value.is_empty());
+        let attached = flag.get(2..).filter(|rest| !rest.is_empty());
+        match (flag.get(..2), attached, separate) {
+            (Some("-h"), Some(_), _) | (Some("-h"), None, Some(_)) if !is_help => {
+                return Some("host is -H here: -h alone prints the help".to_owned());
             }
-            _ => None,
+            (Some("-V"), Some(_), _) | (Some("-V"), None, Some(_)) => {
+                return Some(ONLY_MQTT_5.to_owned());
+            }
+            _ if flag.starts_with("--protocol-version") => return Some(ONLY_MQTT_5.to_owned()),
+            _ => {}
         }
-    })
+    }
+    None
 }
+
+/// Hint about another version of the protocol.
+const ONLY_MQTT_5: &str = "the protocol is always MQTT 5 (-V 5): MQTT 3.1 and 3.1.1 can't be spoken; \
+                           -V alone prints the version of dunlin";
 
 /// Hint in place of clap's error; `None` if clap's own text is fine.
 pub(super) fn of(error: &clap::Error, line: &[OsString]) -> Option<String> {
@@ -56,7 +130,7 @@ pub(super) fn of(error: &clap::Error, line: &[OsString]) -> Option<String> {
     rest_of_secret(&words, at)
         .or_else(|| token_like_a_flag(error, &words, invalid))
         .or_else(|| negative_value(words.get(at)?, before))
-        .or_else(|| of_mosquitto(invalid))
+        .or_else(|| of_mosquitto(invalid, words.get(1).copied()))
 }
 
 /// A word after the value of a secret is the rest of a secret with a blank, and isn't printed.
@@ -100,11 +174,21 @@ fn negative_value(word: &str, before: Option<&&str>) -> Option<String> {
     is_number.then(|| format!("the value of {flag} can't be negative: {word}"))
 }
 
-/// A flag of mosquitto's tools.
-fn of_mosquitto(invalid: &str) -> Option<String> {
+/// A flag of mosquitto's tools, with the verb it was given to.
+fn of_mosquitto(invalid: &str, verb: Option<&str>) -> Option<String> {
+    // The verbs for any server have more counterparts than the sample.
+    let is_any_server = verb.is_some_and(|verb| ANY_SERVER.contains(&verb));
+    let (ours, missing) = if is_any_server {
+        (
+            &OF_MOSQUITTO_FOR_ANY_SERVER[..],
+            &NOT_HERE_FOR_ANY_SERVER[..],
+        )
+    } else {
+        (&OF_MOSQUITTO[..], &NOT_HERE[..])
+    };
     // A counterpart is named first; a flag without one is told why there is none.
-    let ours = OF_MOSQUITTO.iter().find(|(theirs, _)| *theirs == invalid);
-    let missing = NOT_HERE.iter().find(|(theirs, _)| *theirs == invalid);
+    let ours = ours.iter().find(|(theirs, _)| *theirs == invalid);
+    let missing = missing.iter().find(|(theirs, _)| *theirs == invalid);
     ours.map(|(_, ours)| {
         format!(
             "unexpected argument {invalid}; what mosquitto's tools call {invalid} is {ours} here"
@@ -120,52 +204,120 @@ fn is_for_secret(flag: &str) -> bool {
         .strip_prefix("--")
         .unwrap_or_default()
         .replace('_', "-");
-    [
-        "auth-password",
-        "auth-signature",
-        "auth-token-key-value",
-        "token",
-    ]
-    .contains(&name.as_str())
+    flag == "-P"
+        || [
+            "auth-password",
+            "auth-signature",
+            "auth-token-key-value",
+            "password",
+            "pw",
+            "token",
+        ]
+        .contains(&name.as_str())
 }
 
 /// Flags of mosquitto_pub and mosquitto_sub, and the same flags here.
-const OF_MOSQUITTO: [(&str, &str); 26] = [
-    ("-p", "--port"),
+const OF_MOSQUITTO: [(&str, &str); 19] = [
     ("-u", "--auth-username"),
     ("-P", "--auth-password"),
     ("--pw", "--auth-password"),
     ("--username", "--auth-username"),
-    ("--host", "--endpoint"),
     ("--id", "--client-id"),
     ("-I", "--client-id"),
     ("--id-prefix", "--client-id"),
     ("-L", "--endpoint with --topic"),
     ("--url", "--endpoint with --topic"),
-    ("--cafile", "--ca"),
-    ("--capath", "--ca"),
     ("--keepalive", "--keep-alive"),
-    ("--tls-alpn", "--alpn"),
     ("-C", "--count"),
     ("--repeat", "--count"),
     ("--repeat-delay", "--interval"),
     ("-d", "-v"),
     ("--debug", "-v"),
-    ("-W", "--timeout"),
     ("-M", "--in-flight of dunlin bench"),
     ("--max-inflight", "--in-flight of dunlin bench"),
     ("-q", "--qos of dunlin bench"),
     ("--qos", "--qos of dunlin bench"),
-    ("-A", "--connect-to"),
 ];
 
-/// Flags of mosquitto_pub and mosquitto_sub that have no counterpart here.
-const NOT_HERE: [(&str, &str); 16] = [
+/// Verbs for any MQTT 5 server.
+const ANY_SERVER: [&str; 7] = [
+    "connect",
+    "pub",
+    "publish",
+    "sub",
+    "subscribe",
+    "request",
+    "respond",
+];
+
+/// Flags of mosquitto's tools that are called otherwise in the verbs for any server.
+const OF_MOSQUITTO_FOR_ANY_SERVER: [(&str, &str); 12] = [
+    ("-I", "--client-id"),
+    ("--id-prefix", "--client-id"),
+    ("-L", "--endpoint with --topic"),
+    ("--url", "--endpoint with --topic"),
+    ("-d", "-v or --packets"),
+    ("--debug", "-v or --packets"),
+    ("-c", "--clean-start false --session-expiry never"),
+    (
+        "--disable-clean-session",
+        "--clean-start false --session-expiry never",
+    ),
+    ("-x", "--session-expiry"),
+    (
+        "-D",
+        "--user-property, --content-type, --expiry, --response-topic, --correlation and the like",
+    ),
+    (
+        "--property",
+        "--user-property, --content-type, --expiry, --response-topic, --correlation and the like",
+    ),
+    ("--retained-only", "--until-retained"),
+];
+
+/// Flags of mosquitto's tools that have no counterpart in the verbs for any server.
+const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 16] = [
     (
         "--insecure",
         "the certificate is always checked; --ca names the authority to trust",
     ),
-    ("--protocol-version", "the protocol is always MQTT 5"),
+    ("--capath", "--ca takes one file with all certificates"),
+    ("-A", "the address to connect from can't be chosen"),
+    ("--tls-version", "TLS 1.2 and 1.3 are always offered"),
+    (
+        "--tls-use-os-certs",
+        "without --ca the usual authorities are trusted",
+    ),
+    ("--ciphers", "the ciphers can't be chosen"),
+    ("--keyform", "keys are PEM files"),
+    ("--psk", "TLS with a pre-shared key is not supported"),
+    (
+        "--psk-identity",
+        "TLS with a pre-shared key is not supported",
+    ),
+    ("--ws", "MQTT over WebSocket is not supported"),
+    ("--unix", "Unix domain sockets are not supported"),
+    ("--nodelay", "TCP_NODELAY is always on"),
+    (
+        "-U",
+        "a session begins without subscriptions; --clean-start ends the old ones",
+    ),
+    (
+        "--remove-retained",
+        "an empty retained message removes one: dunlin pub -n -r -t TOPIC",
+    ),
+    ("--random-filter", "all messages are printed"),
+    ("--pretty", "JSON is one line a message; jq formats it"),
+];
+
+/// Flags of mosquitto_pub and mosquitto_sub that have no counterpart in the sample.
+const NOT_HERE: [(&str, &str); 17] = [
+    ("-A", "the address to connect from can't be chosen"),
+    ("--capath", "--ca takes one file with all certificates"),
+    (
+        "--insecure",
+        "the certificate is always checked; --ca names the authority to trust",
+    ),
     ("--tls-version", "TLS 1.2 and 1.3 are always offered"),
     ("--psk", "TLS with a pre-shared key is not supported"),
     ("--ws", "MQTT over WebSocket is not supported"),
@@ -208,6 +360,8 @@ mod tests {
             "dunlin bench pub --auth-password=my canary",
             "dunlin auth sign --sandbox --canary",
             "dunlin auth verify -canary",
+            "dunlin pub -P -canary",
+            "dunlin sub --password -canary",
         ] {
             let text = refusal(words);
             assert!(!text.contains("canary"), "{text}");
@@ -217,15 +371,65 @@ mod tests {
 
     #[test]
     fn a_flag_of_mosquitto_is_answered_with_ours() {
-        assert!(refusal("dunlin --cafile ca.pem").contains("is --ca here"));
-        assert!(refusal("dunlin -p 8883").contains("is --port here"));
         assert!(refusal("dunlin -u me").contains("is --auth-username here"));
-        assert!(refusal("dunlin --cafile=ca.pem").contains("is --ca here"));
-        assert!(refusal("dunlin -p8883").contains("is --port here"));
+        assert!(refusal("dunlin --username=me").contains("is --auth-username here"));
+        assert!(refusal("dunlin -ume").contains("is --auth-username here"));
         assert!(refusal("dunlin -L mqtt://h/t").contains("is --endpoint with --topic here"));
-        assert!(refusal("dunlin -h host.example -t a").contains("-h is --endpoint"));
-        assert!(refusal("dunlin -V mqttv5").contains("always MQTT 5"));
         assert!(refusal("dunlin --retain").contains("no retained messages"));
+    }
+
+    #[test]
+    fn a_flag_of_mosquitto_is_answered_for_the_verb_it_is_given_to() {
+        assert!(refusal("dunlin sub -H h -t t -c").contains("is --clean-start false"));
+        assert!(refusal("dunlin pub -H h -t t -n -D publish x").contains("--user-property"));
+        assert!(refusal("dunlin sub -H h -t t --insecure").contains("always checked"));
+    }
+
+    #[test]
+    fn a_host_after_the_flag_for_help_is_no_request_for_help() {
+        for words in [
+            "dunlin pub -h localhost -t x -m y",
+            "dunlin sub -t x -h localhost",
+            "dunlin pub -hlocalhost -t x -m y",
+            "dunlin -h broker -t x",
+        ] {
+            assert!(refusal(words).contains("host is -H"), "{words}");
+        }
+        // Alone, or as a payload, the flag keeps its meaning.
+        for words in [
+            "dunlin -h",
+            "dunlin -h pub",
+            "dunlin pub -h",
+            "dunlin pub -m -h x",
+        ] {
+            assert!(before_parsing(&line(words)).is_none(), "{words}");
+        }
+    }
+
+    #[test]
+    fn mqtt_5_is_accepted_as_the_protocol_and_nothing_else() {
+        for words in [
+            "dunlin pub -V 5 -n",
+            "dunlin pub -V mqttv5 -n",
+            "dunlin pub -V5 -n",
+            "dunlin pub --protocol-version 5 -n",
+            "dunlin pub --protocol-version=mqttv5 -n",
+        ] {
+            assert_eq!(
+                without_protocol(line(words)),
+                line("dunlin pub -n"),
+                "{words}"
+            );
+        }
+        for words in [
+            "dunlin pub -V 31 -n",
+            "dunlin pub -V mqttv311 -n",
+            "dunlin pub -V311 -n",
+            "dunlin pub --protocol-version 3 -n",
+        ] {
+            assert!(refusal(words).contains("always MQTT 5"), "{words}");
+        }
+        assert!(before_parsing(&line("dunlin -V")).is_none());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The command line as it was typed: the tree of verbs and their flags, before any checks.
 
+mod any_server;
 mod auth;
 mod bench;
+mod connect;
 mod connection;
 mod environment;
 mod examples;
@@ -9,13 +11,18 @@ mod help;
 mod hints;
 mod inspect;
 mod manual;
+mod message;
+mod output;
 mod profile;
+mod publish;
 mod sample;
 mod sandbox;
 mod sources;
 mod spelling;
+mod subscribe;
 mod userinfo;
 mod value;
+mod will;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -27,6 +34,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 use crate::diagnosis::Id;
 use crate::exit::Exit;
 
+pub(crate) use any_server::{AccountArgs, ConnectPacketArgs, ConnectionArgs};
 pub(crate) use auth::{
     ActionArg, AuthVerb, EvalArgs, KeygenArgs, LintArgs, PolicyArgs, SignArgs, TokenArgs,
     UsernameArgs, VerifyArgs,
@@ -34,6 +42,7 @@ pub(crate) use auth::{
 pub(crate) use bench::{
     BenchMergeArgs, BenchVerb, FleetArgs, LoadArgs, LoadTargetArgs, TrafficArgs,
 };
+pub(crate) use connect::HoldArgs;
 pub(crate) use connection::{
     AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs,
 };
@@ -41,15 +50,20 @@ pub(crate) use environment::variables;
 pub(crate) use help::exit_codes;
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
 pub(crate) use manual::{CompletionsArgs, ExplainArgs, HelpArgs, ManArgs};
+pub(crate) use message::{MessagePropertyArgs, PayloadArgs};
+pub(crate) use output::{PacketForm, ResultArgs};
 pub(crate) use profile::{
     ProfilePathArgs, ProfileSaveArgs, ProfileShowArgs, ProfileVerb, RecordedFlag, is_switch,
     recorded_flags,
 };
+pub(crate) use publish::PublishArgs;
 pub(crate) use sample::{OutputArgs, SampleArgs};
 pub(crate) use sandbox::{DemoArgs, SandboxArgs};
 pub(crate) use sources::{Origin, Profile, Sources};
+pub(crate) use subscribe::{RetainHandlingArg, SubscribeArgs, SubscriptionArgs};
 pub(crate) use userinfo::{userinfo, without_userinfo};
-pub(crate) use value::{Alpn, Count, Encode};
+pub(crate) use value::{Alpn, Count, Encode, UserProperty, base64, hex};
+pub(crate) use will::{OF_WILL, WillArgs};
 
 /// Whole command line.
 #[derive(Parser)]
@@ -71,6 +85,21 @@ pub(crate) enum Verb {
     Unsigned(SampleArgs),
     /// The same as mqtt5_custom_auth_signed.py
     Signed(SampleArgs),
+    /// Hold a connection; print its limits and what happens to it
+    ///
+    /// Every attempt, connection and end is printed, with the limits that the server sets.
+    Connect(Box<HoldArgs>),
+    /// Publish messages to any MQTT 5 server
+    ///
+    /// At QoS 1 and 2 exit code 0 means that the server has acknowledged every message; at QoS 0 it
+    /// means that they were sent.
+    #[command(visible_alias = "publish")]
+    Pub(Box<PublishArgs>),
+    /// Subscribe, and print messages
+    ///
+    /// Standard output has the payloads, one a line, until the verb is stopped.
+    #[command(visible_alias = "subscribe")]
+    Sub(Box<SubscribeArgs>),
     /// Run a local stand-in for AWS IoT Core
     ///
     /// The sandbox listens on loopback only, prints the commands to type next, and then one line for
@@ -143,18 +172,18 @@ pub(crate) fn parse_with(
 }
 
 fn parse_by(mut command: clap::Command, line: &[OsString]) -> Result<Typed, clap::Error> {
-    // Refuse what clap would misread.
-    if let Some(hint) = hints::before_parsing(line) {
+    // Take out what says nothing, and refuse what clap would misread.
+    let line = hints::without_protocol(line.to_vec());
+    if let Some(hint) = hints::before_parsing(&line) {
         return Err(command.error(clap::error::ErrorKind::InvalidValue, hint));
     }
     // An error keeps its kind and gets our hint where there is one.
-    let matches =
-        command
-            .try_get_matches_from_mut(line)
-            .map_err(|error| match hints::of(&error, line) {
-                Some(hint) => command.error(error.kind(), hint),
-                None => error,
-            })?;
+    let matches = command.try_get_matches_from_mut(&line).map_err(|error| {
+        match hints::of(&error, &line) {
+            Some(hint) => command.error(error.kind(), hint),
+            None => error,
+        }
+    })?;
     let line =
         CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     Ok(Typed {

@@ -3,6 +3,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dunlin_client::QoS;
+use dunlin_codec::{PayloadFormat, TopicAlias};
+
 /// Number of messages that the sample publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
@@ -31,6 +36,113 @@ pub(crate) enum Encode {
     Always,
     /// Send the values as they are
     Never,
+}
+
+/// Name and value of a user property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UserProperty {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+/// Bytes that were written as text, `hex:DIGITS` or `base64:TEXT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Binary(pub(crate) Vec<u8>);
+
+/// Payload Format Indicator (§3.3.2.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PayloadFormatArg {
+    /// UTF-8 text
+    #[value(alias = "1")]
+    Utf8,
+    /// Bytes without a format
+    #[value(alias = "0")]
+    Bytes,
+}
+
+impl From<PayloadFormatArg> for PayloadFormat {
+    fn from(typed: PayloadFormatArg) -> Self {
+        match typed {
+            PayloadFormatArg::Utf8 => Self::Utf8,
+            PayloadFormatArg::Bytes => Self::Unspecified,
+        }
+    }
+}
+
+/// QoS: 0, 1 or 2.
+pub(crate) fn qos(text: &str) -> Result<QoS, &'static str> {
+    match text {
+        "0" => Ok(QoS::AtMostOnce),
+        "1" => Ok(QoS::AtLeastOnce),
+        "2" => Ok(QoS::ExactlyOnce),
+        _ => Err("0, 1 or 2 is needed"),
+    }
+}
+
+/// User property `NAME=VALUE`; the name ends at the first `=`.
+pub(crate) fn user_property(text: &str) -> Result<UserProperty, &'static str> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
+    Ok(UserProperty {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    })
+}
+
+/// Topic alias of 1 to 65,535.
+pub(crate) fn topic_alias(text: &str) -> Result<TopicAlias, &'static str> {
+    text.parse()
+        .ok()
+        .and_then(TopicAlias::new)
+        .ok_or("a number from 1 to 65535 is needed")
+}
+
+/// Bytes written as `hex:DIGITS`, as `base64:TEXT`, or as the text itself.
+pub(crate) fn binary(text: &str) -> Result<Binary, &'static str> {
+    let bytes = if let Some(digits) = text.strip_prefix("hex:") {
+        hex(digits)?
+    } else if let Some(encoded) = text.strip_prefix("base64:") {
+        base64(encoded)?
+    } else {
+        text.as_bytes().to_vec()
+    };
+    Ok(Binary(bytes))
+}
+
+/// Bytes of hexadecimal digits, in pairs; blanks between them are allowed.
+pub(crate) fn hex(digits: &str) -> Result<Vec<u8>, &'static str> {
+    let digits: Vec<u32> = digits
+        .chars()
+        .filter(|c| !c.is_ascii_whitespace())
+        .map(|c| c.to_digit(16).ok_or("not hexadecimal"))
+        .collect::<Result<_, _>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err("an odd number of hexadecimal digits");
+    }
+    let byte = |[high, low]: &[u32; 2]| u8::try_from(high << 4 | low).unwrap_or_default();
+    Ok(pairs.iter().map(byte).collect())
+}
+
+/// Bytes of Base64 with the standard alphabet and padding.
+pub(crate) fn base64(text: &str) -> Result<Vec<u8>, &'static str> {
+    STANDARD.decode(text.trim()).map_err(|_| "not Base64")
+}
+
+/// Whole seconds of an expiry or a delay: a duration below 4,294,967,295 s, or `never`, which is that
+/// number (§3.1.2.11.2).
+pub(crate) fn expiry(text: &str) -> Result<u32, &'static str> {
+    if matches!(text, "never" | "-1") {
+        return Ok(u32::MAX);
+    }
+    // A bare number may be longer than a year.
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let duration = duration(text)?;
+    if duration.subsec_nanos() > 0 {
+        return Err("whole seconds are needed");
+    }
+    u32::try_from(duration.as_secs()).map_err(|_| OUT_OF_RANGE)
 }
 
 /// Duration of 0 to one year, as `30s`, `1500ms` or `1m 30s`; a bare number is seconds.

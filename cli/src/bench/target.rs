@@ -61,7 +61,9 @@ impl LoadTarget {
             proxy,
             client_id: prefix.clone(),
             is_client_id_given,
+            account: None,
             is_sample: false,
+            is_load: true,
         };
         let Target { client, context } = Target::new(target, server, sources, console)?;
         Ok(Self {

@@ -7,6 +7,8 @@ use dunlin_client::{ConnectError, ConnectionError, Observer};
 use dunlin_codec::ReasonCode;
 use tokio::time::Instant;
 
+use super::packets;
+use crate::args::PacketForm;
 use crate::diagnosis::{
     ConnectionFacts, Diagnosis, Operation, Progress, RunContext, connect, lost, network, operation,
 };
@@ -70,6 +72,18 @@ impl ConnectionHistory {
     /// Observer that keeps the bytes that E-PROTOCOL shows.
     pub(crate) fn observer(&self) -> Observer {
         self.facts.received.observer()
+    }
+
+    /// Observer that also prints each packet in this form.
+    pub(crate) fn printing_observer(&self, form: Option<PacketForm>) -> Observer {
+        let Some(form) = form else {
+            return self.observer();
+        };
+        let record = self.facts.received.recorder();
+        Observer::new(move |seen| {
+            packets::print(&seen, form);
+            record(&seen);
+        })
     }
 
     pub(crate) fn is_up(&self) -> bool {

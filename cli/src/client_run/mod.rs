@@ -5,12 +5,22 @@
     reason = "the tool tells a person how long each step takes"
 )]
 
+pub(crate) mod dry_run;
+pub(crate) mod event_json;
 mod event_log;
 mod history;
 mod outcome;
 mod output;
+mod packets;
+mod report;
+mod run;
+mod step;
+pub(crate) mod waiting;
 
 pub(crate) use event_log::log_event;
 pub(crate) use history::{ConnectionHistory, Outstanding};
 pub(crate) use outcome::RunOutcome;
 pub(crate) use output::Output;
+pub(crate) use report::ReportForm;
+pub(crate) use run::ClientRun;
+pub(crate) use waiting::{Activity, Wait};

@@ -27,6 +27,10 @@ struct Queue {
     bytes: Vec<u8>,
     /// Bytes that the thread has taken and not written yet.
     in_hand: usize,
+    /// Number of bytes that were queued since the start.
+    queued: u64,
+    /// Number of bytes that were written since the start.
+    written: u64,
     /// Kind of the error that ended the writing.
     fault: Option<io::ErrorKind>,
 }
@@ -46,6 +50,9 @@ impl Output {
                 // Written without the lock, so that the queue stays open while the reader stalls.
                 let outcome = inner.write_all(&text).and_then(|()| inner.flush());
                 let mut queue = shared.lock();
+                if outcome.is_ok() {
+                    queue.written += queue.in_hand as u64;
+                }
                 queue.in_hand = 0;
                 queue.fault = outcome.err().map(|error| error.kind());
                 // A reader that is gone doesn't come back: the thread ends.
@@ -60,14 +67,31 @@ impl Output {
         writer
     }
 
-    /// Waits until the queue has space. Cancel safe.
+    /// Waits until the queue has space, or writing has failed. Cancel safe.
     pub(crate) async fn ready(&self) {
-        self.until(LARGEST).await;
+        self.until(|queue| queue.bytes.len() + queue.in_hand <= LARGEST)
+            .await;
     }
 
     /// Waits until all text is written, or writing has failed. Cancel safe.
     pub(crate) async fn flushed(&self) {
-        self.until(0).await;
+        self.until(|queue| queue.bytes.len() + queue.in_hand == 0)
+            .await;
+    }
+
+    /// Number of bytes that were queued since the start.
+    pub(crate) fn queued(&self) -> u64 {
+        self.0.lock().queued
+    }
+
+    /// Number of bytes that were written since the start.
+    pub(crate) fn written(&self) -> u64 {
+        self.0.lock().written
+    }
+
+    /// Waits until this number of bytes is written, or writing has failed. Cancel safe.
+    pub(crate) async fn written_up_to(&self, end: u64) {
+        self.until(|queue| queue.written >= end).await;
     }
 
     /// Returns the error that ended the writing.
@@ -78,7 +102,7 @@ impl Output {
         self.0.lock().fault.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
-    async fn until(&self, at_most: usize) {
+    async fn until(&self, is_done: impl Fn(&Queue) -> bool) {
         loop {
             let written = self.0.written.notified();
             let mut written = std::pin::pin!(written);
@@ -87,7 +111,7 @@ impl Output {
             {
                 let queue = self.0.lock();
                 // Text that the thread has taken counts until it is written.
-                if queue.fault.is_some() || queue.bytes.len() + queue.in_hand <= at_most {
+                if queue.fault.is_some() || is_done(&queue) {
                     return;
                 }
             }
@@ -103,6 +127,7 @@ impl Write for Output {
             return Err(kind.into());
         }
         queue.bytes.extend_from_slice(bytes);
+        queue.queued += bytes.len() as u64;
         drop(queue);
         self.0.filled.notify_one();
         Ok(bytes.len())

@@ -4,7 +4,7 @@
 use dunlin_client::aws::{AuthorizerError, AuthorizerToken, CustomAuthorizer, Encoding, Field};
 use dunlin_client::secret::Secret;
 
-use crate::args::{AuthorizerArgs, Encode, OF_SIGNING, OF_TOKEN, Sources};
+use crate::args::{AccountArgs, AuthorizerArgs, Encode, OF_SIGNING, OF_TOKEN, Sources};
 use crate::config::secret::{SecretArgs, Secrets};
 use crate::config::signature;
 use crate::diagnosis::{Diagnosis, Try};
@@ -16,11 +16,68 @@ pub(crate) struct Credentials {
     pub(crate) authorizer: CustomAuthorizer,
     /// `None` sends no password.
     pub(crate) password: Option<Secret<Vec<u8>>>,
-    /// User name, made of `authorizer`; `None` if it would be empty and there is no password.
+    /// User name of CONNECT: that of `--username`, or else made of `authorizer`; `None` if it would
+    /// be empty and there is no password.
     pub(crate) user_name: Option<Secret<String>>,
+    /// User name that an error may show; `None` if none was given.
+    pub(crate) shown_user_name: Option<String>,
 }
 
 impl Credentials {
+    /// Collects `--username` and `--password`, or else the credentials for a custom authorizer.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) if both were given, and see [`new`](Self::new).
+    pub(crate) fn of_flags(
+        authorizer: AuthorizerArgs,
+        account: Option<AccountArgs>,
+        sources: &Sources,
+        console: Console,
+        warns_of_secrets: bool,
+    ) -> Result<Self, Diagnosis> {
+        let Some(account) = account.filter(AccountArgs::is_given) else {
+            return Self::new(authorizer, sources, console, warns_of_secrets);
+        };
+        // Flags of both kinds contradict each other. Variables of the environment may be meant for
+        // other runs: flags win over them, and the authorizer's win over the others.
+        let is_typed = |ids: &[&str]| ids.iter().any(|id| sources.on_command_line(id));
+        match (is_typed(&OF_ACCOUNT), authorizer.is_given()) {
+            (true, true) if is_typed(&OF_AUTHORIZER) => Err(Diagnosis::usage(
+                "--username and --password are sent as they are; for a custom authorizer \
+                 they are --auth-username and --auth-password",
+            )),
+            (false, true) => Self::new(authorizer, sources, console, warns_of_secrets),
+            _ => Self::plain(account, sources, console, warns_of_secrets),
+        }
+    }
+
+    /// Collects user name and password as CONNECT carries them.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a file that can't be read.
+    fn plain(
+        typed: AccountArgs,
+        sources: &Sources,
+        console: Console,
+        warns_of_secrets: bool,
+    ) -> Result<Self, Diagnosis> {
+        let mut secrets = Secrets::new(sources, console);
+        let password = secrets.resolve(SecretArgs {
+            id: "password",
+            value: typed.password,
+            file: typed.password_file,
+        })?;
+        if warns_of_secrets {
+            secrets.warn();
+        }
+        Ok(Self {
+            authorizer: CustomAuthorizer::default(),
+            password,
+            user_name: typed.username.clone().map(Secret::from),
+            shown_user_name: typed.username,
+        })
+    }
+
     /// Collects the credentials and checks them. With `warns_of_secrets` a warning names the secrets
     /// on the command line, which other users can read.
     ///
@@ -66,6 +123,7 @@ impl Credentials {
         let user_name =
             Some(user_name).filter(|name| !name.expose().is_empty() || password.is_some());
         Ok(Self {
+            shown_user_name: authorizer.username.clone(),
             authorizer,
             password,
             user_name,
@@ -85,6 +143,40 @@ impl Credentials {
             .is_some_and(|token| token.signature.is_some())
     }
 }
+
+impl AccountArgs {
+    /// True if a user name or a password was given.
+    fn is_given(&self) -> bool {
+        self.username.is_some() || self.password.is_some() || self.password_file.is_some()
+    }
+}
+
+impl AuthorizerArgs {
+    /// True if a part of the credentials for a custom authorizer was given.
+    fn is_given(&self) -> bool {
+        self.authorizer_name.is_some()
+            || self.auth_username.is_some()
+            || self.auth_password.is_some()
+            || self.auth_password_file.is_some()
+            || self.auth_token_key_name.is_some()
+            || self.auth_token_key_value.is_some()
+            || self.auth_token_key_value_file.is_some()
+    }
+}
+
+/// Ids of the flags for a user name and a password without an authorizer.
+const OF_ACCOUNT: [&str; 3] = ["username", "password", "password_file"];
+
+/// Ids of the flags for a custom authorizer.
+const OF_AUTHORIZER: [&str; 7] = [
+    "authorizer_name",
+    "auth_username",
+    "auth_password",
+    "auth_password_file",
+    "auth_token_key_name",
+    "auth_token_key_value",
+    "auth_token_key_value_file",
+];
 
 /// Token with or without a signature; `None` if no part of one was given.
 fn token(

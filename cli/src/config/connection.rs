@@ -45,10 +45,11 @@ pub(super) fn transport(
     server: Server,
     proxy: Option<ProxyChoice>,
     typed: TlsArgs,
+    alpn: Alpn,
     reliability: &ReliabilityArgs,
     console: Console,
 ) -> Result<TransportOptions, Diagnosis> {
-    let options = tls(typed, console)?;
+    let options = tls(typed, alpn, console)?;
     let connector =
         TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))?;
     Ok(TransportOptions {
@@ -61,7 +62,7 @@ pub(super) fn transport(
 }
 
 /// TLS options of the flags and of `SSL_CERT_FILE`.
-fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
+fn tls(typed: TlsArgs, alpn: Alpn, console: Console) -> Result<TlsOptions, Diagnosis> {
     let mut options = TlsOptions::default();
     if let Some(ca) = typed.ca {
         options.roots = bundle(&ca).map_err(|error| unusable_ca(&ca, &error))?;
@@ -85,7 +86,7 @@ fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
         (Some(_), None) => return Err(Diagnosis::usage("--cert also needs --key")),
         (None, Some(_)) => return Err(Diagnosis::usage("--key also needs --cert")),
     };
-    if let Alpn::Name(name) = typed.alpn {
+    if let Alpn::Name(name) = alpn {
         options.alpn = vec![name.into_bytes()];
     }
     Ok(options)

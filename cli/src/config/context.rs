@@ -33,7 +33,7 @@ pub(super) fn run_context(
             Alpn::Name(name) => Some(name.clone()),
         },
         choices,
-        username: authorizer.username.as_deref().map(before_query),
+        username: credentials.shown_user_name.as_deref().map(before_query),
         // The length of a password helps to find a newline too many, and tells nothing else.
         password_len: credentials
             .password

@@ -1,6 +1,7 @@
 //! The configuration of a run: defaults filled in, files read, and every mistake found that can be
 //! found before anything is sent.
 
+mod any_server;
 mod authorizer;
 mod connection;
 mod context;
@@ -15,12 +16,13 @@ mod server;
 mod signature;
 mod target;
 
+pub(crate) use any_server::{ConnectionConfig, check_topic, pairs};
 pub(crate) use authorizer::Credentials;
 pub(crate) use faults::Faults;
 pub(crate) use proxy::ProxyChoice;
 pub(crate) use sample::SampleConfig;
 pub(crate) use script::Script;
 pub(crate) use secret::{SecretArgs, Secrets};
-pub(crate) use server::{EndpointForm, Server};
+pub(crate) use server::{AskedFor, EndpointForm, Server};
 pub(crate) use signature::check as check_signature;
 pub(crate) use target::{Target, TargetArgs};

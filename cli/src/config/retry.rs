@@ -17,6 +17,23 @@ pub(super) fn reconnect(max_attempts: Option<u32>) -> Reconnect {
     }
 }
 
+/// Policy that also waits for a server that isn't there yet, or can't be found.
+pub(super) fn patient() -> RetryPolicy {
+    RetryPolicy::new(|context| match context.failure {
+        EndCause::Attempt(error)
+            if matches!(
+                **error,
+                ConnectError::Transport(
+                    TransportError::Refused { .. } | TransportError::Resolve { .. }
+                )
+            ) =>
+        {
+            Retry::Transient
+        }
+        _ => classify(context),
+    })
+}
+
 fn classify(context: &RetryContext<'_>) -> Retry {
     let is_transient = match context.failure {
         EndCause::Attempt(error) => of_attempt(error, context.has_connected),

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use dunlin_client::{ClientOptions, ConnectOptions, aws};
-use dunlin_codec::TopicName;
 
 use crate::args::{Count, SampleArgs, Sources};
-use crate::config::{EndpointForm, Faults, Script, Server, Target, TargetArgs};
+use crate::config::{EndpointForm, Faults, Script, Server, Target, TargetArgs, check_topic};
 use crate::diagnosis::{Diagnosis, RunContext, quoted};
 use crate::sample::Kind;
 use crate::terminal::Console;
@@ -58,7 +57,7 @@ impl SampleConfig {
             .then(|| faults.collect(Server::new(typed.endpoint, EndpointForm::Host)))
             .flatten();
         faults.collect(checked);
-        faults.collect(check_topic(&typed.message.topic));
+        faults.collect(check_topic("--topic", &typed.message.topic));
         let client_id = faults.collect(client_id(typed.session.client_id.as_deref()));
         faults.into_result()?;
         // Both are there, or the collected faults have ended this already.
@@ -73,7 +72,9 @@ impl SampleConfig {
             tls: typed.tls,
             keep_alive: typed.session.keep_alive,
             proxy,
+            account: None,
             is_sample: true,
+            is_load: false,
             reliability: typed.reliability,
         };
         // The default of --timeout is long for an answer and too long for a message that the policy
@@ -116,17 +117,6 @@ impl SampleConfig {
 
 /// Wait for missing messages after the last acknowledgement, unless `--timeout` is given.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Checks `--topic`.
-fn check_topic(topic: &str) -> Result<(), Diagnosis> {
-    match TopicName::new(topic) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Diagnosis::usage(format!(
-            "--topic {}: {error}",
-            quoted(topic)
-        ))),
-    }
-}
 
 /// Checks `--client-id`, or makes up an identifier.
 fn client_id(typed: Option<&str>) -> Result<String, Diagnosis> {

@@ -19,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) is_tls: bool,
     /// Address to connect to instead of the host's; `None` resolves the host.
     pub(crate) connect_to: Option<SocketAddr>,
+    /// ALPN protocol to offer unless the user names one; `None` for none.
+    pub(crate) default_alpn: Option<&'static str>,
     /// CA file of a sandbox that was found by itself; `None` for other servers.
     pub(crate) sandbox_ca: Option<PathBuf>,
     /// Endpoint of the same AWS account with a certificate that is trusted everywhere; `None` if
@@ -34,6 +36,20 @@ pub(crate) enum EndpointForm {
     /// Also `mqtt://HOST[:PORT]`, without TLS, port 1883 by default, and `mqtts://HOST[:PORT]`,
     /// with TLS, port 8883 by default.
     HostOrUrl,
+    /// The same URLs, and `HOST[:PORT]` with TLS only where something asks for it, as mosquitto's
+    /// tools do.
+    AnyServer(AskedFor),
+}
+
+/// Flags that ask for TLS, and for an ALPN protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AskedFor {
+    /// A custom authorizer of AWS IoT.
+    pub(crate) authorizer: bool,
+    /// A client certificate.
+    pub(crate) certificate: bool,
+    /// A CA file.
+    pub(crate) ca: bool,
 }
 
 impl Server {
@@ -49,17 +65,15 @@ impl Server {
         if let Some(userinfo) = userinfo(&endpoint) {
             return Err(has_userinfo(&endpoint.replace(userinfo, ""), form));
         }
-        // The scheme chooses TLS and the default port.
-        let (authority, default_port, is_tls) = match (form, endpoint.split_once("://")) {
-            (EndpointForm::HostOrUrl, Some(("mqtt", rest))) => (rest, MQTT, false),
-            (EndpointForm::HostOrUrl, Some(("mqtts", rest))) => (rest, MQTTS, true),
-            _ => (endpoint.as_str(), aws::DEFAULT_PORT, true),
-        };
-        let is_url = authority.len() < endpoint.len();
-        let authority = if is_url {
-            authority.trim_end_matches('/')
-        } else {
-            authority
+        // The scheme chooses TLS and the default port; without one the verb does.
+        let takes_url = form != EndpointForm::Host;
+        let (authority, scheme) = match endpoint.split_once("://") {
+            Some(("mqtt", rest)) if takes_url => (rest.trim_end_matches('/'), Some(false)),
+            Some(("mqtts", rest)) if takes_url => (rest.trim_end_matches('/'), Some(true)),
+            Some((scheme @ ("ws" | "wss" | "unix"), _)) if takes_url => {
+                return Err(unsupported(scheme));
+            }
+            _ => (endpoint.as_str(), None),
         };
         // Host and port, with the mistakes that people make with endpoints of AWS.
         let checked = aws::check_endpoint(authority).map_err(|fault| refused(&endpoint, &fault))?;
@@ -68,7 +82,8 @@ impl Server {
         let mut server = if checked.host.eq_ignore_ascii_case("sandbox") {
             Self::sandbox(typed.state_dir, port)?
         } else {
-            Self::named(checked, port.unwrap_or(default_port), is_tls)
+            let access = form.access(&checked.host, port, scheme);
+            Self::named(checked, port, access)
         };
         // After the port is known: an address without a port uses that of the endpoint.
         server.connect_to = typed
@@ -93,7 +108,7 @@ impl Server {
     }
 
     /// Server by its name or address.
-    fn named(checked: Endpoint, port: u16, is_tls: bool) -> Self {
+    fn named(checked: Endpoint, port: Option<u16>, access: Access) -> Self {
         // An endpoint without "-ats" has a certificate that many systems don't trust.
         let suggested_endpoint = match checked.advice {
             Some(EndpointAdvice::NotAts { instead }) => Some(instead),
@@ -101,9 +116,10 @@ impl Server {
         };
         Self {
             host: checked.host,
-            port,
-            is_tls,
+            port: port.unwrap_or(access.default_port),
+            is_tls: access.is_tls,
             connect_to: None,
+            default_alpn: access.default_alpn,
             sandbox_ca: None,
             suggested_endpoint,
         }
@@ -124,6 +140,7 @@ impl Server {
                 port: only.port,
                 is_tls: true,
                 connect_to: None,
+                default_alpn: Some(MQTT_ALPN),
                 sandbox_ca: Some(only.ca.clone()),
                 suggested_endpoint: None,
             }),
@@ -134,9 +151,85 @@ impl Server {
     }
 }
 
+/// TLS, default port and default ALPN protocol of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Access {
+    is_tls: bool,
+    default_port: u16,
+    default_alpn: Option<&'static str>,
+}
+
+impl EndpointForm {
+    /// Chooses TLS, port and ALPN for a host. `scheme` is true for `mqtts://`, false for `mqtt://`,
+    /// and `None` without a scheme.
+    fn access(self, host: &str, port: Option<u16>, scheme: Option<bool>) -> Access {
+        let Self::AnyServer(asked_for) = self else {
+            let default_port = match scheme {
+                None => aws::DEFAULT_PORT,
+                Some(true) => MQTTS,
+                Some(false) => MQTT,
+            };
+            return Access {
+                is_tls: scheme != Some(false),
+                default_port,
+                default_alpn: Some(MQTT_ALPN),
+            };
+        };
+        let is_aws = aws::is_aws_host(host);
+        let has_authorizer =
+            asked_for.authorizer || (is_aws && !asked_for.certificate && scheme.is_none());
+        let is_tls = scheme.unwrap_or(
+            has_authorizer
+                || is_aws
+                || asked_for.certificate
+                || asked_for.ca
+                || matches!(port, Some(MQTTS | aws::DEFAULT_PORT)),
+        );
+        let default_port = match is_tls {
+            true if has_authorizer && scheme.is_none() => aws::DEFAULT_PORT,
+            true => MQTTS,
+            false => MQTT,
+        };
+        // AWS IoT serves several protocols on port 443 and tells them apart by ALPN.
+        let is_shared_port = port.unwrap_or(default_port) == aws::DEFAULT_PORT;
+        let default_alpn = match (has_authorizer, is_aws && is_shared_port) {
+            (true, _) => Some(MQTT_ALPN),
+            (false, true) if asked_for.certificate => Some(CERTIFICATE_ALPN),
+            (false, true) => Some(MQTT_ALPN),
+            (false, false) => None,
+        };
+        Access {
+            is_tls,
+            default_port,
+            default_alpn: default_alpn.filter(|_| is_tls),
+        }
+    }
+}
+
 /// Default ports of `mqtt://` and `mqtts://`.
 const MQTT: u16 = 1883;
 const MQTTS: u16 = 8883;
+/// ALPN protocol of custom authorizers, and that of client certificates on port 443 of AWS IoT.
+const MQTT_ALPN: &str = "mqtt";
+const CERTIFICATE_ALPN: &str = "x-amzn-mqtt-ca";
+
+/// Error for the scheme of a transport that isn't there yet.
+fn unsupported(scheme: &str) -> Diagnosis {
+    let transport = if scheme == "unix" {
+        "a Unix domain socket"
+    } else {
+        "WebSocket"
+    };
+    Diagnosis {
+        try_: vec![Try::advice(
+            "mqtt://HOST for TCP, mqtts://HOST for TLS, if the server listens there as well",
+        )],
+        ..Diagnosis::new(
+            Id::Endpoint,
+            format!("{scheme}:// is not supported: MQTT over {transport} can't be spoken yet"),
+        )
+    }
+}
 
 /// Port of the endpoint or of `--port`, which must not contradict each other.
 fn one_of(inner: Option<u16>, outer: Option<u16>) -> Result<Option<u16>, Diagnosis> {
@@ -171,13 +264,20 @@ fn has_userinfo(endpoint: &str, form: EndpointForm) -> Diagnosis {
         Some((_, host)) if form == EndpointForm::Host => host,
         _ => endpoint,
     };
+    let instead = match form {
+        EndpointForm::AnyServer(_) => {
+            "--username NAME and --password-file FILE, or the variables DUNLIN_USERNAME and \
+             DUNLIN_PASSWORD"
+        }
+        EndpointForm::Host | EndpointForm::HostOrUrl => {
+            "--auth-username NAME and --auth-password-file FILE, or the variables \
+             DUNLIN_AUTH_USERNAME and DUNLIN_AUTH_PASSWORD"
+        }
+    };
     Diagnosis {
         try_: vec![
             Try::paste(format!("--endpoint {}", shell(host))),
-            Try::advice(
-                "--auth-username NAME and --auth-password-file FILE, or the variables \
-                 DUNLIN_AUTH_USERNAME and DUNLIN_AUTH_PASSWORD",
-            ),
+            Try::advice(instead),
         ],
         ..Diagnosis::new(
             Id::Endpoint,
@@ -201,7 +301,7 @@ fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
             instead: host,
         } if scheme == "mqtt" => (
             format!(
-                "{name}: mqtt:// is without TLS, which custom authorizers need; only dunlin bench takes it"
+                "{name}: mqtt:// is without TLS, which custom authorizers need; dunlin connect, pub, sub and bench take it"
             ),
             vec![instead(host)],
         ),
@@ -344,9 +444,62 @@ mod tests {
     }
 
     #[test]
+    fn flags_and_port_choose_tls_and_alpn_for_any_server() {
+        let of = |endpoint: &str, asked_for| {
+            let server = new(endpoint, None, None, EndpointForm::AnyServer(asked_for)).unwrap();
+            (server.port, server.is_tls, server.default_alpn)
+        };
+        let none = AskedFor::default();
+        let ca = AskedFor { ca: true, ..none };
+        let certificate = AskedFor {
+            certificate: true,
+            ..none
+        };
+        let authorizer = AskedFor {
+            authorizer: true,
+            ..none
+        };
+        let aws = "x-ats.iot.eu-west-1.amazonaws.com";
+        for (endpoint, asked_for, expected) in [
+            // As mosquitto's tools: TCP, unless a CA, a certificate or the port asks for TLS.
+            ("localhost", none, (1883, false, None)),
+            ("localhost:8883", none, (8883, true, None)),
+            ("localhost", ca, (8883, true, None)),
+            ("localhost:1884", certificate, (1884, true, None)),
+            ("mqtt://localhost", none, (1883, false, None)),
+            ("mqtts://localhost", none, (8883, true, None)),
+            // Custom authorizers, and AWS IoT.
+            ("localhost", authorizer, (443, true, Some("mqtt"))),
+            (aws, none, (443, true, Some("mqtt"))),
+            (aws, certificate, (8883, true, None)),
+            (
+                &format!("{aws}:443"),
+                certificate,
+                (443, true, Some("x-amzn-mqtt-ca")),
+            ),
+            (&format!("mqtts://{aws}"), none, (8883, true, None)),
+        ] {
+            assert_eq!(of(endpoint, asked_for), expected, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn a_transport_that_is_not_there_yet_is_named() {
+        for (scheme, words) in [("ws", "WebSocket"), ("unix", "Unix domain socket")] {
+            let form = EndpointForm::AnyServer(AskedFor::default());
+            let diagnosis = new(&format!("{scheme}://localhost"), None, None, form).unwrap_err();
+            assert_eq!(diagnosis.id, Id::Endpoint);
+            assert!(diagnosis.headline.contains(words), "{}", diagnosis.headline);
+        }
+    }
+
+    #[test]
     fn a_scheme_is_explained_where_only_a_host_name_is_taken() {
         for (endpoint, words) in [
-            ("mqtt://localhost", "only dunlin bench takes it"),
+            (
+                "mqtt://localhost",
+                "dunlin connect, pub, sub and bench take it",
+            ),
             ("mqtts://localhost", "TLS is always used"),
         ] {
             let diagnosis = server(endpoint, None, None).unwrap_err();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages};
 
-use crate::args::{AuthorizerArgs, ReliabilityArgs, Sources, TlsArgs};
+use crate::args::{AccountArgs, Alpn, AuthorizerArgs, ReliabilityArgs, Sources, TlsArgs};
 use crate::config::connection::{keep_alive, transport};
 use crate::config::context::run_context;
 use crate::config::retry::reconnect;
@@ -15,6 +15,8 @@ use crate::terminal::Console;
 /// Flags of a verb that connects, without those of the endpoint.
 pub(crate) struct TargetArgs {
     pub(crate) authorizer: AuthorizerArgs,
+    /// User name and password without an authorizer; `None` for verbs that always have one.
+    pub(crate) account: Option<AccountArgs>,
     pub(crate) tls: TlsArgs,
     pub(crate) reliability: ReliabilityArgs,
     pub(crate) keep_alive: Duration,
@@ -26,6 +28,8 @@ pub(crate) struct TargetArgs {
     pub(crate) is_client_id_given: bool,
     /// True for the sample, which always means an authorizer of AWS IoT.
     pub(crate) is_sample: bool,
+    /// True for a load test, whose clients share the start of their identifiers.
+    pub(crate) is_load: bool,
 }
 
 /// Options of the client, and the facts that its errors may show.
@@ -63,12 +67,26 @@ impl Target {
                 "an endpoint without -ats has a certificate that few systems trust; better: {suggested}"
             ));
         }
-        let credentials = Credentials::new(typed.authorizer, sources, console, !is_sandbox)?;
-        if !server.is_tls && credentials.has_secret() {
+        let credentials = Credentials::of_flags(
+            typed.authorizer,
+            typed.account,
+            sources,
+            console,
+            !is_sandbox,
+        )?;
+        let leaves_computer = typed.is_load || !server.is_local();
+        if !server.is_tls && credentials.has_secret() && leaves_computer {
             console.warning(
                 "mqtt:// is without TLS: password and token go over the network in clear text",
             );
         }
+
+        // The protocol to offer depends on the server, unless the user names one.
+        let alpn = typed.tls.alpn.take().unwrap_or_else(|| {
+            server
+                .default_alpn
+                .map_or(Alpn::None, |name| Alpn::Name(name.to_owned()))
+        });
 
         // Collected before the values move into the options.
         let choices = UserChoices {
@@ -77,19 +95,20 @@ impl Target {
             alpn: sources.on_command_line("alpn"),
             is_tls: server.is_tls,
             is_sample: typed.is_sample,
+            is_load: typed.is_load,
         };
         let context = run_context(
             &server,
             proxy.as_ref(),
             &credentials,
             &typed.client_id,
-            &typed.tls.alpn,
+            &alpn,
             choices,
         );
 
         let keep_alive = keep_alive(typed.keep_alive, context.is_aws, console)?;
         let connect = connect(typed.client_id, credentials, keep_alive, &typed.reliability);
-        let transport = transport(server, proxy, typed.tls, &typed.reliability, console)?;
+        let transport = transport(server, proxy, typed.tls, alpn, &typed.reliability, console)?;
         let client = ClientOptions {
             reconnect: reconnect(typed.reliability.reconnect.0),
             connect_within: typed.reliability.timeout,

@@ -60,3 +60,30 @@ catalogue! {
     NotReceived     "E-NOT-RECEIVED"    => TimedOut,
     Protocol        "E-PROTOCOL"        => Protocol,
 }
+
+impl Id {
+    /// Stage of a run at which the error happens.
+    pub(crate) fn stage(self) -> &'static str {
+        match self {
+            Self::Io => "local",
+            Self::Usage | Self::Endpoint | Self::Signature => "flags",
+            Self::Dns => "dns",
+            Self::Refused | Self::ConnectTimeout => "tcp",
+            Self::Proxy => "proxy",
+            Self::TlsCa
+            | Self::TlsName
+            | Self::TlsExpired
+            | Self::TlsTime
+            | Self::TlsHandshake
+            | Self::TlsIntercepted
+            | Self::Alpn => "tls",
+            Self::AuthDenied | Self::Hangup | Self::ConnRefused | Self::ConnackTimeout => "connect",
+            Self::SubDenied | Self::SubDropped => "subscribe",
+            Self::PubDenied | Self::PubDropped => "publish",
+            Self::AckTimeout => "acknowledgement",
+            Self::NotReceived => "receive",
+            Self::KeepAlive | Self::Disconnected | Self::TakenOver | Self::Lost => "connection",
+            Self::Protocol => "protocol",
+        }
+    }
+}

@@ -43,6 +43,8 @@ pub(crate) struct UserChoices {
     pub(crate) is_tls: bool,
     /// The sample, which always means an authorizer of AWS IoT.
     pub(crate) is_sample: bool,
+    /// A load test, whose clients share the start of their identifiers.
+    pub(crate) is_load: bool,
 }
 
 /// Observations of the current connection, or of the last one.
@@ -131,10 +133,11 @@ impl RunContext {
     /// unless the user has chosen it.
     pub(crate) fn client_id_in_policy(&self) -> String {
         let id = self.client_id.as_str();
-        match (self.choices.is_sample, self.choices.client_id) {
-            (true, _) => id.to_owned(),
-            (false, true) => format!("{id}-*"),
-            (false, false) => {
+        match (self.choices.is_load, self.choices.client_id) {
+            (false, true) => id.to_owned(),
+            (false, false) if self.choices.is_sample => id.to_owned(),
+            (true, true) => format!("{id}-*"),
+            (_, false) => {
                 // A policy for one random prefix would not allow the next run.
                 let fixed = id.rsplit_once('-').map_or(id, |(fixed, _random)| fixed);
                 format!("{fixed}-*")
@@ -218,6 +221,7 @@ pub(crate) fn context(host: &str) -> RunContext {
             alpn: false,
             is_tls: true,
             is_sample: true,
+            is_load: false,
         },
         username: Some("u".into()),
         password_len: Some(8),

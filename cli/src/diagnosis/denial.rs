@@ -367,7 +367,7 @@ mod tests {
             client_id: "dunlin-bench-0a1b2c3d".into(),
             ..context(AWS)
         };
-        context.choices.is_sample = false;
+        (context.choices.is_sample, context.choices.is_load) = (false, true);
         context.choices.client_id = false;
         let mut words = refusal(PacketType::ConnAck, ReasonCode::NotAuthorized);
         words.reason_string = Some("no statement allows iot:Connect".into());

@@ -25,7 +25,7 @@ pub(crate) use catalogue::Id;
 pub(crate) use context::{ConnectionFacts, RunContext, UserChoices};
 pub(crate) use progress::{Operation, Progress};
 pub(crate) use render::render;
-pub(crate) use text::{duration, quoted, shell};
+pub(crate) use text::{count, duration, quoted, shell};
 
 /// Explanation of one error, which keeps evidence apart from guesses.
 ///

@@ -2,7 +2,7 @@
 
 use crate::diagnosis::Id;
 
-/// Request that the sample sends.
+/// Request of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Subscribe,
@@ -28,6 +28,15 @@ impl Operation {
             Self::Subscribe => "SUBSCRIBE",
             Self::Publish => "PUBLISH",
             Self::Unsubscribe => "UNSUBSCRIBE",
+        }
+    }
+
+    /// Packet that answers the request.
+    pub(crate) fn answer(self) -> &'static str {
+        match self {
+            Self::Subscribe => "SUBACK",
+            Self::Publish => "PUBACK",
+            Self::Unsubscribe => "UNSUBACK",
         }
     }
 
@@ -70,7 +79,7 @@ impl Operation {
 }
 
 impl Progress<'_> {
-    /// Progress it failed.
+    /// Evidence for an error of this operation.
     pub(super) fn line(&self, operation: Operation) -> String {
         match operation {
             Operation::Subscribe if self.sent == 0 => {

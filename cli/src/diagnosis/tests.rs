@@ -60,6 +60,7 @@ fn contexts() -> Vec<RunContext> {
         alpn: false,
         is_tls: false,
         is_sample: false,
+        is_load: true,
     };
     contexts.push(load_test);
     // Each run once more with the opposite choices, which advice must not repeat.

@@ -12,9 +12,9 @@ mod words;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use dunlin_codec::DecodeOptions;
+use dunlin_codec::{DecodeOptions, Sender};
 
-use crate::args::DecodeArgs;
+use crate::args::{DecodeArgs, PacketForm};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -37,6 +37,31 @@ pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
     };
     out.flush()?;
     Ok(exit)
+}
+
+/// Text of a packet for `--packets`, without secrets and without a newline at its end.
+pub(crate) fn packet_text(bytes: &[u8], is_sent: bool, form: PacketForm) -> String {
+    let options = DecodeOptions {
+        max_packet_size: u32::MAX,
+        sender: if is_sent {
+            Sender::Client
+        } else {
+            Sender::Server
+        },
+        ..DecodeOptions::default()
+    };
+    let (verdict, _) = verdict::of_front(bytes, &options);
+    let page = page::Page {
+        bytes,
+        verdict: &verdict,
+        bare: false,
+    };
+    let text = match form {
+        PacketForm::Summary => page.summary(),
+        PacketForm::Full => page.to_string(),
+        PacketForm::Hex => page.digits(),
+    };
+    text.trim_end().to_owned()
 }
 
 /// Prints one packet after the other, up to the first that can't be accepted.

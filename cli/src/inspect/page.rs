@@ -1,6 +1,6 @@
 //! Packets as text for people: a summary, then the bytes field by field, with the error at its byte.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write as _};
 
 use dunlin_codec::Escaped;
 
@@ -44,6 +44,35 @@ impl Display for Page<'_, '_> {
 }
 
 impl Page<'_, '_> {
+    /// Packet as one line, or its fault.
+    pub(super) fn summary(&self) -> String {
+        match self.verdict {
+            Ok(packet) => packet.to_string(),
+            Err(fault) => Escaped(&fault.message).to_string(),
+        }
+    }
+
+    /// Bytes as hexadecimal digits, with asterisks for secret ones.
+    pub(super) fn digits(&self) -> String {
+        let mut text = String::with_capacity(3 * self.bytes.len());
+        for field in fields::of_packet(self.bytes) {
+            let open = if self.bare {
+                field.len
+            } else {
+                field.len - field.secret
+            };
+            let bytes = self.bytes.get(field.at..).unwrap_or_default();
+            for (index, byte) in bytes.iter().take(field.len).enumerate() {
+                if index < open {
+                    let _ = write!(text, "{byte:02x} ");
+                } else {
+                    text.push_str("** ");
+                }
+            }
+        }
+        text
+    }
+
     /// Writes the rows of a field, with an arrow under the byte at fault.
     fn field(
         &self,

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::SampleRun;
 use super::step::{Activity, Wait};
-use crate::diagnosis::{Diagnosis, Operation, duration};
+use crate::client_run::waiting::{self, SILENCE};
+use crate::diagnosis::Diagnosis;
 
 /// Time at which the next line about waiting is due.
 #[derive(Debug)]
@@ -84,29 +85,16 @@ impl SampleRun<'_> {
         } else {
             self.notice.is_printed = true;
         }
-        let left = wait
-            .deadline()
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         // The end of the wait: a deadline, the next message, or a signal.
-        let until = match (left, self.config.count) {
-            (Some(left), _) => format!("for {} more", duration(round_up(left))),
+        let until = match (wait.deadline(), self.config.count) {
             (None, Some(_)) => "sending goes on".to_owned(),
-            (None, None) => "until stopped".to_owned(),
+            (deadline, _) => waiting::until(deadline),
         };
         let progress = self.progress();
         let what = match wait.activity() {
             // Without a connection, the connection is waited for, whatever the step is.
             _ if !self.connection.is_up() => self.connection.waits_for(),
-            Activity::Operate(operation) => {
-                let answer = match operation {
-                    Operation::Subscribe => "SUBACK",
-                    Operation::Publish => "PUBACK",
-                    Operation::Unsubscribe => "UNSUBACK",
-                };
-                format!(
-                    "no {answer} yet: the server is slow, or drops the packet without an answer"
-                )
-            }
+            Activity::Operate(operation) => waiting::unanswered(operation),
             _ => format!(
                 "acknowledged {}, received {}: the policy may lack iot:Receive",
                 progress.acknowledged, progress.received
@@ -129,19 +117,7 @@ impl SampleRun<'_> {
     /// Prints that an attempt failed and when the next one begins.
     pub(super) fn print_retry(&self, diagnosis: &Diagnosis, retry_in: Duration) {
         let attempt = self.connection.attempt();
-        self.console.note(format_args!(
-            "attempt {attempt}: {} [{}]; next attempt in {}",
-            diagnosis.headline,
-            diagnosis.id.name(),
-            duration(retry_in)
-        ));
+        self.console
+            .note(waiting::retry(attempt, diagnosis, retry_in));
     }
 }
-
-/// Rounds up to whole seconds, so that a deadline reads as it was given.
-fn round_up(time: Duration) -> Duration {
-    Duration::from_secs(time.as_secs() + u64::from(time.subsec_millis() > 0))
-}
-
-/// Time without progress after which a line is printed.
-const SILENCE: Duration = Duration::from_secs(3);

@@ -1,0 +1,219 @@
+//! `Report`: what standard output has of a run besides its messages.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use dunlin_client::transport::Opened;
+use dunlin_client::{Connected, ServerReason};
+use dunlin_codec::Escaped;
+
+use super::event_json::{ErrorJson, JsonEvent};
+use super::output::Output;
+use crate::diagnosis::{Diagnosis, duration};
+
+/// Form of the events of a run on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReportForm {
+    /// None: standard output has the messages alone.
+    Messages,
+    /// One line a connection event, for people.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+/// Writer of a run's events.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    form: ReportForm,
+    out: Output,
+}
+
+impl Report {
+    pub(crate) fn new(form: ReportForm, out: Output) -> Self {
+        Self { form, out }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.form == ReportForm::Json
+    }
+
+    /// Writes `event`, if the form is JSON.
+    ///
+    /// # Errors
+    /// Those of standard output, like all methods here.
+    pub(crate) fn json(&mut self, event: &JsonEvent<'_>) -> io::Result<()> {
+        match self.form {
+            ReportForm::Json => event.write(&mut self.out),
+            ReportForm::Messages | ReportForm::Text => Ok(()),
+        }
+    }
+
+    pub(super) fn attempt(
+        &mut self,
+        (endpoint, port): (&str, u16),
+        client_id: &str,
+        attempt: u32,
+    ) -> io::Result<()> {
+        match self.form {
+            ReportForm::Messages => Ok(()),
+            ReportForm::Text => {
+                let id = Escaped(client_id);
+                let host = Escaped(endpoint);
+                self.line(&format!(
+                    "attempt       {host}:{port}  client id \"{id}\"  attempt {attempt}"
+                ))
+            }
+            ReportForm::Json => self.json(&JsonEvent::Attempt {
+                endpoint,
+                port,
+                client_id,
+                attempt,
+            }),
+        }
+    }
+
+    pub(super) fn opened(&mut self, opened: &Opened) -> io::Result<()> {
+        let ms = super::event_json::millis;
+        match self.form {
+            ReportForm::Messages => Ok(()),
+            ReportForm::Text => {
+                let time = duration(opened.resolve_time + opened.tcp_time + opened.tls_time);
+                let tls = match &opened.tls {
+                    None => "TCP".to_owned(),
+                    Some(tls) => {
+                        let alpn = tls.alpn_selected.as_deref().unwrap_or("none");
+                        format!("{}  ALPN {}", tls.version, Escaped(alpn))
+                    }
+                };
+                self.line(&format!("opened        {}  {tls}  {time}", opened.peer))
+            }
+            ReportForm::Json => {
+                self.json(&JsonEvent::Tcp {
+                    peer: opened.peer.to_string(),
+                    ms: ms(opened.resolve_time + opened.tcp_time),
+                })?;
+                match JsonEvent::tls(opened) {
+                    Some(tls) => self.json(&tls),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    pub(super) fn connected(&mut self, connected: &Connected) -> io::Result<()> {
+        match self.form {
+            ReportForm::Messages => Ok(()),
+            ReportForm::Text => {
+                let text = connected_text(connected);
+                self.line(&text)
+            }
+            ReportForm::Json => self.json(&JsonEvent::connack(connected)),
+        }
+    }
+
+    /// Writes the end of an attempt or of a connection; `retry_in` is `None` if no attempt follows.
+    pub(super) fn ended(
+        &mut self,
+        diagnosis: &Diagnosis,
+        reason: Option<&ServerReason>,
+        retry_in: Option<Duration>,
+    ) -> io::Result<()> {
+        match self.form {
+            ReportForm::Messages => Ok(()),
+            ReportForm::Text => {
+                let then = match retry_in {
+                    Some(time) => format!("next attempt in {}", duration(time)),
+                    None => "no further attempt".to_owned(),
+                };
+                let (id, headline) = (diagnosis.id.name(), Escaped(&diagnosis.headline));
+                self.line(&format!("disconnected  {headline} [{id}]; {then}"))
+            }
+            ReportForm::Json => self.json(&JsonEvent::Disconnected {
+                error: ErrorJson::new(diagnosis, reason, retry_in.is_some()),
+                retry_in_ms: retry_in
+                    .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            }),
+        }
+    }
+
+    pub(super) fn stopped(&mut self) -> io::Result<()> {
+        match self.form {
+            ReportForm::Text => self.line("stopped       DISCONNECT was sent"),
+            ReportForm::Messages | ReportForm::Json => Ok(()),
+        }
+    }
+
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(format!("{text}\n").as_bytes())
+    }
+}
+
+/// CONNACK and the limits that it sets, one a line.
+fn connected_text(connected: &Connected) -> String {
+    let limits = &connected.limits;
+    let yes_no = |available| if available { "yes" } else { "no" };
+    let mut text = format!(
+        "connected     CONNACK 0x00 Success  session present: {}  {}",
+        yes_no(connected.session_present),
+        duration(connected.elapsed)
+    );
+    let seconds = |seconds: u32| match seconds {
+        u32::MAX => "never".to_owned(),
+        seconds => format!("{seconds} s"),
+    };
+    let rows = [
+        ("client id", Escaped(&connected.client_id).to_string()),
+        ("receive maximum", limits.receive_maximum.to_string()),
+        ("maximum QoS", u8::from(limits.maximum_qos).to_string()),
+        (
+            "maximum packet size",
+            format!("{} bytes", limits.maximum_packet_size),
+        ),
+        (
+            "topic alias maximum",
+            limits.topic_alias_maximum.to_string(),
+        ),
+        ("keep alive", format!("{} s", limits.keep_alive)),
+        ("session expiry", seconds(limits.session_expiry_interval)),
+        (
+            "retained messages",
+            yes_no(limits.retain_available).to_owned(),
+        ),
+        (
+            "wildcards",
+            yes_no(limits.wildcard_subscription_available).to_owned(),
+        ),
+        (
+            "subscription identifiers",
+            yes_no(limits.subscription_identifier_available).to_owned(),
+        ),
+        (
+            "shared subscriptions",
+            yes_no(limits.shared_subscription_available).to_owned(),
+        ),
+    ];
+    for (name, value) in rows {
+        text.push_str(&format!("\n  {name:<26}{value}"));
+    }
+    // The server's own words, if it has any.
+    if let Some(reason) = &connected.reason_string {
+        text.push_str(&format!("\n  {:<26}{}", "reason string", Escaped(reason)));
+    }
+    if let Some(information) = &connected.response_information {
+        text.push_str(&format!(
+            "\n  {:<26}{}",
+            "response information",
+            Escaped(information)
+        ));
+    }
+    for (name, value) in &connected.user_properties {
+        text.push_str(&format!(
+            "\n  {:<26}{}={}",
+            "user property",
+            Escaped(name),
+            Escaped(value)
+        ));
+    }
+    text
+}

@@ -1,0 +1,186 @@
+//! `SubscribePlan`: filters, limits and output of `dunlin sub`, checked before anything is sent.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dunlin_client::QoS;
+use dunlin_codec::{
+    Packet, PacketId, RetainHandling, Subscribe, Subscription, SubscriptionOptions, TopicFilter,
+};
+
+use super::format::Format;
+use crate::args::{RetainHandlingArg, Sources, SubscribeArgs, SubscriptionArgs};
+use crate::config::{ConnectionConfig, Faults};
+use crate::diagnosis::{Diagnosis, Try, quoted};
+use crate::terminal::Console;
+
+/// What is subscribed to, what is printed, and when the run ends.
+pub(super) struct SubscribePlan {
+    pub(super) connection: ConnectionConfig,
+    pub(super) filters: Vec<(String, SubscriptionOptions)>,
+    /// True if the run continues a session, whose messages may match none of the filters.
+    pub(super) continues_session: bool,
+    /// Number of messages after which the run ends; `None` for no limit.
+    pub(super) count: Option<u64>,
+    /// Time after which the run ends; `None` for no limit.
+    pub(super) time: Option<Duration>,
+    pub(super) exit_after_suback: bool,
+    pub(super) until_retained: bool,
+    pub(super) no_retained: bool,
+    /// Topics whose messages are left out.
+    pub(super) filter_out: Vec<String>,
+    pub(super) form: MessageForm,
+    pub(super) stats: Option<Duration>,
+    pub(super) folder: Option<PathBuf>,
+    /// True if standard output is a terminal, for which control characters are escaped.
+    pub(super) is_terminal: bool,
+}
+
+/// Form in which a message is printed.
+#[derive(Debug)]
+pub(super) enum MessageForm {
+    /// The format, and a line break if the flag is true.
+    Text(Format, bool),
+    Json,
+}
+
+impl SubscribePlan {
+    /// Checks the flags and reads the files that they name.
+    ///
+    /// # Errors
+    /// Ids of exit code 2, or [`Id::Refused`](crate::diagnosis::Id::Refused) if no sandbox is
+    /// running; nothing was sent.
+    pub(super) fn new(
+        mut typed: SubscribeArgs,
+        sources: &Sources,
+        console: Console,
+    ) -> Result<Self, Diagnosis> {
+        // All mistakes that can be found without reading a file are told together.
+        let mut faults = Faults::default();
+        let filters = faults.collect(filters(&typed.subscription));
+        for filter in &typed.filter_out {
+            faults.collect(check_filter("--filter-out", filter));
+        }
+        let format = typed.format.as_deref().unwrap_or("%p");
+        let format = faults.collect(Format::parse(format));
+
+        // --timeout limits the run, and an answer to 100 s as well.
+        let time = sources
+            .on_command_line("timeout")
+            .then_some(typed.connection.reliability.timeout);
+        let reliability = &mut typed.connection.reliability;
+        reliability.timeout = reliability.timeout.min(LONGEST_ANSWER);
+        let continues_session = !typed.connection.session.clean_start;
+        let connection = ConnectionConfig::new(typed.connection, "sub", faults, sources, console)?;
+        let (Some(filters), Some(format)) = (filters, format) else {
+            return Err(no_topic());
+        };
+        let form = if connection.results.json {
+            MessageForm::Json
+        } else {
+            MessageForm::Text(format, !typed.no_newline)
+        };
+        Ok(Self {
+            connection,
+            filters,
+            continues_session,
+            count: typed.count,
+            time,
+            exit_after_suback: typed.exit_after_suback,
+            until_retained: typed.until_retained,
+            no_retained: typed.no_retained,
+            filter_out: typed.filter_out,
+            form,
+            stats: typed.stats,
+            folder: typed.output_dir,
+            is_terminal: std::io::stdout().is_terminal(),
+        })
+    }
+
+    /// SUBSCRIBE of the filters.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for filters that can't be sent.
+    pub(super) fn packets(&self) -> Result<Vec<Vec<u8>>, Diagnosis> {
+        let mut filters = Vec::new();
+        for (filter, options) in &self.filters {
+            let filter = TopicFilter::new(filter)
+                .map_err(|error| Diagnosis::usage(format!("--topic: {error}")))?;
+            filters.push(Subscription {
+                filter,
+                options: *options,
+            });
+        }
+        let subscribe = Subscribe {
+            packet_id: PacketId::from(std::num::NonZeroU16::MIN),
+            properties: Default::default(),
+            subscriptions: filters.as_slice().into(),
+        };
+        let mut bytes = Vec::new();
+        Packet::Subscribe(subscribe)
+            .encode(&mut bytes)
+            .map_err(|error| Diagnosis::usage(format!("SUBSCRIBE can't be sent: {error}")))?;
+        Ok(vec![bytes])
+    }
+}
+
+/// Filters with their options: one QoS for all, or one for each.
+fn filters(typed: &SubscriptionArgs) -> Result<Vec<(String, SubscriptionOptions)>, Diagnosis> {
+    if typed.topic.is_empty() {
+        return Err(no_topic());
+    }
+    for filter in &typed.topic {
+        check_filter("--topic", filter)?;
+    }
+    let qos = |index: usize| match typed.qos.as_slice() {
+        [] => Some(QoS::AtMostOnce),
+        [one] => Some(*one),
+        many if many.len() == typed.topic.len() => many.get(index).copied(),
+        _ => None,
+    };
+    let handling = match typed.retain_handling {
+        RetainHandlingArg::Always => RetainHandling::Send,
+        RetainHandlingArg::New => RetainHandling::SendIfNew,
+        RetainHandlingArg::Never => RetainHandling::DontSend,
+    };
+    let filters = typed.topic.iter().enumerate().map(|(index, filter)| {
+        let qos = qos(index).ok_or_else(|| {
+            Diagnosis::usage(format!(
+                "--qos is given once for all filters, or once for each: {} filters, {} QoS",
+                typed.topic.len(),
+                typed.qos.len()
+            ))
+        })?;
+        let options = SubscriptionOptions {
+            qos,
+            no_local: typed.no_local,
+            retain_as_published: typed.retain_as_published,
+            retain_handling: handling,
+        };
+        Ok((filter.clone(), options))
+    });
+    filters.collect()
+}
+
+fn check_filter(flag: &str, filter: &str) -> Result<(), Diagnosis> {
+    match TopicFilter::new(filter) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Diagnosis::usage(format!(
+            "{flag} {}: {error}",
+            quoted(filter)
+        ))),
+    }
+}
+
+fn no_topic() -> Diagnosis {
+    Diagnosis {
+        try_: vec![Try::command(
+            "dunlin sub -H mqtt://localhost -t 'lamp/#' -F '%t %p'",
+        )],
+        ..Diagnosis::usage("missing: --topic")
+    }
+}
+
+/// Longest wait for an answer.
+const LONGEST_ANSWER: Duration = Duration::from_secs(100);
