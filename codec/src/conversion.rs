@@ -18,6 +18,7 @@ use crate::topic::{TopicError, TopicFilter, TopicName};
 
 /// Error for a number that has no meaning in the type that it was converted to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct InvalidNumber {
     /// Name of the type in the standard, such as `Topic Alias`.
     pub name: &'static str,

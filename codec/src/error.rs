@@ -9,6 +9,7 @@ use crate::scope::ErrorScope;
 ///
 /// An incomplete packet is no error: decoding returns `Ok(None)`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct DecodeError {
     /// Class of the fault.
     pub kind: DecodeErrorKind,
@@ -43,6 +44,40 @@ pub enum DecodeErrorKind {
 }
 
 impl DecodeError {
+    /// Error of the connection without a statement, for rules that the codec doesn't check.
+    ///
+    /// `offset` is that of the field in the packet, and `field` its name in snake case.
+    #[must_use]
+    pub const fn new(
+        kind: DecodeErrorKind,
+        reason_code: ReasonCode,
+        offset: u32,
+        field: &'static str,
+    ) -> Self {
+        Self {
+            kind,
+            reason_code,
+            offset,
+            field,
+            statement: None,
+            scope: ErrorScope::Connection,
+        }
+    }
+
+    /// This error with the statement of the standard that is broken.
+    #[must_use]
+    pub const fn with_statement(mut self, statement: &'static str) -> Self {
+        self.statement = Some(statement);
+        self
+    }
+
+    /// This error with another scope.
+    #[must_use]
+    pub const fn with_scope(mut self, scope: ErrorScope) -> Self {
+        self.scope = scope;
+        self
+    }
+
     /// Error of a malformed packet, after which the connection has to be closed.
     #[cold]
     pub(crate) const fn malformed(
@@ -50,14 +85,10 @@ impl DecodeError {
         field: &'static str,
         statement: Option<&'static str>,
     ) -> Self {
-        Self {
-            kind: DecodeErrorKind::Malformed,
-            reason_code: ReasonCode::MalformedPacket,
-            offset,
-            field,
-            statement,
-            scope: ErrorScope::Connection,
-        }
+        let (kind, code) = (DecodeErrorKind::Malformed, ReasonCode::MalformedPacket);
+        let mut error = Self::new(kind, code, offset, field);
+        error.statement = statement;
+        error
     }
 
     /// Protocol Error, after which the connection has to be closed.
@@ -67,14 +98,10 @@ impl DecodeError {
         field: &'static str,
         statement: Option<&'static str>,
     ) -> Self {
-        Self {
-            kind: DecodeErrorKind::ProtocolError,
-            reason_code: ReasonCode::ProtocolError,
-            offset,
-            field,
-            statement,
-            scope: ErrorScope::Connection,
-        }
+        let (kind, code) = (DecodeErrorKind::ProtocolError, ReasonCode::ProtocolError);
+        let mut error = Self::new(kind, code, offset, field);
+        error.statement = statement;
+        error
     }
 }
 
@@ -111,6 +138,7 @@ impl core::error::Error for DecodeError {}
 
 /// Fault of a packet that can't be encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct EncodeError {
     /// Class of the fault.
     pub kind: EncodeErrorKind,
@@ -137,7 +165,9 @@ pub enum EncodeErrorKind {
 }
 
 impl EncodeError {
-    pub(crate) const fn new(kind: EncodeErrorKind, field: &'static str) -> Self {
+    /// Error of this kind about `field`, whose name is in snake case.
+    #[must_use]
+    pub const fn new(kind: EncodeErrorKind, field: &'static str) -> Self {
         Self { kind, field }
     }
 }

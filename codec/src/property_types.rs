@@ -40,7 +40,7 @@ impl PayloadFormat {
 
 impl TopicAlias {
     /// Smallest alias, 1.
-    pub(crate) const MIN: Self = Self(NonZeroU16::MIN);
+    pub const MIN: Self = Self(NonZeroU16::MIN);
 
     pub(crate) const fn from_non_zero(alias: NonZeroU16) -> Self {
         Self(alias)
@@ -68,7 +68,7 @@ impl TopicAlias {
 
 impl SubscriptionIdentifier {
     /// Smallest identifier, 1.
-    pub(crate) const MIN: Self = Self(NonZeroU32::MIN);
+    pub const MIN: Self = Self(NonZeroU32::MIN);
 
     pub(crate) const fn to_non_zero(self) -> NonZeroU32 {
         self.0

@@ -44,10 +44,10 @@ impl TryFrom<u8> for QoS {
     /// [`InvalidQoS`] above 2.
     ///
     /// ```
-    /// use dunlin_codec::{InvalidQoS, QoS};
+    /// use dunlin_codec::QoS;
     ///
     /// assert_eq!(QoS::try_from(1), Ok(QoS::AtLeastOnce));
-    /// assert_eq!(QoS::try_from(3), Err(InvalidQoS { level: 3 }));
+    /// assert_eq!(QoS::try_from(3).map_err(|error| error.level), Err(3));
     /// ```
     fn try_from(level: u8) -> Result<Self, InvalidQoS> {
         Self::from_level(level).ok_or(InvalidQoS { level })
@@ -62,6 +62,7 @@ impl From<QoS> for u8 {
 
 /// Error for a number that is no QoS: the levels are 0, 1 and 2 (§4.3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct InvalidQoS {
     /// Number that was given.
     pub level: u8,
@@ -90,7 +91,7 @@ pub struct PacketId(NonZeroU16);
 
 impl PacketId {
     /// Smallest identifier, 1.
-    pub(crate) const MIN: Self = Self(NonZeroU16::MIN);
+    pub const MIN: Self = Self(NonZeroU16::MIN);
 
     pub(crate) const fn to_non_zero(self) -> NonZeroU16 {
         self.0

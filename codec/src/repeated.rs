@@ -31,6 +31,18 @@ enum Source<'a, T> {
 }
 
 impl<'a, T> Repeated<'a, T> {
+    /// Empty list.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::from_slice(&[])
+    }
+
+    /// List of the items of a slice, for constants; elsewhere `From` does the same.
+    #[must_use]
+    pub const fn from_slice(items: &'a [T]) -> Self {
+        Self(Source::Built(items))
+    }
+
     /// Number of items.
     #[must_use]
     pub const fn len(&self) -> usize {

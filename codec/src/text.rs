@@ -47,7 +47,17 @@ impl<'a> Utf8String<'a> {
     ///
     /// # Errors
     /// [`TextError::Nul`] for a NUL character, [`TextError::TooLong`] above 65,535 bytes.
-    pub fn new(text: &'a str) -> Result<Self, TextError> {
+    ///
+    /// ```
+    /// use dunlin_codec::Utf8String;
+    ///
+    /// const CLIENT_ID: Utf8String<'_> = match Utf8String::new("lamp-7") {
+    ///     Ok(text) => text,
+    ///     Err(_) => panic!("no text of a packet"),
+    /// };
+    /// assert_eq!(CLIENT_ID, "lamp-7");
+    /// ```
+    pub const fn new(text: &'a str) -> Result<Self, TextError> {
         // The length on the wire has two bytes.
         if text.len() > MAX_LEN {
             return Err(TextError::TooLong);
@@ -141,11 +151,11 @@ impl<'a> UserProperty<'a> {
     ///
     /// # Errors
     /// The errors of [`Utf8String::new`], for either text.
-    pub fn new(name: &'a str, value: &'a str) -> Result<Self, TextError> {
-        Ok(Self {
-            name: Utf8String::new(name)?,
-            value: Utf8String::new(value)?,
-        })
+    pub const fn new(name: &'a str, value: &'a str) -> Result<Self, TextError> {
+        match (Utf8String::new(name), Utf8String::new(value)) {
+            (Ok(name), Ok(value)) => Ok(Self { name, value }),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
     }
 }
 
@@ -159,60 +169,66 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
+    /// Result for no bytes.
+    const EMPTY: Self = Self {
+        odd: 0,
+        wildcards: 0,
+    };
+
     /// Scans `bytes` in steps of 16, 8 or 4 bytes; the last step overlaps the one before it.
     ///
     /// Only texts above 32 bytes need a loop, which is in a function of its own: the code that the
     /// compiler puts around a loop would slow short texts down.
     #[inline(always)]
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    pub(crate) const fn of(bytes: &[u8]) -> Self {
         if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
             let long = if bytes.len() > 32 {
                 Self::of_long(bytes)
             } else {
-                Self::default()
+                Self::EMPTY
             };
             long.and_16(first).and_16(last)
         } else if let (Some(first), Some(last)) =
             (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
         {
-            Self::default()
+            Self::EMPTY
                 .and(u64::from_ne_bytes(*first))
                 .and(u64::from_ne_bytes(*last))
         } else if let (Some(first), Some(last)) =
             (bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
         {
             let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
-            Self::default().and((u64::from(first) << 32) | u64::from(last))
-        // Two or three bytes: first, middle and last cover them all.
-        } else if let [first, .., last] = bytes {
-            let middle = bytes.get(1).copied().unwrap_or(*first);
-            let [first, middle, last] = [*first, middle, *last].map(u64::from);
-            Self::default().and(((ONES * first) & !0xffff) | (middle << 8) | last)
+            Self::EMPTY.and(((first as u64) << 32) | last as u64)
+        // Two or three bytes: first, second and last cover them all.
+        } else if let ([first, second, ..], [.., last]) = (bytes, bytes) {
+            let (first, second, last) = (*first as u64, *second as u64, *last as u64);
+            Self::EMPTY.and(((ONES * first) & !0xffff) | (second << 8) | last)
         // One byte, repeated: its neighbours can't differ from it.
         } else if let [byte] = bytes {
-            Self::default().and(ONES * u64::from(*byte))
+            Self::EMPTY.and(ONES * *byte as u64)
         } else {
-            Self::default()
+            Self::EMPTY
         }
     }
 
     /// Scans all but the last bytes, of which there are fewer than 16.
     #[inline(never)]
-    fn of_long(bytes: &[u8]) -> Self {
-        bytes
-            .as_chunks::<16>()
-            .0
-            .iter()
-            .fold(Self::default(), Self::and_16)
+    const fn of_long(bytes: &[u8]) -> Self {
+        let (mut scan, mut chunks) = (Self::EMPTY, bytes.as_chunks::<16>().0);
+        while let [chunk, rest @ ..] = chunks {
+            scan = scan.and_16(chunk);
+            chunks = rest;
+        }
+        scan
     }
 
     #[inline(always)]
-    fn and_16(self, bytes: &[u8; 16]) -> Self {
-        bytes
-            .as_chunks()
-            .0
-            .iter()
-            .fold(self, |scan, chunk| scan.and(u64::from_ne_bytes(*chunk)))
+    const fn and_16(self, bytes: &[u8; 16]) -> Self {
+        let [first, second] = bytes.as_chunks::<8>().0 else {
+            return self;
+        };
+        self.and(u64::from_ne_bytes(*first))
+            .and(u64::from_ne_bytes(*second))
     }
 
     #[inline(always)]
@@ -251,15 +267,39 @@ pub(crate) const fn wildcards(bytes: u64) -> u64 {
 
 /// True if `text` has a `+` or `#`.
 #[inline(always)]
-pub(crate) fn has_wildcard(text: &[u8]) -> bool {
+pub(crate) const fn has_wildcard(text: &[u8]) -> bool {
     let scan = Scan::of(text);
-    scan.wildcard() && (scan.plain() || text.iter().any(|byte| matches!(byte, b'+' | b'#')))
+    // Beyond ASCII a mark may be wrong.
+    scan.wildcard() && (scan.plain() || contains(text, b'+') || contains(text, b'#'))
 }
 
 /// True if `text` has a NUL.
 #[inline(always)]
-pub(crate) fn has_nul(text: &[u8]) -> bool {
-    !Scan::of(text).plain() && text.contains(&0)
+pub(crate) const fn has_nul(text: &[u8]) -> bool {
+    !Scan::of(text).plain() && contains(text, 0)
+}
+
+/// True if `byte` is among `bytes`, which are looked at in steps of eight.
+#[inline(never)]
+const fn contains(bytes: &[u8], byte: u8) -> bool {
+    let (chunks, mut rest) = bytes.as_chunks::<8>();
+    let mut chunks = chunks;
+    while let [chunk, after @ ..] = chunks {
+        // A byte that is equal becomes 0, and a word with a 0 among its bytes borrows from a high
+        // bit that wasn't set.
+        let differences = u64::from_ne_bytes(*chunk) ^ (ONES * byte as u64);
+        if differences.wrapping_sub(ONES) & !differences & HIGHS != 0 {
+            return true;
+        }
+        chunks = after;
+    }
+    while let [first, after @ ..] = rest {
+        if *first == byte {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 /// Reads a string, with `true` if it has a wildcard.

@@ -64,8 +64,21 @@ impl<'a> TopicName<'a> {
     /// # Errors
     /// [`TopicError::Empty`], [`TopicError::TooLong`], [`TopicError::Nul`] or
     /// [`TopicError::WildcardInName`].
-    pub fn new(name: &'a str) -> Result<Self, TopicError> {
-        well_formed(name.as_bytes())?;
+    ///
+    /// ```
+    /// use dunlin_codec::{TopicError, TopicName};
+    ///
+    /// const STATUS: TopicName<'_> = match TopicName::new("lamp/7/status") {
+    ///     Ok(name) => name,
+    ///     Err(_) => panic!("no Topic Name"),
+    /// };
+    /// assert_eq!(STATUS, "lamp/7/status");
+    /// assert_eq!(TopicName::new("lamp/+"), Err(TopicError::WildcardInName));
+    /// ```
+    pub const fn new(name: &'a str) -> Result<Self, TopicError> {
+        if let Err(error) = well_formed(name.as_bytes()) {
+            return Err(error);
+        }
         if has_wildcard(name.as_bytes()) {
             Err(TopicError::WildcardInName)
         } else {
@@ -114,10 +127,15 @@ impl<'a> TopicFilter<'a> {
     /// [`TopicError::Empty`], [`TopicError::TooLong`], [`TopicError::Nul`],
     /// [`TopicError::MisplacedMultiLevelWildcard`], [`TopicError::MisplacedSingleLevelWildcard`],
     /// [`TopicError::MissingShareName`] or [`TopicError::MalformedShare`].
-    pub fn new(filter: &'a str) -> Result<Self, TopicError> {
-        well_formed(filter.as_bytes())?;
-        check_filter(filter.as_bytes(), has_wildcard(filter.as_bytes()))?;
-        Ok(Self(filter))
+    pub const fn new(filter: &'a str) -> Result<Self, TopicError> {
+        let bytes = filter.as_bytes();
+        if let Err(error) = well_formed(bytes) {
+            return Err(error);
+        }
+        match check_filter(bytes, has_wildcard(bytes)) {
+            Ok(()) => Ok(Self(filter)),
+            Err(error) => Err(error),
+        }
     }
 
     /// True for the filter of a shared subscription, `$share/{name}/{filter}` (§4.8.2).
@@ -168,7 +186,7 @@ impl<'a> TopicFilter<'a> {
     }
 }
 
-fn well_formed(bytes: &[u8]) -> Result<(), TopicError> {
+const fn well_formed(bytes: &[u8]) -> Result<(), TopicError> {
     if bytes.is_empty() {
         return Err(TopicError::Empty);
     }
@@ -182,19 +200,19 @@ fn well_formed(bytes: &[u8]) -> Result<(), TopicError> {
     }
 }
 
-fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
+const fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     let mut filter = filter;
     // The part after the Share Name is a Topic Filter with the same rules (§4.8.2).
     // Each round takes one `$share/{name}/` off.
-    while let Some(share) = filter.strip_prefix(SHARE_PREFIX.as_bytes()) {
-        let name = share.split(|&byte| byte == b'/').next().unwrap_or_default();
+    while let Some((b"$share/", share)) = filter.split_first_chunk::<7>() {
+        let (name, after) = split_level(share);
         if name.is_empty() {
             return Err(TopicError::MissingShareName);
         }
-        filter = share.get(name.len() + 1..).unwrap_or_default();
-        if filter.is_empty() || has_wildcard(name) {
+        if after.is_empty() || has_wildcard(name) {
             return Err(TopicError::MalformedShare);
         }
+        filter = after;
     }
     if wildcard {
         check_wildcards(filter)
@@ -203,45 +221,60 @@ fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     }
 }
 
-/// Checks the bytes that may be wildcards, which are searched for eight at a time; the last step
-/// overlaps the one before it.
-fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
-    // A short filter is checked byte by byte.
-    let Some(last) = filter.last_chunk::<8>() else {
-        return (0..filter.len()).try_for_each(|index| check_wildcard(filter, index));
-    };
-    for (start, chunk) in (0..).step_by(8).zip(filter.as_chunks::<8>().0) {
-        check_chunk(filter, start, *chunk)?;
-    }
-    check_chunk(filter, filter.len() - last.len(), *last)
-}
-
-#[inline(always)]
-fn check_chunk(filter: &[u8], start: usize, chunk: [u8; 8]) -> Result<(), TopicError> {
-    // One bit for each byte that may be a wildcard; the lowest is cleared in each round.
-    let mut marks = text::wildcards(u64::from_le_bytes(chunk));
-    while marks != 0 {
-        check_wildcard(filter, start + marks.trailing_zeros() as usize / 8)?;
-        marks &= marks - 1;
-    }
-    Ok(())
-}
-
-/// Checks that a wildcard fills its level: it has a slash or an end on both sides, and `#` is last.
-#[inline(always)]
-fn check_wildcard(filter: &[u8], index: usize) -> Result<(), TopicError> {
-    let Some(byte @ (b'+' | b'#')) = filter.get(index) else {
-        return Ok(());
-    };
-    // A level begins after a slash or at the start.
-    let begins = index == 0 || filter.get(index - 1) == Some(&b'/');
-    let after = filter.get(index + 1);
-    match byte {
-        b'#' if !begins || after.is_some() => Err(TopicError::MisplacedMultiLevelWildcard),
-        b'+' if !begins || after.is_some_and(|&after| after != b'/') => {
-            Err(TopicError::MisplacedSingleLevelWildcard)
+/// First level of `text`, and the part after its slash, which is empty if there is no slash.
+const fn split_level(text: &[u8]) -> (&[u8], &[u8]) {
+    let (mut len, mut rest) = (0, text);
+    while let [byte, after @ ..] = rest {
+        if *byte == b'/' {
+            return (text.split_at(len).0, after);
         }
-        _ => Ok(()),
+        (len, rest) = (len + 1, after);
+    }
+    (text, &[])
+}
+
+/// Checks that each wildcard fills its level, and that `#` is last. Bytes that may be wildcards are
+/// searched for eight at a time.
+const fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
+    // A level begins after a slash or at the start.
+    let (mut before, mut rest) = (b'/', filter);
+    loop {
+        // Go to the next byte that may be a wildcard, or past eight bytes without any.
+        if let Some((chunk, after)) = rest.split_first_chunk::<8>() {
+            let marks = text::wildcards(u64::from_le_bytes(*chunk));
+            let [.., last] = chunk;
+            if marks == 0 {
+                (before, rest) = (*last, after);
+                continue;
+            }
+            let (skipped, candidate) = rest.split_at(marks.trailing_zeros() as usize / 8);
+            if let [.., last] = skipped {
+                before = *last;
+            }
+            rest = candidate;
+        }
+        // A wildcard has a slash or an end on both sides.
+        rest = match rest {
+            [] => return Ok(()),
+            [b'#', after @ ..] => {
+                return if before == b'/' && after.is_empty() {
+                    Ok(())
+                } else {
+                    Err(TopicError::MisplacedMultiLevelWildcard)
+                };
+            }
+            [b'+', after @ ..] => {
+                if before != b'/' || !matches!(after, [] | [b'/', ..]) {
+                    return Err(TopicError::MisplacedSingleLevelWildcard);
+                }
+                before = b'+';
+                after
+            }
+            [other, after @ ..] => {
+                before = *other;
+                after
+            }
+        };
     }
 }
 

@@ -8,10 +8,11 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use bytes::Bytes;
 use dunlin_codec::{
-    AckType, BinaryData, EncodeErrorKind, FramingError, InvalidNumber, Packet, PacketBuf, PacketId,
-    PacketType, PayloadFormat, Publish, ReasonCode, Repeated, RetainHandling, SubAck,
+    Ack, AckType, Auth, BinaryData, ConnAck, Connect, Delivery, Disconnect, EncodeErrorKind,
+    FramingError, Packet, PacketBuf, PacketId, PacketType, PayloadFormat, Publish,
+    PublishProperties, QoS, ReasonCode, Repeated, RetainHandling, SubAck, Subscribe, Subscription,
     SubscriptionIdentifier, TextError, TopicAlias, TopicError, TopicFilter, TopicMatcher,
-    TopicName, UserProperty, Utf8String,
+    TopicName, UnsubAck, Unsubscribe, UserProperty, Utf8String, Will,
 };
 
 #[test]
@@ -59,13 +60,7 @@ fn identifiers_and_aliases_convert_both_ways() {
     assert!(SubscriptionIdentifier::try_from(NonZeroU32::MAX).is_err());
 
     let fault = TopicAlias::try_from(0).unwrap_err();
-    assert_eq!(
-        fault,
-        InvalidNumber {
-            name: "Topic Alias",
-            number: 0
-        }
-    );
+    assert_eq!((fault.name, fault.number), ("Topic Alias", 0));
     assert_eq!(fault.to_string(), "0 is no Topic Alias");
     assert_eq!(TopicAlias::try_from(3).unwrap().to_string(), "3");
     assert_eq!(identifier.to_string(), "7");
@@ -149,6 +144,95 @@ fn iterators_have_the_traits_of_a_slice() {
     let mut matcher = TopicMatcher::new();
     matcher.insert(TopicFilter::new("#").unwrap(), 1);
     check(matcher.iter());
+}
+
+/// Evaluated by the compiler.
+mod constants {
+    use super::*;
+
+    pub(super) const TOPIC: TopicName<'_> = match TopicName::new("lamp/7/a topic of many bytes") {
+        Ok(name) => name,
+        Err(_) => panic!("no name"),
+    };
+    pub(super) const FILTER: TopicFilter<'_> =
+        match TopicFilter::new("$share/workers/building/+/a level of many bytes/#") {
+            Ok(filter) => filter,
+            Err(_) => panic!("no filter"),
+        };
+    const SUBSCRIPTIONS: [Subscription<'_>; 1] = [Subscription::new(FILTER, QoS::AtLeastOnce)];
+    const ID: PacketId = PacketId::MIN;
+    const TEXT: Utf8String<'_> = match Utf8String::new("lämp") {
+        Ok(text) => text,
+        Err(_) => panic!("no text"),
+    };
+    const PROPERTY: UserProperty<'_> = match UserProperty::new("name", "value") {
+        Ok(property) => property,
+        Err(_) => panic!("no property"),
+    };
+    const DATA: BinaryData<'_> = match BinaryData::new(b"data") {
+        Ok(data) => data,
+        Err(_) => panic!("no data"),
+    };
+    pub(super) const PUBLISH: Publish<'_> = Publish {
+        properties: PublishProperties {
+            topic_alias: TopicAlias::new(7),
+            user_properties: Repeated::from_slice(&[PROPERTY]),
+            ..PublishProperties::new()
+        },
+        delivery: Delivery::AtLeastOnce {
+            packet_id: ID,
+            dup: true,
+        },
+        ..Publish::new(TOPIC, b"on")
+    };
+    pub(super) const CONNECT: Connect<'_> = Connect {
+        will: Some(Will::new(TOPIC, DATA)),
+        ..Connect::new(TEXT)
+    };
+    pub(super) const CONNACK: ConnAck<'_> = ConnAck::new(ReasonCode::ServerBusy);
+    pub(super) const SMALL: [Packet<'_>; 8] = [
+        Packet::PubAck(Ack::new(ID, ReasonCode::NoMatchingSubscribers)),
+        Packet::PubComp(Ack::success(ID)),
+        Packet::Subscribe(Subscribe::new(ID, &SUBSCRIPTIONS)),
+        Packet::SubAck(SubAck::new(ID, &[ReasonCode::GrantedQoS1])),
+        Packet::Unsubscribe(Unsubscribe::new(ID, &[FILTER])),
+        Packet::UnsubAck(UnsubAck::new(ID, &[ReasonCode::Success])),
+        Packet::Disconnect(Disconnect::new(ReasonCode::DisconnectWithWill)),
+        Packet::Auth(Auth::new(ReasonCode::ContinueAuthentication, TEXT)),
+    ];
+}
+
+#[test]
+fn packets_are_built_at_compile_time() {
+    let mut out = Vec::new();
+    for packet in constants::SMALL {
+        packet.encode(&mut out).unwrap();
+    }
+    let publish = constants::PUBLISH;
+    publish.encode(&mut out).unwrap();
+    constants::CONNECT.encode(&mut out).unwrap();
+    constants::CONNACK.encode(&mut out).unwrap();
+    // Each of them is what a receiver takes.
+    let (mut rest, mut count) = (&*out, 0);
+    while let Some((_, len)) = Packet::decode(rest).unwrap() {
+        (rest, count) = (&rest[len..], count + 1);
+    }
+    assert_eq!((count, rest.len()), (11, 0));
+
+    assert_eq!(publish.qos(), QoS::AtLeastOnce);
+    assert_eq!(publish.packet_id(), Some(PacketId::MIN));
+    assert!(publish.is_dup());
+    let plain = Publish::new(constants::TOPIC, b"on");
+    assert_eq!((plain.qos(), plain.packet_id()), (QoS::AtMostOnce, None));
+    assert_eq!(
+        Publish {
+            topic: None,
+            ..plain
+        }
+        .topic,
+        None
+    );
+    assert_eq!(constants::FILTER.share_name(), Some("workers"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use dunlin_codec::{
 /// Both the length and the bytes are refused, and nothing is written.
 fn assert_refused(packet: &Packet<'_>, kind: EncodeErrorKind, field: &'static str) {
     let mut out = Vec::new();
-    let error = EncodeError { kind, field };
+    let error = EncodeError::new(kind, field);
     assert_eq!(packet.encode(&mut out), Err(error), "{packet:?}");
     assert_eq!(packet.encoded_len(), Err(error), "{packet:?}");
     assert!(out.is_empty());
@@ -288,9 +288,6 @@ fn a_packet_has_at_most_268_435_460_bytes() {
 
 #[test]
 fn an_error_reads_as_one_line() {
-    let error = EncodeError {
-        kind: EncodeErrorKind::Missing,
-        field: "topic",
-    };
+    let error = EncodeError::new(EncodeErrorKind::Missing, "topic");
     assert_eq!(error.to_string(), "topic is missing");
 }

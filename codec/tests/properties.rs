@@ -120,12 +120,11 @@ impl Place {
             delivery: Delivery::AtMostOnce,
             topic_alias: None,
         };
-        let scope = if self.name == "PUBLISH" {
-            ErrorScope::Message(message)
+        if self.name == "PUBLISH" {
+            error.with_scope(ErrorScope::Message(message))
         } else {
-            error.scope
-        };
-        DecodeError { scope, ..error }
+            error
+        }
     }
 
     fn rows(&self) -> impl Iterator<Item = (PropertyRow, &'static [u8], &'static [&'static [u8]])> {
@@ -142,15 +141,10 @@ fn property(id: u8, value: &[u8]) -> Vec<u8> {
 }
 
 fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
-    let kind = DecodeErrorKind::Malformed;
-    DecodeError {
-        kind,
-        reason_code: ReasonCode::MalformedPacket,
-        offset,
-        field,
-        statement,
-        scope: ErrorScope::Connection,
-    }
+    let (kind, code) = (DecodeErrorKind::Malformed, ReasonCode::MalformedPacket);
+    let mut error = DecodeError::new(kind, code, offset, field);
+    error.statement = statement;
+    error
 }
 
 fn protocol_error(
@@ -158,15 +152,10 @@ fn protocol_error(
     field: &'static str,
     statement: Option<&'static str>,
 ) -> DecodeError {
-    let kind = DecodeErrorKind::ProtocolError;
-    DecodeError {
-        kind,
-        reason_code: ReasonCode::ProtocolError,
-        offset,
-        field,
-        statement,
-        scope: ErrorScope::Connection,
-    }
+    let (kind, code) = (DecodeErrorKind::ProtocolError, ReasonCode::ProtocolError);
+    let mut error = DecodeError::new(kind, code, offset, field);
+    error.statement = statement;
+    error
 }
 
 #[test]

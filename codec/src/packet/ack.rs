@@ -98,14 +98,24 @@ const fn first_byte(packet_type: PacketType) -> u8 {
 }
 
 impl<'a> Ack<'a> {
+    /// Acknowledgement with this reason code, without properties.
+    #[must_use]
+    pub const fn new(packet_id: PacketId, reason_code: ReasonCode) -> Self {
+        Self {
+            packet_id,
+            reason_code,
+            properties: AckProperties::new(),
+        }
+    }
+
     /// Success, without properties.
     #[inline]
     #[must_use]
-    pub fn success(packet_id: PacketId) -> Self {
+    pub const fn success(packet_id: PacketId) -> Self {
         Self {
             packet_id,
             reason_code: ReasonCode::Success,
-            properties: AckProperties::default(),
+            properties: AckProperties::new(),
         }
     }
 

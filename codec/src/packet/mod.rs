@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod connack;
 mod connect;
+mod construct;
 mod decoding;
 mod disconnect;
 mod empty;

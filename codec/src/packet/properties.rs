@@ -44,6 +44,17 @@ macro_rules! properties {
             }
         }
 
+        impl $name<'_> {
+            /// Set without properties, as `Default` has it, for constants.
+            #[must_use]
+            pub const fn new() -> Self {
+                Self {
+                    $($once: None,)*
+                    $($many: $crate::repeated::Repeated::new(),)*
+                }
+            }
+        }
+
         impl<'a> $crate::packet::Properties<'a> for $name<'a> {
             const ONCE: &'static [u8] = &[$($crate::property::row::$once::ID),*];
             const MANY: &'static [u8] = &[$($crate::property::row::$many_row::ID),*];

@@ -11,7 +11,7 @@ use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::header::FixedHeader;
 use crate::packet_type::{PacketType, Sender};
 use crate::property::{offset_of, row};
-use crate::qos::PacketId;
+use crate::qos::{PacketId, QoS};
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::sink::Sink;
@@ -39,8 +39,8 @@ pub struct Publish<'a> {
 impl<'a> Publish<'a> {
     /// PUBLISH of QoS 0 without properties.
     #[must_use]
-    pub fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
-        let properties = PublishProperties::default();
+    pub const fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
+        let properties = PublishProperties::new();
         Self {
             delivery: Delivery::AtMostOnce,
             retain: false,
@@ -48,6 +48,24 @@ impl<'a> Publish<'a> {
             properties,
             payload,
         }
+    }
+
+    /// QoS of the message.
+    #[must_use]
+    pub const fn qos(&self) -> QoS {
+        self.delivery.qos()
+    }
+
+    /// Packet Identifier; `None` at QoS 0.
+    #[must_use]
+    pub const fn packet_id(&self) -> Option<PacketId> {
+        self.delivery.packet_id()
+    }
+
+    /// DUP flag: the PUBLISH may have been sent before; always `false` at QoS 0.
+    #[must_use]
+    pub const fn is_dup(&self) -> bool {
+        self.delivery.dup()
     }
 
     /// Decodes a PUBLISH at the front of `input`, strictly and from either side, without making a

@@ -169,6 +169,17 @@ impl<'a> Item<'a> for Subscription<'a> {
 }
 
 impl SubscriptionOptions {
+    /// Options with this maximum QoS; the others are their defaults.
+    #[must_use]
+    pub const fn new(qos: QoS) -> Self {
+        Self {
+            qos,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::Send,
+        }
+    }
+
     fn from_byte(byte: u8) -> Option<Self> {
         // Bits 4 and 5 are Retain Handling, bits 0 and 1 the QoS.
         let retain_handling = RetainHandling::from_number(byte >> 4 & 0b11)?;

@@ -89,14 +89,9 @@ fn every_invalid_vector_is_its_expected_error() {
             ..DecodeOptions::default()
         };
         let error = Packet::decode_with(&bytes, &options).expect_err(shows);
-        let expected = DecodeError {
-            kind,
-            reason_code,
-            offset,
-            field,
-            statement,
-            scope: error.scope,
-        };
+        let mut expected = DecodeError::new(kind, reason_code, offset, field);
+        expected.statement = statement;
+        expected.scope = error.scope;
         assert_eq!(error, expected, "{shows}: {bytes:02X?} from {sender:?}");
         assert_eq!(
             matches!(error.scope, ErrorScope::Message(_)),
@@ -114,24 +109,16 @@ fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
         ..DecodeOptions::default()
     };
     assert_eq!(Packet::decode_with(&[0x30, 18], &limit), Ok(None));
-    let too_large = DecodeError {
-        kind: DecodeErrorKind::TooLarge,
-        reason_code: ReasonCode::PacketTooLarge,
-        offset: 1,
-        field: "remaining_length",
-        statement: Some("MQTT-3.1.2-24"),
-        scope: ErrorScope::Connection,
-    };
+    let (kind, code) = (DecodeErrorKind::TooLarge, ReasonCode::PacketTooLarge);
+    let too_large =
+        DecodeError::new(kind, code, 1, "remaining_length").with_statement("MQTT-3.1.2-24");
     assert_eq!(Packet::decode_with(&[0x30, 19], &limit), Err(too_large));
     // A client that exceeds the server's limit breaks another rule. [MQTT-3.2.2-15]
     let of_client = DecodeOptions {
         sender: dunlin_codec::Sender::Client,
         ..limit
     };
-    let too_large_for_server = DecodeError {
-        statement: Some("MQTT-3.2.2-15"),
-        ..too_large
-    };
+    let too_large_for_server = too_large.with_statement("MQTT-3.2.2-15");
     assert_eq!(
         Packet::decode_with(&[0x30, 19], &of_client),
         Err(too_large_for_server)

@@ -106,17 +106,17 @@ pub(super) fn invalid_payload(publish: &Publish<'_>) -> Option<DecodeError> {
     if !is_text || std::str::from_utf8(publish.payload).is_ok() {
         return None;
     }
-    let topic_alias = publish.properties.topic_alias;
-    Some(DecodeError {
-        kind: DecodeErrorKind::ProtocolError,
-        reason_code: ReasonCode::PayloadFormatInvalid,
-        // The payload is the last field of the packet: nobody needs its offset.
-        offset: 0,
-        field: "payload",
-        statement: Some("U-3.3.2-2"),
-        scope: ErrorScope::Message(FaultyMessage {
-            delivery: publish.delivery,
-            topic_alias,
-        }),
-    })
+    let (kind, code) = (
+        DecodeErrorKind::ProtocolError,
+        ReasonCode::PayloadFormatInvalid,
+    );
+    let message = FaultyMessage {
+        delivery: publish.delivery,
+        topic_alias: publish.properties.topic_alias,
+    };
+    // The payload is the last field of the packet: nobody needs its offset.
+    let error = DecodeError::new(kind, code, 0, "payload")
+        .with_statement("U-3.3.2-2")
+        .with_scope(ErrorScope::Message(message));
+    Some(error)
 }
