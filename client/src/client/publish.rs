@@ -82,7 +82,7 @@ impl Client {
         };
         let accepted = poll_fn(|cx| {
             self.shared()
-                .lock_and_notify(|state| match state.publish_below_mark(&message).0 {
+                .lock_and_notify(|state| match state.publish_below_mark(&message) {
                     Err(RequestError::QueueFull { .. }) => {
                         state.wait_for_space(waiting.id, &message, cx);
                         Poll::Pending

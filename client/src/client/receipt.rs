@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use super::request_handle::RequestHandle;
 use crate::engine::{Accepted, Published};
@@ -35,9 +35,9 @@ pub struct Receipt(Progress);
 enum Progress {
     /// The message of QoS 0 was in the output from the beginning.
     Sent,
-    /// The outcome isn't known yet.
+    /// The message of QoS 1 or 2 was accepted; the request knows whether it has resolved.
     Pending(RequestHandle<Published>),
-    /// The outcome was returned.
+    /// The outcome of QoS 0 was returned.
     Resolved,
 }
 
@@ -56,13 +56,15 @@ impl Future for Receipt {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // QoS 0 has its outcome at once: it was sent, and nothing more is known.
-        let outcome = match &mut self.0 {
-            Progress::Sent => Ok(Published::unacknowledged()),
-            Progress::Pending(operation) => ready!(operation.poll(cx)),
-            Progress::Resolved => return Poll::Pending,
-        };
-        self.0 = Progress::Resolved;
-        Poll::Ready(outcome)
+        match &mut self.0 {
+            // Pending again once it has resolved.
+            Progress::Pending(request) => request.poll(cx),
+            // QoS 0 has its outcome at once: it was sent, and nothing more is known.
+            Progress::Sent => {
+                self.0 = Progress::Resolved;
+                Poll::Ready(Ok(Published::unacknowledged()))
+            }
+            Progress::Resolved => Poll::Pending,
+        }
     }
 }

@@ -70,10 +70,15 @@ impl Shared {
     fn publish_by(
         &self,
         message: &Message<'_>,
-        publish: impl FnOnce(&mut ClientState, &Message<'_>) -> (Result<Accepted, RequestError>, bool),
+        publish: impl FnOnce(&mut ClientState, &Message<'_>) -> Result<Accepted, RequestError>,
     ) -> Result<Accepted, RequestError> {
-        let (accepted, should_yield) = self.lock_and_notify(|state| publish(state, message));
-        if should_yield {
+        let mut is_enough = false;
+        let accepted = self.lock_and_notify(|state| {
+            let accepted = publish(state, message);
+            is_enough = state.yield_counter.take_enough();
+            accepted
+        });
+        if is_enough {
             self.should_yield.store(true, Ordering::Relaxed);
         }
         log::write_publish(&self.span, message, &accepted);

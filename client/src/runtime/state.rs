@@ -55,7 +55,7 @@ pub(crate) struct ClientState {
     pending_events: Vec<Event>,
     /// Publishers that wait for space in the engine's queue, or at QoS 0 for less output.
     pub(crate) wait_queue: WaitQueue,
-    yield_counter: YieldCounter,
+    pub(crate) yield_counter: YieldCounter,
     driver: Option<Waker>,
     /// Tasks that wait for an event, a connection or the stop.
     watchers: Vec<Waker>,
@@ -131,14 +131,14 @@ impl ClientState {
             .is_some_and(|deadline| due.is_none_or(|due| deadline < due))
     }
 
-    /// Publishes a message, unless the queue is full. Returns the outcome, and whether the
-    /// publisher should yield before the next message.
-    pub(crate) fn publish(
-        &mut self,
-        message: &Message<'_>,
-    ) -> (Result<Accepted, RequestError>, bool) {
-        if let Err(stopped) = self.lifecycle.check_running() {
-            return (Err(stopped), false);
+    /// Publishes a message, unless the queue is full.
+    ///
+    /// # Errors
+    /// [`RequestError::QueueFull`], [`RequestError::Stopped`], and those of a message that can't be
+    /// sent.
+    pub(crate) fn publish(&mut self, message: &Message<'_>) -> Result<Accepted, RequestError> {
+        if let Some(cause) = self.lifecycle.stop_cause() {
+            return Err(RequestError::Stopped(cause.clone()));
         }
         // Reading the clock costs more than the rest of a publish at QoS 0, so the engine says
         // whether this message needs the time.
@@ -146,22 +146,26 @@ impl ClientState {
         let before = self.engine.output_len();
         let accepted = self.engine.publish(message, now);
         let bytes = self.engine.output_len().saturating_sub(before);
-        (accepted, self.yield_counter.add(bytes))
+        self.yield_counter.add(bytes);
+        accepted
     }
 
     /// Like [`publish`](Self::publish), for a publisher that can wait: at QoS 0 it has to, as if the
     /// queue were full, while more than [`OUTPUT_MARK`] bytes of output are unwritten.
+    ///
+    /// # Errors
+    /// Like [`publish`](Self::publish).
     pub(crate) fn publish_below_mark(
         &mut self,
         message: &Message<'_>,
-    ) -> (Result<Accepted, RequestError>, bool) {
+    ) -> Result<Accepted, RequestError> {
         // The output that the connection writes has left the engine: there is as much again.
         if message.qos == QoS::AtMostOnce
             && self.engine.output_len() > OUTPUT_MARK
             && self.lifecycle.is_running()
         {
             let (count, bytes) = self.engine.load();
-            return (Err(RequestError::QueueFull { count, bytes }), false);
+            return Err(RequestError::QueueFull { count, bytes });
         }
         self.publish(message)
     }

@@ -18,11 +18,17 @@ pub(crate) struct YieldCounter {
 }
 
 impl YieldCounter {
-    /// Counts a message that added this many bytes to the output. Returns whether its publisher
-    /// should yield; counting then starts again.
-    pub(crate) const fn add(&mut self, bytes: usize) -> bool {
-        self.messages += 1;
-        self.bytes += bytes;
+    /// Counts a message that added this many bytes to the output.
+    #[inline]
+    pub(crate) const fn add(&mut self, bytes: usize) {
+        self.messages = self.messages.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Returns `true` if publishers have published so much that one should yield; counting then
+    /// starts again.
+    #[inline]
+    pub(crate) const fn take_enough(&mut self) -> bool {
         let is_enough = self.messages >= MESSAGES || self.bytes >= BYTES;
         if is_enough {
             (self.messages, self.bytes) = (0, 0);

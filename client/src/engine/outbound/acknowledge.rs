@@ -85,7 +85,7 @@ impl Outbound {
         // PUBRELs are repeated in the order of the PUBRECs.
         let order = self.next_order();
         let key = self.packet_ids.owner(ack.packet_id);
-        let Some((key, operation)) = key.and_then(|key| Some((key, self.operations.get_mut(key)?)))
+        let Some((key, operation)) = key.and_then(|key| Some((key, self.operations.get(key)?)))
         else {
             // The exchange is over here; the server still has to end it.
             if !ack.reason_code.is_error() {
@@ -97,24 +97,20 @@ impl Outbound {
         if operation.request.message_qos() != Some(QoS::ExactlyOnce) {
             return Err(wrong_kind(PacketType::PubRec));
         }
-        let holds_quota = operation.holds_quota();
         // A refusal ends the exchange without PUBREL.
         if ack.reason_code.is_error() {
             events.push_back(refused_event(AckType::PubRec, ack));
+            let holds_quota = operation.holds_quota();
             let outcome = refused(AckType::PubRec, ack, self.copy_allowance(cx));
             self.end_publish(key, ack.packet_id, holds_quota, outcome, cx);
             return Ok(());
         }
 
         // The message itself is not needed any more, only the identifier is.
-        if !matches!(operation.stage, RequestStage::Released(_)) {
-            operation.order = order;
-        }
-        operation.stage = RequestStage::Released(ack.packet_id);
-        self.operations.drop_packet(key);
+        let held_quota = self.operations.set_released(key, ack.packet_id, order);
         // A repetition that this client had not sent yet counts from here on.
         if let Some(flow) = &mut cx.flow
-            && !holds_quota
+            && !held_quota
         {
             flow.quota.take();
         }

@@ -3,6 +3,7 @@
 
 use std::task::{Context, Poll, Waker};
 
+use dunlin_codec::PacketId;
 use slab::Slab;
 
 use crate::engine::outbound::accepted_request::{
@@ -184,6 +185,30 @@ impl Operations {
         })
     }
 
+    /// Notes that the server has received a message of QoS 2, as the send of this number: only its
+    /// packet identifier is needed from now on. Returns `true` if the message counted against the
+    /// Receive Maximum before.
+    #[inline]
+    pub(in crate::engine) fn set_released(
+        &mut self,
+        key: u32,
+        packet_id: PacketId,
+        order: u64,
+    ) -> bool {
+        self.mark_dirty(key);
+        let Some(operation) = self.slab.get_mut(key as usize) else {
+            return false;
+        };
+        let held_quota = operation.holds_quota();
+        // A repeated PUBREC changes nothing about the order.
+        if !matches!(operation.stage, RequestStage::Released(_)) {
+            operation.order = order;
+        }
+        operation.stage = RequestStage::Released(packet_id);
+        self.totals.drop_packet(&mut operation.request);
+        held_quota
+    }
+
     /// Drops the packet of a request that is not sent again.
     pub(in crate::engine) fn drop_packet(&mut self, key: u32) {
         self.mark_dirty(key);
@@ -249,23 +274,23 @@ impl Operations {
         let Some(operation) = self.current(id) else {
             return Poll::Ready(None);
         };
-        // The outcome is moved out; anything else is put back.
-        let outcome = match std::mem::replace(&mut operation.completion, Completion::Taken) {
-            Completion::Ready(outcome) => outcome,
-            Completion::Pending(_) => {
-                operation.completion = Completion::Pending(Some(cx.waker().clone()));
+        match &mut operation.completion {
+            Completion::Ready(_) => {}
+            Completion::Pending(waker) => {
+                *waker = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            Completion::Unattended => {
-                operation.completion = Completion::Unattended;
-                return Poll::Ready(None);
-            }
-            Completion::Taken => return Poll::Ready(None),
-        };
-        // A request that timed out keeps its slot until its acknowledgement.
-        if operation.is_done() {
-            self.slab.remove(id.key as usize);
+            Completion::Unattended | Completion::Taken => return Poll::Ready(None),
         }
+        // A request that timed out keeps its slot until its acknowledgement.
+        let completion = if operation.is_done() {
+            self.slab.remove(id.key as usize).completion
+        } else {
+            std::mem::replace(&mut operation.completion, Completion::Taken)
+        };
+        let Completion::Ready(outcome) = completion else {
+            return Poll::Ready(None);
+        };
         self.totals.copied -= outcome.copied_bytes();
         Poll::Ready(Some(outcome.into()))
     }

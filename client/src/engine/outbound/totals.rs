@@ -57,20 +57,19 @@ impl Totals {
         outcome: CompactOutcome,
         statistics: &mut Statistics,
     ) {
-        match std::mem::replace(completion, Completion::Taken) {
+        match completion {
             // Somebody waits for it, or will ask.
             Completion::Pending(waker) => {
-                self.wakers.extend(waker);
+                self.wakers.extend(waker.take());
                 self.copied += outcome.copied_bytes();
                 statistics.count_outcome(&outcome);
                 *completion = Completion::Ready(outcome);
             }
-            Completion::Unattended => statistics.count_outcome(&outcome),
-            Completion::Ready(first) => {
-                *completion = Completion::Ready(first);
-                return;
+            Completion::Unattended => {
+                statistics.count_outcome(&outcome);
+                *completion = Completion::Taken;
             }
-            Completion::Taken => return,
+            Completion::Ready(_) | Completion::Taken => return,
         }
         self.without_outcome -= 1;
     }
