@@ -60,10 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 impl Stream {
     fn new(arrow: &'static str, sender: Sender) -> Self {
-        let options = DecodeOptions {
-            sender,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::new().with_sender(sender);
         Self {
             arrow,
             options,

@@ -28,11 +28,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn framed(stream: DuplexStream, sender: Sender) -> Framed<DuplexStream, PacketCodec> {
     Framed::new(
         stream,
-        PacketCodec::new(DecodeOptions {
-            sender,
-            max_packet_size: 1024,
-            ..Default::default()
-        }),
+        PacketCodec::new(
+            DecodeOptions::new()
+                .with_sender(sender)
+                .with_max_packet_size(1024),
+        ),
     )
 }
 

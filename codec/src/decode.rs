@@ -2,13 +2,28 @@
 //! decoder of one packet type.
 
 use crate::packet_type::{PacketType, Sender};
+use crate::varint;
 
-/// Options of decoding. The default accepts packets of any size from either side, and no
-/// deviation from the standard.
+/// Options of decoding. The default accepts packets of up to 1 MiB from either side, and no deviation
+/// from the standard.
+///
+/// ```
+/// use dunlin_codec::{DecodeErrorKind, DecodeOptions, Packet, Sender};
+///
+/// // Options of a server that accepts packets of up to 64 KiB.
+/// const OPTIONS: DecodeOptions = DecodeOptions::new()
+///     .with_max_packet_size(64 * 1024)
+///     .with_sender(Sender::Client);
+///
+/// // The fixed header of a PUBLISH of 65,540 bytes is enough to refuse it.
+/// let error = Packet::decode_with(&[0x30, 0x80, 0x80, 0x04], &OPTIONS).unwrap_err();
+/// assert_eq!(error.kind, DecodeErrorKind::TooLarge);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct DecodeOptions {
     /// Maximum Packet Size of the receiver (§3.1.2.11.4): length in bytes of a whole packet, fixed
-    /// header included. Default: `u32::MAX`, no limit but the protocol's 268,435,460 bytes.
+    /// header included. Default: [`DEFAULT_MAX_PACKET_SIZE`](Self::DEFAULT_MAX_PACKET_SIZE).
     pub max_packet_size: u32,
     /// Sender of the packets; packets that only the other side may send are refused. Default: any.
     pub sender: Sender,
@@ -16,13 +31,59 @@ pub struct DecodeOptions {
     pub leniency: Leniency,
 }
 
+impl DecodeOptions {
+    /// Maximum Packet Size in bytes unless another is given: 1 MiB.
+    ///
+    /// An incomplete packet stays in the caller's buffer until its last byte has arrived, so a server
+    /// needs a bound far below that of the protocol.
+    pub const DEFAULT_MAX_PACKET_SIZE: u32 = 1024 * 1024;
+
+    /// Length in bytes of the largest packet of the protocol (§2.1.4): five bytes of fixed header and
+    /// 268,435,455 more.
+    pub const PROTOCOL_MAX_PACKET_SIZE: u32 = 5 + varint::MAX;
+
+    /// Default options, for constants.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            max_packet_size: Self::DEFAULT_MAX_PACKET_SIZE,
+            sender: Sender::Any,
+            leniency: Leniency::NONE,
+        }
+    }
+
+    /// Default options, but for packets of any size: up to
+    /// [`PROTOCOL_MAX_PACKET_SIZE`](Self::PROTOCOL_MAX_PACKET_SIZE), 256 MiB.
+    #[must_use]
+    pub const fn any_size() -> Self {
+        Self::new().with_max_packet_size(Self::PROTOCOL_MAX_PACKET_SIZE)
+    }
+
+    /// These options with another Maximum Packet Size, in bytes.
+    #[must_use]
+    pub const fn with_max_packet_size(mut self, max_packet_size: u32) -> Self {
+        self.max_packet_size = max_packet_size;
+        self
+    }
+
+    /// These options for packets of another sender.
+    #[must_use]
+    pub const fn with_sender(mut self, sender: Sender) -> Self {
+        self.sender = sender;
+        self
+    }
+
+    /// These options with other deviations from the standard that are accepted.
+    #[must_use]
+    pub const fn with_leniency(mut self, leniency: Leniency) -> Self {
+        self.leniency = leniency;
+        self
+    }
+}
+
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self {
-            max_packet_size: u32::MAX,
-            sender: Sender::Any,
-            leniency: Leniency::default(),
-        }
+        Self::new()
     }
 }
 
@@ -32,6 +93,7 @@ impl Default for DecodeOptions {
 /// A deviation that is accepted never goes on: the decoded packet doesn't have it, nor do the bytes
 /// of a [`PacketBuf`](crate::PacketBuf).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
 pub struct Leniency {
     /// DUP flag at QoS 0: brokers that bridge MQTT 3.1.1 pass the flag on from QoS 1. The flag is
     /// ignored.
@@ -42,12 +104,19 @@ pub struct Leniency {
 }
 
 impl Leniency {
+    pub(crate) const NONE: Self = Self {
+        dup_at_qos_0: false,
+        session_present_on_refusal: false,
+    };
+
     /// True if no deviation is accepted.
     #[cfg(feature = "alloc")]
     pub(crate) const fn is_none(self) -> bool {
         !self.dup_at_qos_0 && !self.session_present_on_refusal
     }
 
+    /// All deviations, for the fields of packets that may be wrong.
+    #[cfg(feature = "spans")]
     pub(crate) const ALL: Self = Self {
         dup_at_qos_0: true,
         session_present_on_refusal: true,

@@ -127,10 +127,7 @@ impl PacketBuf {
     )]
     pub fn packet(&self) -> Packet<'_> {
         // The bytes were decoded or encoded by the constructor, so decoding them again can't fail.
-        let options = DecodeOptions {
-            max_packet_size: u32::MAX,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::any_size();
         let decoded = Packet::decode_with(&self.bytes, &options).ok().flatten();
         decoded
             .map(|(packet, _)| packet)

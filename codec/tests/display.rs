@@ -55,10 +55,7 @@ fn a_connect_does_not_print_its_secrets() {
 
 #[test]
 fn a_packet_that_its_sender_may_not_send_is_an_error_that_says_so() {
-    let options = DecodeOptions {
-        sender: Sender::Client,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::any_size().with_sender(Sender::Client);
     let error = Packet::decode_with(b"\xD0\x00", &options).unwrap_err();
     assert_eq!(
         error.to_string(),

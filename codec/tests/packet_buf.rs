@@ -61,7 +61,7 @@ fn nothing_is_reserved_for_a_packet_that_is_only_announced() {
     let mut input = BytesMut::with_capacity(64);
     input.extend_from_slice(&[0x30, 0xff, 0xff, 0xff, 0x7f, 0, 1, b'a', 0, b'h']);
     assert_eq!(
-        PacketBuf::take(&mut input, &DecodeOptions::default()),
+        PacketBuf::take(&mut input, &DecodeOptions::any_size()),
         Ok(None)
     );
     assert_eq!((input.len(), input.capacity()), (10, 64));
@@ -103,17 +103,25 @@ fn short_and_long_forms_are_equal() {
 }
 
 #[test]
+fn a_packet_above_the_default_limit_is_read_once_it_was_encoded_or_taken() {
+    let payload = vec![0; 2 * 1024 * 1024];
+    let publish = Publish::new(TopicName::new("a").unwrap(), &payload).into();
+    let encoded = PacketBuf::new(&publish).unwrap();
+    assert_eq!(encoded.packet(), publish);
+
+    let mut input = encoded.into_bytes();
+    let taken = PacketBuf::take_shared(&mut input, &DecodeOptions::any_size()).unwrap();
+    assert_eq!(taken.unwrap().packet(), publish);
+}
+
+#[test]
 fn lenient_decoding_drops_only_the_documented_errors() {
     let dup = &[0x38, 4, 0, 1, b'a', 0][..];
     let refusal = &[0x20, 3, 1, 0x87, 0][..];
-    let dup_at_qos_0 = Leniency {
-        dup_at_qos_0: true,
-        ..Leniency::default()
-    };
-    let session_present_on_refusal = Leniency {
-        session_present_on_refusal: true,
-        ..Leniency::default()
-    };
+    let mut dup_at_qos_0 = Leniency::default();
+    dup_at_qos_0.dup_at_qos_0 = true;
+    let mut session_present_on_refusal = Leniency::default();
+    session_present_on_refusal.session_present_on_refusal = true;
     let plain = Packet::Publish(Publish::new(TopicName::new("a").unwrap(), b""));
     let refused = Packet::ConnAck(ConnAck {
         reason_code: ReasonCode::NotAuthorized,
@@ -128,10 +136,7 @@ fn lenient_decoding_drops_only_the_documented_errors() {
             dup_at_qos_0,
             session_present_on_refusal,
         ] {
-            let options = DecodeOptions {
-                leniency: other,
-                ..DecodeOptions::default()
-            };
+            let options = DecodeOptions::any_size().with_leniency(other);
             let decoded = Packet::decode_with(bytes, &options);
             if other == leniency {
                 assert_eq!(decoded, Ok(Some((expected, bytes.len()))));
@@ -140,10 +145,7 @@ fn lenient_decoding_drops_only_the_documented_errors() {
             }
         }
         // Taken once, it is read as often as it is asked for.
-        let options = DecodeOptions {
-            leniency,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::any_size().with_leniency(leniency);
         let owned = PacketBuf::take(&mut BytesMut::from(bytes), &options)
             .unwrap()
             .unwrap();
@@ -154,14 +156,10 @@ fn lenient_decoding_drops_only_the_documented_errors() {
 /// The bytes that a lenient receiver passes on are accepted by a strict one.
 #[test]
 fn a_packet_taken_leniently_has_strict_bytes() {
-    let leniency = Leniency {
-        dup_at_qos_0: true,
-        session_present_on_refusal: true,
-    };
-    let options = DecodeOptions {
-        leniency,
-        ..DecodeOptions::default()
-    };
+    let mut leniency = Leniency::default();
+    leniency.dup_at_qos_0 = true;
+    leniency.session_present_on_refusal = true;
+    let options = DecodeOptions::any_size().with_leniency(leniency);
     for (lenient, strict) in [
         (
             &b"\x38\x06\x00\x01a\x00hi"[..],

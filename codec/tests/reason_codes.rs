@@ -47,13 +47,8 @@ fn a_reason_code_is_accepted_in_its_packets_from_its_senders() {
             for sender in [Sender::Any, Sender::Client, Sender::Server] {
                 let body = [before, &[code], behind].concat();
                 let packet = [&[first, u8::try_from(body.len()).unwrap()], &*body].concat();
-                let decoded = Packet::decode_with(
-                    &packet,
-                    &DecodeOptions {
-                        sender,
-                        ..DecodeOptions::default()
-                    },
-                );
+                let decoded =
+                    Packet::decode_with(&packet, &DecodeOptions::any_size().with_sender(sender));
 
                 let may_be = |whose: Sender| sender == whose || sender == Sender::Any;
                 let legal = either.contains(&code)
@@ -92,10 +87,7 @@ fn the_short_form_of_auth_is_judged_like_the_long_one() {
         (Sender::Server, true),
         (Sender::Client, false),
     ] {
-        let options = DecodeOptions {
-            sender,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::any_size().with_sender(sender);
         for form in [&[0xf0, 0x00][..], &long] {
             let decoded = Packet::decode_with(form, &options);
             assert_eq!(decoded.is_ok(), is_accepted, "{sender:?} {form:02x?}");

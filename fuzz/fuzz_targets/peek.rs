@@ -84,23 +84,14 @@ fn the_limit_is_judged_by_it(input: &[u8], header: FixedHeader) {
             (error.kind, error.reason_code),
             (DecodeErrorKind::TooLarge, ReasonCode::PacketTooLarge)
         );
-        let options = DecodeOptions {
-            max_packet_size: limit,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::new().with_max_packet_size(limit);
         assert_eq!(Packet::decode_with(front, &options), Err(error));
         assert_eq!(Packet::decode_with(input, &options), Err(error));
     }
 }
 
 fn decoding_agrees(input: &[u8], sender: Sender, peeked: Peeked) {
-    let decoded = Packet::decode_with(
-        input,
-        &DecodeOptions {
-            sender,
-            ..DecodeOptions::default()
-        },
-    );
+    let decoded = Packet::decode_with(input, &DecodeOptions::any_size().with_sender(sender));
     let may_send = |by: Sender| sender == Sender::Any || by == Sender::Any || by == sender;
     let header = match peeked {
         Ok(Some(header)) => header,

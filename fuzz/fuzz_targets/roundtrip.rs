@@ -7,7 +7,7 @@ mod any_bytes;
 #[path = "../../codec/tests/laws/sections.rs"]
 mod sections;
 
-use dunlin_codec::{EncodeErrorKind, Packet, PacketBuf, owned};
+use dunlin_codec::{DecodeOptions, EncodeErrorKind, Packet, PacketBuf, owned};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: ([u32; 8], owned::Packet)| {
@@ -21,7 +21,7 @@ fuzz_target!(|input: ([u32; 8], owned::Packet)| {
 });
 
 fn it_decodes_equal_and_is_canonical(packet: &Packet<'_>, bytes: &[u8]) {
-    let (decoded, len) = Packet::decode(bytes)
+    let (decoded, len) = Packet::decode_with(bytes, &DecodeOptions::any_size())
         .expect("a valid packet")
         .expect("a whole packet");
     assert_eq!((decoded, len), (*packet, bytes.len()));
@@ -47,7 +47,7 @@ fn it_is_as_long_as_announced(packet: &Packet<'_>, bytes: &[u8]) {
 
 fn it_reads_the_same_in_any_order(packet: &Packet<'_>, shuffled: &[u8]) {
     assert_eq!(
-        Packet::decode(shuffled),
+        Packet::decode_with(shuffled, &DecodeOptions::any_size()),
         Ok(Some((*packet, shuffled.len())))
     );
 }

@@ -387,20 +387,8 @@ fn limits(connect: &Connect<'_>) -> Limits {
     }
 }
 
-const FROM_CLIENT: DecodeOptions = options(Sender::Client);
-const FROM_SERVER: DecodeOptions = options(Sender::Server);
-
-const fn options(sender: Sender) -> DecodeOptions {
-    let leniency = dunlin_codec::Leniency {
-        dup_at_qos_0: false,
-        session_present_on_refusal: false,
-    };
-    DecodeOptions {
-        max_packet_size: u32::MAX,
-        sender,
-        leniency,
-    }
-}
+const FROM_CLIENT: DecodeOptions = DecodeOptions::any_size().with_sender(Sender::Client);
+const FROM_SERVER: DecodeOptions = DecodeOptions::any_size().with_sender(Sender::Server);
 
 /// "Unacceptable protocol version" of MQTT 3.1 and 3.1.1.
 const CONNACK_OF_MQTT_3: [u8; 4] = [0x20, 2, 0, 1];

@@ -53,11 +53,9 @@ impl Stream {
             Whose::Server => Sender::Server,
         };
         let max_packet_size = self.max_packet_size.map_or(u32::MAX, u32::from);
-        DecodeOptions {
-            sender,
-            max_packet_size,
-            ..DecodeOptions::default()
-        }
+        DecodeOptions::new()
+            .with_sender(sender)
+            .with_max_packet_size(max_packet_size)
     }
 
     fn bytes(&self) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use dunlin_codec::Sender;
+use dunlin_codec::{DecodeOptions, Sender};
 
 #[derive(Subcommand)]
 pub(crate) enum InspectVerb {
@@ -36,7 +36,7 @@ pub(crate) struct DecodeArgs {
     #[arg(long, value_enum, value_name = "SIDE", default_value_t)]
     pub(crate) from: Side,
     /// Refuse packets of more bytes than this
-    #[arg(long, value_name = "BYTES", default_value_t = u32::MAX, hide_default_value = true)]
+    #[arg(long, value_name = "BYTES", default_value_t = DecodeOptions::PROTOCOL_MAX_PACKET_SIZE, hide_default_value = true)]
     pub(crate) max_packet_size: u32,
     /// Answer each line of hex in any of these forms, which should be exactly one packet, with one
     /// line

@@ -19,10 +19,7 @@ impl Received {
     /// Function that keeps the first bytes of a packet that can't be decoded.
     pub(crate) fn recorder(&self) -> impl Fn(&ObservedPacket<'_>) + Send + Sync + use<> {
         let kept = Arc::clone(&self.0);
-        let options = DecodeOptions {
-            sender: Sender::Server,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::any_size().with_sender(Sender::Server);
         move |seen| {
             if seen.direction == Direction::Received
                 && Packet::decode_with(seen.bytes, &options).is_err()

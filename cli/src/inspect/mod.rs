@@ -24,11 +24,9 @@ use crate::failure::Failure;
 /// # Errors
 /// `E-USAGE` if the input can't be read or is in another form, or an output that can't be written.
 pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
-    let options = DecodeOptions {
-        max_packet_size: typed.max_packet_size,
-        sender: typed.from.into(),
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::new()
+        .with_max_packet_size(typed.max_packet_size)
+        .with_sender(typed.from.into());
     let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
     let exit = if typed.lines {
         lines::answer(&typed, &options, &mut out)?
@@ -41,15 +39,11 @@ pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
 
 /// Text of a packet for `--packets`, without secrets and without a newline at its end.
 pub(crate) fn packet_text(bytes: &[u8], is_sent: bool, form: PacketForm) -> String {
-    let options = DecodeOptions {
-        max_packet_size: u32::MAX,
-        sender: if is_sent {
-            Sender::Client
-        } else {
-            Sender::Server
-        },
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::any_size().with_sender(if is_sent {
+        Sender::Client
+    } else {
+        Sender::Server
+    });
     let (verdict, _) = verdict::of_front(bytes, &options);
     let page = page::Page {
         bytes,

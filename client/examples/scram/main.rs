@@ -138,10 +138,7 @@ async fn sends(stream: &mut TcpStream, packet: Packet<'_>) {
 }
 
 async fn receives(stream: &mut TcpStream) -> PacketBuf {
-    let options = DecodeOptions {
-        sender: Sender::Client,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::new().with_sender(Sender::Client);
     let mut input = BytesMut::new();
     loop {
         if let Some(packet) = PacketBuf::take(&mut input, &options).unwrap() {

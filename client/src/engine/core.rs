@@ -39,11 +39,9 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(options: ConnectOptions, session: Session) -> Self {
-        let decode = DecodeOptions {
-            max_packet_size: options.largest_packet(),
-            sender: Sender::Server,
-            ..DecodeOptions::default()
-        };
+        let decode = DecodeOptions::new()
+            .with_max_packet_size(options.largest_packet())
+            .with_sender(Sender::Server);
         Self {
             options,
             decode,

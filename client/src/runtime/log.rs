@@ -6,7 +6,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use dunlin_codec::{Escaped, Packet, PacketId};
+use dunlin_codec::{DecodeOptions, Escaped, Packet, PacketId};
 use tracing::{Span, debug, error, field, info, info_span, trace, warn};
 
 use crate::error::{EndCause, RequestError, StopCause};
@@ -250,7 +250,7 @@ pub(crate) fn write_packet(seen: &ObservedPacket<'_>) {
     };
     // Only what identifies a packet is logged. Payloads, user names and passwords are never among
     // the fields.
-    match Packet::decode(seen.bytes) {
+    match Packet::decode_with(seen.bytes, &DecodeOptions::any_size()) {
         Ok(Some((Packet::Publish(publish), _))) => trace!(
             target: PACKETS,
             packet = "PUBLISH",

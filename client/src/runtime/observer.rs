@@ -19,11 +19,11 @@ use crate::runtime::log;
 ///
 /// ```
 /// use dunlin_client::{Direction, Observer};
-/// use dunlin_client::codec::Packet;
+/// use dunlin_client::codec::{DecodeOptions, Packet};
 ///
 /// let observer = Observer::new(|seen| {
 ///     let arrow = if seen.direction == Direction::Sent { "->" } else { "<-" };
-///     if let Ok(Some((packet, _))) = Packet::decode(seen.bytes) {
+///     if let Ok(Some((packet, _))) = Packet::decode_with(seen.bytes, &DecodeOptions::any_size()) {
 ///         println!("{arrow} {packet}");
 ///     }
 /// });

@@ -135,10 +135,7 @@ impl Client {
     /// Decodes the packets that were written since the last call.
     pub(crate) fn sends(&mut self) -> Vec<PacketBuf> {
         self.transmit();
-        let options = DecodeOptions {
-            sender: Sender::Client,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::any_size().with_sender(Sender::Client);
         let mut packets = Vec::new();
         while let Some(packet) = PacketBuf::take(&mut self.wire, &options).unwrap() {
             packets.push(packet);

@@ -15,7 +15,7 @@ use crate::record::Record;
 
 impl<'a> Packet<'a> {
     /// Decodes the packet at the front of `input`, strictly and from either side: the packet and
-    /// its length in bytes.
+    /// its length in bytes, at most 1 MiB ([`DecodeOptions::default`]).
     ///
     /// `Ok(None)` means "read more". Bytes after the packet are not looked at.
     ///
@@ -23,7 +23,8 @@ impl<'a> Packet<'a> {
     /// The first fault of the packet: [`Malformed`](crate::DecodeErrorKind::Malformed) if it can't
     /// be parsed, [`ProtocolError`](crate::DecodeErrorKind::ProtocolError) if a value is not
     /// allowed, [`UnsupportedVersion`](crate::DecodeErrorKind::UnsupportedVersion) for a CONNECT of
-    /// another version. Unless the [scope](DecodeError::scope) is one message, the connection
+    /// another version, [`TooLarge`](crate::DecodeErrorKind::TooLarge) if the fixed header announces
+    /// more than 1 MiB. Unless the [scope](DecodeError::scope) is one message, the connection
     /// should be closed with the error's reason code (§4.13).
     pub fn decode(input: &'a [u8]) -> Result<Option<(Self, usize)>, DecodeError> {
         Self::decode_with(input, &DecodeOptions::default())
@@ -139,7 +140,6 @@ fn read<'a, T, R: Record>(
 #[cfg(feature = "spans")]
 pub(crate) fn record_fields<R: Record>(input: &[u8], record: R) {
     use crate::decode::Leniency;
-    use crate::packet_type::Sender;
     use crate::varint::{self, Varint};
 
     // The fixed header is taken apart here: wrong flags must not hide the fields after them.
@@ -163,11 +163,7 @@ pub(crate) fn record_fields<R: Record>(input: &[u8], record: R) {
     // Of a packet that is cut off, the fields that are there.
     let end = input.len().min(header.packet_len());
     let body = input.get(header_len.into()..end).unwrap_or_default();
-    let options = DecodeOptions {
-        sender: Sender::Any,
-        leniency: Leniency::ALL,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::any_size().with_leniency(Leniency::ALL);
     // The fields that were read before a fault are all that is asked for.
     let _ = read(header, body, &options, record, drop);
 }

@@ -84,10 +84,7 @@ fn every_invalid_vector_is_its_expected_error() {
             statement,
             is_message,
         } = rejected;
-        let options = DecodeOptions {
-            sender,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::any_size().with_sender(sender);
         let error = Packet::decode_with(&bytes, &options).expect_err(shows);
         let mut expected = DecodeError::new(kind, reason_code, offset, field);
         expected.statement = statement;
@@ -102,22 +99,30 @@ fn every_invalid_vector_is_its_expected_error() {
 }
 
 #[test]
+fn the_default_limit_is_1_mib_and_256_mib_can_be_asked_for() {
+    // 4 bytes of fixed header and 1,048,572 more are 1 MiB.
+    assert_eq!(Packet::decode(&[0x30, 0xfc, 0xff, 0x3f]), Ok(None));
+    let error = Packet::decode(&[0x30, 0xfd, 0xff, 0x3f]).unwrap_err();
+    assert_eq!(error.kind, DecodeErrorKind::TooLarge);
+    assert_eq!(DecodeOptions::default().max_packet_size, 1_048_576);
+
+    let largest = &[0x30, 0xff, 0xff, 0xff, 0x7f];
+    let any_size = DecodeOptions::any_size();
+    assert_eq!(any_size.max_packet_size, 268_435_460);
+    assert_eq!(Packet::decode_with(largest, &any_size), Ok(None));
+}
+
+#[test]
 fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
     // 20 bytes are taken, 21 aren't, and nobody waits for them. [MQTT-3.1.2-24]
-    let limit = DecodeOptions {
-        max_packet_size: 20,
-        ..DecodeOptions::default()
-    };
+    let limit = DecodeOptions::new().with_max_packet_size(20);
     assert_eq!(Packet::decode_with(&[0x30, 18], &limit), Ok(None));
     let (kind, code) = (DecodeErrorKind::TooLarge, ReasonCode::PacketTooLarge);
     let too_large =
         DecodeError::new(kind, code, 1, "remaining_length").with_statement("MQTT-3.1.2-24");
     assert_eq!(Packet::decode_with(&[0x30, 19], &limit), Err(too_large));
     // A client that exceeds the server's limit breaks another rule. [MQTT-3.2.2-15]
-    let of_client = DecodeOptions {
-        sender: dunlin_codec::Sender::Client,
-        ..limit
-    };
+    let of_client = limit.with_sender(dunlin_codec::Sender::Client);
     let too_large_for_server = too_large.with_statement("MQTT-3.2.2-15");
     assert_eq!(
         Packet::decode_with(&[0x30, 19], &of_client),
@@ -130,10 +135,7 @@ fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
     );
     assert_eq!(Packet::decode_with(&[0x20, 19], &limit), Err(too_large));
     // The direction comes before the size.
-    let of_server = DecodeOptions {
-        sender: dunlin_codec::Sender::Server,
-        ..limit
-    };
+    let of_server = limit.with_sender(dunlin_codec::Sender::Server);
     let kind = Packet::decode_with(&[0x10, 19], &of_server).map_err(|error| error.kind);
     assert_eq!(kind, Err(DecodeErrorKind::WrongDirection));
     // A CONNECT comes before any limit is known.

@@ -37,7 +37,7 @@ proptest! {
         let (packet, mut out) = (owned.packet(), Vec::new());
         let bytes = encoded(&packet);
         for sender in [Sender::Any, Sender::Client, Sender::Server] {
-            let options = DecodeOptions { sender, ..DecodeOptions::default() };
+            let options = DecodeOptions::any_size().with_sender(sender);
             let accepted = Packet::decode_with(&bytes, &options);
             let encoded = packet.encode_with(&mut out, &EncodeOptions::from_sender(sender));
             prop_assert_eq!(encoded.is_ok(), accepted.is_ok(), "{:?} {:?} {:?}", sender, encoded, accepted);
@@ -109,7 +109,7 @@ proptest! {
     #[test]
     fn a_packet_as_large_as_the_limit_is_taken_and_a_larger_one_refused_by_its_header(owned: owned::Packet) {
         let bytes = encoded(&owned.packet());
-        let limit = |max_packet_size| DecodeOptions { max_packet_size, ..DecodeOptions::default() };
+        let limit = |max_packet_size| DecodeOptions::new().with_max_packet_size(max_packet_size);
         let len = u32::try_from(bytes.len()).unwrap();
         prop_assert!(Packet::decode_with(&bytes, &limit(len)).unwrap().is_some());
         let error = Packet::decode_with(&bytes[..bytes.len().min(5)], &limit(len - 1)).unwrap_err();

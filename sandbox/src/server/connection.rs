@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
-use dunlin_codec::{DecodeError, DecodeErrorKind, DecodeOptions, Leniency, Packet, Sender};
+use dunlin_codec::{DecodeError, DecodeErrorKind, DecodeOptions, Packet, Sender};
 use tokio::sync::Notify;
 
 use crate::authorizer::{Credentials, Grant, Refusal};
@@ -247,10 +247,7 @@ impl Connection {
         } else {
             most
         };
-        DecodeOptions {
-            max_packet_size,
-            ..DECODE_OPTIONS
-        }
+        DECODE_OPTIONS.with_max_packet_size(max_packet_size)
     }
 
     /// End of the connection for bytes that are no packet of MQTT 5.
@@ -342,14 +339,9 @@ impl Connection {
     }
 }
 
-const DECODE_OPTIONS: DecodeOptions = DecodeOptions {
-    max_packet_size: MAX_CONNECT_SIZE,
-    sender: Sender::Client,
-    leniency: Leniency {
-        dup_at_qos_0: false,
-        session_present_on_refusal: false,
-    },
-};
+const DECODE_OPTIONS: DecodeOptions = DecodeOptions::new()
+    .with_max_packet_size(MAX_CONNECT_SIZE)
+    .with_sender(Sender::Client);
 
 /// A CONNACK with its reserved flags set. [MQTT-3.2.2-1]
 const MALFORMED_CONNACK: [u8; 5] = [0x20, 0x03, 0xFE, 0x00, 0x00];

@@ -243,10 +243,7 @@ impl TestClient {
     /// Receives the next packet; `None` at the end of the connection.
     pub(crate) async fn receives_or_end(&mut self) -> Option<PacketBuf> {
         loop {
-            let options = DecodeOptions {
-                sender: dunlin_codec::Sender::Server,
-                ..DecodeOptions::default()
-            };
+            let options = DecodeOptions::any_size().with_sender(dunlin_codec::Sender::Server);
             if let Some(packet) = PacketBuf::take(&mut self.input, &options).unwrap() {
                 return Some(packet);
             }

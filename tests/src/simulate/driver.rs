@@ -377,10 +377,7 @@ const MOST_TIMEOUTS: usize = 10_000;
 /// The delivery and the length of a message at the front of `seen` that is wrong in itself, and
 /// nothing else.
 fn faulty_message(seen: &[u8]) -> Option<(Delivery, usize)> {
-    let options = DecodeOptions {
-        sender: Sender::Server,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::any_size().with_sender(Sender::Server);
     let ErrorScope::Message(message) = Packet::decode_with(seen, &options).err()?.scope else {
         return None;
     };
@@ -389,10 +386,7 @@ fn faulty_message(seen: &[u8]) -> Option<(Delivery, usize)> {
 }
 
 fn take(seen: &mut BytesMut, sender: Sender) -> Checked<Option<PacketBuf>> {
-    let options = DecodeOptions {
-        sender,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::any_size().with_sender(sender);
     PacketBuf::take(seen, &options).map_err(|error| {
         Violation::new(
             "what both sides send are packets",

@@ -156,10 +156,7 @@ impl Peer {
 
     /// Reads the next packet; `None` at the end of the connection, with or without an error.
     async fn next_packet(&mut self) -> Option<PacketBuf> {
-        let options = DecodeOptions {
-            sender: Sender::Client,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::any_size().with_sender(Sender::Client);
         loop {
             if let Some(packet) = PacketBuf::take(&mut self.input, &options).unwrap() {
                 return Some(packet);

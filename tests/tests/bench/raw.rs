@@ -46,10 +46,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 impl Peer {
     /// Next packet of the client.
     pub(crate) fn receive(&mut self) -> io::Result<PacketBuf> {
-        let options = DecodeOptions {
-            sender: Sender::Client,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::any_size().with_sender(Sender::Client);
         loop {
             let packet = PacketBuf::take(&mut self.input, &options).map_err(io::Error::other)?;
             if let Some(packet) = packet {

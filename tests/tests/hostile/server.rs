@@ -72,10 +72,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 impl Peer {
     /// Receives the client's next packet.
     pub(crate) fn receive(&mut self) -> io::Result<PacketBuf> {
-        let options = DecodeOptions {
-            sender: Sender::Client,
-            ..DecodeOptions::default()
-        };
+        let options = DecodeOptions::any_size().with_sender(Sender::Client);
         loop {
             if let Some(packet) =
                 PacketBuf::take(&mut self.input, &options).map_err(io::Error::other)?

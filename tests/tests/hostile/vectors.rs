@@ -21,10 +21,7 @@ fn rejected() -> Vec<(Vec<u8>, DecodeError)> {
         .filter_map(|line| line.split('\t').nth(2));
     let others = shared_vectors("mqtt5.jsonl").unwrap_or_default();
     let hex = own.chain(others.iter().filter_map(|vector| vector["hex"].as_str()));
-    let options = DecodeOptions {
-        sender: Sender::Server,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::any_size().with_sender(Sender::Server);
     hex.map(hex_bytes)
         .filter_map(|bytes| {
             Packet::decode_with(&bytes, &options)

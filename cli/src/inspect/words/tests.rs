@@ -6,10 +6,7 @@ use super::*;
 fn words(text: &str, sender: Sender) -> String {
     let digits: String = text.split_whitespace().collect();
     let bytes = hex::decode(digits.as_bytes()).unwrap();
-    let options = DecodeOptions {
-        sender,
-        ..DecodeOptions::default()
-    };
+    let options = DecodeOptions::any_size().with_sender(sender);
     of(&Packet::decode_with(&bytes, &options).unwrap_err(), &bytes)
 }
 

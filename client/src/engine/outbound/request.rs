@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use bytes::BufMut;
 use dunlin_codec::{
-    Delivery, FixedHeader, Packet, PacketId, Publish, QoS, Subscribe, SubscribeProperties,
-    SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Unsubscribe, UnsubscribeProperties,
-    UserProperty,
+    DecodeOptions, Delivery, FixedHeader, Packet, PacketId, Publish, QoS, Subscribe,
+    SubscribeProperties, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Unsubscribe,
+    UnsubscribeProperties, UserProperty,
 };
 
 use crate::error::RequestError;
@@ -179,7 +179,7 @@ impl PublishRequest {
 
     /// The packet's fields; `None` once the packet was dropped.
     pub(in crate::engine) fn publish(&self) -> Option<Publish<'_>> {
-        match Packet::decode(&self.packet) {
+        match Packet::decode_with(&self.packet, &DecodeOptions::any_size()) {
             Ok(Some((Packet::Publish(publish), _))) => Some(publish),
             _ => None,
         }
@@ -197,7 +197,9 @@ impl PublishRequest {
                 packet,
             });
         }
-        let Ok(Some((Packet::Publish(publish), len))) = Packet::decode(&packet) else {
+        let Ok(Some((Packet::Publish(publish), len))) =
+            Packet::decode_with(&packet, &DecodeOptions::any_size())
+        else {
             return None;
         };
         // A packet with DUP, or of another QoS, was not stored by this engine.
@@ -316,7 +318,9 @@ impl UnsubscribeRequest {
                 size: 0,
             });
         }
-        let Ok(Some((Packet::Unsubscribe(unsubscribe), len))) = Packet::decode(packet) else {
+        let Ok(Some((Packet::Unsubscribe(unsubscribe), len))) =
+            Packet::decode_with(packet, &DecodeOptions::any_size())
+        else {
             return None;
         };
         (len == packet.len()).then(|| Self {

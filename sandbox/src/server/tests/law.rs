@@ -1,9 +1,7 @@
 //! One law: whatever a client sends, it is answered in order.
 
 use bytes::BytesMut;
-use dunlin_codec::{
-    Ack, DecodeOptions, Disconnect, Leniency, Packet, PacketBuf, PacketId, QoS, Sender,
-};
+use dunlin_codec::{Ack, DecodeOptions, Disconnect, Packet, PacketBuf, PacketId, QoS, Sender};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -52,14 +50,7 @@ proptest! {
     }
 }
 
-const SERVER: DecodeOptions = DecodeOptions {
-    max_packet_size: u32::MAX,
-    sender: Sender::Server,
-    leniency: Leniency {
-        dup_at_qos_0: false,
-        session_present_on_refusal: false,
-    },
-};
+const SERVER: DecodeOptions = DecodeOptions::any_size().with_sender(Sender::Server);
 
 /// One packet of each kind, to be bent.
 fn golden() -> Vec<Vec<u8>> {

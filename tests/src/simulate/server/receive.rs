@@ -14,14 +14,7 @@ use crate::simulate::network::Pipe;
 use crate::simulate::transcript::Transcript;
 use crate::simulate::violation::{Checked, Violation, ensure};
 
-const OPTIONS: DecodeOptions = DecodeOptions {
-    max_packet_size: u32::MAX,
-    sender: Sender::Client,
-    leniency: dunlin_client::codec::Leniency {
-        dup_at_qos_0: false,
-        session_present_on_refusal: false,
-    },
-};
+const OPTIONS: DecodeOptions = DecodeOptions::any_size().with_sender(Sender::Client);
 
 impl Server {
     /// Reads up to `most` bytes, and does what the packets in them say; whether there were any
