@@ -32,7 +32,8 @@ pub(crate) struct HelpArgs {
 
 #[derive(Args)]
 pub(crate) struct ExplainArgs {
-    /// Error id, reason code, packet and reason code, "exit" and an exit code, or statement id
+    /// Error id, reason code, packet and reason code, "exit" and an exit code, statement id, or
+    /// "schema" for the JSON Schema of all output
     /// [default: a list of all errors]
     #[arg(value_name = "SUBJECT")]
     pub(crate) words: Vec<String>,

@@ -31,6 +31,7 @@ fn explain(words: &[String]) -> Result<String, Diagnosis> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let found = match words.as_slice() {
         [] => Some(list()),
+        ["schema"] => Some(SCHEMA.to_owned()),
         ["exit", number] => exit_code::explain(number),
         // A packet may come first, because a code means different things in different packets.
         [packet, rest @ ..] if code::packet(packet).is_some() => {
@@ -62,7 +63,7 @@ fn list() -> String {
     }
     text.push_str(
         "\nAlso: reason codes (0x87, suback 135, \"not authorized\"), exit codes (exit 7),\n\
-         statements of the standard (MQTT-3.3.1-4).\n",
+         statements of the standard (MQTT-3.3.1-4), JSON lines of all verbs (schema).\n",
     );
     text
 }
@@ -110,6 +111,9 @@ fn unknown(words: &str) -> Diagnosis {
         ))
     }
 }
+
+/// JSON Schema of all lines that verbs print with `--json`.
+const SCHEMA: &str = include_str!("schema.json");
 
 /// Columns of a page.
 const WIDTH: usize = 80;
