@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use dunlin_codec::{QoS, SubscriptionOptions};
+use dunlin_codec::{QoS, SubscriptionOptions, TopicFilter};
 
 /// Maximum size of a Client Identifier in bytes.
 pub(crate) const MAX_CLIENT_ID: usize = 128;
@@ -269,10 +269,13 @@ fn behind_rule(topic: &str) -> &str {
 
 /// Share name, empty if there is none, and the filter after it.
 fn split_share(filter: &str) -> (&str, &str) {
-    filter
-        .strip_prefix("$share/")
-        .and_then(|rest| rest.split_once('/'))
-        .unwrap_or(("", filter))
+    let Ok(checked) = TopicFilter::new(filter) else {
+        return ("", filter);
+    };
+    match checked.share_name() {
+        Some(name) => (name, checked.without_share().as_str()),
+        None => ("", filter),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Subscriptions in as few SUBSCRIBE packets as the limits allow.
 
+use dunlin_codec::TopicFilter;
+
 use super::ActiveSubscription;
 
 /// Packets that subscriptions are distributed over.
@@ -131,7 +133,7 @@ const fn varint_len(number: usize) -> usize {
 
 /// Returns `true` if a filter matches one topic alone, and isn't shared.
 fn is_exact(filter: &str) -> bool {
-    !filter.bytes().any(|byte| matches!(byte, b'+' | b'#')) && !filter.starts_with("$share/")
+    TopicFilter::new(filter).is_ok_and(|filter| !filter.has_wildcard() && !filter.is_shared())
 }
 
 /// Returns `true` if some topic matches both filters. Filters of shared subscriptions count without
@@ -153,11 +155,13 @@ fn have_topic_in_common(one: &str, other: &str) -> bool {
     }
 }
 
+/// Filter that topics are matched with. All filters here were checked when they were requested.
 fn without_share(filter: &str) -> &str {
-    filter
-        .strip_prefix("$share/")
-        .and_then(|rest| rest.split_once('/'))
-        .map_or(filter, |(_, filter)| filter)
+    // Filters of packets are compared in pairs, and most of them need no second look.
+    if !filter.starts_with('$') {
+        return filter;
+    }
+    TopicFilter::new(filter).map_or(filter, |filter| filter.without_share().as_str())
 }
 
 #[cfg(test)]
