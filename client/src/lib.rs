@@ -49,6 +49,13 @@
 //! Equal warnings are written once a second; `left_out` is the number of those that weren't written.
 //! Payloads, passwords and user names are never written, and text of servers is escaped
 //! ([`Escaped`](dunlin_codec::Escaped)).
+#![cfg_attr(
+    not(feature = "tokio"),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the engine's documentation links to the client, which is another feature"
+    )
+)]
 
 mod authentication;
 pub mod aws;

@@ -2,7 +2,7 @@
 //!
 //! A client that is started with a [`Store`]
 //! ([`Client::start_with_store`](crate::Client::start_with_store)) writes the changes of its
-//! session to the store before it sends the packets that depend on them. [`FileStore`] is a store in a file;
+//! session to the store before it sends the packets that depend on them. `FileStore`, with the feature `store`, is one in a file;
 //! others can be written, for example in the application's own database.
 //!
 //! # Receiving exactly once
