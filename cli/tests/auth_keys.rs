@@ -66,7 +66,7 @@ fn verify(dir: &TempDir, token: &str, signature: &str) -> Output {
 }
 
 #[test]
-fn the_usual_damage_is_found_alone_and_together() {
+fn common_mistakes_of_a_signature_are_found_alone_and_together() {
     const TOKEN: &str = "hello w/o+";
 
     let dir = with_key();

@@ -76,7 +76,7 @@ mod tests {
 
     /// Lines that people write first: each of them has to compile.
     #[test]
-    fn natural_lines_compile() -> Result<(), Box<dyn Error>> {
+    fn options_and_messages_accept_common_types() -> Result<(), Box<dyn Error>> {
         let mut options = ConnectOptions::new("lamp-7");
         options.username = Some("me".into());
         options.password = Some("x".into());

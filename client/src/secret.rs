@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_a_secret_prints_without_it() {
+    fn types_with_a_secret_do_not_print_it() {
         #[derive(Debug)]
         #[expect(dead_code, reason = "read by Debug alone")]
         struct Credentials {

@@ -119,7 +119,7 @@ fn a_conversation_goes_as_with_the_async_client() {
 }
 
 #[test]
-fn every_wait_has_its_bound_and_may_be_asked_for_again() {
+fn every_blocking_wait_has_a_timeout_and_can_be_repeated() {
     let (go_on, waits) = mpsc::channel::<()>();
     let (address, serving) = serve(|server| async move {
         let mut peer = server.accepts_client().await;

@@ -84,7 +84,7 @@ fn text_converts_and_compares() {
 }
 
 #[test]
-fn text_is_compared_looked_up_and_taken_out() {
+fn text_compares_and_converts() {
     let name = TopicName::new("lamp/7").unwrap();
     assert_eq!("lamp/7", name);
     assert_eq!(*"lamp/7", name);

@@ -35,7 +35,7 @@ proptest! {
 }
 
 #[test]
-fn the_options_hold() {
+fn decode_options_apply() {
     let mut codec = PacketCodec::new(
         DecodeOptions::new()
             .with_max_packet_size(8)

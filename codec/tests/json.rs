@@ -21,7 +21,7 @@ proptest! {
     }
 
     #[test]
-    fn it_never_shows_where_a_packet_came_from(packet: owned::Packet) {
+    fn a_packet_is_serialized_alike_whether_decoded_or_built(packet: owned::Packet) {
         let decoded = PacketBuf::new(&packet.packet()).unwrap();
         prop_assert_eq!(to_string(&decoded.packet()).unwrap(), to_string(&packet).unwrap());
     }

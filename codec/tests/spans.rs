@@ -134,7 +134,7 @@ fn fields_end_at_the_first_that_cannot_be_read() {
 }
 
 #[test]
-fn a_field_at_fault_is_a_field_or_begins_behind_the_last() {
+fn the_field_of_an_error_is_a_field_or_begins_after_the_last() {
     let vectors = include_str!("golden/vectors/rejected.tsv");
     for line in vectors.lines().filter(|line| !line.starts_with('#')) {
         let columns: Vec<&str> = line.split('\t').collect();

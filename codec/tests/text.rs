@@ -16,7 +16,7 @@ fn plainly(topic: &[u8]) -> Option<&'static str> {
 }
 
 #[test]
-fn a_byte_that_doesnt_belong_is_found_wherever_it_stands() {
+fn an_invalid_byte_is_found_at_every_position() {
     for len in (1..=33).chain(47..=50) {
         for place in 0..len {
             // The neighbours of what is looked for are where a clever way of looking would err.

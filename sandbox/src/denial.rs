@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_file_leaves_out_is_told_by_reason_codes() {
+    fn missing_settings_mean_an_answer_with_a_reason_code() {
         let denials: Denials = serde_json::from_str(r#"{"operation":"close"}"#).unwrap();
         assert_eq!(
             denials,

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_word_decides_where_the_state_is() {
+    fn the_state_directory_comes_from_the_option_then_the_variables() {
         let all = [
             ("DUNLIN_STATE_DIR", "/d"),
             ("XDG_STATE_HOME", "/x"),
@@ -263,7 +263,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nothing_is_written_through_a_link_and_nothing_half_is_left() {
+    fn private_files_are_never_written_through_a_link_or_left_half_written() {
         let dir = tempfile::tempdir().unwrap();
         let (path, elsewhere) = (dir.path().join("key.pem"), dir.path().join("elsewhere"));
         fs::write(&elsewhere, "untouched").unwrap();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_half_written_is_removed() {
+    fn half_written_files_of_a_killed_process_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::at(dir.path());
         drop(state.lock().unwrap());

@@ -144,7 +144,7 @@ async fn every_kind_of_fault_has_its_answer_in_the_order_of_the_lines() {
 }
 
 #[tokio::test]
-async fn a_packet_from_the_wrong_side_is_the_wrong_direction_whatever_else_is_wrong() {
+async fn a_packet_that_its_sender_may_not_send_is_the_wrong_direction_whatever_else_is_wrong() {
     // PINGRESP: well formed, with a body, with flags; and with only its first byte there.
     let of_servers = ["d000", "d00100", "d100", "d0"];
     let kinds = |answers: Vec<Value>| {

@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_number_is_called_that() {
+    fn a_negative_number_is_reported_as_negative() {
         for words in [
             "dunlin bench pub --rate -5",
             "dunlin sandbox --time-scale -1",

@@ -34,7 +34,7 @@ fn every_verb(command: &Command) -> Vec<Command> {
 }
 
 #[test]
-fn the_tree_is_sound() {
+fn the_tree_of_arguments_is_valid() {
     command().debug_assert();
 }
 

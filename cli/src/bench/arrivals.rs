@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_number_costs_no_memory() {
+    fn a_number_of_another_sender_uses_no_memory() {
         let mut arrivals = Arrivals::default();
         assert!(!arrivals.count(Stamp {
             run: 1,

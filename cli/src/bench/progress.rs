@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_never_wraps() {
+    fn the_progress_line_never_wraps() {
         for columns in [20, 40, 80, 120] {
             let terminal = InMemoryTerm::new(10, columns);
             let bar = line(ProgressDrawTarget::term_like(Box::new(terminal.clone())));

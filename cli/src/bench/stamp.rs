@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_reads_as_it_was_written_and_nothing_else_does() {
+    fn a_payload_stamp_reads_back_and_other_payloads_are_refused() {
         let stamp = Stamp {
             run: 7,
             sender: 1,

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused_without_a_word_of_it() {
+    fn an_invalid_proxy_is_refused_and_not_repeated() {
         for url in [
             "socks5h://p:1",
             "http://canary:canary@",

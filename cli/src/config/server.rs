@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_on_this_computer_is_known_by_name_and_address() {
+    fn local_endpoints_are_recognised_by_name_and_address() {
         for (endpoint, connect_to, is_local) in [
             ("localhost", None, true),
             ("a.LOCALHOST.", None, true),
@@ -564,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_data_endpoint_is_named_with_what_to_use() {
+    fn another_endpoint_of_aws_is_named_with_the_one_to_use() {
         for (endpoint, words) in [
             (
                 "c1abc.credentials.iot.eu-west-1.amazonaws.com",

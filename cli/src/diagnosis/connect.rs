@@ -250,7 +250,7 @@ error[E-AUTH-DENIED]: AWS IoT refused the connection: Not authorized (CONNACK 0x
     }
 
     #[test]
-    fn other_codes_are_no_matter_of_authorisation() {
+    fn other_codes_have_no_advice_on_authorisation() {
         for code in [
             ReasonCode::ServerBusy,
             ReasonCode::ServerMoved,

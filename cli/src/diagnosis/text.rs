@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_read_as_people_say_them() {
+    fn durations_are_printed_for_people() {
         let texts =
             [0, 3, 212, 1070, 1500, 61_000, 120_000].map(|ms| duration(Duration::from_millis(ms)));
         assert_eq!(

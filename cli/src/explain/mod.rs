@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_gets_the_nearest_explanation() {
+    fn an_unknown_key_gets_the_nearest_explanation() {
         let tries = |words: &str| of(words).unwrap_err().try_;
         assert_eq!(
             tries("E-AUTH-DENID")[0],

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_pairs_of_digits_is_refused() {
+    fn input_that_is_not_pairs_of_hex_digits_is_refused() {
         for text in ["3", "300", "3g", "0x30", "30 04", "\u{661}"] {
             assert_eq!(decode(text.as_bytes()), None, "{text}");
         }

@@ -197,7 +197,7 @@ PUBLISH QoS 0 \"a\" 0 bytes
     }
 
     #[test]
-    fn an_error_points_at_its_byte() {
+    fn an_error_shows_its_byte() {
         assert_eq!(
             page("3006000161022300", false),
             "\

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_rfc_7677_comes_out() {
+    fn the_example_of_rfc_7677_is_reproduced() {
         let mut scram = Scram::new("user", "pencil".into(), NONCE.into());
         assert_eq!(
             said(scram.begin().unwrap()),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_does_not_know_the_password_is_found_out() {
+    fn a_server_without_the_password_fails_authentication() {
         for end in [
             &b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G5="[..],
             b"v=",
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_that_is_none_is_not_answered() {
+    fn a_malformed_challenge_is_not_answered() {
         let challenges: [&[u8]; 8] = [
             b"r=another,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
             b"r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percent_sign_alone_is_no_escape() {
+    fn a_percent_sign_without_hex_digits_is_not_an_escape() {
         for text in ["100%", "%", "%4", "%zz", "%%"] {
             assert!(!has_escape(text), "{text}");
         }

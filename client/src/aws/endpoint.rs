@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_may_follow() {
+    fn a_host_name_may_have_a_port() {
         passes("localhost:8883", "localhost", Some(8883));
         passes("[::1]:8883", "::1", Some(8883));
         passes("[::1]", "::1", None);
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_surrounds_a_host_name_is_refused_with_the_name() {
+    fn a_url_in_place_of_a_host_name_is_refused_with_the_name() {
         let host = "a1b2c3-ats.iot.eu-west-1.amazonaws.com";
         let instead = host.to_owned();
         assert_eq!(
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn a_name_that_is_no_host_is_refused() {
         for text in [
             "a..b",
             ".",

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aws_owns_what_is_below_its_domains() {
+    fn subdomains_of_aws_belong_to_aws() {
         assert!(is_aws_host("x.iot.eu-west-1.amazonaws.com"));
         assert!(is_aws_host("x.iot.cn-north-1.AMAZONAWS.com.cn."));
         assert!(!is_aws_host("amazonaws.com.example"));

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jwts_alphabet_is_refused_padded_or_not() {
+    fn base64url_is_refused_with_and_without_padding() {
         for jwt in [URL_SAFE.encode(raw(256)), URL_SAFE_NO_PAD.encode(raw(256))] {
             assert_eq!(check_signature(&jwt), Err(SignatureFault::Base64Url));
         }
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base64_is_refused() {
+    fn a_signature_that_is_not_base64_is_refused() {
         let signature = base64(256);
         for text in [
             "not a signature!".replace(' ', ""),

@@ -122,7 +122,7 @@ mod tests {
     const IN_2026: u64 = 1_790_000_000;
 
     #[test]
-    fn the_machine_s_own_clock_counts_whatever_the_calendar_does() {
+    fn the_monotonic_clock_counts_when_the_calendar_is_set() {
         let then = reading(IN_2026, Some((1, 100))).stored();
         for date in [0, IN_2026 - 3600, IN_2026, IN_2026 + 3_600_000] {
             assert_eq!(
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_has_started_again_was_off_for_no_less_than_since() {
+    fn after_a_restart_at_least_the_time_since_boot_has_passed() {
         let then = reading(IN_2026, Some((1, 100))).stored();
         let now = reading(IN_2026 + 1, Some((2, 3600)));
         assert_eq!(

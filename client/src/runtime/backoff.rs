@@ -205,7 +205,7 @@ mod tests {
 
     /// awscrt_first_retry_at_once, reconnect_failure_backoff
     #[test]
-    fn waits_double_from_the_floor_and_stop_at_the_longest() {
+    fn slow_attempts_double_their_delay_up_to_the_maximum() {
         let mut longest = Backoff::new(policy());
         let waits: Vec<_> = (0..8)
             .map(|_| longest.next(Retry::Transient, 1.0).unwrap().as_secs())
@@ -233,7 +233,7 @@ mod tests {
 
     /// mqtt5_kick_restarts_the_backoff
     #[test]
-    fn a_kick_right_after_connecting_does_not_start_over() {
+    fn a_connection_of_a_second_does_not_reset_the_delay() {
         let mut backoff = Backoff::new(policy());
         for _ in 0..3 {
             backoff.next(Retry::Transient, 1.0);

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machine_s_start_stays_the_same_and_the_time_since_grows() {
+    fn the_boot_identifier_stays_the_same_and_the_time_since_boot_grows() {
         let Some((first, second)) = since_boot().zip(since_boot()) else {
             return;
         };

@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_correlation_of_another_client_is_none_of_ours() {
+    fn a_reply_with_correlation_data_of_another_client_is_ignored() {
         let requests = PendingReplies {
             nonce: 7,
             ..PendingReplies::new()

@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_alert_is_a_matter_of_the_socket() {
+    fn an_io_error_that_is_no_tls_alert_is_an_error_of_the_socket() {
         let peer = "127.0.0.1:1".parse().unwrap();
         let eof = io::Error::new(io::ErrorKind::UnexpectedEof, "eof");
 

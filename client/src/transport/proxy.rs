@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_judged_when_its_head_is_whole() {
+    fn a_proxy_answer_is_parsed_when_its_head_is_complete() {
         let whole = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 p\r\n\r\n";
         for len in 0..whole.len() {
             assert_eq!(judge(&whole[..len]), None, "{len}");

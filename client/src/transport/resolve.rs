@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_says_is_told_apart() {
+    fn errors_of_the_resolver_are_distinguished() {
         assert_eq!(said("Name or service not known"), ResolveFault::NotFound);
         assert_eq!(
             said("No address associated with hostname"),

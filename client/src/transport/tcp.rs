@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_all_refuse_all_are_named() {
+    async fn the_error_names_all_addresses_if_all_refuse() {
         let addresses = vec![deserted().await, deserted().await];
 
         let error = connect(addresses.clone(), soon()).await.unwrap_err();
@@ -250,7 +250,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn when_none_answers_the_deadline_ends_it() {
+    async fn the_deadline_ends_the_attempt_if_no_address_answers() {
         let (_fill, _listener, silent) = black_hole().await;
         let after = Duration::from_millis(50);
 
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_families_take_turns_and_the_systems_choice_begins() {
+    fn addresses_alternate_between_families_and_begin_with_the_first_of_the_system() {
         let parse = |texts: &[&str]| -> Vec<SocketAddr> {
             texts.iter().map(|text| text.parse().unwrap()).collect()
         };

@@ -55,7 +55,7 @@ async fn answers_leave_in_the_order_of_arrival_whatever_the_order_of_the_calls()
 }
 
 #[tokio::test]
-async fn a_dropped_acknowledgement_that_is_held_brings_the_message_again() {
+async fn a_dropped_acknowledgement_can_have_the_message_sent_again() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.on_dropped = OnDropped::Hold;

@@ -90,7 +90,7 @@ async fn a_burst_loses_nothing_while_the_stream_is_read() {
 }
 
 #[tokio::test]
-async fn the_newest_are_dropped_and_counted() {
+async fn the_newest_messages_of_a_full_stream_are_dropped_and_counted() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     let mut lamps = subscribed_with_limits(
@@ -133,7 +133,7 @@ async fn the_newest_are_dropped_and_counted() {
 }
 
 #[tokio::test]
-async fn the_oldest_are_dropped_and_counted() {
+async fn the_oldest_messages_of_a_full_stream_are_dropped_and_counted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed_with_limits(

@@ -15,7 +15,7 @@ use crate::{connected_as, millis, options, soon};
     clippy::disallowed_methods,
     reason = "tokio's clock, which this test pauses"
 )]
-async fn what_is_too_much_for_a_second_leaves_in_the_next_one() {
+async fn messages_above_the_rate_of_a_second_are_sent_in_the_next_one() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.pace = Some(PACE);
@@ -35,7 +35,7 @@ async fn what_is_too_much_for_a_second_leaves_in_the_next_one() {
 }
 
 #[tokio::test]
-async fn limits_of_the_service_are_refused_with_their_names() {
+async fn requests_above_the_limits_of_the_service_are_refused_by_name() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect = ConnectOptions::for_aws_iot("lamp-7");

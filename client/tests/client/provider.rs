@@ -260,7 +260,7 @@ async fn a_temporary_provider_error_is_retried_and_a_fatal_one_is_final() {
     clippy::disallowed_methods,
     reason = "tokio's clock, which this test pauses"
 )]
-async fn an_answer_that_does_not_come_is_waited_for_so_long() {
+async fn a_provider_call_times_out() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.provide_within = Duration::from_secs(3);

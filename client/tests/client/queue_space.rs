@@ -77,7 +77,7 @@ async fn a_waiting_publish_continues_when_there_is_space() {
 
 /// Each acknowledgement frees space for one of them and wakes a few, not all.
 #[tokio::test]
-async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
+async fn a_thousand_waiting_publishers_are_woken_a_few_at_a_time_and_in_order() {
     const WAITING: u16 = 1000;
     let server = TestServer::start().await;
     let (client, mut peer) = connected_with_queue_of_one(&server).await;

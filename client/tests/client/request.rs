@@ -151,7 +151,7 @@ async fn requests_at_once_share_one_subscription_and_get_their_own_replies() {
     clippy::disallowed_methods,
     reason = "tokio's clock, which this test pauses"
 )]
-async fn a_request_without_a_reply_times_out_to_the_moment_and_a_late_reply_is_nobodys() {
+async fn a_request_without_a_reply_times_out_exactly_and_a_late_reply_is_ignored() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let began = tokio::time::Instant::now();

@@ -162,7 +162,7 @@ async fn an_unknown_identifier_falls_back_to_filters() {
 
 /// Else an earlier process's subscription could have the same one.
 #[tokio::test]
-async fn a_client_that_resumes_begins_anywhere_among_the_identifiers() {
+async fn a_resuming_client_begins_at_a_random_identifier() {
     let mut begins = std::collections::HashSet::new();
     for _ in 0..3 {
         let server = TestServer::start().await;

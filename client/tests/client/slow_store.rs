@@ -82,7 +82,7 @@ impl Session {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_and_nothing_is_new_twice() {
+async fn no_message_is_lost_and_none_is_sent_as_new_twice() {
     const MESSAGES: u32 = 500;
     let server = TestServer::start().await;
     let mut options = options(&server);

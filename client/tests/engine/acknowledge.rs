@@ -128,7 +128,7 @@ fn every_reason_code_that_a_client_may_send_is_sent_and_no_other() {
 
 /// manual_pub_ack_invalid_control_id
 #[test]
-fn a_second_answer_changes_nothing() {
+fn a_second_call_of_answer_has_no_effect() {
     let mut client = Client::connected();
     client.receives_all(&[1, 2].map(|id| publish("a", at_least_once(id))));
     let ids = delivered(&mut client);
@@ -212,7 +212,7 @@ fn a_message_given_up_is_delivered_again_on_the_next_connection() {
 }
 
 #[test]
-fn what_is_given_up_after_its_connection_is_delivered_again() {
+fn a_message_given_up_after_its_connection_is_delivered_again() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);
@@ -368,6 +368,6 @@ fn run_conversation(seed: u64) {
 
 /// [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.3.3-10]
 #[test]
-fn whatever_the_application_answers_and_the_network_does_the_order_holds() {
+fn acknowledgements_stay_in_order_whatever_the_answers_and_reconnections() {
     (0..300).for_each(run_conversation);
 }

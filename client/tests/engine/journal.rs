@@ -78,7 +78,7 @@ fn restored_client(entries: Entries) -> Client {
 }
 
 #[test]
-fn everything_that_a_server_may_know_is_persisted() {
+fn all_state_that_the_server_may_have_is_persisted() {
     let mut client = restored_client(entries());
     client.opens();
     client.sends();

@@ -34,7 +34,7 @@ const EVERY_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce
 
 /// offline_operation_submission_fail_qos0, offline_operation_submission_fail_all
 #[test]
-fn each_policy_takes_what_it_says() {
+fn each_offline_policy_accepts_its_qos_levels() {
     let rows = [
         (Offline::KeepAll, [true, true, true], true),
         (Offline::DropQoS0, [false, true, true], true),

@@ -67,7 +67,7 @@ fn publishes(client: &mut Client, topics: &[&str]) -> Vec<(String, u16)> {
 
 /// [MQTT-3.2.2-18]
 #[test]
-fn without_a_policy_or_a_server_that_takes_them_there_are_none() {
+fn without_a_policy_or_a_server_that_accepts_them_no_aliases_are_sent() {
     let mut client = Client::connected_to(&connack_with(topic_alias_maximum(10)));
     assert_eq!(
         publishes(&mut client, &["a", "a"]),
@@ -112,7 +112,7 @@ fn the_topics_that_were_used_last_have_the_aliases() {
 }
 
 #[test]
-fn every_qos_has_them() {
+fn every_qos_has_topic_aliases() {
     let mut client =
         Client::connected_as(options_with(LRU), &connack_with(topic_alias_maximum(10)));
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
@@ -146,7 +146,7 @@ fn a_repetition_names_its_topic_again_on_each_connection() {
 
 /// [MQTT-3.3.2-7]
 #[test]
-fn a_binding_that_never_left_the_output_is_gone_with_the_connection() {
+fn an_alias_set_by_an_unwritten_packet_ends_with_the_connection() {
     let mut client =
         Client::connected_as(options_with(LRU), &connack_with(topic_alias_maximum(10)));
     client.publishes_unwritten(Message::new("a", "on")).unwrap();

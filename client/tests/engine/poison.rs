@@ -118,7 +118,7 @@ fn only_the_message_at_fault_fails() {
 }
 
 #[test]
-fn the_others_follow_the_policy_for_lost_sessions() {
+fn all_other_messages_follow_the_policy_for_lost_sessions() {
     for qos1 in [LostMessage::Republish, LostMessage::Fail] {
         let mut options = guarded_options();
         options.on_session_lost = OnSessionLost {
@@ -162,7 +162,7 @@ fn a_message_that_has_reached_pubrec_is_never_suspected() {
 }
 
 #[test]
-fn a_message_that_was_acknowledged_in_between_is_forgotten() {
+fn a_message_that_was_acknowledged_in_between_is_no_longer_suspected() {
     let mut client = connected();
     for _ in 0..10 {
         let id = client.publishes("a", QoS::AtLeastOnce);

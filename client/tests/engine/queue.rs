@@ -313,7 +313,7 @@ fn a_server_that_reads_no_answers_is_read_no_further() {
 }
 
 #[test]
-fn one_request_alone_always_fits() {
+fn a_single_request_always_fits_into_the_queue() {
     let mut options = options();
     options.queue = QueueLimits {
         count: 1,

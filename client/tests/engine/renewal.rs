@@ -89,7 +89,7 @@ fn giving_up_a_renewal_drops_no_queued_message() {
 
 /// A filter that was subscribed since is another subscription.
 #[test]
-fn the_late_refusal_of_a_renewal_that_was_given_up_ends_nothing() {
+fn a_late_refusal_of_a_dropped_renewal_ends_no_subscription() {
     let mut client = subscribed_to("a");
     client.reconnects(&connack());
     client.advance(Duration::from_secs(11));

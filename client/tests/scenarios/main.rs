@@ -84,7 +84,7 @@ fn each_test_exists_and_names_what_it_shows() {
 }
 
 #[test]
-fn the_fifteen_rules_are_all_there() {
+fn the_table_has_all_fifteen_rules() {
     let rules: BTreeSet<_> = table()
         .iter()
         .filter_map(|row| row.source.strip_prefix("rule ")?.parse::<u32>().ok())

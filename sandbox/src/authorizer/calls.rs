@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_full_queue_is_told_at_once_and_whoever_leaves_it_frees_a_place() {
+    async fn a_full_queue_refuses_at_once_and_a_dropped_call_frees_its_place() {
         let queue = queue(2);
         let _running = (queue.enter().await.unwrap(), queue.enter().await.unwrap());
         let waiting: Vec<_> = (0..MAX_WAITING)
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_ever() {
+    async fn a_call_leaves_the_queue_after_a_minute() {
         let queue = queue(1);
         let _running = queue.enter().await.unwrap();
         assert_eq!(queue.enter().await.err(), Some(QueueError::TimedOut));

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_without_showing_it() {
+    fn an_answer_that_is_not_json_is_reported_and_not_shown() {
         let Err(fault) = read_answer(b"canary {}", &|_| ()) else {
             panic!("a fault")
         };

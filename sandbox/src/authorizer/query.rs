@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn no_query_means_no_parameters() {
+    fn a_user_name_without_a_query_has_no_parameters() {
         for name in [
             None,
             Some(""),

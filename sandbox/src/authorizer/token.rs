@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_signature_of_this_token_by_this_key_is_taken() {
+    fn only_a_signature_of_this_token_by_this_key_is_accepted() {
         // The key that signed is the second of the two: the order doesn't count.
         let (pair, public) = key();
         let (_, other) = key();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_base64_is_named() {
+    fn a_signature_that_is_not_base64_has_an_error_of_its_own() {
         assert_eq!(verify("t", "AbC_", &[]), Err(SignatureError::Base64Url));
         assert_eq!(
             verify("t", "AbCd\nAbCd", &[]),

@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_sent_stays_on_one_line() {
+    fn text_of_a_client_stays_on_one_line() {
         // A line feed, marks of text direction and line separation, and a terminal escape.
         let client_id = "a\nb\u{202e}c\u{2028}d\u{1b}[2J".into();
         let event = Event::Unsubscribe {

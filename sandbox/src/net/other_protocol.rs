@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn protocols_are_told_apart_by_their_first_bytes() {
+    fn protocols_are_distinguished_by_their_first_bytes() {
         let client_hello = [22, 3, 1, 2, 0, 1];
         let http = b"GET / HTTP/1.1\r\n";
         let mqtt = b"\x10\x0d\x00\x04MQTT\x05";

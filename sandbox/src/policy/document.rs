@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_can_be_told_at_once() {
+    fn all_mistakes_of_a_document_are_reported_together() {
         // Every name in lower case: the values are checked all the same.
         let json = r#"{"version":"2012-10-17","statement":[{"effect":"Allow","action":"iot:Connect","Resource":"*"},
             {"Effect":"Allow","Action":"iot:Connect"}]}"#;

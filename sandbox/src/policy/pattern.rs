@@ -331,13 +331,13 @@ mod tests {
     }
 
     #[test]
-    fn literals_stand_for_themselves() {
+    fn escaped_wildcards_match_themselves() {
         assert!(matches_as("topic/${*}${?}${$}", "topic/*?$", ""));
         assert!(!matches_as("topic/${*}", "topic/a", ""));
     }
 
     #[test]
-    fn without_wildcards_they_are_letters() {
+    fn text_patterns_have_variables_and_no_wildcards() {
         let subject = Subject::new("lamp-7");
         let request = Request::new(Action::Connect, "x", &subject, UNIX_EPOCH);
         let text = |text| Pattern::parse_text(text).unwrap();
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_stay_affordable() {
+    fn many_stars_in_a_pattern_match_in_bounded_time() {
         // With backtracking to every `*` the time would grow exponentially with their number.
         let pattern = "*a".repeat(200);
         assert!(!matches_as(&pattern, &"a".repeat(199), ""));

@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_has_no_value() {
+    fn an_unknown_attribute_has_no_value() {
         let subject = Subject::new("lamp-7");
         let request = Request::new(Action::Publish, "x", &subject, UNIX_EPOCH);
         for key in [

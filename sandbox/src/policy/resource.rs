@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_that_ends_early_runs_over_the_rest() {
+    fn a_star_may_end_an_arn_early() {
         // A `*` at the end of each field.
         for arn in [
             "*",
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_arn_is_refused_by_name() {
+    fn a_resource_that_is_no_arn_is_refused_by_name() {
         for text in ["topic/a", "arn:aws:s3:::bucket", "arn:aws:iot:topic/a", ""] {
             assert_eq!(
                 Resource::parse(text),

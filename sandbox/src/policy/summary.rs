@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_and_a_condition_are_told() {
+    fn a_denial_and_a_condition_are_shown() {
         let conditional = r#"{"Effect":"Deny","Action":"iot:Connect","Resource":"arn:aws:iot:r:a:client/x",
             "Condition":{"Bool":{"aws:SecureTransport":"false"}}}"#;
         assert_eq!(summary(conditional), "never connect as x on condition");

@@ -427,7 +427,7 @@ fn retained_messages_are_bounded() {
 
 /// The log says why a client that subscribes with a wildcard gets no retained messages.
 #[test]
-fn retained_messages_that_a_wildcard_does_not_get_on_aws_iot_are_told() {
+fn retained_messages_that_aws_iot_does_not_send_to_a_wildcard_are_logged() {
     let mut harness = Harness::with(Settings::default());
     let mut connection = harness.connected("c");
     // Two of the three match the filter below.
@@ -485,7 +485,7 @@ fn a_waiting_message_tells_how_long_it_is_still_worth_delivering() {
 }
 
 #[test]
-fn identifiers_are_not_used_again_at_once() {
+fn packet_identifiers_are_not_reused_at_once() {
     let mut harness = Harness::new();
     let mut connection = harness.connected("c");
     harness.receives(&mut connection, subscribe(&[subscription("t")]));

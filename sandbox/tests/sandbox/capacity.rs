@@ -101,7 +101,7 @@ async fn clients(sandbox: &TestSandbox, count: usize, what: &str) -> Child {
             "--ignored",
             "--exact",
             "--nocapture",
-            "capacity::a_process_full_of_clients",
+            "capacity::a_process_with_many_clients",
         ])
         .env(
             "CLIENTS",
@@ -131,7 +131,7 @@ async fn clients(sandbox: &TestSandbox, count: usize, what: &str) -> Child {
 /// No test of its own: the other process of the two above.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "part of a measurement"]
-async fn a_process_full_of_clients() {
+async fn a_process_with_many_clients() {
     let Ok(asked) = std::env::var("CLIENTS") else {
         return;
     };

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::client::TestSandbox;
 
 #[tokio::test]
-async fn the_limit_of_connections_is_kept() {
+async fn the_limit_of_connections_is_enforced() {
     let sandbox = TestSandbox::start_with(|options| SandboxOptions {
         max_connections: 1,
         ..options
@@ -28,7 +28,7 @@ async fn the_limit_of_connections_is_kept() {
 }
 
 #[tokio::test]
-async fn the_demo_can_be_left_out() {
+async fn the_demo_authorizers_can_be_left_out() {
     let sandbox = TestSandbox::start_with(|options| SandboxOptions {
         demo: false,
         ..options

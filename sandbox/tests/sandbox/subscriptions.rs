@@ -47,7 +47,7 @@ async fn a_client_that_wants_no_problem_information_gets_no_reason() {
 }
 
 #[tokio::test]
-async fn nothing_comes_after_an_unsubscribe() {
+async fn no_message_is_delivered_after_unsuback() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     client.subscribes(TOPIC).await;
@@ -86,7 +86,7 @@ async fn a_subscription_identifier_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn the_limits_of_aws_are_kept() {
+async fn the_limits_of_aws_are_enforced() {
     let sandbox = TestSandbox::allowing_everything().await;
     let mut client = sandbox.connected_to_default("c").await;
     assert_eq!(

@@ -17,7 +17,7 @@ use super::{expect_counts, report};
 const SOON: Duration = Duration::from_secs(8);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn as_many_messages_are_in_flight_as_the_flag_says() {
+async fn the_flag_bounds_the_messages_in_flight() {
     let most = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&most);
     // Acknowledges each message after 100 ms.

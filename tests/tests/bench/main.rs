@@ -190,7 +190,7 @@ async fn missing_messages_are_counted_and_change_the_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rate_is_kept() {
+async fn a_load_keeps_its_rate() {
     let served = serve(&[]).await;
     let run = bench(&served, &["pub", "--clients=2", "--rate=100", "--count=50"])
         .run()

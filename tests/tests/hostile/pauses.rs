@@ -99,7 +99,7 @@ fn a_stopped_process_turns_no_answer_into_a_time_out() {
     let mut client = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "pauses::the_process_that_is_stopped",
+            "pauses::the_client_process_that_the_test_stops",
             "--ignored",
             "--nocapture",
         ])
@@ -141,7 +141,7 @@ const SERVER: &str = "DUNLIN_TEST_SERVER";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the process that another test starts and stops"]
-async fn the_process_that_is_stopped() {
+async fn the_client_process_that_the_test_stops() {
     let Some(server) = std::env::var(SERVER)
         .ok()
         .and_then(|server| server.parse().ok())

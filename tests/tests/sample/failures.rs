@@ -32,7 +32,7 @@ async fn a_subscription_outside_the_policy_publishes_nothing_and_stops_cleanly()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_refused_within_seconds_with_the_server_s_reason() {
+async fn a_wrong_password_is_refused_within_seconds_with_the_reason_of_the_server() {
     let served = serve(&[]).await;
     let run = dunlin([
         "unsigned",

@@ -302,7 +302,7 @@ async fn the_endpoint_sandbox_needs_no_port_and_no_ca() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_output_is_the_same_with_and_without_a_terminal_s_variables() {
+async fn the_output_does_not_depend_on_terminal_variables() {
     let served = serve(&[]).await;
     let run = sample(&served)
         .args(["--count", "1"])

@@ -274,7 +274,7 @@ mod tests {
 
     /// Compares the ring with a list that is searched from end to end.
     #[test]
-    fn the_ring_gives_up_the_alias_that_was_used_longest_ago() {
+    fn the_least_recently_used_alias_is_replaced() {
         for maximum in [1_u16, 2, 3, 7] {
             let mut lru = Lru::new(maximum);
             let mut model: VecDeque<(Vec<u8>, u16)> = VecDeque::new();

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_with_a_topic_in_common_are_found() {
+    fn overlapping_filters_are_recognised() {
         for (one, other, expected) in [
             ("a", "b", false),
             ("a", "a", true),

@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_preamble_of_version_1_stays_as_it_is() {
+    fn the_preamble_of_format_version_1_does_not_change() {
         let preamble = encode_preamble(Mark {
             sequence: 3,
             end: 5000,
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_mark_counts_and_the_other_one_where_it_is_damaged() {
+    fn the_newer_commit_mark_counts_or_the_older_one_if_it_is_damaged() {
         let mut preamble = encode_preamble(Mark {
             sequence: 4,
             end: 6000,

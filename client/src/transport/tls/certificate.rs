@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_not_read() {
+    fn bytes_that_are_no_certificate_are_not_read() {
         assert_eq!(PeerCertificate::read(b""), None);
         assert_eq!(PeerCertificate::read(b"0\x82\xff\xff"), None);
     }

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_authority_for_a_host_of_aws_reads_along() {
+    fn an_unknown_authority_for_a_host_of_aws_means_interception() {
         let error = unknown(issued_by("Corp Inspection CA", Some("Corp")), AWS_HOST);
 
         let (host, issuer) = (AWS_HOST.to_owned(), "Corp Inspection CA".to_owned());

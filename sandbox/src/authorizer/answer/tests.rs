@@ -105,7 +105,7 @@ fn an_answer_with_hundreds_of_problems_has_a_bounded_text() {
 }
 
 #[test]
-fn what_people_return_by_mistake_is_told_by_its_name() {
+fn common_wrong_answers_have_errors_of_their_own() {
     let gateway = json!({"principalId": "u", "policyDocument": {}, "context": {}});
     for (json, text) in [
         (
@@ -147,7 +147,7 @@ fn what_people_return_by_mistake_is_told_by_its_name() {
 }
 
 #[test]
-fn nothing_else_counts_when_nobody_is_authenticated() {
+fn is_authenticated_false_ignores_all_other_fields() {
     let no = Answer::from_value(json!({"isAuthenticated": false, "principalId": 5})).unwrap();
     assert_eq!(no.check(), Ok(()));
     assert_eq!(problem(no), AnswerProblem::NotAuthenticated);

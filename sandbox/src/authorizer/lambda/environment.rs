@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_passed_on_but_what_every_program_needs_and_what_is_named() {
+    fn a_lambda_gets_only_the_usual_and_the_named_variables() {
         let mut environment = LambdaEnvironment::default();
         // Passed on, set with an `=` in the value, passed on without being set, and one that
         // replaces a default.

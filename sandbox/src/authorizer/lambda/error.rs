@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_nested_too_deeply_is_told_as_that() {
+    fn an_answer_that_is_nested_too_deeply_has_an_error_of_its_own() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(serde_json::from_str::<Value>(&nested(MAX_DEPTH)).is_ok());
         assert_eq!(

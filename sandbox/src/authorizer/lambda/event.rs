@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_did_not_send_is_absent() {
+    fn values_that_the_client_did_not_send_are_absent() {
         let credentials = Credentials {
             username: None,
             password: None,

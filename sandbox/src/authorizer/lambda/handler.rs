@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_a_file_of_code_is_a_handler_and_anything_else_is_not() {
+    fn a_python_or_javascript_file_is_a_handler_and_other_words_are_commands() {
         // Files with and without a function; a function may be a path of exported objects.
         for text in [
             "handler.py",

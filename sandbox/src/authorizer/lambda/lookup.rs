@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_with_the_place_where_it_was_looked_for() {
+    fn a_missing_file_is_reported_with_the_searched_folder() {
         // Found: in PATH, and by an absolute path.
         assert_eq!(told("sh", None), None);
         assert_eq!(told("/bin/sh", Some(Path::new("/"))), None);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_is_not_there_is_told_before_its_interpreter_tells_it() {
+    fn a_missing_script_is_reported_before_its_interpreter_starts() {
         let told = |argument: &str, folder: &str| {
             script(OsStr::new(argument), Some(Path::new(folder)))
                 .err()

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_where_their_line_feeds_are_however_they_come() {
+    fn lines_are_split_at_line_feeds_however_the_bytes_arrive() {
         assert_eq!(
             // Chunks end in the middle of lines, and one is empty.
             logged(&[b"on", b"e\ntw", b"", b"o\n\nthree"]),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_call_may_show_is_said_once() {
+    fn output_above_the_limit_of_a_call_is_reported_once() {
         let many = logged(&["a\n".repeat(5000).as_bytes()]);
         assert_eq!(many.len(), MAX_LINES + 1);
         let large = logged(&["x".repeat(1000).as_bytes(), b"\n"].repeat(300));

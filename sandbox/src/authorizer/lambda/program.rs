@@ -235,7 +235,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     #[tokio::test]
-    async fn it_reads_the_event_and_its_standard_error_is_logged_line_by_line() {
+    async fn a_program_reads_the_event_and_its_standard_error_is_logged_by_line() {
         let (answer, log) = run("cat; echo one >&2; printf two >&2", PATIENCE).await;
         assert_eq!(
             (answer, log),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_may_answer_without_reading() {
+    async fn a_program_may_answer_without_reading_its_input() {
         assert_eq!(
             run("exec <&-; echo {}", PATIENCE).await.0,
             Ok("{}\n".into())
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_and_what_it_started_are_killed_and_reaped_when_the_time_is_over() {
+    async fn a_program_and_its_children_are_killed_and_reaped_at_the_timeout() {
         let (answer, log) = run(
             "sleep 600 & echo $$ $! >&2; wait",
             Duration::from_millis(500),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_killed_when_nobody_waits_for_it_any_more() {
+    async fn a_program_is_killed_when_its_call_is_dropped() {
         let lines = Mutex::new(Vec::new());
         let log = |line| lines.lock().unwrap().push(line);
         let program = shell("echo $$ >&2; exec sleep 600");
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_program_left_running_without_its_outputs_is_killed_too() {
+    async fn background_processes_of_a_program_are_killed_too() {
         // The child has none of the pipes, so only the process group leads to it.
         let script = "sleep 600 <&- >/dev/null 2>&1 & echo $! >&2; echo {}";
         let (answer, log) = run(script, PATIENCE).await;
@@ -320,13 +320,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_whole_event_may_be_printed() {
+    async fn a_line_of_the_length_of_an_event_is_not_cut() {
         let (answer, log) = run("printf '%05000d' 0 >&2; echo {}", PATIENCE).await;
         assert_eq!((answer, log), (Ok("{}\n".into()), vec!["0".repeat(5000)]));
     }
 
     #[tokio::test]
-    async fn its_environment_is_what_was_configured() {
+    async fn a_program_has_only_the_configured_environment() {
         let mut program =
             shell("env | grep -v -E '^(PWD|SHLVL|_|OLDPWD)=' | cut -d= -f1 | sort | tr '\\n' ' '");
         for variable in ["TABLE=dev", "CARGO_PKG_NAME"] {

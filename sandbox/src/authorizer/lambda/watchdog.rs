@@ -211,7 +211,7 @@ mod tests {
     use super::unix::{Change, add};
 
     #[tokio::test]
-    async fn what_a_full_pipe_did_not_take_is_sent_later() {
+    async fn messages_to_the_watchdog_that_a_full_pipe_refuses_are_sent_later() {
         let (mut reader, writer) = io::pipe().unwrap();
         let watchdog = Watchdog::new(Sender::from_owned_fd(writer.into()).unwrap());
         let watchdog = watchdog.await.unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_groups_that_are_left_are_killed_and_no_others() {
+    fn the_watchdog_kills_the_remaining_process_groups_and_no_others() {
         let sleep = || {
             Command::new("sleep")
                 .arg("600")

@@ -162,7 +162,7 @@ fn each_operator_compares_as_its_name_says() {
 }
 
 #[test]
-fn what_has_no_value_meets_only_negated_operators_and_if_exists() {
+fn a_key_without_a_value_meets_only_negated_operators_and_if_exists() {
     // ThingName never has a value behind a custom authorizer.
     for (operator, expected) in [
         ("StringEquals", false),
@@ -184,7 +184,7 @@ fn all_operators_and_keys_must_hold() {
 }
 
 #[test]
-fn what_is_not_known_refuses_by_name() {
+fn an_unknown_operator_or_key_is_refused_by_name() {
     for (condition, text) in [
         (
             json!({"StringMatches": {"iot:ClientId": "x"}}),

@@ -168,7 +168,7 @@ fn a_scope_counts_in_conditions_as_well() {
 }
 
 #[test]
-fn a_denial_that_is_skipped_for_want_of_a_value_is_named() {
+fn a_denial_that_is_skipped_because_a_value_is_missing_is_named() {
     let policy = r#"{"Version":"2012-10-17","Statement":[
             {"Effect":"Allow","Action":"iot:*","Resource":"*"},
             {"Sid":"Own","Effect":"Deny","Action":"iot:Publish",

@@ -158,7 +158,7 @@ fn an_unknown_action_and_a_variable_without_a_value_are_told() {
 }
 
 #[test]
-fn what_is_missing_in_all_documents_is_told() {
+fn a_statement_that_is_missing_in_all_documents_is_reported() {
     let texts = |statements: Vec<Value>| -> Vec<String> {
         lint(&[document(statements)], Some("lamp-7"), UNIX_EPOCH)
             .iter()
@@ -217,7 +217,7 @@ fn what_is_missing_in_all_documents_is_told() {
 }
 
 #[test]
-fn too_many_too_long_and_refused_documents_are_told() {
+fn too_many_too_long_and_invalid_documents_are_reported() {
     let sound: Value = DEMO_POLICY.into();
     let eleven = lint(&vec![sound.clone(); 11], None, UNIX_EPOCH);
     assert_eq!(eleven[0].problem, PolicyProblem::TooManyDocuments(11));

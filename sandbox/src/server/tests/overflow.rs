@@ -107,7 +107,7 @@ fn a_connected_client_is_told_that_its_session_overflowed() {
 }
 
 #[test]
-fn the_publisher_can_be_refused_instead() {
+fn a_publisher_to_a_full_queue_can_be_refused() {
     let mut harness = harness(WhenQueueFull::Refuse);
     let mut publisher = harness.connected("p");
     absent(&mut harness);
@@ -175,7 +175,7 @@ fn a_session_that_ends_with_unacknowledged_messages_is_told() {
 
 /// §4.8.2
 #[test]
-fn a_member_of_a_share_that_goes_hands_its_messages_to_another() {
+fn messages_of_a_share_member_that_leaves_go_to_another() {
     let mut harness = Harness::new();
     let mut publisher = harness.connected("p");
     let mut members: Vec<_> = ["a", "b"].map(|id| harness.connected(id)).into();

@@ -104,7 +104,7 @@ fn a_delayed_will_is_published_when_its_time_has_come_and_once() {
 
 /// MQTT-3.1.3-9
 #[test]
-fn a_client_that_is_back_in_time_leaves_no_will() {
+fn a_client_that_reconnects_within_the_will_delay_publishes_no_will() {
     let mut harness = Harness::new();
     let mut watcher = subscriber(&mut harness, "watcher", &["will"]);
     let (client, _) = harness.connects(with_will("c", 10));
@@ -119,7 +119,7 @@ fn a_client_that_is_back_in_time_leaves_no_will() {
 
 /// MQTT-3.1.2-8
 #[test]
-fn the_end_of_the_session_is_the_end_of_the_delay() {
+fn the_will_delay_ends_with_the_session() {
     let mut harness = Harness::new();
     let mut watcher = subscriber(&mut harness, "watcher", &["will"]);
     let (client, _) = harness.connects(with_will("c", 3600));
