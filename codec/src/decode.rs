@@ -115,8 +115,7 @@ impl Leniency {
         !self.dup_at_qos_0 && !self.session_present_on_refusal
     }
 
-    /// All deviations, for the fields of packets that may be wrong.
-    #[cfg(feature = "spans")]
+    /// All deviations, for bytes that were accepted before.
     pub(crate) const ALL: Self = Self {
         dup_at_qos_0: true,
         session_present_on_refusal: true,
