@@ -312,24 +312,26 @@ impl ServerLimits {
     /// properties have their defaults.
     pub(crate) fn new(connack: &ConnAck<'_>, keep_alive: u16, session_expiry: u32) -> Self {
         // A property that CONNACK lacks has the standard's default (§3.2.2.3).
-        let said = &connack.properties;
+        let properties = &connack.properties;
         Self {
-            receive_maximum: said.receive_maximum.map_or(u16::MAX, Into::into),
-            maximum_qos: said.maximum_qos.unwrap_or(QoS::ExactlyOnce),
-            retain_available: said.retain_available.unwrap_or(true),
-            maximum_packet_size: said
+            receive_maximum: properties.receive_maximum.map_or(u16::MAX, Into::into),
+            maximum_qos: properties.maximum_qos.unwrap_or(QoS::ExactlyOnce),
+            retain_available: properties.retain_available.unwrap_or(true),
+            maximum_packet_size: properties
                 .maximum_packet_size
                 .map_or(PROTOCOL_MAXIMUM, Into::into)
                 .min(PROTOCOL_MAXIMUM),
-            topic_alias_maximum: said.topic_alias_maximum.unwrap_or(0),
-            wildcard_subscription_available: said.wildcard_subscription_available.unwrap_or(true),
-            subscription_identifier_available: said
+            topic_alias_maximum: properties.topic_alias_maximum.unwrap_or(0),
+            wildcard_subscription_available: properties
+                .wildcard_subscription_available
+                .unwrap_or(true),
+            subscription_identifier_available: properties
                 .subscription_identifier_available
                 .unwrap_or(true),
-            shared_subscription_available: said.shared_subscription_available.unwrap_or(true),
+            shared_subscription_available: properties.shared_subscription_available.unwrap_or(true),
             // The server's value counts, larger or smaller. [MQTT-3.1.2-21] [MQTT-3.2.2-21]
-            keep_alive: said.server_keep_alive.unwrap_or(keep_alive),
-            session_expiry_interval: said.session_expiry_interval.unwrap_or(session_expiry),
+            keep_alive: properties.server_keep_alive.unwrap_or(keep_alive),
+            session_expiry_interval: properties.session_expiry_interval.unwrap_or(session_expiry),
         }
     }
 }
@@ -341,12 +343,12 @@ impl Connected {
         limits: ServerLimits,
         elapsed: Duration,
     ) -> Self {
-        let said = &connack.properties;
+        let properties = &connack.properties;
         let Explanation {
             reason_string,
             user_properties,
             omitted,
-        } = Explanation::new(said.reason_string, said.user_properties);
+        } = Explanation::new(properties.reason_string, properties.user_properties);
         Self {
             session_present: connack.session_present,
             client_id,
@@ -354,7 +356,7 @@ impl Connected {
             reason_string,
             user_properties,
             omitted,
-            response_information: said.response_information.map(|text| text.to_string()),
+            response_information: properties.response_information.map(|text| text.to_string()),
             elapsed,
         }
     }

@@ -14,7 +14,7 @@ pub enum Encoding {
 }
 
 /// Predicate of the bytes that aren't encoded.
-pub(super) type Keep = fn(u8) -> bool;
+pub(super) type IsPlain = fn(u8) -> bool;
 
 /// RFC 3986 unreserved.
 pub(super) fn unreserved(byte: u8) -> bool {
@@ -36,11 +36,11 @@ pub(super) fn is_delimiter(byte: u8) -> bool {
     b"&?#".contains(&byte)
 }
 
-/// Appends `text`, each byte that isn't kept as `%XX`. At most three bytes for one: a caller who
+/// Appends `text`, each byte that isn't plain as `%XX`. At most three bytes for one: a caller who
 /// reserved that much leaves no copy of a secret behind.
-pub(super) fn push_encoded(out: &mut String, text: &str, keep: Keep) {
+pub(super) fn push_encoded(out: &mut String, text: &str, is_plain: IsPlain) {
     for byte in text.bytes() {
-        if keep(byte) {
+        if is_plain(byte) {
             out.push(char::from(byte));
         } else {
             out.push('%');
@@ -111,9 +111,9 @@ mod tests {
 
     use super::*;
 
-    fn encoded(text: &str, keep: Keep) -> String {
+    fn encoded(text: &str, is_plain: IsPlain) -> String {
         let mut out = String::new();
-        push_encoded(&mut out, text, keep);
+        push_encoded(&mut out, text, is_plain);
         out
     }
 
@@ -146,8 +146,8 @@ mod tests {
     proptest! {
         #[test]
         fn reading_back_undoes_encoding(text in ".*") {
-            for keep in [unreserved as Keep, quoted, harmless] {
-                let bytes: Vec<u8> = unescaped(&encoded(&text, keep)).map(Unescaped::byte).collect();
+            for is_plain in [unreserved as IsPlain, quoted, harmless] {
+                let bytes: Vec<u8> = unescaped(&encoded(&text, is_plain)).map(Unescaped::byte).collect();
                 prop_assert_eq!(bytes, text.as_bytes());
             }
         }

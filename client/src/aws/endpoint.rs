@@ -132,7 +132,7 @@ pub fn check_endpoint(text: &str) -> Result<Endpoint, EndpointFault> {
         return Err(EndpointFault::NotAHost);
     }
     // Last, rules for hosts of AWS IoT: other services of the account have similar names.
-    let advice = AwsHost::parse(host).map_or(Ok(None), |host| judge(&host))?;
+    let advice = AwsHost::parse(host).map_or(Ok(None), |host| check_service(&host))?;
     Ok(Endpoint {
         host: host.to_owned(),
         port,
@@ -140,7 +140,8 @@ pub fn check_endpoint(text: &str) -> Result<Endpoint, EndpointFault> {
     })
 }
 
-fn judge(host: &AwsHost) -> Result<Option<EndpointAdvice>, EndpointFault> {
+/// Checks that the host is the data endpoint of AWS IoT, and advises against an older one.
+fn check_service(host: &AwsHost) -> Result<Option<EndpointAdvice>, EndpointFault> {
     // The account's prefix isn't part of the other endpoint's name, so the advice has a placeholder
     // for it.
     if let Some(service) = host.other_service() {

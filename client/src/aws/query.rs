@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::encoding::{self, Encoding, Keep};
+use super::encoding::{self, Encoding, IsPlain};
 use super::error::AuthorizerError;
 use crate::limits::Field;
 use crate::secret::Secret;
@@ -109,15 +109,15 @@ impl Query {
         if text.is_empty() {
             return Err(AuthorizerError::Empty { field });
         }
-        match self.keep(field, text)? {
-            Some(keep) => encoding::push_encoded(&mut self.text, text, keep),
+        match self.plain_bytes(field, text)? {
+            Some(is_plain) => encoding::push_encoded(&mut self.text, text, is_plain),
             None => self.text.push_str(text),
         }
         Ok(())
     }
 
     /// Bytes of `text` that aren't encoded; `None` means all.
-    fn keep(&self, field: Field, text: &str) -> Result<Option<Keep>, AuthorizerError> {
+    fn plain_bytes(&self, field: Field, text: &str) -> Result<Option<IsPlain>, AuthorizerError> {
         let is_signature = field == Field::Signature;
         match self.encoding {
             Encoding::Always => Ok(Some(encoding::unreserved)),

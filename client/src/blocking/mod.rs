@@ -110,8 +110,8 @@ impl Client {
     /// [`RequestError::Timeout`] after `timeout`; [`RequestError::Stopped`] if the client stopped
     /// before.
     pub fn until_persisted(&self, timeout: Duration) -> Result<(), RequestError> {
-        let kept = self.runtime.wait_for(timeout, self.inner.until_persisted());
-        kept.unwrap_or(Err(RequestError::Timeout { after: timeout }))
+        let persisted = self.runtime.wait_for(timeout, self.inner.until_persisted());
+        persisted.unwrap_or(Err(RequestError::Timeout { after: timeout }))
     }
 
     /// Starts a client and waits until a server has accepted it, for

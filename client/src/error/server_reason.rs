@@ -75,13 +75,14 @@ impl Explanation {
             let text = text.as_str();
             let longest = MAX_REASON_STRING.min(allowance).min(text.len());
             // A character is copied whole or not at all.
-            let kept = (0..=longest)
+            let prefix = (0..=longest)
                 .rev()
                 .find_map(|end| text.get(..end))
                 .unwrap_or_default();
-            copied.omitted.bytes += text.len() - kept.len();
-            allowance -= kept.len();
-            copied.reason_string = (!kept.is_empty() || text.is_empty()).then(|| kept.to_owned());
+            copied.omitted.bytes += text.len() - prefix.len();
+            allowance -= prefix.len();
+            copied.reason_string =
+                (!prefix.is_empty() || text.is_empty()).then(|| prefix.to_owned());
         }
         let mut allowance = allowance.min(MAX_USER_PROPERTY_BYTES);
         for (index, each) in user_properties.into_iter().enumerate() {
@@ -165,29 +166,29 @@ impl std::fmt::Display for ServerReason {
 
 impl ServerReason {
     pub(crate) fn of_connack(connack: &ConnAck<'_>) -> Self {
-        let said = &connack.properties;
+        let properties = &connack.properties;
         let reason = Self::new(
             PacketType::ConnAck,
             connack.reason_code,
-            said.reason_string,
-            said.user_properties,
+            properties.reason_string,
+            properties.user_properties,
         );
         Self {
-            server_reference: said.server_reference.map(|text| text.to_string()),
+            server_reference: properties.server_reference.map(|text| text.to_string()),
             ..reason
         }
     }
 
     pub(crate) fn of_disconnect(disconnect: &Disconnect<'_>) -> Self {
-        let said = &disconnect.properties;
+        let properties = &disconnect.properties;
         let reason = Self::new(
             PacketType::Disconnect,
             disconnect.reason_code,
-            said.reason_string,
-            said.user_properties,
+            properties.reason_string,
+            properties.user_properties,
         );
         Self {
-            server_reference: said.server_reference.map(|text| text.to_string()),
+            server_reference: properties.server_reference.map(|text| text.to_string()),
             ..reason
         }
     }

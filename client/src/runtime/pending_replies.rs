@@ -292,9 +292,9 @@ mod tests {
         assert_eq!(response_topic(None, "a/b+c#d"), "dunlin/responses/a-b-c-d");
     }
 
-    struct Task;
+    struct Requester;
 
-    impl Wake for Task {
+    impl Wake for Requester {
         fn wake(self: Arc<Self>) {}
     }
 
@@ -302,7 +302,7 @@ mod tests {
     fn a_task_that_looks_often_for_the_subscription_waits_once() {
         let (engine, router) = (Engine::new(ConnectOptions::new("lamp")), Router::new(1));
         let mut replies = PendingReplies::new();
-        let waker = Waker::from(Arc::new(Task));
+        let waker = Waker::from(Arc::new(Requester));
         let cx = Context::from_waker(&waker);
         assert!(
             replies.poll_topic(&engine, &router, &cx).is_ready(),

@@ -234,14 +234,14 @@ mod tests {
         }
     }
 
-    struct Task;
+    struct Publisher;
 
-    impl Wake for Task {
+    impl Wake for Publisher {
         fn wake(self: Arc<Self>) {}
     }
 
     fn queue_of(publishers: usize) -> WaitQueue {
-        let waker = Waker::from(Arc::new(Task));
+        let waker = Waker::from(Arc::new(Publisher));
         let mut queue = WaitQueue::default();
         for _ in 0..publishers {
             let id = queue.enter();

@@ -1,4 +1,4 @@
-//! `Deadline`: the one point in time by which every stage must be done.
+//! `Deadline`: time by which a transport has to be open, all stages included.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Stage, TransportError};
 
+/// Deadline of opening a transport.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     at: Instant,
@@ -25,12 +26,12 @@ impl Deadline {
         Self { at, after }
     }
 
-    /// `None` if the time is up before the stage is done.
+    /// Runs a stage. Returns `None` if the deadline passes first.
     pub(super) async fn run<T>(self, stage: impl Future<Output = T>) -> Option<T> {
         timeout_at(self.at, stage).await.ok()
     }
 
-    /// The error for that.
+    /// Error of a stage that was not done in time.
     pub(super) fn passed(self, stage: Stage, addresses: Vec<SocketAddr>) -> TransportError {
         TransportError::TimedOut {
             stage,

@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn said(text: &str) -> ResolveFault {
+    fn fault_of(text: &str) -> ResolveFault {
         classify(&io::Error::other(format!(
             "failed to lookup address information: {text}"
         )))
@@ -118,17 +118,20 @@ mod tests {
 
     #[test]
     fn errors_of_the_resolver_are_distinguished() {
-        assert_eq!(said("Name or service not known"), ResolveFault::NotFound);
         assert_eq!(
-            said("No address associated with hostname"),
+            fault_of("Name or service not known"),
             ResolveFault::NotFound
         );
         assert_eq!(
-            said("Temporary failure in name resolution"),
+            fault_of("No address associated with hostname"),
+            ResolveFault::NotFound
+        );
+        assert_eq!(
+            fault_of("Temporary failure in name resolution"),
             ResolveFault::Temporary
         );
         assert!(matches!(
-            said("Non-recoverable failure in name resolution"),
+            fault_of("Non-recoverable failure in name resolution"),
             ResolveFault::Other { detail } if detail.contains("Non-recoverable")
         ));
     }

@@ -305,7 +305,7 @@ impl Outbound {
         // Each kind of request is encoded in one place.
         let written = match &operation.request {
             Request::Publish(publish) => {
-                cx.write_kept(publish, packet_id, is_repetition, seconds_left)
+                cx.write_accepted(publish, packet_id, is_repetition, seconds_left)
             }
             Request::Subscribe(subscribe) => packet_id.map_or(Ok(()), |packet_id| {
                 subscribe.encode(packet_id, has_identifiers, cx.output.buffer())

@@ -73,11 +73,11 @@ impl SendContext<'_> {
         Ok(size)
     }
 
-    /// Writes a message that was kept: as it is if possible, or with the time that is left of its
+    /// Writes a message that was accepted before: as it is if possible, or with the time that is left of its
     /// expiry interval and with this connection's alias.
-    pub(super) fn write_kept(
+    pub(super) fn write_accepted(
         &mut self,
-        kept: &PublishRequest,
+        request: &PublishRequest,
         packet_id: Option<PacketId>,
         is_repetition: bool,
         seconds_left: Option<u32>,
@@ -89,18 +89,18 @@ impl SendContext<'_> {
         // Most messages have no properties: a copy with another identifier will do.
         if let Some(packet_id) = packet_id
             && !chooses_aliases
-            && let Some(offset) = kept.plain_packet_id_offset()
+            && let Some(offset) = request.plain_packet_id_offset()
         {
             self.output
-                .write_copy(&kept.packet, offset, packet_id, is_repetition);
+                .write_copy(&request.packet, offset, packet_id, is_repetition);
             return Ok(());
         }
         // The expiry interval, the alias or both have to be changed.
-        let Some(mut publish) = kept.publish() else {
+        let Some(mut publish) = request.publish() else {
             return Ok(());
         };
         if let Some(packet_id) = packet_id {
-            publish.delivery = Delivery::new(kept.qos, packet_id, is_repetition);
+            publish.delivery = Delivery::new(request.qos, packet_id, is_repetition);
         }
         let interval = &mut publish.properties.message_expiry_interval;
         if let (Some(seconds), Some(left)) = (&interval, seconds_left) {

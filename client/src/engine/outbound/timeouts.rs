@@ -51,7 +51,7 @@ impl Outbound {
     ) {
         let after = cx.options.ack_timeout;
 
-        // Requests that wait to be sent are judged together, by whether anything moves at all.
+        // Requests that wait to be sent fail or go on together: what counts is the last acknowledgement.
         let mut waiting = Vec::new();
         while let Some((id, is_for_sending)) = self.ack_deadlines.pop_due(now) {
             if is_for_sending {

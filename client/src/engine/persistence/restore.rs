@@ -45,12 +45,12 @@ impl Session {
     /// # Errors
     /// [`RestoreError`] if the entries are not a session.
     pub fn restore(
-        kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+        stored: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
         clock: ClockReading,
     ) -> Result<Option<Self>, RestoreError> {
         let mut session = Self::new();
         // Received messages and subscriptions restore themselves; the rest needs all entries.
-        let entries = session.read_entries(kept)?;
+        let entries = session.read_entries(stored)?;
         let Some(identity) = entries.identity else {
             return if entries.is_empty {
                 Ok(None)
@@ -116,13 +116,13 @@ impl Session {
     /// Restores received messages and subscriptions, and collects the other entries.
     fn read_entries(
         &mut self,
-        kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+        stored: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
     ) -> Result<StoredEntries, RestoreError> {
         let mut entries = StoredEntries {
             is_empty: true,
             ..StoredEntries::default()
         };
-        for (key, value) in kept {
+        for (key, value) in stored {
             // The application's own records are not part of the session.
             if key.first() == Some(&APPLICATION) {
                 continue;
