@@ -7,6 +7,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError};
+use crate::owned;
 use crate::packet::Packet;
 use crate::packet_buf::PacketBuf;
 use crate::packet_type::Sender;
@@ -83,6 +84,22 @@ impl Encoder<Packet<'_>> for PacketCodec {
 
     fn encode(&mut self, packet: Packet<'_>, out: &mut BytesMut) -> Result<(), FramingError> {
         self.encode(&packet, out)
+    }
+}
+
+impl Encoder<&owned::Packet> for PacketCodec {
+    type Error = FramingError;
+
+    fn encode(&mut self, packet: &owned::Packet, out: &mut BytesMut) -> Result<(), FramingError> {
+        self.encode(packet.packet(), out)
+    }
+}
+
+impl Encoder<owned::Packet> for PacketCodec {
+    type Error = FramingError;
+
+    fn encode(&mut self, packet: owned::Packet, out: &mut BytesMut) -> Result<(), FramingError> {
+        self.encode(packet.packet(), out)
     }
 }
 

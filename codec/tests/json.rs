@@ -1,6 +1,6 @@
 //! Packets as JSON: read back equal, the same however they came about, and readable.
 
-use dunlin_codec::owned::{self, Lend};
+use dunlin_codec::owned;
 use dunlin_codec::{
     BinaryData, Connect, Packet, PacketBuf, PacketId, Publish, PublishProperties, ReasonCode,
     SubAck, SubAckProperties, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
@@ -28,7 +28,7 @@ proptest! {
 
     #[test]
     fn serialized_parts_deserialize_equal(publish: owned::Publish) {
-        prop_assert_eq!(from_str::<owned::Publish>(&to_string(&publish.lend()).unwrap()).unwrap(), publish);
+        prop_assert_eq!(from_str::<owned::Publish>(&to_string(&publish.as_borrowed()).unwrap()).unwrap(), publish);
     }
 }
 
@@ -131,7 +131,7 @@ fn fields_with_a_default_may_be_omitted() {
     assert!(
         suback
             .reason_codes
-            .lend()
+            .as_borrowed()
             .iter()
             .eq([ReasonCode::GrantedQoS2, ReasonCode::NotAuthorized])
     );

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use dunlin_codec::owned::{self, Lend};
+use dunlin_codec::owned;
 use dunlin_codec::{TopicFilter, TopicMatcher, TopicName};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -55,12 +55,12 @@ proptest! {
     #[test]
     fn a_matcher_finds_the_same_as_matching_each_filter(filters in filters(), names in vec(name(), 1..8), gone in vec(any::<Index>(), 0..12)) {
         let mut matcher = TopicMatcher::new();
-        let mut kept: Vec<(usize, TopicFilter<'_>)> = filters.iter().map(Lend::lend).enumerate().collect();
+        let mut kept: Vec<(usize, TopicFilter<'_>)> = filters.iter().map(owned::TopicFilter::as_borrowed).enumerate().collect();
         for (index, filter) in &kept {
             matcher.insert(*filter, *index);
         }
         for name in &names {
-            prop_assert_eq!(found(&matcher, &name.lend()), one_by_one(&kept, &name.lend()));
+            prop_assert_eq!(found(&matcher, &name.as_borrowed()), one_by_one(&kept, &name.as_borrowed()));
         }
         for index in gone {
             if !kept.is_empty() {
@@ -71,14 +71,14 @@ proptest! {
         }
         prop_assert_eq!(matcher.len(), kept.len());
         for name in &names {
-            prop_assert_eq!(found(&matcher, &name.lend()), one_by_one(&kept, &name.lend()));
+            prop_assert_eq!(found(&matcher, &name.as_borrowed()), one_by_one(&kept, &name.as_borrowed()));
         }
     }
 
     /// Values are few, so that pairs repeat and filters have many values.
     #[test]
     fn a_matcher_is_a_set_of_pairs(filters in filters(), values in vec(0usize..4, 24), names in vec(name(), 1..8), bound in 0usize..5) {
-        let pairs: Vec<(TopicFilter<'_>, usize)> = filters.iter().map(Lend::lend).zip(values).collect();
+        let pairs: Vec<(TopicFilter<'_>, usize)> = filters.iter().map(owned::TopicFilter::as_borrowed).zip(values).collect();
         let mut matcher = TopicMatcher::new();
         let mut set = BTreeSet::new();
         for (filter, value) in &pairs {
@@ -92,9 +92,9 @@ proptest! {
         let set: Vec<_> = set.into_iter().filter(|(filter, value)| !filter.is_shared() && *value < bound).collect();
         prop_assert_eq!(matcher.len(), set.len());
         for name in &names {
-            let mut matching: Vec<_> = set.iter().filter(|(filter, _)| filter.matches(&name.lend())).map(|(_, value)| *value).collect();
+            let mut matching: Vec<_> = set.iter().filter(|(filter, _)| filter.matches(&name.as_borrowed())).map(|(_, value)| *value).collect();
             matching.sort_unstable();
-            prop_assert_eq!(found(&matcher, &name.lend()), matching);
+            prop_assert_eq!(found(&matcher, &name.as_borrowed()), matching);
         }
 
         // What was kept is found and removed as before, and the nodes that are free are used again.

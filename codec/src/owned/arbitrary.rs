@@ -89,7 +89,7 @@ impl<'u> Arbitrary<'u> for SubscriptionIdentifier {
     }
 }
 
-impl<'u, T: Arbitrary<'u> + Lend> Arbitrary<'u> for Repeated<T>
+impl<'u, T: Arbitrary<'u> + Lend + 'static> Arbitrary<'u> for Repeated<T>
 where
     for<'a> T::Lent<'a>: Item<'a>,
 {

@@ -53,7 +53,7 @@ impl Packet {
             Self::Unsubscribe(unsubscribe) if unsubscribe.filters.lend().is_empty() => {
                 unsubscribe
                     .filters
-                    .push_lent(TopicFilter::of_validated("#"));
+                    .push_item(TopicFilter::of_validated("#"));
             }
             Self::Disconnect(disconnect) => {
                 disconnect.reason_code = legal(disconnect.reason_code, packet_type);
@@ -99,11 +99,11 @@ fn legal_subscriptions(subscriptions: &Repeated<Subscription>) -> Repeated<Subsc
     for mut subscription in subscriptions.lend() {
         // No Local is not allowed with a shared subscription.
         subscription.options.no_local &= !subscription.filter.is_shared();
-        legal.push_lent(subscription);
+        legal.push_item(subscription);
     }
     if legal.lend().is_empty() {
         let filter = TopicFilter::of_validated("#");
-        legal.push_lent(crate::Subscription {
+        legal.push_item(crate::Subscription {
             filter,
             options: SubscriptionOptions::default(),
         });

@@ -1,4 +1,4 @@
-//! Relation of the types that own to those that borrow.
+//! Relation of the types that own to those that borrow, in both directions.
 
 use alloc::vec::Vec;
 use core::num::{NonZeroU16, NonZeroU32};
@@ -9,6 +9,13 @@ use crate::qos::{PacketId, QoS};
 use crate::reason_code::ReasonCode;
 
 /// Type that owns a value and can be borrowed as another type.
+///
+/// Users call `as_borrowed` and the conversions that [`owns`] implements. The trait is for the
+/// fields of generated types, and can't be named outside the crate.
+#[expect(
+    unnameable_types,
+    reason = "sealed: the relation is that of the codec's own types"
+)]
 pub trait Lend {
     /// Type that borrows.
     type Lent<'a>
@@ -19,10 +26,18 @@ pub trait Lend {
     fn lend(&self) -> Self::Lent<'_>;
 }
 
-/// Type that borrows, with the type that owns the same values.
+/// Type that borrows, with the type that owns the same values. Not to be named outside the crate,
+/// like [`Lend`].
+#[expect(
+    unnameable_types,
+    reason = "sealed: the relation is that of the codec's own types"
+)]
 pub trait Own {
     /// Type that owns.
-    type Owned: Lend;
+    type Owned;
+
+    /// Copy of the value that owns its text and data.
+    fn own(&self) -> Self::Owned;
 }
 
 /// Declares types with the fields of borrowed ones, each of which owns its value.
@@ -30,7 +45,7 @@ macro_rules! owns {
     ($($(#[$attribute:meta])* $owned:ident lends $lent:ident { $($field:ident: $type:ty,)* })*) => {$(
         #[doc = concat!("Owned form of [`", stringify!($lent), "`](crate::", stringify!($lent), ").")]
         $(#[$attribute])*
-        #[derive(Clone, PartialEq, Eq)]
+        #[derive(Clone, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "arbitrary", derive(::arbitrary::Arbitrary))]
         #[cfg_attr(feature = "proptest", derive(::proptest_derive::Arbitrary))]
         #[expect(missing_docs, reason = "documented where it is borrowed")]
@@ -38,18 +53,54 @@ macro_rules! owns {
             $(pub $field: $type,)*
         }
 
-        impl $crate::owned::Lend for $owned {
-            type Lent<'a> = $crate::$lent<'a>;
-
-            fn lend(&self) -> $crate::$lent<'_> {
+        impl $owned {
+            #[doc = concat!("[`", stringify!($lent), "`](crate::", stringify!($lent), ") that borrows from this one.")]
+            #[must_use]
+            pub fn as_borrowed(&self) -> $crate::$lent<'_> {
                 // Text and lists are borrowed, numbers are copied.
                 $crate::$lent { $($field: $crate::owned::Lend::lend(&self.$field),)* }
             }
         }
 
+        impl $crate::owned::Lend for $owned {
+            type Lent<'a> = $crate::$lent<'a>;
+
+            fn lend(&self) -> $crate::$lent<'_> {
+                self.as_borrowed()
+            }
+        }
+
+        impl $crate::$lent<'_> {
+            /// Copy that owns its text and data.
+            #[must_use]
+            pub fn to_owned(&self) -> $owned {
+                $owned { $($field: $crate::owned::Own::own(&self.$field),)* }
+            }
+        }
+
+        impl $crate::owned::Own for $crate::$lent<'_> {
+            type Owned = $owned;
+
+            fn own(&self) -> $owned {
+                self.to_owned()
+            }
+        }
+
+        impl From<$crate::$lent<'_>> for $owned {
+            fn from(borrowed: $crate::$lent<'_>) -> Self {
+                borrowed.to_owned()
+            }
+        }
+
+        impl<'a> From<&'a $owned> for $crate::$lent<'a> {
+            fn from(owned: &'a $owned) -> Self {
+                owned.as_borrowed()
+            }
+        }
+
         impl ::core::fmt::Debug for $owned {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                ::core::fmt::Debug::fmt(&$crate::owned::Lend::lend(self), f)
+                ::core::fmt::Debug::fmt(&self.as_borrowed(), f)
             }
         }
 
@@ -72,6 +123,10 @@ macro_rules! own_themselves {
 
         impl $crate::owned::Own for $type {
             type Owned = Self;
+
+            fn own(&self) -> Self {
+                *self
+            }
         }
     )*};
 }
@@ -92,11 +147,28 @@ impl<T: Lend> Lend for Option<T> {
     }
 }
 
+impl<T: Own> Own for Option<T> {
+    type Owned = Option<T::Owned>;
+
+    fn own(&self) -> Option<T::Owned> {
+        self.as_ref().map(T::own)
+    }
+}
+
 /// A payload.
 impl Lend for Vec<u8> {
     type Lent<'a> = &'a [u8];
 
     fn lend(&self) -> &[u8] {
         self
+    }
+}
+
+/// A payload.
+impl Own for &[u8] {
+    type Owned = Vec<u8>;
+
+    fn own(&self) -> Vec<u8> {
+        self.to_vec()
     }
 }

@@ -138,7 +138,7 @@ entries! {
     owned::WillProperties = Self::default();
 }
 
-impl<T: Lend + DeserializeOwned> Entry for owned::Repeated<T>
+impl<T: Lend + DeserializeOwned + 'static> Entry for owned::Repeated<T>
 where
     for<'a> T::Lent<'a>: Item<'a>,
 {

@@ -97,7 +97,7 @@ proptest! {
 
     #[test]
     fn a_head_and_its_payload_are_the_packet(publish: owned::Publish) {
-        let publish = owned::Lend::lend(&publish);
+        let publish = publish.as_borrowed();
         prop_assume!(publish.encoded_len().is_ok());
         let mut bytes = Vec::new();
         publish.encode_head(&mut bytes).unwrap();
@@ -148,7 +148,7 @@ proptest! {
 
     #[test]
     fn a_buffer_of_its_own_is_equal_and_shares_its_parts(publish: owned::Publish) {
-        let publish: Publish<'_> = owned::Lend::lend(&publish);
+        let publish: Publish<'_> = publish.as_borrowed();
         prop_assume!(publish.encoded_len().is_ok());
         let owned = PacketBuf::new(&publish.into()).unwrap();
         prop_assert_eq!(owned.packet(), Packet::Publish(publish));
