@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let packet_id = PacketId::from(std::num::NonZeroU16::MIN);
     let user_properties = [UserProperty::new("built", "by hand")?];
 
-    show(Connect {
+    // A `Packet` refers to the two packets that have the most fields.
+    show(&Connect {
         clean_start: true,
         keep_alive: 60,
         properties: ConnectProperties {
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         username: Some(Utf8String::new("lamp")?),
         password: Some(BinaryData::new(b"not shown in the line")?),
     })?;
-    show(ConnAck {
+    show(&ConnAck {
         properties: ConnAckProperties {
             maximum_qos: Some(QoS::AtLeastOnce),
             user_properties: (&user_properties).into(),

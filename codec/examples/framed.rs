@@ -39,7 +39,7 @@ fn framed(stream: DuplexStream, sender: Sender) -> Framed<DuplexStream, PacketCo
 async fn client(mut stream: Framed<DuplexStream, PacketCodec>) -> Result<(), Box<dyn Error>> {
     let client_id = Utf8String::new("lamp-7")?;
     stream
-        .send(Packet::from(Connect {
+        .send(Packet::from(&Connect {
             clean_start: true,
             client_id,
             ..Connect::default()
@@ -74,7 +74,7 @@ async fn server(mut stream: Framed<DuplexStream, PacketCodec>) -> Result<(), Box
         let received = received?;
         println!("server <- {}", received.packet());
         match received.packet() {
-            Packet::Connect(_) => stream.send(Packet::from(ConnAck::default())).await?,
+            Packet::Connect(_) => stream.send(Packet::from(&ConnAck::default())).await?,
             Packet::Publish(publish) => {
                 if let Delivery::AtLeastOnce { packet_id, .. } = publish.delivery {
                     stream

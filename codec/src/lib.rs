@@ -90,6 +90,7 @@ mod framing;
 mod header;
 #[cfg(feature = "alloc")]
 mod matcher;
+mod on_demand;
 #[cfg(feature = "alloc")]
 pub mod owned;
 mod packet;
@@ -127,6 +128,7 @@ pub use framing::{FramingError, PacketCodec};
 pub use header::FixedHeader;
 #[cfg(feature = "alloc")]
 pub use matcher::{MatcherIter, Matches, TopicMatcher};
+pub use on_demand::OnDemand;
 pub use packet::{
     Ack, AckProperties, AckType, Auth, AuthProperties, ConnAck, ConnAckProperties, Connect,
     ConnectProperties, Disconnect, DisconnectProperties, Packet, Publish, PublishProperties,

@@ -11,7 +11,7 @@ use crate::packet::{self, Packet, Publish};
 
 /// Valid control packet in one shared buffer ([`Bytes`]).
 ///
-/// [`packet`](Self::packet) decodes the bytes again on each call, at the cost of the first time.
+/// [`packet`](Self::packet) reads the bytes on each call, without judging them again.
 /// Any part that the packet borrows can be shared without a copy by [`share`](Self::share). A
 /// shared part, however small, keeps the whole buffer in memory; copy it where that matters.
 ///
@@ -119,19 +119,15 @@ impl PacketBuf {
         })
     }
 
-    /// Packet that borrows these bytes; they are decoded on each call.
+    /// Packet that borrows these bytes. They were checked before, so that this is one short pass over
+    /// them; of text, all is looked at.
     #[must_use]
     #[expect(
         clippy::expect_used,
         reason = "every constructor has decoded these very bytes, or encoded them"
     )]
     pub fn packet(&self) -> Packet<'_> {
-        // The bytes were decoded or encoded by the constructor, so decoding them again can't fail.
-        let options = DecodeOptions::any_size();
-        let decoded = Packet::decode_with(&self.bytes, &options).ok().flatten();
-        decoded
-            .map(|(packet, _)| packet)
-            .expect("a packet that was valid before")
+        packet::read_again(&self.bytes).expect("a packet that was valid before")
     }
 
     /// Fixed header of the packet.

@@ -3,7 +3,7 @@
 use crate::decode::{DecodeOptions, Leniency};
 use crate::error::DecodeError;
 use crate::packet_type::Sender;
-use crate::record::Record;
+use crate::record::{Record, Reread};
 use crate::varint::{self, Varint};
 
 /// Reader of a section of a packet. It never reads beyond the section and knows its offset in the
@@ -32,6 +32,21 @@ impl<'a> Reader<'a> {
             sender,
             leniency: Leniency::ALL,
             record: (),
+        }
+    }
+}
+
+impl<'a> Reader<'a, Reread> {
+    /// Reader of the body of a packet that was read before.
+    #[inline(always)]
+    pub(crate) fn again(body: &'a [u8]) -> Self {
+        Self {
+            rest: body,
+            // Offsets are for errors only, of which there are none.
+            end: 0,
+            sender: Sender::Any,
+            leniency: Leniency::ALL,
+            record: Reread,
         }
     }
 }
@@ -66,7 +81,19 @@ impl<'a, R: Record> Reader<'a, R> {
         reason = "a packet is at most 268,435,460 bytes long"
     )]
     pub(crate) fn offset(&self) -> u32 {
-        self.end - self.rest.len() as u32
+        self.end.wrapping_sub(self.rest.len() as u32)
+    }
+
+    /// Reader of the same bytes for a packet that keeps them as they are.
+    #[inline(always)]
+    pub(crate) fn check(&self) -> Reader<'a, R::Check> {
+        Reader {
+            rest: self.rest,
+            end: self.end,
+            sender: self.sender,
+            leniency: self.leniency,
+            record: self.record.check(),
+        }
     }
 
     #[inline(always)]

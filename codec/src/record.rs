@@ -1,24 +1,69 @@
-//! Record of the fields that a reader reads, which costs nothing where nobody wants it.
+//! Ways of reading a packet: judging it, judging it without a result, reading it again, or recording
+//! its fields.
 
-/// Receiver of the fields that a reader reads.
+/// Way of reading, and receiver of the fields that a reader reads.
 pub(crate) trait Record: Copy {
-    /// True if the reader goes on after a value that is not allowed, to find the fields after it.
+    /// True if the reader goes on after a value that is not allowed.
     const READS_ON: bool;
+    /// True if the bytes were checked before, so that text isn't searched for faults.
+    const IS_CHECKED: bool = false;
+    /// True if nobody looks at what was read, so that text may be left empty.
+    const ONLY_CHECKS: bool = false;
+
+    /// Way of reading a packet whose bytes are kept, so that only its faults matter now.
+    type Check: Record;
+
+    fn check(self) -> Self::Check;
 
     /// Records a field in the bytes `from..to` of the packet.
-    fn field(self, name: &'static str, from: u32, to: u32);
+    #[inline(always)]
+    fn field(self, _name: &'static str, _from: u32, _to: u32) {}
 
     /// Records all fields in the bytes `from..to` as a single one.
-    fn join(self, name: &'static str, from: u32, to: u32);
+    #[inline(always)]
+    fn join(self, _name: &'static str, _from: u32, _to: u32) {}
 }
 
-/// Records nothing, at no cost: the usual case.
+/// Judges what is read and records nothing: the usual case.
 impl Record for () {
     const READS_ON: bool = false;
 
-    #[inline(always)]
-    fn field(self, _: &'static str, _: u32, _: u32) {}
+    type Check = OnlyCheck;
 
     #[inline(always)]
-    fn join(self, _: &'static str, _: u32, _: u32) {}
+    fn check(self) -> OnlyCheck {
+        OnlyCheck
+    }
+}
+
+/// Judges what is read, of which nothing is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnlyCheck;
+
+impl Record for OnlyCheck {
+    const READS_ON: bool = false;
+    const ONLY_CHECKS: bool = true;
+
+    type Check = Self;
+
+    #[inline(always)]
+    fn check(self) -> Self {
+        self
+    }
+}
+
+/// Reads bytes that were checked before, without judging them again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reread;
+
+impl Record for Reread {
+    const READS_ON: bool = true;
+    const IS_CHECKED: bool = true;
+
+    type Check = Self;
+
+    #[inline(always)]
+    fn check(self) -> Self {
+        self
+    }
 }

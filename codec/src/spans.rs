@@ -40,6 +40,12 @@ pub fn field_spans(bytes: &[u8]) -> Vec<FieldSpan> {
 impl Record for &RefCell<Vec<FieldSpan>> {
     const READS_ON: bool = true;
 
+    type Check = Self;
+
+    fn check(self) -> Self {
+        self
+    }
+
     fn field(self, name: &'static str, from: u32, to: u32) {
         let (start, end) = (from as usize, to as usize);
         let mut spans = self.borrow_mut();

@@ -7,6 +7,7 @@ use crate::error::DecodeError;
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::sink::Sink;
+use crate::validated::str_of;
 use crate::value::{Rule, Value};
 
 /// Maximum number of bytes, which a two-byte length can state.
@@ -242,13 +243,13 @@ impl Scan {
 
     /// True if all bytes are ASCII without NUL, and so a valid string.
     #[inline(always)]
-    const fn plain(self) -> bool {
+    pub(crate) const fn plain(self) -> bool {
         self.odd & HIGHS == 0
     }
 
     /// True if there is a `+` or `#`, provided that all bytes are [plain](Self::plain).
     #[inline(always)]
-    const fn wildcard(self) -> bool {
+    pub(crate) const fn wildcard(self) -> bool {
         self.wildcards & HIGHS != 0
     }
 }
@@ -302,32 +303,45 @@ const fn contains(bytes: &[u8], byte: u8) -> bool {
     false
 }
 
-/// Reads a string, with `true` if it has a wildcard.
+/// String that was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scanned<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// The same bytes as text; may be empty if the reader [only checks](Record::ONLY_CHECKS).
+    pub(crate) text: &'a str,
+    /// True if there is a `+` or `#`; always `false` if the bytes were checked before.
+    pub(crate) has_wildcard: bool,
+}
+
+/// Reads a string.
 #[inline(always)]
 pub(crate) fn read_scanned<'a, R: Record>(
     r: &mut Reader<'a, R>,
     field: &'static str,
-) -> Result<(&'a str, bool), DecodeError> {
+) -> Result<Scanned<'a>, DecodeError> {
     let at = r.offset();
     let bytes = r.prefixed(field)?;
+    let scanned = |text, has_wildcard| Scanned {
+        bytes,
+        text,
+        has_wildcard,
+    };
+    if R::IS_CHECKED {
+        return Ok(scanned(str_of(bytes), false));
+    }
     // Most strings are ASCII: one pass over the words then finds a NUL and wildcards.
     let scan = Scan::of(bytes);
     if scan.plain() {
-        return Ok((str_of(bytes), scan.wildcard()));
+        let text = if R::ONLY_CHECKS { "" } else { str_of(bytes) };
+        return Ok(scanned(text, scan.wildcard()));
     }
     match check_unicode(bytes) {
-        Ok(text) => Ok((text, has_wildcard(bytes))),
+        Ok(text) => Ok(scanned(text, has_wildcard(bytes))),
         Err(statement) => {
             r.refuse(r.malformed_at(at, field, Some(statement)))?;
-            Ok(("", false))
+            Ok(scanned("", false))
         }
     }
-}
-
-/// `str` of bytes that are known to be valid, for which the standard library has to look at them.
-#[inline(always)]
-pub(crate) fn str_of(bytes: &[u8]) -> &str {
-    core::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Checks bytes that are not all ASCII; the error is the statement that they break.
@@ -347,7 +361,7 @@ fn check_unicode(bytes: &[u8]) -> Result<&str, &'static str> {
 impl<'a> Value<'a> for Utf8String<'a> {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
-        read_scanned(r, rule.field).map(|(text, _)| Self(text))
+        read_scanned(r, rule.field).map(|scanned| Self(scanned.text))
     }
 
     #[inline(always)]

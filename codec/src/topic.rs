@@ -6,8 +6,8 @@ use crate::error::DecodeError;
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::sink::Sink;
-use crate::text::{self, has_nul, has_wildcard, read_scanned};
-use crate::validated::Validated;
+use crate::text::{self, Scan, Scanned, has_nul, has_wildcard, read_scanned};
+use crate::validated::{Validated, str_of};
 use crate::value::{Item, Rule, Value};
 
 /// Topic Name (§4.7), to which messages are published: 1 to 65,535 bytes without wildcards and NUL.
@@ -86,6 +86,17 @@ impl<'a> TopicName<'a> {
         }
     }
 
+    /// Topic Name of ASCII characters; `None` for other bytes, which have to be read in the general
+    /// way.
+    #[inline(always)]
+    pub(crate) fn plain(bytes: &'a [u8]) -> Option<Self> {
+        let scan = Scan::of(bytes);
+        if bytes.is_empty() || !scan.plain() || scan.wildcard() {
+            return None;
+        }
+        core::str::from_utf8(bytes).ok().map(Self)
+    }
+
     /// Reads a topic name; a wildcard in it breaks `wildcard_rule`.
     #[inline(always)]
     pub(crate) fn read_ruled<R: Record>(
@@ -112,11 +123,15 @@ impl<'a> TopicName<'a> {
     ) -> Result<Option<Self>, DecodeError> {
         let at = r.offset();
         // One pass validates the text and looks for wildcards.
-        let (name, wildcard) = read_scanned(r, field)?;
-        if wildcard {
+        let Scanned {
+            bytes,
+            text,
+            has_wildcard,
+        } = read_scanned(r, field)?;
+        if has_wildcard {
             r.refuse(r.protocol_at(at, field, Some(wildcard_rule)))?;
         }
-        Ok((!name.is_empty()).then_some(Self(name)))
+        Ok((!bytes.is_empty()).then_some(Self(text)))
     }
 }
 
@@ -322,21 +337,31 @@ impl<'a> Value<'a> for TopicFilter<'a> {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
-        let (filter, wildcard) = read_scanned(r, rule.field)?;
-        let bytes = filter.as_bytes();
+        let Scanned {
+            bytes,
+            mut text,
+            has_wildcard,
+        } = read_scanned(r, rule.field)?;
+        if R::IS_CHECKED {
+            return Ok(Self(text));
+        }
         let checked = match bytes.first() {
             None => Err(TopicError::Empty),
             // Only a filter that begins with `$` can be shared. Of all others only those with a
             // wildcard need another check.
-            Some(b'$') => check_filter(bytes, wildcard),
-            Some(_) if wildcard => check_wildcards(bytes),
+            Some(b'$') => {
+                // The options of a shared subscription have a rule of their own.
+                text = str_of(bytes);
+                check_filter(bytes, has_wildcard)
+            }
+            Some(_) if has_wildcard => check_wildcards(bytes),
             Some(_) => Ok(()),
         };
         match checked {
-            Ok(()) => Ok(Self(filter)),
+            Ok(()) => Ok(Self(text)),
             Err(error) => {
                 r.refuse(r.protocol_at(at, rule.field, Some(error.statement())))?;
-                Ok(Self(filter))
+                Ok(Self(text))
             }
         }
     }

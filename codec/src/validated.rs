@@ -1,6 +1,5 @@
 //! Reading of bytes that were validated before, without judging them again.
 
-use crate::text::str_of;
 use crate::varint::{self, Varint};
 
 /// Bytes of a packet that was decoded. Every method returns `None` where the bytes end.
@@ -44,4 +43,10 @@ impl<'a> Validated<'a> {
         self.take(usize::from(len))?;
         Some(value)
     }
+}
+
+/// `str` of bytes that are known to be valid, for which the standard library has to look at them.
+#[inline(always)]
+pub(crate) fn str_of(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or_default()
 }

@@ -48,7 +48,7 @@ fn a_connect_does_not_print_its_secrets() {
         ..Connect::default()
     };
     assert_eq!(
-        Packet::Connect(connect).to_string(),
+        Packet::from(&connect).to_string(),
         r#"CONNECT client "lamp-7", keep alive 60 s, user "demo"?.., password of 6 bytes"#
     );
 }

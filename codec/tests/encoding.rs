@@ -35,7 +35,7 @@ fn authentication_data_needs_a_method() {
         ..Connect::default()
     };
     assert_refused(
-        &connect.into(),
+        &(&connect).into(),
         EncodeErrorKind::Missing,
         "authentication_method",
     );
@@ -49,7 +49,7 @@ fn authentication_data_needs_a_method() {
         ..ConnAck::default()
     };
     assert_refused(
-        &connack.into(),
+        &(&connack).into(),
         EncodeErrorKind::Missing,
         "authentication_method",
     );
@@ -92,7 +92,7 @@ fn a_refusal_has_no_session() {
         ..ConnAck::default()
     };
     assert_refused(
-        &connack.into(),
+        &(&connack).into(),
         EncodeErrorKind::NotAllowed,
         "session_present",
     );
@@ -108,7 +108,11 @@ fn a_maximum_qos_of_2_is_expressed_by_its_absence() {
         properties,
         ..ConnAck::default()
     };
-    assert_refused(&connack.into(), EncodeErrorKind::NotAllowed, "maximum_qos");
+    assert_refused(
+        &(&connack).into(),
+        EncodeErrorKind::NotAllowed,
+        "maximum_qos",
+    );
 }
 
 /// [U-3.3.2-1]
@@ -188,6 +192,10 @@ fn no_local_and_a_share_exclude_each_other() {
 #[test]
 fn a_packet_carries_its_own_reason_codes_only() {
     for code in ReasonCode::ALL.iter().copied() {
+        let connack = ConnAck {
+            reason_code: code,
+            ..ConnAck::default()
+        };
         let codes = [ReasonCode::UnspecifiedError, code];
         let (properties, reason_codes) = (SubAckProperties::default(), (&codes).into());
         let method = AuthProperties {
@@ -195,10 +203,7 @@ fn a_packet_carries_its_own_reason_codes_only() {
             ..Default::default()
         };
         let mut packets = vec![
-            Packet::from(ConnAck {
-                reason_code: code,
-                ..ConnAck::default()
-            }),
+            Packet::from(&connack),
             SubAck {
                 packet_id: id(),
                 properties,

@@ -103,12 +103,13 @@ fn a_length_is_written_in_the_fewest_bytes() {
 }
 
 #[test]
-fn a_packet_is_no_larger_than_it_was() {
-    // Packets are moved by value, so their size counts. CONNACK's 17 properties set that of the enum.
+fn a_packet_is_no_larger_than_a_publish() {
+    // Packets are moved by value, so their size counts. PUBLISH sets that of the enum: of CONNECT and
+    // CONNACK, which have more fields, a packet keeps the bytes.
     let (packet, publish, ack) = if cfg!(target_pointer_width = "64") {
-        (272, 152, 48)
+        (152, 152, 48)
     } else {
-        (152, 84, 24)
+        (84, 84, 24)
     };
     assert_eq!(size_of::<Packet<'_>>(), packet);
     assert_eq!(size_of::<Publish<'_>>(), publish);

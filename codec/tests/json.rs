@@ -121,7 +121,7 @@ fn fields_with_a_default_may_be_omitted() {
     };
     assert_eq!(
         read(r#"{"type":"CONNECT","packet":{"client_id":"lamp-7"}}"#).packet(),
-        Packet::Connect(connect)
+        Packet::from(&connect)
     );
     let suback =
         read(r#"{"type":"SUBACK","packet":{"packet_id":1,"reason_codes":[2,{"code":135}]}}"#);

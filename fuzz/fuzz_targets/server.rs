@@ -251,7 +251,7 @@ impl Client {
         while let Ok(Some((packet, len))) = Packet::decode_with(&self.said, &FROM_CLIENT) {
             match packet {
                 Packet::Connect(connect) if !self.has_said_packet => {
-                    self.limits = Some(limits(&connect))
+                    self.limits = Some(limits(&connect.read()))
                 }
                 Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_) => {
                     self.acknowledged += 1
@@ -291,7 +291,7 @@ impl Client {
         let limits = self.limits.unwrap_or(Limits::NONE);
         if let Some(last) = &self.last {
             let is_last_word = match last.packet() {
-                Packet::ConnAck(connack) => connack.reason_code.is_error(),
+                Packet::ConnAck(connack) => connack.read().reason_code.is_error(),
                 Packet::Disconnect(_) => true,
                 _ => false,
             };
@@ -305,7 +305,7 @@ impl Client {
         if let Packet::ConnAck(connack) = packet {
             self.connacks += 1;
             assert_eq!(self.connacks, 1);
-            assert!(self.limits.is_some() || connack.reason_code != ReasonCode::Success);
+            assert!(self.limits.is_some() || connack.read().reason_code != ReasonCode::Success);
         }
         assert_eq!(self.connacks, 1, "{packet:?} before CONNACK");
         if let Packet::Publish(publish) = packet {
@@ -348,7 +348,7 @@ impl Client {
     /// no such packet.
     fn is_over(&self) {
         let is_told = self.last.as_ref().is_some_and(|last| match last.packet() {
-            Packet::ConnAck(connack) => connack.reason_code.is_error(),
+            Packet::ConnAck(connack) => connack.read().reason_code.is_error(),
             Packet::Disconnect(_) => true,
             _ => false,
         });

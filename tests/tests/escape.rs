@@ -88,7 +88,7 @@ fn packets(text: &str) -> Vec<Vec<u8>> {
         ..PublishProperties::default()
     };
     vec![
-        encoded(&Packet::ConnAck(ConnAck {
+        encoded(&Packet::from(&ConnAck {
             reason_code: ReasonCode::NotAuthorized,
             properties: ConnAckProperties {
                 reason_string: Some(said),
@@ -184,7 +184,7 @@ async fn text_of_inspected_packets_is_escaped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn text_of_a_server_is_escaped() {
     let packets = packets(&hostile_text());
-    let accepted = encoded(&Packet::ConnAck(ConnAck::default()));
+    let accepted = encoded(&Packet::from(&ConnAck::default()));
     let mut servers = vec![("pub", packets.first().unwrap().clone(), Vec::new())];
     for packet in packets.iter().skip(1) {
         let verb = if packet.first() == Some(&0x90) {

@@ -174,7 +174,7 @@ fn connect() -> Packet<'static> {
         username: Some(text("lamp-7@example.com")),
         password: Some(data(b"correct horse battery staple")),
     };
-    connect.into()
+    Packet::from(leak_one(connect))
 }
 
 fn subscribe() -> Packet<'static> {
@@ -230,12 +230,12 @@ fn connack() -> Packet<'static> {
         ])
         .into(),
     };
-    ConnAck {
+    let connack = ConnAck {
         session_present: true,
         properties,
         ..ConnAck::default()
-    }
-    .into()
+    };
+    Packet::from(leak_one(connack))
 }
 
 fn packet_id(id: u16) -> PacketId {
@@ -256,6 +256,11 @@ fn data(data: &'static [u8]) -> BinaryData<'static> {
 
 fn property(name: &'static str, value: &'static str) -> UserProperty<'static> {
     UserProperty::new(name, value).expect("text")
+}
+
+/// Cases live as long as the program.
+fn leak_one<T>(item: T) -> &'static T {
+    Box::leak(Box::new(item))
 }
 
 /// Cases live as long as the program.

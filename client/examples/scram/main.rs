@@ -74,6 +74,7 @@ async fn serve(listener: TcpListener) {
     let Packet::Connect(connect) = connect.packet() else {
         panic!("{connect:?}")
     };
+    let connect = connect.read();
     assert_eq!(
         connect.properties.authentication_method.unwrap().as_str(),
         METHOD
@@ -90,7 +91,7 @@ async fn serve(listener: TcpListener) {
     };
     sends(
         &mut stream,
-        Packet::ConnAck(ConnAck {
+        Packet::from(&ConnAck {
             properties,
             ..ConnAck::default()
         }),

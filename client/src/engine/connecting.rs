@@ -99,7 +99,7 @@ impl Connecting {
     ) -> Result<Option<Open>, Exit> {
         match packet {
             // The answer to CONNECT.
-            Packet::ConnAck(connack) => self.handle_connack(connack, now, core).map(Some),
+            Packet::ConnAck(connack) => self.handle_connack(&connack.read(), now, core).map(Some),
             // A step of the exchange before the answer.
             Packet::Auth(auth) => {
                 handle_auth(self.exchange.as_mut(), auth, core)?;

@@ -342,7 +342,7 @@ async fn text_of_the_server_is_escaped_in_the_log() {
         ..refused
     };
     server
-        .accepts_client_with(&buf(Packet::ConnAck(refused)))
+        .accepts_client_with(&buf(Packet::from(&refused)))
         .await
         .expects_end()
         .await;
@@ -351,7 +351,7 @@ async fn text_of_the_server_is_escaped_in_the_log() {
         ..ConnAck::default()
     };
     let mut peer = server
-        .accepts_client_with(&buf(Packet::ConnAck(accepted)))
+        .accepts_client_with(&buf(Packet::from(&accepted)))
         .await;
     crate::until_connected(&mut events).await;
 

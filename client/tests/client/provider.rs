@@ -20,6 +20,7 @@ fn credentials(connect: &PacketBuf) -> (Option<String>, Option<Vec<u8>>) {
     let Packet::Connect(connect) = connect.packet() else {
         panic!("{connect:?}")
     };
+    let connect = connect.read();
     let username = connect.username.map(|name| name.as_str().to_owned());
     (
         username,
@@ -203,7 +204,7 @@ async fn a_server_reference_leads_to_another_server() {
             properties,
             ..ConnAck::default()
         };
-        old.accepts_client_with(&buf(Packet::ConnAck(moved)))
+        old.accepts_client_with(&buf(Packet::from(&moved)))
             .await
             .expects_end()
             .await;

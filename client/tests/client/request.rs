@@ -283,6 +283,7 @@ async fn response_information_of_the_server_is_the_response_topic() {
     let Packet::Connect(connect) = connect.packet() else {
         panic!()
     };
+    let connect = connect.read();
     assert_eq!(connect.properties.request_response_information, Some(true));
     // Its own client identifier is used before the server has said anything.
     let mut events = client.events();

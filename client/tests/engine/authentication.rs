@@ -133,6 +133,7 @@ fn connect_names_the_method_and_carries_what_it_begins_with() {
     let Packet::Connect(connect) = sent[0].packet() else {
         panic!("{sent:?}")
     };
+    let connect = connect.read();
     assert_eq!(
         connect.properties.authentication_method.unwrap().as_str(),
         "ECHO"
@@ -288,7 +289,7 @@ fn a_server_that_fails_authentication_leaves_the_session_unchanged() {
         authentication_data: BinaryData::new(b"fine").ok(),
         ..ConnAckProperties::default()
     };
-    client.receives(&buf(Packet::ConnAck(ConnAck {
+    client.receives(&buf(Packet::from(&ConnAck {
         session_present: true,
         properties,
         ..ConnAck::default()

@@ -484,6 +484,7 @@ fn the_default_maximum_packet_size_is_announced_and_held() {
     let Packet::Connect(connect) = connect.packet() else {
         panic!()
     };
+    let connect = connect.read();
     assert_eq!(
         connect.properties.maximum_packet_size.map(u32::from),
         Some(16 << 20)
@@ -504,6 +505,7 @@ fn without_a_maximum_packet_size_the_memory_budget_limits_packets() {
     let Packet::Connect(connect) = connect.packet() else {
         panic!()
     };
+    let connect = connect.read();
     assert_eq!(connect.properties.maximum_packet_size, None);
     client.receives(&connack());
     client.receives_bytes(&packet_of(0x30, 2 << 20));

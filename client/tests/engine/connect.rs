@@ -35,7 +35,7 @@ fn refused(client: &mut Client) -> ServerReason {
 fn clean_start_of(client: &mut Client) -> bool {
     match client.sends()[..] {
         [ref connect] => match connect.packet() {
-            Packet::Connect(connect) => connect.clean_start,
+            Packet::Connect(connect) => connect.read().clean_start,
             other => panic!("{other:?}"),
         },
         ref others => panic!("{others:?}"),
@@ -78,6 +78,7 @@ fn connect_carries_every_option() {
     let Packet::Connect(connect) = sent[0].packet() else {
         panic!("{sent:?}")
     };
+    let connect = connect.read();
     let properties = connect.properties;
     assert_eq!((connect.clean_start, connect.keep_alive), (true, 30));
     assert_eq!(properties.session_expiry_interval, Some(7));
@@ -117,6 +118,7 @@ fn connect_carries_a_will_with_all_its_properties() {
     let Packet::Connect(connect) = sent[0].packet() else {
         panic!("{sent:?}")
     };
+    let connect = connect.read();
     let will = connect.will.unwrap();
     let properties = will.properties;
     assert_eq!(
@@ -263,6 +265,7 @@ fn a_keep_alive_is_sent_in_whole_seconds_rounded_up() {
         let Packet::Connect(connect) = sent[0].packet() else {
             panic!()
         };
+        let connect = connect.read();
         assert_eq!(connect.keep_alive, seconds);
     }
 }
@@ -381,6 +384,7 @@ fn an_assigned_client_identifier_is_kept_for_later_connections() {
     let Packet::Connect(connect) = sent[0].packet() else {
         panic!("{sent:?}")
     };
+    let connect = connect.read();
     assert_eq!(
         (connect.client_id.as_str(), connect.clean_start),
         ("auto-1", false)
@@ -409,7 +413,7 @@ fn a_refusal_contains_all_properties_of_connack_and_is_not_answered() {
     };
     let reason_code = ReasonCode::UseAnotherServer;
     let mut client = Client::connecting(options());
-    client.receives(&buf(Packet::ConnAck(ConnAck {
+    client.receives(&buf(Packet::from(&ConnAck {
         reason_code,
         properties,
         session_present: false,

@@ -66,6 +66,7 @@ fn the_maximum_is_announced_unless_it_is_none() {
         let Packet::Connect(connect) = sent[0].packet() else {
             panic!("{sent:?}")
         };
+        let connect = connect.read();
         assert_eq!(connect.properties.topic_alias_maximum, announced);
     }
 }

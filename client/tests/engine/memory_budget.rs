@@ -22,6 +22,7 @@ fn announced_receive_maximum(connect: &PacketBuf) -> Option<u16> {
     let Packet::Connect(connect) = connect.packet() else {
         panic!()
     };
+    let connect = connect.read();
     connect.properties.receive_maximum.map(Into::into)
 }
 

@@ -29,7 +29,7 @@ fn next_connect_starts_clean(client: &mut Client) -> bool {
     client.engine.handle_closed(CloseCause::Eof);
     client.opens();
     match client.sends().first().map(PacketBuf::packet) {
-        Some(Packet::Connect(connect)) => connect.clean_start,
+        Some(Packet::Connect(connect)) => connect.read().clean_start,
         other => panic!("{other:?}"),
     }
 }

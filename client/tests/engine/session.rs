@@ -24,7 +24,7 @@ fn clean_start_of(client: &mut Client) -> bool {
     client.opens();
     let sent = client.sends();
     match sent.first().map(|packet| packet.packet()) {
-        Some(Packet::Connect(connect)) => connect.clean_start,
+        Some(Packet::Connect(connect)) => connect.read().clean_start,
         other => panic!("{other:?}"),
     }
 }

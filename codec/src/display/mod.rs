@@ -22,8 +22,8 @@ impl Display for Packet<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.packet_type().name())?;
         match self {
-            Self::Connect(connect) => connect.describe(f),
-            Self::ConnAck(connack) => connack.describe(f),
+            Self::Connect(connect) => connect.read().describe(f),
+            Self::ConnAck(connack) => connack.read().describe(f),
             Self::Publish(publish) => publish.describe(f),
             Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
                 write!(f, " {ack}")

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::encode::EncodeOptions;
 use crate::error::EncodeError;
+use crate::on_demand::{OnDemand, OwnedLarge};
 use crate::packet::AckType;
 use crate::packet_buf::PacketBuf;
 use crate::packet_type::PacketType;
@@ -90,6 +91,27 @@ packets! {
     Connect ConnAck Publish Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth;
     PubAck PubRec PubRel PubComp
 }
+
+/// Implements the conversions of the packets that are read on demand.
+macro_rules! on_demand {
+    ($($packet:ident)*) => {$(
+        impl<'a> From<&'a $packet> for OnDemand<'a, crate::$packet<'a>> {
+            fn from(owned: &'a $packet) -> Self {
+                Self::from_owned(OwnedLarge::$packet(owned))
+            }
+        }
+
+        impl Own for OnDemand<'_, crate::$packet<'_>> {
+            type Owned = $packet;
+
+            fn own(&self) -> $packet {
+                self.with(crate::$packet::to_owned)
+            }
+        }
+    )*};
+}
+
+on_demand!(Connect ConnAck);
 
 impl Packet {
     /// Type of the packet.

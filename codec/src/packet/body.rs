@@ -56,6 +56,7 @@ fn whole_as<'a, T, O, R: Record>(
     }
 }
 
+#[cfg(feature = "alloc")]
 #[cold]
 #[inline(never)]
 pub(super) fn none_or_refused<T>(

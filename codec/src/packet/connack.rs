@@ -4,6 +4,9 @@ use super::encoding::Body;
 use super::outcome;
 use super::properties::{Properties, properties};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
+use crate::on_demand::Large;
+#[cfg(feature = "alloc")]
+use crate::on_demand::OwnedLarge;
 use crate::packet_type::PacketType;
 use crate::property::{offset_of, row};
 use crate::qos::QoS;
@@ -107,6 +110,21 @@ impl<'a> ConnAck<'a> {
             reason_code,
             properties,
         })
+    }
+}
+
+impl<'a> Large<'a> for ConnAck<'a> {
+    fn read_checked(body: &'a [u8]) -> Self {
+        // The bytes were read before, so this never fails.
+        Self::read(&mut Reader::again(body)).unwrap_or_default()
+    }
+
+    #[cfg(feature = "alloc")]
+    fn lend(owned: OwnedLarge<'a>) -> Option<Self> {
+        match owned {
+            OwnedLarge::ConnAck(owned) => Some(owned.as_borrowed()),
+            OwnedLarge::Connect(_) => None,
+        }
     }
 }
 

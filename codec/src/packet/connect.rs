@@ -5,6 +5,9 @@ use core::fmt;
 use super::encoding::Body;
 use super::properties::{Properties, properties};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
+use crate::on_demand::Large;
+#[cfg(feature = "alloc")]
+use crate::on_demand::OwnedLarge;
 use crate::packet_type::PacketType;
 use crate::property::{offset_of, row};
 use crate::qos::QoS;
@@ -289,6 +292,21 @@ struct Redacted(usize);
 impl fmt::Debug for Redacted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<redacted {} bytes>", self.0)
+    }
+}
+
+impl<'a> Large<'a> for Connect<'a> {
+    fn read_checked(body: &'a [u8]) -> Self {
+        // The bytes were read before, so this never fails.
+        Self::read(&mut Reader::again(body)).unwrap_or_default()
+    }
+
+    #[cfg(feature = "alloc")]
+    fn lend(owned: OwnedLarge<'a>) -> Option<Self> {
+        match owned {
+            OwnedLarge::Connect(owned) => Some(owned.as_borrowed()),
+            OwnedLarge::ConnAck(_) => None,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! Decoding of a packet of any type, or checking one without keeping it.
+//! Decoding of a packet of any type.
 
 use super::ack::SHORT;
-use super::body::{Front, none_or_refused, whole};
+use super::body::{Front, whole};
 use super::{
     Ack, AckType, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
     Unsubscribe,
@@ -9,6 +9,7 @@ use super::{
 use crate::decode::DecodeOptions;
 use crate::error::DecodeError;
 use crate::header::FixedHeader;
+use crate::on_demand::OnDemand;
 use crate::packet_type::PacketType;
 use crate::reader::Reader;
 use crate::record::Record;
@@ -26,6 +27,7 @@ impl<'a> Packet<'a> {
     /// another version, [`TooLarge`](crate::DecodeErrorKind::TooLarge) if the fixed header announces
     /// more than 1 MiB. Unless the [scope](DecodeError::scope) is one message, the connection
     /// should be closed with the error's reason code (§4.13).
+    #[inline(always)]
     pub fn decode(input: &'a [u8]) -> Result<Option<(Self, usize)>, DecodeError> {
         Self::decode_with(input, &DecodeOptions::default())
     }
@@ -38,58 +40,53 @@ impl<'a> Packet<'a> {
     /// `options.max_packet_size` bytes,
     /// [`WrongDirection`](crate::DecodeErrorKind::WrongDirection) if `options.sender` may never
     /// send such a packet.
-    #[inline]
+    // Inlined, and so are the two usual forms: the fields of a packet then go straight to the
+    // caller's variables. A result that is returned through memory would be copied twice by `?` and
+    // the pattern, which takes longer than decoding does.
+    #[inline(always)]
     pub fn decode_with(
         input: &'a [u8],
         options: &DecodeOptions,
     ) -> Result<Option<(Self, usize)>, DecodeError> {
-        decode(input, options, |packet| packet)
-    }
-}
-
-/// Length of the packet at the front of `input`, which is checked as [`Packet::decode_with`] does.
-///
-/// # Errors
-/// The errors of [`Packet::decode_with`].
-#[cfg(feature = "alloc")]
-#[inline]
-pub(crate) fn check(input: &[u8], options: &DecodeOptions) -> Result<Option<usize>, DecodeError> {
-    // Each field is checked, but no packet is put together: `drop` takes its place.
-    Ok(decode(input, options, drop)?.map(|((), len)| len))
-}
-
-/// Decodes the packet at the front of `input` and returns what `keep` makes of it.
-#[inline(always)]
-fn decode<'a, T>(
-    input: &'a [u8],
-    options: &DecodeOptions,
-    keep: impl Fn(Packet<'a>) -> T,
-) -> Front<T> {
-    // Acknowledgements of four bytes are the most frequent packets beside PUBLISH.
-    if let Some((ack_type, ack)) = Ack::short(input, options) {
-        return match ack_type {
-            AckType::PubAck => Ok(Some((keep(Packet::PubAck(ack)), SHORT))),
-            AckType::PubRec => Ok(Some((keep(Packet::PubRec(ack)), SHORT))),
-            AckType::PubRel => Ok(Some((keep(Packet::PubRel(ack)), SHORT))),
-            AckType::PubComp => Ok(Some((keep(Packet::PubComp(ack)), SHORT))),
+        if let Some((ack_type, ack)) = Ack::short(input, options) {
+            return Ok(Some((ack.into_packet(ack_type), SHORT)));
+        }
+        let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
+            return match refusal(input, options) {
+                Some(error) => Err(error),
+                None => Ok(None),
+            };
         };
+        let len = header.packet_len();
+        if header.packet_type == PacketType::Publish
+            && let Some(publish) = Publish::plain(header, body)
+        {
+            return Ok(Some((Self::Publish(publish), len)));
+        }
+        // All other packets are read into one place.
+        let mut packet = Self::PingReq;
+        match read(header, body, options, (), |read| packet = read) {
+            Ok(_) => Ok(Some((packet, len))),
+            Err(error) => Err(error),
+        }
     }
-    // An incomplete or refused packet is decoded again in a cold function. All calls here are tail
-    // calls, so that this function, which every packet passes, needs no stack frame.
-    let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
-        return none_or_refused(input, options);
-    };
-    read(header, body, options, (), keep)
+}
+
+/// Error of a packet that can't be split from `input`; `None` if more has to be read.
+#[cold]
+#[inline(never)]
+fn refusal(input: &[u8], options: &DecodeOptions) -> Option<DecodeError> {
+    FixedHeader::split(input, options).err()
 }
 
 /// Reads the body of a packet, telling `record` which bytes are which field.
 #[inline(always)]
-fn read<'a, T, R: Record>(
+pub(super) fn read<'a, T, R: Record>(
     header: FixedHeader,
     body: &'a [u8],
     options: &DecodeOptions,
     record: R,
-    keep: impl Fn(Packet<'a>) -> T,
+    keep: impl FnOnce(Packet<'a>) -> T,
 ) -> Front<T> {
     macro_rules! read {
         ($packet:ident) => {
@@ -105,10 +102,19 @@ fn read<'a, T, R: Record>(
             })
         };
     }
+    // The bytes of these two are kept, and read on demand.
+    macro_rules! keep_bytes {
+        ($packet:ident) => {
+            whole(header, body, options, record, |_, r| {
+                $packet::read(&mut r.check())?;
+                Ok(keep(Packet::$packet(OnDemand::from_wire(body))))
+            })
+        };
+    }
     // One call for each type; PUBLISH has a second one for messages without properties.
     match header.packet_type {
-        PacketType::Connect => read!(Connect),
-        PacketType::ConnAck => read!(ConnAck),
+        PacketType::Connect => keep_bytes!(Connect),
+        PacketType::ConnAck => keep_bytes!(ConnAck),
         PacketType::Publish if Publish::is_plain(header, body) => {
             whole(header, body, options, record, |header, r| {
                 Publish::read_plain(header, r).map(|publish| keep(Packet::Publish(publish)))

@@ -31,8 +31,8 @@ impl Packet<'_> {
     #[inline]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         match self {
-            Self::Connect(packet) => packet.encode(out),
-            Self::ConnAck(packet) => packet.encode(out),
+            Self::Connect(packet) => packet.with(|packet| packet.encode(out)),
+            Self::ConnAck(packet) => packet.with(|packet| packet.encode(out)),
             Self::Publish(packet) => packet.encode(out),
             Self::PubAck(ack) => ack.encode(AckType::PubAck, out),
             Self::PubRec(ack) => ack.encode(AckType::PubRec, out),

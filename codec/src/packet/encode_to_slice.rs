@@ -38,8 +38,8 @@ impl Packet<'_> {
     #[inline]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
         match self {
-            Self::Connect(packet) => packet.encode_to_slice(out),
-            Self::ConnAck(packet) => packet.encode_to_slice(out),
+            Self::Connect(packet) => packet.with(|packet| packet.encode_to_slice(out)),
+            Self::ConnAck(packet) => packet.with(|packet| packet.encode_to_slice(out)),
             Self::Publish(packet) => packet.encode_to_slice(out),
             Self::PubAck(ack) => ack.encode_to_slice(AckType::PubAck, out),
             Self::PubRec(ack) => ack.encode_to_slice(AckType::PubRec, out),
@@ -63,8 +63,8 @@ impl Packet<'_> {
     /// [`NoRoom`](crate::EncodeErrorKind::NoRoom).
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
         match self {
-            Self::Connect(packet) => packet.encoded_len(),
-            Self::ConnAck(packet) => packet.encoded_len(),
+            Self::Connect(packet) => packet.with(Connect::encoded_len),
+            Self::ConnAck(packet) => packet.with(ConnAck::encoded_len),
             Self::Publish(packet) => packet.encoded_len(),
             Self::PubAck(ack) => ack.encoded_len(AckType::PubAck),
             Self::PubRec(ack) => ack.encoded_len(AckType::PubRec),

@@ -1,5 +1,6 @@
 //! The fifteen control packets (§3), decoded from the front of a slice and encoded into a buffer.
 
+use crate::on_demand::OnDemand;
 use crate::packet_type::PacketType;
 
 mod ack;
@@ -15,6 +16,8 @@ mod empty;
 mod encode_to_buffer;
 mod encode_to_slice;
 mod encoding;
+#[cfg(feature = "alloc")]
+mod kept_bytes;
 mod outcome;
 mod packet_id;
 mod properties;
@@ -33,11 +36,11 @@ pub use ack::{Ack, AckProperties, AckType};
 pub use auth::{Auth, AuthProperties};
 pub use connack::{ConnAck, ConnAckProperties};
 pub use connect::{Connect, ConnectProperties, Will, WillProperties};
-#[cfg(feature = "alloc")]
-pub(crate) use decoding::check;
 #[cfg(feature = "spans")]
 pub(crate) use decoding::record_fields;
 pub use disconnect::{Disconnect, DisconnectProperties};
+#[cfg(feature = "alloc")]
+pub(crate) use kept_bytes::{check, read_again};
 pub(crate) use properties::Properties;
 pub use publish::Publish;
 pub use publish_properties::PublishProperties;
@@ -75,10 +78,10 @@ pub use self::{
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Packet<'a> {
-    /// CONNECT (§3.1): a client's request for a session.
-    Connect(Connect<'a>),
-    /// CONNACK (§3.2): the answer to CONNECT.
-    ConnAck(ConnAck<'a>),
+    /// CONNECT (§3.1): a client's request for a session, which is [read](OnDemand::read) on demand.
+    Connect(OnDemand<'a, Connect<'a>>),
+    /// CONNACK (§3.2): the answer to CONNECT, which is [read](OnDemand::read) on demand.
+    ConnAck(OnDemand<'a, ConnAck<'a>>),
     /// PUBLISH (§3.3): an application message.
     Publish(Publish<'a>),
     /// PUBACK (§3.4): the answer to a PUBLISH of QoS 1.
@@ -142,7 +145,20 @@ macro_rules! into_packet {
     )*};
 }
 
-into_packet!(Connect ConnAck Publish Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
+into_packet!(Publish Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
+
+/// Implements `From` for references to the packets that are read on demand.
+macro_rules! refer_to_packet {
+    ($($packet:ident)*) => {$(
+        impl<'a> From<&'a $packet<'a>> for Packet<'a> {
+            fn from(packet: &'a $packet<'a>) -> Self {
+                Self::$packet(packet.into())
+            }
+        }
+    )*};
+}
+
+refer_to_packet!(Connect ConnAck);
 
 impl<'a> Ack<'a> {
     /// Packet of this type.

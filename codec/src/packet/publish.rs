@@ -101,6 +101,40 @@ impl<'a> Publish<'a> {
         }
     }
 
+    /// PUBLISH in the usual form: a topic of ASCII characters and no properties. `None` means that
+    /// the body has to be read in the general way, which also finds its faults.
+    #[inline(always)]
+    pub(super) fn plain(header: FixedHeader, body: &'a [u8]) -> Option<Self> {
+        let (&len, rest) = body.split_first_chunk()?;
+        let (topic, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(len)))?;
+        let dup = header.flags & DUP != 0;
+        let (delivery, rest) = match header.flags & QOS {
+            0 if dup => return None,
+            0 => (Delivery::AtMostOnce, rest),
+            qos => {
+                let (&id, rest) = rest.split_first_chunk()?;
+                let packet_id = PacketId::new(u16::from_be_bytes(id))?;
+                let delivery = if qos == QOS_1 {
+                    Delivery::AtLeastOnce { packet_id, dup }
+                } else {
+                    Delivery::ExactlyOnce { packet_id, dup }
+                };
+                (delivery, rest)
+            }
+        };
+        // A Property Length of 0, and the payload.
+        let [0, payload @ ..] = rest else {
+            return None;
+        };
+        Some(Self {
+            delivery,
+            retain: header.flags & RETAIN != 0,
+            topic: Some(TopicName::plain(topic)?),
+            properties: PublishProperties::default(),
+            payload,
+        })
+    }
+
     /// True if the Property Length is 0, as in most messages.
     #[inline(always)]
     pub(super) fn is_plain(header: FixedHeader, body: &[u8]) -> bool {

@@ -12,8 +12,8 @@ impl Serialize for Packet<'_> {
         map.serialize_entry("type", &self.packet_type())?;
         map.serialize_key("packet")?;
         match self {
-            Self::Connect(packet) => map.serialize_value(packet),
-            Self::ConnAck(packet) => map.serialize_value(packet),
+            Self::Connect(packet) => map.serialize_value(&packet.read()),
+            Self::ConnAck(packet) => map.serialize_value(&packet.read()),
             Self::Publish(packet) => map.serialize_value(packet),
             // The four acknowledgements have the same fields.
             Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {

@@ -175,6 +175,7 @@ fn parts<'a>(packet: &Packet<'a>) -> Vec<&'a [u8]> {
     }
     match packet {
         Packet::Connect(connect) => {
+            let connect = connect.read();
             let mut parts = halves(connect.properties.user_properties);
             parts.push(connect.client_id.as_bytes());
             parts.extend(connect.username.map(|username| username.as_bytes()));
@@ -187,7 +188,7 @@ fn parts<'a>(packet: &Packet<'a>) -> Vec<&'a [u8]> {
             );
             parts
         }
-        Packet::ConnAck(connack) => halves(connack.properties.user_properties),
+        Packet::ConnAck(connack) => halves(connack.read().properties.user_properties),
         Packet::Publish(publish) => {
             assert_eq!(
                 publish.properties.subscription_identifiers.iter().count(),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use dunlin_codec::{
     ConnAck, ConnAckProperties, DecodeError, Disconnect, DisconnectProperties, EncodeError, Packet,
-    PacketType, ReasonCode, Sender,
+    PacketType, ReasonCode, Sender, Utf8String,
 };
 
 use crate::denial::{Denial, Denials};
@@ -123,18 +123,25 @@ impl CloseReason {
             return;
         };
         let reason_code = legal_code(reason_code, PacketType::ConnAck);
-        output.send_explained(self.reason_string().as_deref(), |reason_string| {
-            let properties = ConnAckProperties {
+        let connack = |reason_string| ConnAck {
+            // [MQTT-3.2.2-6]
+            session_present: false,
+            reason_code,
+            properties: ConnAckProperties {
                 reason_string,
                 ..ConnAckProperties::default()
-            };
-            // [MQTT-3.2.2-6]
-            Packet::ConnAck(ConnAck {
-                session_present: false,
-                reason_code,
-                properties,
-            })
-        });
+            },
+        };
+        let reason = self.reason_string();
+        let explained = connack(
+            reason
+                .as_deref()
+                .and_then(|text| Utf8String::new(text).ok()),
+        );
+        if !output.send(&Packet::from(&explained)) {
+            // Too large for the client: without the reason string.
+            output.send(&Packet::from(&connack(None)));
+        }
     }
 
     /// Sends the DISCONNECT of a client that has its CONNACK, unless the reason isn't told.

@@ -23,18 +23,18 @@ impl Pending {
         output: &mut Output,
     ) -> Result<(), CloseReason> {
         let mut connack = self.connack(session_present, rules);
-        if output.send(&Packet::ConnAck(connack)) {
+        if output.send(&Packet::from(&connack)) {
             return Ok(());
         }
 
         // Too large: leave out every property whose absence means the same.
         omit_defaults(&mut connack.properties);
-        if output.send(&Packet::ConnAck(connack)) {
+        if output.send(&Packet::from(&connack)) {
             return Ok(());
         }
         // The client may do without topic aliases; to everything else it is held.
         connack.properties.topic_alias_maximum = None;
-        let packet = Packet::ConnAck(connack);
+        let packet = Packet::from(&connack);
         if output.send(&packet) {
             return Ok(());
         }

@@ -275,6 +275,7 @@ impl Connection {
                         "the first packet must be CONNECT",
                     ));
                 };
+                let connect = &connect.read();
                 let (peer, ids, settings) = (&self.peer, &self.ids, &self.settings);
                 let pending = Pending::new(connect, peer, ids, settings, turn)?;
                 // From here on a refusal names the client in the log.

@@ -76,6 +76,7 @@ fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
             let Packet::ConnAck(connack) = packet.packet() else {
                 panic!("a CONNACK")
             };
+            let connack = connack.read();
             assert_eq!(connack.reason_code, ReasonCode::Success);
             assert!(packet.as_bytes().len() <= most as usize);
             // What the client is held to is always said.
@@ -185,6 +186,7 @@ fn an_assigned_client_id_is_made_of_the_given_random_id() {
     let Packet::ConnAck(connack) = sent[0].packet() else {
         panic!("a CONNACK")
     };
+    let connack = connack.read();
     let assigned = connack.properties.assigned_client_identifier.unwrap();
     assert_eq!(assigned.as_str(), "$GEN/a-random-id");
 }
@@ -220,6 +222,7 @@ fn a_lambda_that_was_not_called_denies_nobody() {
     let Packet::ConnAck(connack) = sent[0].packet() else {
         panic!("a CONNACK")
     };
+    let connack = connack.read();
     assert_eq!(connack.reason_code, ReasonCode::QuotaExceeded);
     let mut connected = harness.connected("c");
     harness.advance(&mut connected, 300);

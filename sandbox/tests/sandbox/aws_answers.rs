@@ -256,6 +256,7 @@ async fn small_connack() {
     let Packet::ConnAck(connack) = packet.packet() else {
         panic!("a CONNACK, not {packet:?}")
     };
+    let connack = connack.read();
     assert_eq!(connack.reason_code, ReasonCode::Success);
 }
 
@@ -322,7 +323,7 @@ async fn anonymous() {
     ] {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let mut bytes = Vec::new();
-        Packet::from(connect).encode(&mut bytes).unwrap();
+        connect.encode(&mut bytes).unwrap();
         stream.write_all(&bytes).await.unwrap();
         let mut answer = [0; 4];
         stream.read_exact(&mut answer).await.unwrap();

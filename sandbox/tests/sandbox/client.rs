@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, AckProperties, AckType, ConnAck, Connect, ConnectProperties, DecodeOptions, Delivery,
-    Disconnect, Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, Repeated,
+    Ack, AckProperties, AckType, Connect, ConnectProperties, DecodeOptions, Delivery, Disconnect,
+    Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, Repeated,
     RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter,
     TopicName, Utf8String,
 };
@@ -112,6 +112,7 @@ impl TestSandbox {
         let Packet::ConnAck(connack) = packet.packet() else {
             panic!("a CONNACK, not {packet:?}")
         };
+        let connack = connack.read();
         assert_eq!(connack.reason_code, ReasonCode::Success);
         (client, connack.session_present)
     }
@@ -221,10 +222,8 @@ impl TestClient {
         }
     }
 
-    pub(crate) async fn sends<'a>(&mut self, packet: impl Into<Packet<'a>>) {
-        let mut bytes = BytesMut::new();
-        packet.into().encode(&mut bytes).unwrap();
-        self.sends_bytes(&bytes).await;
+    pub(crate) async fn sends(&mut self, packet: impl Encoded) {
+        self.sends_bytes(&packet.encoded()).await;
     }
 
     pub(crate) async fn sends_bytes(&mut self, bytes: &[u8]) {
@@ -258,16 +257,14 @@ impl TestClient {
 
     pub(crate) async fn receives_connack(&mut self) -> (ReasonCode, Option<String>) {
         match self.receives().await.packet() {
-            Packet::ConnAck(ConnAck {
-                reason_code,
-                properties,
-                ..
-            }) => (
-                reason_code,
-                properties
-                    .reason_string
-                    .map(|reason| reason.as_str().into()),
-            ),
+            Packet::ConnAck(connack) => {
+                let connack = connack.read();
+                let reason = connack.properties.reason_string;
+                (
+                    connack.reason_code,
+                    reason.map(|reason| reason.as_str().into()),
+                )
+            }
             other => panic!("a CONNACK, not {other:?}"),
         }
     }
@@ -479,3 +476,23 @@ pub(crate) fn puback(packet_id: PacketId) -> Packet<'static> {
 pub(crate) fn id(id: u16) -> PacketId {
     PacketId::new(id).unwrap()
 }
+
+/// Packet that a test can send.
+pub(crate) trait Encoded {
+    fn encoded(&self) -> BytesMut;
+}
+
+/// Implements [`Encoded`] by `encode`.
+macro_rules! encoded {
+    ($($packet:ident)*) => {$(
+        impl Encoded for dunlin_codec::$packet<'_> {
+            fn encoded(&self) -> BytesMut {
+                let mut bytes = BytesMut::new();
+                self.encode(&mut bytes).unwrap();
+                bytes
+            }
+        }
+    )*};
+}
+
+encoded!(Packet Connect ConnAck Publish Subscribe Unsubscribe Disconnect Auth);

@@ -37,6 +37,7 @@ async fn the_connack_announces_what_aws_announces() {
     let Packet::ConnAck(connack) = packet.packet() else {
         panic!("a CONNACK")
     };
+    let connack = connack.read();
     assert_eq!(
         (connack.session_present, connack.reason_code),
         (false, ReasonCode::Success)
@@ -77,6 +78,7 @@ async fn the_connack_contains_the_values_that_differ_from_the_request() {
         let Packet::ConnAck(connack) = packet.packet() else {
             panic!("a CONNACK")
         };
+        let connack = connack.read();
         assert_eq!(connack.properties.server_keep_alive, told);
         assert_eq!(connack.properties.session_expiry_interval, Some(3600));
     }
@@ -179,6 +181,7 @@ async fn a_client_without_an_id_is_given_one() {
     let Packet::ConnAck(connack) = packet.packet() else {
         panic!("a CONNACK")
     };
+    let connack = connack.read();
     let assigned = connack
         .properties
         .assigned_client_identifier

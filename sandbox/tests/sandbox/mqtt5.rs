@@ -40,6 +40,7 @@ async fn the_connack_announces_all_of_mqtt_5() {
     let Packet::ConnAck(connack) = packet.packet() else {
         panic!("a CONNACK, not {packet:?}")
     };
+    let connack = connack.read();
     let expected = ConnAckProperties {
         receive_maximum: 1000.try_into().ok(),
         retain_available: Some(true),

@@ -40,6 +40,7 @@ async fn packets_after_a_refused_connect_are_ignored() {
     let Packet::ConnAck(connack) = packet.packet() else {
         panic!("a CONNACK, not {packet:?}")
     };
+    let connack = connack.read();
     assert_eq!(
         (connack.reason_code, connack.session_present),
         (ReasonCode::NotAuthorized, false)

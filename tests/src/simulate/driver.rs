@@ -181,7 +181,7 @@ impl Driver {
             match packet.packet() {
                 Packet::Publish(publish) => self.written.extend(serial_of(publish.payload)),
                 Packet::Subscribe(_) | Packet::Unsubscribe(_) => self.progresses = true,
-                Packet::Connect(connect) => self.check_window(&connect)?,
+                Packet::Connect(connect) => self.check_window(&connect.read())?,
                 Packet::Disconnect(disconnect) => {
                     self.disconnected_with = Some(disconnect.reason_code);
                 }

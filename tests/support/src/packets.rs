@@ -14,7 +14,7 @@ pub fn connack() -> PacketBuf {
 
 /// CONNACK with success, without a session.
 pub fn connack_with(properties: ConnAckProperties<'_>) -> PacketBuf {
-    buf(Packet::ConnAck(ConnAck {
+    buf(Packet::from(&ConnAck {
         properties,
         ..ConnAck::default()
     }))
@@ -27,7 +27,7 @@ pub fn connack_resumed() -> PacketBuf {
 
 /// CONNACK with success, Session Present and these properties.
 pub fn connack_resumed_with(properties: ConnAckProperties<'_>) -> PacketBuf {
-    buf(Packet::ConnAck(ConnAck {
+    buf(Packet::from(&ConnAck {
         session_present: true,
         properties,
         ..ConnAck::default()
@@ -36,7 +36,7 @@ pub fn connack_resumed_with(properties: ConnAckProperties<'_>) -> PacketBuf {
 
 /// CONNACK with this reason code.
 pub fn refusal(reason_code: ReasonCode) -> PacketBuf {
-    buf(Packet::ConnAck(ConnAck {
+    buf(Packet::from(&ConnAck {
         reason_code,
         ..ConnAck::default()
     }))

@@ -84,7 +84,7 @@ fn flood_with_large_messages(number: u32, peer: &mut Peer) -> std::io::Result<()
     let Packet::Connect(connect) = connect.packet() else {
         panic!("{connect:?}")
     };
-    let receive_maximum = connect.properties.receive_maximum.unwrap();
+    let receive_maximum = connect.read().properties.receive_maximum.unwrap();
     peer.send(&connack(number > 1))?;
     if number == 1 {
         let subscribe = peer.receive()?;

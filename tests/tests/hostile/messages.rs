@@ -131,15 +131,15 @@ fn many_faulty_messages_use_no_memory() {
 /// Publishes these bytes to mosquitto, without a client that would refuse to.
 async fn publish_raw(broker: &Mosquitto, packet: &[u8]) {
     let mut stream = TcpStream::connect(broker.plain_address()).await.unwrap();
-    let connect = Packet::Connect(Connect {
+    let connect = Connect {
         client_id: Utf8String::new("attacker").unwrap(),
         clean_start: true,
         username: Some(Utf8String::new(Mosquitto::USER).unwrap()),
         password: Some(BinaryData::new(Mosquitto::PASSWORD.as_bytes()).unwrap()),
         ..Connect::default()
-    });
+    };
     stream
-        .write_all(PacketBuf::new(&connect).unwrap().as_bytes())
+        .write_all(PacketBuf::new(&Packet::from(&connect)).unwrap().as_bytes())
         .await
         .unwrap();
     stream.write_all(packet).await.unwrap();
@@ -157,7 +157,9 @@ async fn publish_raw(broker: &Mosquitto, packet: &[u8]) {
             }
         };
         match packet.packet() {
-            Packet::ConnAck(connack) => assert_eq!(connack.reason_code, ReasonCode::Success),
+            Packet::ConnAck(connack) => {
+                assert_eq!(connack.read().reason_code, ReasonCode::Success);
+            }
             Packet::PubAck(ack) => assert!(!ack.reason_code.is_error(), "{ack:?}"),
             other => panic!("{other}"),
         }

@@ -6,7 +6,7 @@ use dunlin_client::codec::{
 };
 
 pub(crate) fn connack(session_present: bool) -> Vec<u8> {
-    bytes(&Packet::ConnAck(ConnAck {
+    bytes(&Packet::from(&ConnAck {
         session_present,
         ..ConnAck::default()
     }))

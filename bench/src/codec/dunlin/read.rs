@@ -10,8 +10,8 @@ use crate::codec::fields::Fields;
 #[inline]
 pub fn read(packet: &Packet<'_>, fields: &mut impl Fields) {
     match packet {
-        Packet::Connect(connect) => read_connect(connect, fields),
-        Packet::ConnAck(connack) => read_connack(connack, fields),
+        Packet::Connect(connect) => read_connect(&connect.read(), fields),
+        Packet::ConnAck(connack) => read_connack(&connack.read(), fields),
         Packet::Publish(publish) => read_publish(publish, fields),
         Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
             read_ack(ack, fields);

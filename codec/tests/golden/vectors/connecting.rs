@@ -7,7 +7,7 @@ use dunlin_codec::{
     Will, WillProperties,
 };
 
-use super::values::{data, name, text, user_properties};
+use super::values::{Lasting as _, data, name, text, user_properties};
 
 pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
     let minimal = Connect {
@@ -18,7 +18,7 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
     vec![
         // An empty set of properties is written, and so is an empty name. [MQTT-2.2.2-1] [MQTT-3.1.3-3] [MQTT-3.1.2-1]
         // [MQTT-3.1.2-2]
-        ("a CONNECT with nothing", "10 0D 0004 4D515454 05 02 003C 00 0000", minimal.into()),
+        ("a CONNECT with nothing", "10 0D 0004 4D515454 05 02 003C 00 0000", minimal.lasting()),
         // Six fields after the properties, in this order. [MQTT-3.1.3-1] [MQTT-3.1.2-9] [MQTT-3.1.2-17] [MQTT-3.1.2-19]
         (
             "a CONNECT with everything",
@@ -29,12 +29,12 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
              3A 18 0000000A 01 01 02 00000E10 03 000A 746578742F706C61696E \
              08 000D 6C616D702F372F616E73776572 09 0001 07 26 0003 776879 0005 706F776572 \
              000B 6C616D702F372F676F6E65 0003 627965 0005 616C696365 0006 733363726574",
-            connect_with_everything().into(),
+            connect_with_everything().lasting(),
         ),
         (
             "a CONNECT with a password and no user name",
             "10 10 0004 4D515454 05 42 003C 00 0000 0001 70",
-            Connect { password: Some(data(b"p")), ..minimal }.into(),
+            Connect { password: Some(data(b"p")), ..minimal }.lasting(),
         ),
         (
             "a CONNECT in which all is empty that may be",
@@ -44,24 +44,24 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
                 username: Some(text("")),
                 ..Connect::default()
             }
-            .into(),
+            .lasting(),
         ),
         (
             "a CONNECT with a will",
             "10 15 0004 4D515454 05 0C 0000 00 0001 63 00 0001 77 0001 78",
-            Connect { client_id: text("c"), will: Some(will("w", b"x")), ..Connect::default() }.into(),
+            Connect { client_id: text("c"), will: Some(will("w", b"x")), ..Connect::default() }.lasting(),
         ),
         // [MQTT-1.5.4-3]
         (
             "a CONNECT with U+FEFF for a name",
             "10 10 0004 4D515454 05 00 0000 00 0003 EFBBBF",
-            Connect { client_id: text("\u{feff}"), ..Connect::default() }.into(),
+            Connect { client_id: text("\u{feff}"), ..Connect::default() }.lasting(),
         ),
         (
             "the sample's CONNECT, unsigned",
             "105400044d51545405c204b00000156d717474352d73616d706c652d30613162326333640028616c6963653f782d616d7a2d63\
              7573746f6d617574686f72697a65722d6e616d653d4d79417574680006733363726574",
-            sample("alice?x-amz-customauthorizer-name=MyAuth").into(),
+            sample("alice?x-amz-customauthorizer-name=MyAuth").lasting(),
         ),
         (
             "the sample's CONNECT, signed",
@@ -73,13 +73,13 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
                 "alice?x-amz-customauthorizer-name=MyAuth\
                  &x-amz-customauthorizer-signature=AbC%2BdEf/GhI0123456789%2B/%3D%3D&tokenKeyName=tokenValue123",
             )
-            .into(),
+            .lasting(),
         ),
-        ("a CONNACK with nothing", "20 03 00 00 00", ConnAck::default().into()),
+        ("a CONNACK with nothing", "20 03 00 00 00", ConnAck::default().lasting()),
         (
             "a CONNACK with a session",
             "20 03 01 00 00",
-            ConnAck { session_present: true, ..ConnAck::default() }.into(),
+            ConnAck { session_present: true, ..ConnAck::default() }.lasting(),
         ),
         (
             "a CONNACK that refuses",
@@ -89,7 +89,7 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
                 properties: ConnAckProperties { reason_string: Some(text("no such user")), ..Default::default() },
                 ..ConnAck::default()
             }
-            .into(),
+            .lasting(),
         ),
         (
             "a CONNACK with everything",
@@ -97,7 +97,7 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
              61 11 00000E10 21 0064 24 01 25 00 27 00020000 12 0007 6D6164652D7570 22 0008 1F 0007 77656C636F6D65 \
              28 01 29 00 2A 01 13 04B0 1A 000D 7265706C792F6D6164652D7570 1C 0009 622E6578616D706C65 \
              15 0005 534352414D 16 0002 0102 26 0001 6B 0001 76",
-            connack_with_everything().into(),
+            connack_with_everything().lasting(),
         ),
     ]
 }

@@ -1,7 +1,7 @@
 //! Values that vectors are made of; a slice lives as long as the test.
 
 use dunlin_codec::{
-    BinaryData, PacketId, Repeated, TopicFilter, TopicName, UserProperty, Utf8String,
+    BinaryData, Packet, PacketId, Repeated, TopicFilter, TopicName, UserProperty, Utf8String,
 };
 
 pub(super) fn text(text: &'static str) -> Utf8String<'static> {
@@ -23,6 +23,18 @@ pub(super) fn filter(filter: &'static str) -> TopicFilter<'static> {
 pub(super) fn id(id: u16) -> PacketId {
     PacketId::new(id).expect("a packet identifier")
 }
+
+/// Packet that a [`Packet`] refers to, kept as long as the test.
+pub(super) trait Lasting: Sized + 'static {
+    fn lasting(self) -> Packet<'static>
+    where
+        Packet<'static>: From<&'static Self>,
+    {
+        Packet::from(&*Box::leak(Box::new(self)))
+    }
+}
+
+impl<T: 'static> Lasting for T {}
 
 pub(super) fn list<T>(items: Vec<T>) -> Repeated<'static, T> {
     Repeated::from(&*items.leak())

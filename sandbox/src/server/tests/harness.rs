@@ -86,6 +86,7 @@ impl Harness {
         let Packet::ConnAck(connack) = sent[0].packet() else {
             panic!("a CONNACK")
         };
+        let connack = connack.read();
         assert_eq!(connack.reason_code, ReasonCode::Success);
         (connection, connack.session_present)
     }
@@ -108,14 +109,9 @@ impl Harness {
         events
     }
 
-    pub(super) fn receives<'a>(
-        &mut self,
-        connection: &mut Connection,
-        packet: impl Into<Packet<'a>>,
-    ) {
-        let mut input = BytesMut::new();
+    pub(super) fn receives(&mut self, connection: &mut Connection, packet: impl Encoded) {
         // Encoded and decoded again, so that tests cover the way of real bytes.
-        packet.into().encode(&mut input).unwrap();
+        let mut input = packet.encoded();
         connection.handle_input(&mut input, &mut self.hub, self.now);
         assert!(input.is_empty());
     }
@@ -223,3 +219,23 @@ pub(super) fn messages(packets: &[PacketBuf]) -> usize {
         .filter(|packet| matches!(packet.packet(), Packet::Publish(_)))
         .count()
 }
+
+/// Packet that a test can send.
+pub(super) trait Encoded {
+    fn encoded(&self) -> BytesMut;
+}
+
+/// Implements [`Encoded`] by `encode`.
+macro_rules! encoded {
+    ($($packet:ident)*) => {$(
+        impl Encoded for dunlin_codec::$packet<'_> {
+            fn encoded(&self) -> BytesMut {
+                let mut bytes = BytesMut::new();
+                self.encode(&mut bytes).unwrap();
+                bytes
+            }
+        }
+    )*};
+}
+
+encoded!(Packet Connect ConnAck Publish Subscribe Unsubscribe Disconnect Auth);

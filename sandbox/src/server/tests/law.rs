@@ -56,8 +56,9 @@ const SERVER: DecodeOptions = DecodeOptions::any_size().with_sender(Sender::Serv
 fn golden() -> Vec<Vec<u8>> {
     let packet_id = PacketId::new(7).unwrap();
     let subscriptions = [subscription("t/#"), subscription("$share/g/t")];
+    let connect = connect("c");
     let packets: Vec<Packet<'_>> = vec![
-        connect("c").into(),
+        Packet::from(&connect),
         publish("t/1", QoS::AtMostOnce).into(),
         publish("t/1", QoS::AtLeastOnce).into(),
         publish("t/1", QoS::ExactlyOnce).into(),

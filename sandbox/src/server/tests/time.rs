@@ -240,6 +240,7 @@ fn a_client_id_connects_once_a_second() {
     let Packet::ConnAck(connack) = sent[0].packet() else {
         panic!("a CONNACK")
     };
+    let connack = connack.read();
     assert_eq!(connack.reason_code, ReasonCode::QuotaExceeded);
     assert!(harness.sends(&mut first).is_empty());
     // The limit is for each client id.

@@ -107,7 +107,7 @@ impl Wire {
         match (&mut self.stage, &packet) {
             (Stage::Opened, Packet::Connect(connect)) => {
                 self.stage = Stage::Connecting;
-                self.exchange = Exchange::of(connect);
+                self.exchange = Exchange::of(&connect.read());
                 return Ok(());
             }
             (Stage::Opened | Stage::Closed, _) => {
@@ -186,13 +186,14 @@ impl Wire {
         let packet = packet.packet();
         if let Packet::ConnAck(connack) = &packet
             && matches!(self.stage, Stage::Connecting)
+            && let connack = connack.read()
             && !connack.reason_code.is_error()
             && connack
                 .properties
                 .authentication_data
                 .is_none_or(|data| data.as_bytes() != BAD)
         {
-            self.accepted(connack);
+            self.accepted(&connack);
             return;
         }
         if let Packet::Auth(auth) = &packet {

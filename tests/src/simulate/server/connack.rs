@@ -35,7 +35,7 @@ impl Server {
                 reason_code,
                 properties,
             };
-            connection.say(&Packet::ConnAck(connack), transcript);
+            connection.say(&Packet::from(&connack), transcript);
             connection.close();
             return;
         }
@@ -67,7 +67,7 @@ impl Server {
             properties,
             ..ConnAck::default()
         };
-        connection.say(&Packet::ConnAck(connack), transcript);
+        connection.say(&Packet::from(&connack), transcript);
         connection.stage = Stage::Open;
         connection.is_resumed = session_present;
     }

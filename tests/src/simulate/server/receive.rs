@@ -48,7 +48,7 @@ impl Server {
 
     fn handle(&mut self, packet: &Packet<'_>, choices: &mut Choices) -> Checked {
         match packet {
-            Packet::Connect(connect) => self.handle_connect(connect),
+            Packet::Connect(connect) => self.handle_connect(&connect.read()),
             Packet::Publish(publish) => self.handle_publish(publish, choices)?,
             Packet::PubAck(ack) => self.handle_ack(AckType::PubAck, ack)?,
             Packet::PubRec(ack) => self.handle_ack(AckType::PubRec, ack)?,
