@@ -104,6 +104,7 @@ mod qos;
 mod reader;
 mod reason_code;
 mod record;
+mod redaction;
 mod repeated;
 mod scope;
 #[cfg(feature = "serde")]

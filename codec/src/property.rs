@@ -41,6 +41,11 @@ pub struct PropertyRow {
     pub data_type: DataType,
 }
 
+/// True for the property whose value `Debug` doesn't show: Authentication Data.
+pub(crate) const fn is_secret(id: u8) -> bool {
+    id == row::authentication_data::ID
+}
+
 macro_rules! property_table {
     ($($id:literal $name:ident: $value:ty = $data_type:ident;)*) => {
         /// Property table (Table 2-4), in the order of the identifiers.

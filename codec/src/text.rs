@@ -25,7 +25,7 @@ pub struct BinaryData<'a>(&'a [u8]);
 
 /// User Property (§1.5.7): a name and a value whose meaning the application defines. A packet keeps
 /// the order of its properties, and the same name may occur more than once.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct UserProperty<'a> {
     /// Name.
     pub name: Utf8String<'a>,

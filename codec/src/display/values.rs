@@ -9,6 +9,7 @@ use crate::packet::{AckType, RetainHandling, Subscription, SubscriptionOptions, 
 use crate::packet_type::Sender;
 use crate::property::DataType;
 use crate::property_types::PayloadFormat;
+use crate::redaction::Redacted;
 use crate::scope::ErrorScope;
 use crate::text::{BinaryData, UserProperty};
 
@@ -92,9 +93,15 @@ impl Display for BinaryData<'_> {
 }
 
 impl Display for UserProperty<'_> {
-    /// `"name": "value"`, quoted, escaped and cut.
+    /// `"name": "value"`, quoted, escaped and cut. Of a value of `x-amz-customauthorizer-*`, which is a
+    /// credential, only the length is shown.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", Cut(&self.name), Cut(&self.value))
+        write!(f, "{}: ", Cut(&self.name))?;
+        if self.is_secret() {
+            Redacted(self.value.len()).fmt(f)
+        } else {
+            Cut(&self.value).fmt(f)
+        }
     }
 }
 

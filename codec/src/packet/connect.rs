@@ -14,6 +14,7 @@ use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;
+use crate::redaction::{Redacted, UserName};
 use crate::sink::Sink;
 use crate::text::{BinaryData, Utf8String};
 use crate::topic::{TopicError, TopicName};
@@ -269,7 +270,8 @@ fn of_will(error: DecodeError) -> DecodeError {
 }
 
 impl fmt::Debug for Connect<'_> {
-    /// Writes all fields; of the password only its length.
+    /// Writes all fields; of the password and of the part of the user name after its first `?` only
+    /// the length.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("clean_start", &self.clean_start)
@@ -277,21 +279,15 @@ impl fmt::Debug for Connect<'_> {
             .field("properties", &self.properties)
             .field("client_id", &self.client_id)
             .field("will", &self.will)
-            .field("username", &self.username)
+            .field(
+                "username",
+                &self.username.as_ref().map(|username| UserName(username)),
+            )
             .field(
                 "password",
                 &self.password.map(|password| Redacted(password.len())),
             )
             .finish()
-    }
-}
-
-/// Number of bytes that are not shown.
-struct Redacted(usize);
-
-impl fmt::Debug for Redacted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<redacted {} bytes>", self.0)
     }
 }
 

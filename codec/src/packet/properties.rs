@@ -29,7 +29,7 @@ macro_rules! properties {
         many { $($(#[$many_doc:meta])* $many:ident: $many_row:ident,)* }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, Default)]
         pub struct $name<'a> {
             $($(#[$once_doc])* pub $once: Option<$crate::property::row::$once::Value<'a>>,)*
             $($(#[$many_doc])* pub $many: $crate::repeated::Repeated<'a, $crate::property::row::$many_row::Value<'a>>,)*
@@ -52,6 +52,21 @@ macro_rules! properties {
                     $($once: None,)*
                     $($many: $crate::repeated::Repeated::new(),)*
                 }
+            }
+        }
+
+        impl ::core::fmt::Debug for $name<'_> {
+            /// Writes all properties; of Authentication Data only its length.
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut shown = f.debug_struct(stringify!($name));
+                $(if $crate::property::is_secret($crate::property::row::$once::ID) {
+                    let redacted = self.$once.as_ref().map($crate::redaction::Redacted::value);
+                    shown.field(stringify!($once), &redacted);
+                } else {
+                    shown.field(stringify!($once), &self.$once);
+                })*
+                $(shown.field(stringify!($many), &self.$many);)*
+                shown.finish()
             }
         }
 
