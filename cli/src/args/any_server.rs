@@ -48,7 +48,7 @@ pub(crate) struct ConnectionArgs {
 }
 
 /// User name and password as CONNECT carries them, without a custom authorizer.
-#[derive(Args)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Endpoint")]
 pub(crate) struct AccountArgs {
     /// User name

@@ -48,7 +48,7 @@ pub(crate) struct EndpointArgs {
 }
 
 /// Credentials for the custom authorizer.
-#[derive(Args)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Custom authorizer")]
 pub(crate) struct AuthorizerArgs {
     /// Custom authorizer to invoke
@@ -94,6 +94,20 @@ pub(crate) struct AuthorizerArgs {
     /// Tell AWS IoT the name and version of this tool, as its SDKs do
     #[arg(long, hide_short_help = true)]
     pub(crate) metrics: bool,
+    /// Run this command before every connection, and take the password that it prints
+    ///
+    /// Or a JSON object with any of username, password, token and signature (strings). No shell
+    /// reads the command; it has 30 s, and what it prints is never shown. --dry-run doesn't run it.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        hide_short_help = true,
+        conflicts_with = "ask"
+    )]
+    pub(crate) auth_cmd: Option<String>,
+    /// Ask for the password on the terminal, without showing it
+    #[arg(long, hide_short_help = true)]
+    pub(crate) ask: bool,
 }
 
 /// Ids of the flags that make a token signed, or check its signature.

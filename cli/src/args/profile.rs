@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Args, Command, Subcommand};
 
-use crate::args::connection::{
-    AuthorizerArgs, EndpointArgs, ReliabilityArgs, SessionArgs, TlsArgs,
-};
+use crate::args::any_server::{AccountArgs, ConnectPacketArgs};
+use crate::args::connection::{AuthorizerArgs, EndpointArgs, ReliabilityArgs, TlsArgs};
+use crate::args::will::WillArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum ProfileVerb {
@@ -64,7 +64,11 @@ pub(crate) struct RecordedArgs {
     #[command(flatten)]
     endpoint: EndpointArgs,
     #[command(flatten)]
-    session: SessionArgs,
+    account: AccountArgs,
+    #[command(flatten)]
+    session: ConnectPacketArgs,
+    #[command(flatten)]
+    will: WillArgs,
     #[command(flatten)]
     authorizer: AuthorizerArgs,
     #[command(flatten)]

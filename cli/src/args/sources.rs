@@ -59,6 +59,14 @@ impl Sources {
         self.of(id) == Some(ValueSource::EnvVariable)
     }
 
+    /// True if the user chose the value for this connection: on the command line or in a profile.
+    pub(crate) fn is_chosen(&self, id: &str) -> bool {
+        matches!(
+            self.origin(id),
+            Some(Origin::CommandLine | Origin::Profile(_))
+        )
+    }
+
     /// Origin of the value of this flag; `None` if it has no value.
     pub(crate) fn origin(&self, id: &str) -> Option<Origin> {
         let origin = match self.of(id)? {

@@ -48,12 +48,14 @@ fn token(
             id: "token",
             value: None,
             file: Some("-".into()),
+            asks: false,
         })?,
         Some(word) => Some(word.into()),
         None => secrets.resolve_text(SecretArgs {
             id: "token",
             value: typed.token,
             file: typed.token_file,
+            asks: false,
         })?,
     };
     match token {

@@ -30,6 +30,7 @@ pub(super) fn verify(
         id: "auth_signature",
         value: given,
         file,
+        asks: false,
     })?;
     let signature = signature
         .ok_or_else(|| Diagnosis::usage("missing: --auth-signature or --auth-signature-file"))?;

@@ -94,7 +94,7 @@ impl ConnectionConfig {
             client,
             context,
             timeout,
-            is_reconnect_given: sources.on_command_line("reconnect"),
+            is_reconnect_given: sources.is_chosen("reconnect"),
             is_strict,
             keeps_session,
             results: typed.results,
@@ -124,7 +124,7 @@ fn asked_for(typed: &ConnectionArgs, sources: &Sources) -> AskedFor {
             || auth_token_key_name.is_some(),
         certificate: typed.tls.cert.is_some(),
         // A CA of the environment is for all servers, and doesn't ask for TLS with this one.
-        ca: sources.on_command_line("ca"),
+        ca: sources.is_chosen("ca"),
     }
 }
 

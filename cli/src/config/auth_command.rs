@@ -47,7 +47,7 @@ pub(super) enum AuthCommandError {
     #[error("{program} took longer than {}", duration(LONGEST_RUN))]
     Timeout { program: String },
     /// Exit code, or the signal that ended the command, with the last line of standard error.
-    #[error("{program} ended with {status}{}", told(.last_line))]
+    #[error("{program} ended with {status}{told}", told = told(.last_line))]
     Failed {
         program: String,
         status: ExitStatus,
@@ -165,9 +165,7 @@ impl FreshCredentials {
             signature: printed.signature.map(Secret::from),
         };
         if found.is_empty() {
-            return Err(
-                "a JSON object without username, password, token and signature".to_owned(),
-            );
+            return Err("a JSON object without username, password, token and signature".to_owned());
         }
         Ok(found)
     }
@@ -265,7 +263,10 @@ mod tests {
             (b"{\"canary\":\"canary\"}", "without username"),
         ] {
             let fault = FreshCredentials::parse(printed).unwrap_err();
-            assert!(fault.contains(words) && !fault.contains("canary"), "{fault}");
+            assert!(
+                fault.contains(words) && !fault.contains("canary"),
+                "{fault}"
+            );
         }
     }
 
@@ -287,12 +288,20 @@ mod tests {
         };
         let found = run("echo s3cret").await.unwrap();
         assert_eq!(exposed(&found)[1], Some("s3cret"));
-        let error = run("echo canary; echo no key >&2; exit 3").await.unwrap_err();
+        let error = run("echo canary; echo no key >&2; exit 3")
+            .await
+            .unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("exit status: 3; it says \"no key\""), "{text}");
+        assert!(
+            text.contains("exit status: 3; it says \"no key\""),
+            "{text}"
+        );
         assert!(!text.contains("canary"), "{text}");
         let error = run("head -c 300000 /dev/zero").await.unwrap_err();
-        assert!(matches!(error, AuthCommandError::TooLarge { .. }), "{error}");
+        assert!(
+            matches!(error, AuthCommandError::TooLarge { .. }),
+            "{error}"
+        );
         let error = AuthCommand::new("./no-such-program").unwrap().run().await;
         assert!(matches!(error, Err(AuthCommandError::Start { .. })));
     }

@@ -47,7 +47,7 @@ impl Credentials {
                  they are --auth-username and --auth-password",
             )),
             (false, true) => Self::new(authorizer, sources, console, warns_of_secrets),
-            _ => Self::plain(account, sources, console, warns_of_secrets),
+            _ => Self::plain(account, authorizer.ask, sources, console, warns_of_secrets),
         }
     }
 
@@ -57,6 +57,7 @@ impl Credentials {
     /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a file that can't be read.
     fn plain(
         typed: AccountArgs,
+        asks: bool,
         sources: &Sources,
         console: Console,
         warns_of_secrets: bool,
@@ -66,6 +67,7 @@ impl Credentials {
             id: "password",
             value: typed.password,
             file: typed.password_file,
+            asks,
         })?;
         if warns_of_secrets {
             secrets.warn();
@@ -97,6 +99,7 @@ impl Credentials {
             id: "auth_password",
             value,
             file,
+            asks: typed.ask,
         })?;
         let authorizer = CustomAuthorizer {
             token: token(&mut typed, &mut secrets, sources)?,
@@ -130,6 +133,24 @@ impl Credentials {
         })
     }
 
+    /// Credentials that errors may show before a command has printed the real ones.
+    pub(super) fn before_command(
+        authorizer: &AuthorizerArgs,
+        account: Option<&AccountArgs>,
+    ) -> Self {
+        let account_name = account.and_then(|account| account.username.clone());
+        Self {
+            authorizer: CustomAuthorizer {
+                username: authorizer.auth_username.clone(),
+                authorizer_name: authorizer.authorizer_name.clone(),
+                ..CustomAuthorizer::default()
+            },
+            password: None,
+            user_name: None,
+            shown_user_name: authorizer.auth_username.clone().or(account_name),
+        }
+    }
+
     /// True if CONNECT carries a password or a token.
     pub(super) fn has_secret(&self) -> bool {
         self.password.is_some() || self.authorizer.token.is_some()
@@ -153,7 +174,7 @@ impl AccountArgs {
 
 impl AuthorizerArgs {
     /// True if a part of the credentials for a custom authorizer was given.
-    fn is_given(&self) -> bool {
+    pub(super) fn is_given(&self) -> bool {
         self.authorizer_name.is_some()
             || self.auth_username.is_some()
             || self.auth_password.is_some()
@@ -193,6 +214,7 @@ fn token(
         id: "auth_token_key_value",
         value,
         file,
+        asks: false,
     })?;
     // The signature: computed with a key, or given.
     let (given, file) = (
@@ -210,6 +232,7 @@ fn token(
             id: "auth_signature",
             value: given,
             file,
+            asks: false,
         })?,
     };
     // The parts must be complete: a signature needs key and value, a key needs a value.

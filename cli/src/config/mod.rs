@@ -2,10 +2,12 @@
 //! found before anything is sent.
 
 mod any_server;
+mod auth_command;
 mod authorizer;
 mod connection;
 mod context;
 mod faults;
+mod fresh;
 mod no_proxy;
 mod proxy;
 mod retry;

@@ -79,7 +79,7 @@ impl SampleConfig {
         };
         // The default of --timeout is long for an answer and too long for a message that the policy
         // keeps back.
-        let receive_timeout = if sources.on_command_line("timeout") {
+        let receive_timeout = if sources.is_chosen("timeout") {
             target.reliability.timeout
         } else {
             RECEIVE_TIMEOUT
@@ -93,7 +93,7 @@ impl SampleConfig {
         send_no_property(&mut client.connect);
         client.connect.poison_guard = aws::POISON_GUARD;
         Ok(Self {
-            kind: if context.is_signed {
+            kind: if context.is_signed || script == Script::Signed {
                 Kind::Signed
             } else {
                 Kind::Unsigned
@@ -109,7 +109,7 @@ impl SampleConfig {
             interval: typed.message.interval,
             timeout,
             receive_timeout,
-            is_reconnect_given: sources.on_command_line("reconnect"),
+            is_reconnect_given: sources.is_chosen("reconnect"),
             is_strict,
         })
     }

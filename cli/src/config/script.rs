@@ -51,11 +51,17 @@ impl Script {
             auth_token_key_name,
             ..
         } = &typed.authorizer;
-        let has_password = typed.authorizer.auth_password.is_some()
+        // A command may print each of them.
+        let has_command = typed.authorizer.auth_cmd.is_some();
+        let has_password = has_command
+            || typed.authorizer.ask
+            || typed.authorizer.auth_password.is_some()
             || typed.authorizer.auth_password_file.is_some();
-        let has_token = typed.authorizer.auth_token_key_value.is_some()
+        let has_token = has_command
+            || typed.authorizer.auth_token_key_value.is_some()
             || typed.authorizer.auth_token_key_value_file.is_some();
-        let has_signature = typed.authorizer.auth_signature.is_some()
+        let has_signature = has_command
+            || typed.authorizer.auth_signature.is_some()
             || typed.authorizer.auth_signature_file.is_some()
             || typed.authorizer.auth_signing_key.is_some();
         // With a user name AWS IoT invokes the default authorizer; with a certificate, none.

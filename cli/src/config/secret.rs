@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use dunlin_client::secret::Secret;
 
 use crate::args::{Origin, Sources};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Try};
 use crate::terminal::Console;
 
 /// Sources of one secret.
@@ -19,6 +19,8 @@ pub(crate) struct SecretArgs {
     pub(crate) value: Option<String>,
     /// File of the `*-file` flag.
     pub(crate) file: Option<PathBuf>,
+    /// True for a secret that `--ask` asks for, if that flag was given.
+    pub(crate) asks: bool,
 }
 
 /// Reads the secrets of one command line.
@@ -53,6 +55,7 @@ impl<'a> Secrets<'a> {
         let flag = format!("--{}", typed.id.replace('_', "-"));
         let on_command_line = self.sources.on_command_line(typed.id);
         let value = match typed.file {
+            _ if typed.asks && self.prefers_asking(typed.id) => Some(ask(&flag)?),
             Some(file) if self.prefers_file(typed.id) => {
                 Some(self.read(&format!("{flag}-file"), &file)?)
             }
@@ -110,6 +113,17 @@ impl<'a> Secrets<'a> {
         value.is_none_or(|value| file < value)
     }
 
+    /// True if the terminal is asked: unless the flag or its file has at least the precedence of
+    /// `--ask`.
+    fn prefers_asking(&self, id: &str) -> bool {
+        let asking = self.sources.origin("ask");
+        let goes_before = |id: &str| {
+            let origin = self.sources.origin(id);
+            origin.is_some() && origin <= asking
+        };
+        !goes_before(id) && !goes_before(&format!("{id}_file"))
+    }
+
     /// Reads the file of a flag, or standard input for `-`.
     fn read(&mut self, flag: &str, path: &Path) -> Result<Secret<Vec<u8>>, Diagnosis> {
         // Standard input has one end, so a second flag would read nothing.
@@ -132,6 +146,23 @@ impl<'a> Secrets<'a> {
             })
         };
         read.map_err(|error| Diagnosis::unreadable(flag, path, &error))
+    }
+}
+
+/// Asks for a secret on the terminal, which doesn't show what is typed.
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) if the process has no terminal.
+fn ask(flag: &str) -> Result<Secret<Vec<u8>>, Diagnosis> {
+    let question = format!("value of {flag}: ");
+    match rpassword::prompt_password(question) {
+        Ok(answer) => Ok(Secret::from(answer.into_bytes())),
+        Err(error) => Err(Diagnosis {
+            try_: vec![Try::advice(format!(
+                "{flag}-file FILE, an environment variable, or --auth-cmd COMMAND"
+            ))],
+            ..Diagnosis::usage(format!("--ask needs a terminal to ask on: {error}"))
+        }),
     }
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages};
 
 use crate::args::{AccountArgs, Alpn, AuthorizerArgs, ReliabilityArgs, Sources, TlsArgs};
+use crate::config::auth_command::LONGEST_RUN;
 use crate::config::connection::{keep_alive, transport};
 use crate::config::context::run_context;
+use crate::config::fresh::CommandCredentials;
 use crate::config::retry::reconnect;
 use crate::config::{Credentials, ProxyChoice, Server};
 use crate::diagnosis::{Diagnosis, RunContext, UserChoices};
@@ -59,7 +61,7 @@ impl Target {
         // A sandbox that was found by itself brings its CA; one from the environment is for other
         // servers. The secrets for a sandbox are those of a test, so nobody is warned about them.
         let is_sandbox = server.sandbox_ca.is_some();
-        if is_sandbox && !sources.on_command_line("ca") {
+        if is_sandbox && !sources.is_chosen("ca") {
             typed.tls.ca = server.sandbox_ca.take();
         }
         if let Some(suggested) = &server.suggested_endpoint {
@@ -67,15 +69,28 @@ impl Target {
                 "an endpoint without -ats has a certificate that few systems trust; better: {suggested}"
             ));
         }
-        let credentials = Credentials::of_flags(
-            typed.authorizer,
-            typed.account,
-            sources,
-            console,
-            !is_sandbox,
-        )?;
+        // A command is asked by the client, before each connection.
+        let (credentials, provider) = match typed.authorizer.auth_cmd.take() {
+            Some(text) => {
+                let (authorizer, account) = (typed.authorizer, typed.account);
+                let shown = Credentials::before_command(&authorizer, account.as_ref());
+                let provider = CommandCredentials::provider(&text, authorizer, account, sources)?;
+                (shown, Some(provider))
+            }
+            None => {
+                let credentials = Credentials::of_flags(
+                    typed.authorizer,
+                    typed.account,
+                    sources,
+                    console,
+                    !is_sandbox,
+                )?;
+                (credentials, None)
+            }
+        };
+        let has_secret = credentials.has_secret() || provider.is_some();
         let leaves_computer = typed.is_load || !server.is_local();
-        if !server.is_tls && credentials.has_secret() && leaves_computer {
+        if !server.is_tls && has_secret && leaves_computer {
             console.warning(
                 "mqtt:// is without TLS: password and token go over the network in clear text",
             );
@@ -92,7 +107,7 @@ impl Target {
         let choices = UserChoices {
             ca: typed.tls.ca.is_some(),
             client_id: typed.is_client_id_given,
-            alpn: sources.on_command_line("alpn"),
+            alpn: sources.is_chosen("alpn"),
             is_tls: server.is_tls,
             is_sample: typed.is_sample,
             is_load: typed.is_load,
@@ -112,6 +127,9 @@ impl Target {
         let client = ClientOptions {
             reconnect: reconnect(typed.reliability.reconnect.0),
             connect_within: typed.reliability.timeout,
+            provider: provider.unwrap_or_default(),
+            // A little longer than the command has, so that its own error comes first.
+            provide_within: LONGEST_RUN + Duration::from_secs(5),
             ..ClientOptions::new(transport, connect)
         };
         Ok(Self { client, context })

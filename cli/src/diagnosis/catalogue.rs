@@ -33,6 +33,7 @@ catalogue! {
     Usage           "E-USAGE"           => Usage,
     Endpoint        "E-ENDPOINT"        => Usage,
     Signature       "E-SIGNATURE"       => Usage,
+    AuthCommand     "E-AUTH-CMD"        => Usage,
     Dns             "E-DNS"             => Unreachable,
     Refused         "E-REFUSED"         => Unreachable,
     ConnectTimeout  "E-CONNECT-TIMEOUT" => Unreachable,
@@ -66,7 +67,7 @@ impl Id {
     pub(crate) fn stage(self) -> &'static str {
         match self {
             Self::Io => "local",
-            Self::Usage | Self::Endpoint | Self::Signature => "flags",
+            Self::Usage | Self::Endpoint | Self::Signature | Self::AuthCommand => "flags",
             Self::Dns => "dns",
             Self::Refused | Self::ConnectTimeout => "tcp",
             Self::Proxy => "proxy",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dunlin_client::{ConnectError, ServerReason};
+use dunlin_client::{ConnectError, ProviderError, ServerReason};
 use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::context::{ConnectionFacts, RunContext};
@@ -24,6 +24,7 @@ pub(crate) fn failed(
     );
     let diagnosis = match error {
         ConnectError::Options(error) => return Diagnosis::usage(error.to_string()),
+        ConnectError::Provider(error) => return no_credentials(error),
         // These two have an address and a stage of their own for the line `at:`.
         ConnectError::Transport(error) => return network::transport(context, error),
         ConnectError::Refused(refusal) => refused(context, refusal),
@@ -43,6 +44,20 @@ pub(crate) fn failed(
     Diagnosis {
         at: Some(at),
         ..diagnosis
+    }
+}
+
+/// Diagnosis of a command that has printed no credentials. Nothing was sent.
+fn no_credentials(error: &ProviderError) -> Diagnosis {
+    Diagnosis {
+        try_: vec![Try::advice(
+            "run the command by itself: it prints the password, or a JSON object with username, \
+             password, token and signature",
+        )],
+        ..Diagnosis::new(
+            Id::AuthCommand,
+            format!("--auth-cmd brought no credentials: {}", error.detail),
+        )
     }
 }
 

@@ -67,6 +67,14 @@ fn about(id: Id) -> About {
             ],
             &["dunlin auth sign --key private.pem --token-file token.txt"],
         ),
+        Id::AuthCommand => (
+            "the command of --auth-cmd brought no credentials",
+            &[
+                "the command fails, or needs a terminal",
+                "it prints nothing, or JSON without username, password, token and signature",
+            ],
+            &["the command by itself in a shell"],
+        ),
         Id::Dns => (
             "the server's name can't be resolved",
             &["a typing error in the name", "no DNS server can be reached"],

@@ -48,14 +48,21 @@ const CREDENTIALS: &str = "\
 Where a secret comes from, the first one that is there:
   1. the flag, such as --auth-password
   2. its *-file flag, such as --auth-password-file; \"-\" is standard input
-  3. its environment variable, such as DUNLIN_AUTH_PASSWORD
-  4. the profile of --profile, in the same order
+  3. the command of --auth-cmd, which runs before every connection
+  4. the terminal, with --ask
+  5. its environment variable, such as DUNLIN_AUTH_PASSWORD
+  6. the profile of --profile, in the same order
 
 Other users of this computer can read a secret on the command line, so there
 is a warning; DUNLIN_NO_ARGV_WARNING=1 turns it off. A file loses one newline at
 its end, and there is a warning if other users can read it.
 
+The command prints the password, or a JSON object with any of username,
+password, token and signature. No shell reads it. It has 30 s, and nothing that
+it prints is shown, but for the last line of its standard error if it fails.
+
   dunlin --auth-password-file secret.txt
+  dunlin --auth-cmd 'pass show mqtt' --auth-username me
   pass show mqtt | dunlin --auth-password-file -
   DUNLIN_AUTH_PASSWORD=\"$(pass show mqtt)\" dunlin --auth-username me
 ";

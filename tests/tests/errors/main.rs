@@ -16,11 +16,12 @@ use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 
 /// Error id, exit code, and cause: a fault of the sandbox, the flags, or the network.
-const TABLE: [(&str, i32, &str); 30] = [
+const TABLE: [(&str, i32, &str); 31] = [
     ("E-IO", 1, "standard output is full"),
     ("E-USAGE", 2, "flags"),
     ("E-ENDPOINT", 2, "flags"),
     ("E-SIGNATURE", 2, "flags"),
+    ("E-AUTH-CMD", 2, "a command that prints no credentials"),
     ("E-DNS", 3, "a host that doesn't exist"),
     ("E-REFUSED", 3, "a port that nobody listens on"),
     ("E-CONNECT-TIMEOUT", 3, "a server that never answers in TLS"),
