@@ -12,6 +12,7 @@
 mod condition;
 mod decision;
 mod document;
+mod document_reader;
 mod error;
 mod evaluation;
 mod key;
@@ -19,16 +20,18 @@ mod lint;
 mod pattern;
 mod request;
 mod resource;
+mod statement;
 mod summary;
 mod unique_keys;
 
 pub use decision::{Decision, Miss, NearMisses, SkippedDenial, StatementRef};
-pub use document::{Effect, PolicyDocument};
+pub use document::PolicyDocument;
 pub use error::{PolicyError, PolicyErrorKind};
 pub use evaluation::Policy;
 pub use lint::{Finding, PolicyProblem, lint};
 pub use request::{Action, ConnectAttributes, Request, SetKeyError, Subject};
 pub use resource::{ArnScope, ArnScopeError};
+pub use statement::Effect;
 
 /// Maximum number of documents in the answer of a Lambda.
 pub(crate) const MAX_DOCUMENTS: usize = 10;

@@ -6,6 +6,7 @@ mod error;
 mod event;
 mod function;
 mod handler;
+mod handler_command;
 mod handler_error;
 mod instance;
 mod instances;

@@ -4,10 +4,11 @@
 mod tests;
 
 use crate::policy::decision::{Decision, Miss, NearMisses, SkippedDenial, StatementRef};
-use crate::policy::document::{Effect, PolicyDocument, Statement};
+use crate::policy::document::PolicyDocument;
 use crate::policy::error::PolicyError;
 use crate::policy::request::{Action, Request};
 use crate::policy::resource::{ArnScope, Resource};
+use crate::policy::statement::{Effect, Statement};
 
 /// All policy documents of one identity.
 ///

@@ -14,9 +14,10 @@ use serde_json::Value;
 
 pub use problem::PolicyProblem;
 
-use crate::policy::document::{Effect, PolicyDocument, Statement};
+use crate::policy::document::PolicyDocument;
 use crate::policy::evaluation::Policy;
 use crate::policy::request::{Action, Request, Subject};
+use crate::policy::statement::{Effect, Statement};
 use crate::policy::{MAX_DOCUMENT_LENGTH, MAX_DOCUMENTS};
 
 /// One mistake and its place. `Display` writes both on one line, with the way to mend it.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::policy::document::Effect;
 use crate::policy::evaluation::Policy;
 use crate::policy::request::Action;
+use crate::policy::statement::Effect;
 
 impl Policy {
     /// Short description for a log line: `connect as lamp-*; publish, receive on lamp/on`.

@@ -1,25 +1,24 @@
 //! Tests of the server in virtual time.
 
+mod authorization;
 mod ending;
 mod harness;
 mod law;
 mod overflow;
+mod retained;
+mod take_over;
 mod time;
 
 use std::time::Duration;
 
-use dunlin_codec::{
-    Ack, BinaryData, Connect, ConnectProperties, Packet, Publish, QoS, ReasonCode, TopicName, Will,
-    WillProperties,
-};
+use dunlin_codec::{Ack, Connect, ConnectProperties, Packet, Publish, QoS, ReasonCode};
 
-use crate::authorizer::{Grant, QueueError, Refusal};
 use crate::profile::Profile;
-use crate::server::limits::{HARD_MESSAGE_BYTES, MAX_QUEUED, MAX_RETAINED};
+use crate::server::Settings;
+use crate::server::limits::{HARD_MESSAGE_BYTES, MAX_QUEUED};
 use crate::server::tests::harness::{
-    ALL, CONNECT_ONLY, Harness, connect, grant, puback_codes, publish, subscribe, subscription,
+    ALL, Harness, connect, grant, publish, subscribe, subscription,
 };
-use crate::server::{Connection, Settings};
 
 #[test]
 fn a_connection_without_a_connect_is_refused_after_ten_seconds() {
@@ -91,20 +90,6 @@ fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
 }
 
 #[test]
-fn credentials_are_given_out_once() {
-    let mut harness = Harness::new();
-    let mut connection = harness.accepted();
-    harness.receives(&mut connection, connect("c"));
-    // No packet is handled before the authorizers have answered.
-    assert!(!connection.wants_input());
-    assert_eq!(
-        connection.poll_authorization().unwrap().password.as_deref(),
-        Some(&b"secret"[..])
-    );
-    assert!(connection.poll_authorization().is_none());
-}
-
-#[test]
 fn silence_is_counted_from_the_last_packet() {
     let mut harness = Harness::new();
     let mut connection = harness.connected("c");
@@ -126,55 +111,6 @@ fn silence_is_counted_from_the_last_packet() {
     );
 }
 
-#[test]
-fn the_authorizer_is_asked_again_and_its_new_policy_counts() {
-    let mut harness = Harness::new();
-    let mut connection = harness.connected("c");
-    harness.advance(&mut connection, 300);
-    assert!(connection.poll_authorization().is_some());
-    assert!(connection.poll_authorization().is_none());
-    // The new policy allows no publishing, and holds from the next packet on.
-    connection.handle_authorization(Ok(grant(CONNECT_ONLY)), &mut harness.hub, harness.now);
-    harness.receives(&mut connection, publish("t", QoS::AtLeastOnce));
-    assert_eq!(
-        puback_codes(&harness.sends(&mut connection)),
-        [ReasonCode::NotAuthorized]
-    );
-    harness.advance(&mut connection, 300);
-    assert!(connection.poll_authorization().is_some());
-    // The second refresh is denied, which ends the connection.
-    let refusal = Refusal::NotAuthenticated("A".into());
-    connection.handle_authorization(Err(refusal), &mut harness.hub, harness.now);
-    assert_eq!(
-        harness.sends_disconnect(&mut connection),
-        Some(ReasonCode::NotAuthorized)
-    );
-}
-
-/// Conditions on the time are about the time of each request.
-#[test]
-fn a_policy_that_ends_denies_from_then_on() {
-    const UNTIL_NOON: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*",
-        "Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"1970-01-01T12:00:00Z"}}}}"#;
-    let mut harness = Harness::new();
-    let mut connection = harness.accepted();
-    harness.receives(&mut connection, connect("c"));
-    // No refresh, and a connection of a day: only the condition on the time changes anything.
-    let never = Grant {
-        refresh_after: None,
-        disconnect_after: Duration::from_secs(86_400),
-        ..grant(UNTIL_NOON)
-    };
-    connection.handle_authorization(Ok(never), &mut harness.hub, harness.now);
-    harness.sends(&mut connection);
-    // 11:00 is before noon, 12:00 isn't.
-    for (hours, expected) in [(11, ReasonCode::Success), (1, ReasonCode::NotAuthorized)] {
-        harness.now += Duration::from_secs(hours * 3600);
-        harness.receives(&mut connection, publish("t", QoS::AtLeastOnce));
-        assert_eq!(puback_codes(&harness.sends(&mut connection)), [expected]);
-    }
-}
-
 /// The random part of an assigned client id is given to the connection. [MQTT-3.1.3-6]
 #[test]
 fn an_assigned_client_id_is_made_of_the_given_random_id() {
@@ -189,64 +125,6 @@ fn an_assigned_client_id_is_made_of_the_given_random_id() {
     let connack = connack.read();
     let assigned = connack.properties.assigned_client_identifier.unwrap();
     assert_eq!(assigned.as_str(), "$GEN/a-random-id");
-}
-
-#[test]
-fn a_refresh_that_is_not_named_is_not_asked_for() {
-    let mut harness = Harness::new();
-    let mut connection = harness.connected("c");
-    harness.advance(&mut connection, 300);
-    assert!(connection.poll_authorization().is_some());
-    let never = Grant {
-        refresh_after: None,
-        ..grant(CONNECT_ONLY)
-    };
-    connection.handle_authorization(Ok(never), &mut harness.hub, harness.now);
-    harness.receives(&mut connection, Packet::PingReq);
-    harness.advance(&mut connection, 600);
-    assert!(connection.poll_authorization().is_none());
-}
-
-#[test]
-fn a_lambda_that_was_not_called_denies_nobody() {
-    let mut harness = Harness::new();
-    let refusal = || Refusal::Lambda {
-        authorizer: "A".into(),
-        error: QueueError::Full.into(),
-    };
-    let mut waiting = harness.accepted();
-    harness.receives(&mut waiting, connect("w"));
-    // A full queue is no decision: 0x97 (Quota exceeded) in place of 0x87 (Not authorized).
-    waiting.handle_authorization(Err(refusal()), &mut harness.hub, harness.now);
-    let sent = harness.sends(&mut waiting);
-    let Packet::ConnAck(connack) = sent[0].packet() else {
-        panic!("a CONNACK")
-    };
-    let connack = connack.read();
-    assert_eq!(connack.reason_code, ReasonCode::QuotaExceeded);
-    let mut connected = harness.connected("c");
-    harness.advance(&mut connected, 300);
-    connected.handle_authorization(Err(refusal()), &mut harness.hub, harness.now);
-    assert_eq!(
-        harness.sends_disconnect(&mut connected),
-        Some(ReasonCode::QuotaExceeded)
-    );
-}
-
-#[test]
-fn a_connection_lasts_as_long_as_its_grant() {
-    let mut harness = Harness::new();
-    let mut connection = harness.connected("c");
-    // The grant lasts 1,000 s.
-    harness.advance(&mut connection, 600);
-    harness.receives(&mut connection, Packet::PingReq);
-    harness.advance(&mut connection, 399);
-    assert!(connection.output.close.is_none());
-    harness.advance(&mut connection, 1);
-    assert_eq!(
-        harness.sends_disconnect(&mut connection),
-        Some(ReasonCode::AdministrativeAction)
-    );
 }
 
 /// The DISCONNECT has the reason of the limit, and not that of another filter in the same packet.
@@ -338,129 +216,6 @@ fn subscribers_that_read_nothing_share_one_memory_bound_and_the_slowest_is_given
         "{told:?}"
     );
     assert_eq!(told[20..], vec![None; 680]);
-}
-
-/// §3.1.2.11.2, MQTT-3.1.2-8
-#[test]
-fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
-    let mut harness = Harness::new();
-    let mut watcher = harness.connected("w");
-    harness.receives(&mut watcher, subscribe(&[subscription("will")]));
-    harness.sends(&mut watcher);
-    let properties = WillProperties {
-        will_delay_interval: Some(60),
-        ..Default::default()
-    };
-    let will = Will {
-        qos: QoS::AtLeastOnce,
-        retain: false,
-        properties,
-        topic: TopicName::new("will").unwrap(),
-        payload: BinaryData::new(b"gone").unwrap(),
-    };
-    // Clean Start 0, but no session expiry: the session ends with its connection.
-    let resuming = || Connect {
-        clean_start: false,
-        ..connect("c")
-    };
-    let (mut first, _) = harness.connects(Connect {
-        will: Some(will),
-        ..resuming()
-    });
-    // The take-over ends the session of the first connection, and with it the will's delay of 60 s.
-    let (_second, session_present) = harness.connects(resuming());
-    assert!(!session_present);
-    assert_eq!(
-        harness.sends_disconnect(&mut first),
-        Some(ReasonCode::SessionTakenOver)
-    );
-    let sent = harness.sends(&mut watcher);
-    let [packet] = sent.as_slice() else {
-        panic!("the will, not {sent:?}")
-    };
-    let Packet::Publish(publish) = packet.packet() else {
-        panic!("a PUBLISH")
-    };
-    assert_eq!(publish.payload, b"gone");
-}
-
-/// The session goes on, so the client is back before its will's time. [MQTT-3.1.3-9]
-#[test]
-fn a_take_over_of_a_lasting_session_resumes_it_without_the_will() {
-    let mut harness = Harness::new();
-    let properties = ConnectProperties {
-        session_expiry_interval: Some(60),
-        ..Default::default()
-    };
-    let lasting = || Connect {
-        clean_start: false,
-        properties,
-        ..connect("c")
-    };
-    let (mut first, _) = harness.connects(lasting());
-    // With a session expiry the second connection resumes the session.
-    let (_second, session_present) = harness.connects(lasting());
-    assert!(session_present);
-    assert_eq!(
-        harness.sends_disconnect(&mut first),
-        Some(ReasonCode::SessionTakenOver)
-    );
-}
-
-#[test]
-fn retained_messages_are_bounded() {
-    let mut harness = Harness::new();
-    let mut connection = harness.connected("c");
-    // One more than fits in, each on a topic of its own.
-    for number in 0..=MAX_RETAINED {
-        let topic = number.to_string();
-        let message = Publish {
-            retain: true,
-            ..publish(&topic, QoS::AtLeastOnce)
-        };
-        harness.receives(&mut connection, message);
-    }
-    let codes = puback_codes(&harness.sends(&mut connection));
-    assert_eq!(
-        codes.iter().filter(|code| !code.is_error()).count(),
-        MAX_RETAINED
-    );
-    assert_eq!(codes.last(), Some(&ReasonCode::QuotaExceeded));
-}
-
-/// The log says why a client that subscribes with a wildcard gets no retained messages.
-#[test]
-fn retained_messages_that_aws_iot_does_not_send_to_a_wildcard_are_logged() {
-    let mut harness = Harness::with(Settings::default());
-    let mut connection = harness.connected("c");
-    // Two of the three match the filter below.
-    for topic in ["a/1", "a/2", "b"] {
-        let message = Publish {
-            retain: true,
-            ..publish(topic, QoS::AtLeastOnce)
-        };
-        harness.receives(&mut connection, message);
-    }
-    connection.output.events.clear();
-    harness.receives(&mut connection, subscribe(&[subscription("a/+")]));
-    let told = |connection: &Connection| -> Vec<String> {
-        let events = connection.output.events.iter().map(ToString::to_string);
-        events.filter(|line| line.contains("retained")).collect()
-    };
-    let lines = told(&connection);
-    let expected =
-        "2 retained messages match a/+: AWS IoT Core sends none to a filter with wildcards";
-    assert!(lines.len() == 1 && lines[0].contains(expected), "{lines:?}");
-
-    // Nothing is withheld from the exact topic, and nothing matches these.
-    connection.output.events.clear();
-    let others = [
-        subscription("b"),
-        subscription("c/#"),
-        subscription("$share/g/a/+"),
-    ];
-    harness.receives(&mut connection, subscribe(&others));
-    assert_eq!(told(&connection), [""; 0]);
 }
 
 /// MQTT-3.3.2-5, MQTT-3.3.2-6

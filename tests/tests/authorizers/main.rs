@@ -5,6 +5,7 @@
 
 mod handlers;
 mod lambda;
+mod processes;
 mod warm;
 
 use std::fs;

@@ -7,6 +7,7 @@ mod commands;
 mod connected;
 mod reaching;
 mod secrets;
+mod situation_tables;
 mod situations;
 
 use std::collections::BTreeMap;

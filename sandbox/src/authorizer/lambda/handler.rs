@@ -2,19 +2,12 @@
 //! unchanged.
 
 use core::fmt;
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
-use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::authorizer::lambda::environment::LambdaEnvironment;
-use crate::authorizer::lambda::function::{FunctionFacts, MEMORY, VERSION};
 use crate::authorizer::lambda::handler_error::HandlerError;
 use crate::authorizer::lambda::lookup::{self, LambdaMissing};
 use crate::authorizer::lambda::runtime::LambdaRuntime;
-use crate::policy::ArnScope;
 
 /// A handler of AWS Lambda: a function of a module in a folder.
 ///
@@ -155,7 +148,10 @@ impl Handler {
         }
     }
 
-    /// Says if its file or its interpreter isn't there.
+    /// Checks that the file and the interpreter exist.
+    ///
+    /// # Errors
+    /// [`LambdaMissing`] with the folder, file or program that is missing.
     pub(super) fn find(&self) -> Result<(), LambdaMissing> {
         self.find_file()?;
         lookup::program(
@@ -176,76 +172,6 @@ impl Handler {
             });
         }
         Ok(())
-    }
-
-    /// The interpreter with the runner in it, as one process of the function `name`.
-    pub(super) fn command(&self, facts: &FunctionFacts) -> Command {
-        let mut command = Command::new(self.runtime.interpreter());
-        command
-            .args(self.runtime.arguments())
-            .current_dir(&self.code)
-            .env_clear()
-            // A later variable replaces an earlier one of the same name: the configured ones win.
-            .envs(self.aws_variables(facts))
-            .envs(self.environment.variables())
-            .stdin(Stdio::piped());
-        command
-    }
-
-    /// The first line that the runner reads. Its answers begin with `marker`.
-    pub(super) fn setup(&self, marker: &str) -> Value {
-        json!({
-            "marker": marker,
-            "code": self.code.to_string_lossy(),
-            "file": self.code.join(&self.file).to_string_lossy(),
-            "module": self.module(),
-            "function": self.function,
-        })
-    }
-
-    /// The module as Python imports it: `package.handler` for `package/handler.py` and
-    /// `package/handler/__init__.py`.
-    fn module(&self) -> String {
-        // A package is imported by the name of its folder; its file __init__.py isn't part of the
-        // name.
-        let path = self.file.with_extension("");
-        let names: Vec<_> = path
-            .iter()
-            .map(OsStr::to_string_lossy)
-            .filter(|name| name != "__init__")
-            .collect();
-        names.join(".")
-    }
-
-    fn aws_variables(&self, facts: &FunctionFacts) -> Vec<(OsString, OsString)> {
-        // The variables that AWS documents for its runtimes and that handlers read. Credentials are
-        // left out: the handler runs with those that are configured.
-        let text = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
-        vec![
-            text("AWS_REGION", &facts.region),
-            text("AWS_DEFAULT_REGION", &facts.region),
-            text("AWS_EXECUTION_ENV", self.runtime.execution_environment()),
-            text("AWS_LAMBDA_FUNCTION_NAME", &facts.name),
-            text("AWS_LAMBDA_FUNCTION_VERSION", VERSION),
-            text("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEMORY),
-            text("AWS_LAMBDA_LOG_GROUP_NAME", &facts.log_group()),
-            text("AWS_LAMBDA_LOG_STREAM_NAME", &facts.log_stream),
-            text("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
-            text(
-                "_HANDLER",
-                &format!(
-                    "{}.{}",
-                    self.file.with_extension("").display(),
-                    self.function
-                ),
-            ),
-            ("LAMBDA_TASK_ROOT".into(), self.code.clone().into()),
-        ]
-    }
-
-    /// Facts about the function that clients know as the authorizer `name`.
-    pub(super) fn facts(&self, name: &str, scope: Option<&ArnScope>) -> FunctionFacts {
-        FunctionFacts::new(name, self.environment.value("AWS_REGION"), scope)
     }
 }
 
@@ -396,18 +322,5 @@ mod tests {
                 dir.path().display()
             )
         );
-    }
-
-    #[test]
-    fn runtimes_have_their_names_and_those_of_aws() {
-        for (text, runtime) in [
-            ("python", LambdaRuntime::Python),
-            ("python3.13", LambdaRuntime::Python),
-            ("node", LambdaRuntime::Node),
-            ("nodejs22.x", LambdaRuntime::Node),
-        ] {
-            assert_eq!(text.parse(), Ok(runtime));
-        }
-        assert!("ruby3.3".parse::<LambdaRuntime>().is_err());
     }
 }

@@ -105,3 +105,21 @@ impl FromStr for LambdaRuntime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtimes_have_their_names_and_those_of_aws() {
+        for (text, runtime) in [
+            ("python", LambdaRuntime::Python),
+            ("python3.13", LambdaRuntime::Python),
+            ("node", LambdaRuntime::Node),
+            ("nodejs22.x", LambdaRuntime::Node),
+        ] {
+            assert_eq!(text.parse(), Ok(runtime));
+        }
+        assert!("ruby3.3".parse::<LambdaRuntime>().is_err());
+    }
+}

@@ -1,12 +1,12 @@
 //! Statements that allow what another statement always denies.
 
 use crate::policy::decision::StatementRef;
-use crate::policy::document::{Effect, Statement};
 use crate::policy::evaluation::Policy;
 use crate::policy::lint::problem::PolicyProblem;
 use crate::policy::lint::statement::Found;
 use crate::policy::request::{Action, Request, Subject};
 use crate::policy::resource::Resource;
+use crate::policy::statement::{Effect, Statement};
 
 /// Actions of a statement that an unconditional Deny beats on all resources of the statement,
 /// grouped by the Deny.

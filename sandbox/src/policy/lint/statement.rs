@@ -2,11 +2,11 @@
 
 use std::time::UNIX_EPOCH;
 
-use crate::policy::document::{ActionPattern, Effect, Statement};
 use crate::policy::lint::arn;
 use crate::policy::lint::problem::{self, PolicyProblem};
 use crate::policy::request::{Action, Request, Subject};
 use crate::policy::resource::Resource;
+use crate::policy::statement::{ActionPattern, Effect, Statement};
 
 /// A mistake, and the text of the policy that shows it.
 pub(super) struct Found<'a> {
