@@ -1,6 +1,7 @@
 //! Packet that is read on demand: bytes that were checked, or a packet that was built.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 /// Packet of many fields, CONNECT or CONNACK, that is read on demand.
 ///
@@ -140,6 +141,12 @@ impl<'a, T: Large<'a> + PartialEq> PartialEq for OnDemand<'a, T> {
 }
 
 impl<'a, T: Large<'a> + Eq> Eq for OnDemand<'a, T> {}
+
+impl<'a, T: Large<'a> + Hash> Hash for OnDemand<'a, T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.with(|packet| packet.hash(state));
+    }
+}
 
 impl<'a, T: Large<'a> + fmt::Debug> fmt::Debug for OnDemand<'a, T> {
     /// Shows the packet.

@@ -1,6 +1,7 @@
 //! Packet that owns its bytes: to `Packet` what `PathBuf` is to `Path`.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -208,6 +209,13 @@ impl PartialEq for PacketBuf {
 }
 
 impl Eq for PacketBuf {}
+
+impl Hash for PacketBuf {
+    /// Hashes the decoded packet, like the comparison.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.packet().hash(state);
+    }
+}
 
 impl fmt::Display for PacketBuf {
     /// One line of text for people, as [`Packet`] has it.

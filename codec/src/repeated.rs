@@ -1,6 +1,7 @@
 //! Lists of a packet: validated bytes in a decoded packet, a slice in one that was built.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::iter::FusedIterator;
 
 use crate::validated::Validated;
@@ -225,6 +226,13 @@ impl<'a, T: Item<'a>> PartialEq for Repeated<'a, T> {
 }
 
 impl<'a, T: Item<'a> + Eq> Eq for Repeated<'a, T> {}
+
+impl<'a, T: Item<'a> + Hash> Hash for Repeated<'a, T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.len().hash(state);
+        self.iter().for_each(|item| item.hash(state));
+    }
+}
 
 impl<'a, T: Item<'a>> fmt::Debug for Repeated<'a, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Conversions of the standard library: every number both ways, text, and errors.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Debug;
 use std::io;
 use std::iter::FusedIterator;
@@ -8,8 +8,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use bytes::Bytes;
 use dunlin_codec::{
-    Ack, AckType, Auth, BinaryData, ConnAck, Connect, Delivery, Disconnect, EncodeErrorKind,
-    FramingError, Packet, PacketBuf, PacketId, PacketType, PayloadFormat, Publish,
+    Ack, AckType, Auth, BinaryData, ConnAck, Connect, DecodeOptions, Delivery, Disconnect,
+    EncodeErrorKind, FramingError, Packet, PacketBuf, PacketId, PacketType, PayloadFormat, Publish,
     PublishProperties, QoS, ReasonCode, Repeated, RetainHandling, SubAck, Subscribe, Subscription,
     SubscriptionIdentifier, TextError, TopicAlias, TopicError, TopicFilter, TopicMatcher,
     TopicName, UnsubAck, Unsubscribe, UserProperty, Utf8String, Will,
@@ -120,6 +120,29 @@ fn a_packet_buf_is_bytes() {
         ..Publish::new(TopicName::new("a").unwrap(), b"")
     }))
     .unwrap_err();
+}
+
+/// Equal packets have equal hashes, whatever their form: short or long, decoded or built.
+#[test]
+fn packets_are_found_in_sets() {
+    let buffer = |bytes: &'static [u8]| {
+        PacketBuf::take_shared(&mut Bytes::from_static(bytes), &DecodeOptions::default())
+            .unwrap()
+            .unwrap()
+    };
+    let short = buffer(b"\x40\x02\x00\x07");
+    let long = buffer(b"\x40\x04\x00\x07\x00\x00");
+    assert_eq!(HashSet::from([short.clone(), long]).len(), 1);
+    let built = Packet::PubAck(Ack::success(PacketId::new(7).unwrap()));
+    assert!(HashSet::from([built]).contains(&short.packet()));
+
+    let suback = buffer(b"\x90\x05\x00\x01\x00\x01\x02");
+    let codes = [ReasonCode::GrantedQoS1, ReasonCode::GrantedQoS2];
+    let built = Packet::SubAck(SubAck::new(PacketId::MIN, &codes));
+    assert!(HashSet::from([suback.packet()]).contains(&built));
+    let connack = buffer(b"\x20\x03\x00\x00\x00");
+    let built = ConnAck::new(ReasonCode::Success);
+    assert!(HashSet::from([connack.packet()]).contains(&Packet::from(&built)));
 }
 
 /// Sized, cloned and fused, whatever the items.

@@ -16,7 +16,7 @@ use crate::sink::Sink;
 use crate::value::Value;
 
 /// PUBACK, PUBREC, PUBREL or PUBCOMP, as the [`Packet`](crate::Packet) variant or the [`AckType`] beside it says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ack<'a> {
     /// Packet Identifier of the PUBLISH.
     pub packet_id: PacketId,

@@ -12,7 +12,7 @@ use crate::record::Record;
 use crate::sink::Sink;
 
 /// AUTH (§3.15): a step of enhanced authentication.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Auth<'a> {
     /// Reason code (§3.15.2.1): success, continue authentication, or re-authenticate.
     pub reason_code: ReasonCode,

@@ -17,7 +17,7 @@ use crate::sink::Sink;
 use crate::value::Value;
 
 /// CONNACK (§3.2): the server accepts or refuses a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ConnAck<'a> {
     /// Session Present flag (§3.2.2.1.1): the server continues an earlier session; never set in a
     /// refusal.

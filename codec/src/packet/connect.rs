@@ -32,7 +32,7 @@ const CLEAN_START: u8 = 0b0000_0010;
 const RESERVED: u8 = 0b0000_0001;
 
 /// CONNECT (§3.1): a client's request for a session.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Connect<'a> {
     /// Clean Start (§3.1.2.4): the server discards the session of an earlier connection.
     pub clean_start: bool,
@@ -55,7 +55,7 @@ pub struct Connect<'a> {
 
 /// Will (§3.1.2.5): message that the server publishes when the connection ends without a normal
 /// DISCONNECT.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Will<'a> {
     /// QoS with which the server publishes the message; the default is QoS 0.
     pub qos: QoS,

@@ -12,7 +12,7 @@ use crate::record::Record;
 use crate::sink::Sink;
 
 /// DISCONNECT (§3.14): the sender closes the connection. The default is a normal disconnection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Disconnect<'a> {
     /// Reason code (§3.14.2.1); the default is 0x00, normal disconnection.
     pub reason_code: ReasonCode,

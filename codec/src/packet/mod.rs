@@ -76,7 +76,7 @@ pub use self::{
 /// assert_eq!(Packet::decode(&bytes[6..])?, None, "half a PINGREQ: read more");
 /// # Ok::<(), dunlin_codec::DecodeError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Packet<'a> {
     /// CONNECT (§3.1): a client's request for a session, which is [read](OnDemand::read) on demand.
     Connect(OnDemand<'a, Connect<'a>>),

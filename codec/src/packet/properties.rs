@@ -29,7 +29,7 @@ macro_rules! properties {
         many { $($(#[$many_doc:meta])* $many:ident: $many_row:ident,)* }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
         pub struct $name<'a> {
             $($(#[$once_doc])* pub $once: Option<$crate::property::row::$once::Value<'a>>,)*
             $($(#[$many_doc])* pub $many: $crate::repeated::Repeated<'a, $crate::property::row::$many_row::Value<'a>>,)*

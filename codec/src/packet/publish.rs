@@ -21,7 +21,7 @@ use crate::value::Value;
 const RETAIN: u8 = 0b0001;
 
 /// PUBLISH (§3.3): an application message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Publish<'a> {
     /// QoS, with Packet Identifier and DUP flag for QoS 1 and 2.
     pub delivery: Delivery,

@@ -30,7 +30,7 @@ properties! {
 macro_rules! answer {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub struct $name<'a> {
             /// Packet Identifier of the request.
             pub packet_id: PacketId,

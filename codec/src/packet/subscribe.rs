@@ -15,7 +15,7 @@ use crate::validated::Validated;
 use crate::value::{Item, Rule, Value};
 
 /// SUBSCRIBE (§3.8): a client's request for subscriptions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Subscribe<'a> {
     /// Packet Identifier, which SUBACK repeats.
     pub packet_id: PacketId,
@@ -39,7 +39,7 @@ properties! {
 }
 
 /// Subscription: a topic filter and its options (§3.8.3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Subscription<'a> {
     /// Topic Filter, which selects messages by their topic.
     pub filter: TopicFilter<'a>,

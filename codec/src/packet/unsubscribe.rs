@@ -15,7 +15,7 @@ use crate::topic::TopicFilter;
 use crate::value::Value;
 
 /// UNSUBSCRIBE (§3.10): a client's request to end subscriptions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Unsubscribe<'a> {
     /// Packet Identifier, which UNSUBACK repeats.
     pub packet_id: PacketId,
