@@ -75,7 +75,7 @@ fn receive(name: &'static str, qos: u8) -> HotPath {
         engine.handle_input(&mut input, Instant::now());
         while let Some(event) = engine.poll_event() {
             if let EngineEvent::Message(_, Some(id)) = event {
-                engine.consume(id);
+                engine.received().consume(id);
             }
         }
         engine.poll_transmit(&mut wire, Instant::now());

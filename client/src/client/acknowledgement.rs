@@ -128,7 +128,7 @@ impl Acknowledgement {
         if let Some(id) = self.id.take() {
             self.shared.lock_and_notify(|state| {
                 state.manual_acks.release(id, self.stream);
-                state.engine.consume(id);
+                state.engine.received().consume(id);
             });
         }
     }
@@ -169,9 +169,9 @@ impl Acknowledgement {
             match self.id.take() {
                 Some(id) => {
                     state.manual_acks.release(id, self.stream);
-                    state.engine.consume_with(id, records);
+                    state.engine.received().consume_with(id, records);
                 }
-                None => state.engine.write_records(records),
+                None => state.engine.recorder().write_records(records),
             }
             Ok::<_, RequestError>(state.current_batch())
         })?;
@@ -192,7 +192,7 @@ impl Acknowledgement {
         self.shared.lock_and_notify(|state| {
             // If the code isn't allowed here, the acknowledgement stays unanswered, and dropping it
             // applies the policy.
-            state.engine.answer(id, reason_code)?;
+            state.engine.received().answer(id, reason_code)?;
             state.manual_acks.release(id, self.stream);
             Ok::<_, RequestError>(())
         })?;

@@ -111,7 +111,7 @@ impl Client {
         let router = Router::new(first_identifier(CleanStart::Never));
         let mut engine = Engine::with_session(options.connect.clone(), session);
         // The new client has no store, so the session stops recording changes.
-        engine.stop_recording();
+        engine.recorder().stop();
         Self::start_from(
             options,
             StartParts {

@@ -59,7 +59,7 @@ impl Client {
         };
 
         // Record what changes from now on.
-        engine.record_changes();
+        engine.recorder().start();
         let first_event = (unmeasured > 0).then_some(Event::ExpiryUnmeasured {
             messages: unmeasured,
         });
@@ -102,7 +102,7 @@ impl Client {
     pub async fn write_records(&self, records: Vec<Change>) -> Result<(), RequestError> {
         let batch = self.shared().lock_and_notify(|state| {
             state.check_writable()?;
-            state.engine.write_records(records);
+            state.engine.recorder().write_records(records);
             Ok::<_, RequestError>(state.current_batch())
         })?;
         self.shared().until_persisted(batch).await

@@ -207,7 +207,7 @@ impl Reader {
                 return Poll::Ready(None);
             };
             if let Some(id) = id {
-                state.engine.consume(id);
+                state.engine.received().consume(id);
             }
             Poll::Ready(Some(message))
         })

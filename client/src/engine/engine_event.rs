@@ -13,14 +13,14 @@ pub enum EngineEvent {
     /// The server answered CONNECT with success.
     Connected(Box<Connected>),
     /// A message was received. One with an identifier is acknowledged after
-    /// [`Engine::consume`](super::Engine::consume).
+    /// [`ReceivedMessages::consume`](super::ReceivedMessages::consume).
     Message(ReceivedMessage, Option<DeliveryId>),
     /// The server refused a request. The outcome of the request says it as well.
     RequestRefused(Box<RefusedRequest>),
     /// A received message was refused, because it is wrong in itself
     /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
     MessageRefused(Box<RefusedMessage>),
-    /// A message that was [kept for a later stream](super::Engine::keep_unmatched) can't wait any
+    /// A message that was [kept for a later stream](super::ReceivedMessages::keep_unmatched) can't wait any
     /// longer and is refused with 0x80.
     UnmatchedRefused(DeliveryId),
     /// The server forgot the session, and a subscription that it had granted before couldn't be

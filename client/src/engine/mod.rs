@@ -30,6 +30,8 @@ mod outbound;
 mod output;
 mod persistence;
 mod receive;
+mod received_messages;
+mod recorder;
 mod session;
 mod statistics;
 mod subscriptions;
@@ -37,14 +39,12 @@ mod violation;
 
 use std::fmt;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::BytesMut;
 #[cfg(feature = "tokio")]
 use dunlin_codec::SubscriptionIdentifier;
-use dunlin_codec::{
-    Ack, AckType, ReasonCode, SubscribeProperties, SubscriptionOptions, UnsubscribeProperties,
-};
+use dunlin_codec::{SubscribeProperties, SubscriptionOptions, UnsubscribeProperties};
 
 pub use self::clock_reading::{ClockReading, SinceBoot};
 use self::connecting::Connecting;
@@ -56,11 +56,13 @@ use self::exit::Exit;
 pub use self::inbound::DeliveryId;
 pub use self::outbound::accepted_request::OperationId;
 pub use self::outbound::outcome::{Answered, Outcome, Published};
-use self::outbound::request::{PLACEHOLDER, Request, SubscribeRequest, UnsubscribeRequest};
+use self::outbound::request::{Request, SubscribeRequest, UnsubscribeRequest};
 pub use self::persistence::change::Change;
 pub(crate) use self::persistence::records::application_records;
 pub use self::persistence::restore::RestoreError;
 use self::receive::take_packet;
+pub use self::received_messages::ReceivedMessages;
+pub use self::recorder::Recorder;
 pub use self::session::Session;
 pub use self::statistics::{ByQoS, Dropped, DroppedMessages, Statistics};
 use self::subscriptions::renewal::handle_timed_out;
@@ -83,9 +85,6 @@ pub struct Engine {
 const ANSWERS: usize = 1 << 20;
 /// Events that wait for the driver of the engine.
 const EVENTS: usize = 1 << 16;
-/// Time in which a connection that can't take messages any more stays open for acknowledgements of
-/// requests.
-const DECLINE_GRACE: Duration = Duration::from_secs(1);
 
 impl fmt::Debug for Engine {
     /// Prints the size of the output only: CONNECT may be in it, with its password.
@@ -433,32 +432,8 @@ impl Engine {
         self.core.output.len()
     }
 
-    /// Stages all of the output, with a store ([`record_changes`](Self::record_changes)):
-    /// [`poll_transmit`](Self::poll_transmit) returns it next. Its requests count as sent in the
-    /// changes that are taken from now on; once those are stored, it may be written. If the
-    /// connection ends before, they were never sent.
-    ///
-    /// Returns whether anything was staged: nothing is without a store, or before the output that
-    /// was staged before is taken.
-    pub fn stage(&mut self) -> bool {
-        let core = &mut self.core;
-        if !core.session.is_recording() {
-            return false;
-        }
-        // Looked up before staging: afterwards they are no longer unstaged.
-        let unstaged = core.output.unstaged_new_requests();
-        if !core.output.stage() {
-            return false;
-        }
-        // The store has these requests as not sent.
-        for id in unstaged {
-            core.session.outbound.operations.mark_dirty(id.key());
-        }
-        true
-    }
-
     /// Moves the bytes to write to the end of `into`, which should be empty: with a store those
-    /// that were [staged](Self::stage), otherwise all. Acknowledgements are awaited from `now`.
+    /// that were [staged](Recorder::stage), otherwise all. Acknowledgements are awaited from `now`.
     ///
     /// Returns whether there are any.
     pub fn poll_transmit(&mut self, into: &mut BytesMut, now: Instant) -> bool {
@@ -693,92 +668,20 @@ impl Engine {
         self.has_all_outcomes() && self.core.output.is_empty()
     }
 
-    /// Sets the number of consumers of a message: each of them will [`consume`](Self::consume) it.
-    /// The default is one.
-    pub fn set_consumers(&mut self, id: DeliveryId, consumers: usize) {
-        self.core.session.inbound.set_consumers(id, consumers);
-    }
-
-    /// Notes that the application has taken a message: its acknowledgement is sent as soon as those
-    /// before it are.
-    pub fn consume(&mut self, id: DeliveryId) {
-        let Self { state, core } = self;
-        core.session.inbound.answer(id, ReasonCode::Success);
-        core.session.records.release(id, &mut core.session.inbound);
-        core.send_due_acks(state.is_open());
-    }
-
-    /// Answers a message as [`consume`](Self::consume) does, with a reason code: one of 0x80 or
-    /// above refuses the message, which is over then, at QoS 2 without PUBREL. Of several
-    /// consumers' codes the highest counts. A message that was answered before, or that belongs to
-    /// a lost session, is left alone. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
-    ///
-    /// # Errors
-    /// [`RequestError::Encode`] for a code that PUBACK doesn't have (§3.4.2.1). Nothing is answered
-    /// then.
-    pub fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) -> Result<(), RequestError> {
-        // The code is checked now, not when its turn comes.
-        let ack = Ack {
-            reason_code,
-            ..Ack::success(PLACEHOLDER)
-        };
-        ack.into_packet(AckType::PubAck).encoded_len()?;
-        let Self { state, core } = self;
-        core.session.inbound.answer(id, reason_code);
-        core.session.records.release(id, &mut core.session.inbound);
-        core.send_due_acks(state.is_open());
-        Ok(())
-    }
-
-    /// Returns `true` if an answer to a message would reach the server: not if it was answered, nor
-    /// if its session is lost.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn may_answer(&mut self, id: DeliveryId) -> bool {
-        self.core.session.inbound.may_answer(id)
-    }
-
-    /// Notes that the application won't answer a message. It isn't acknowledged on this connection,
-    /// nor are the messages after it; when the server repeats it on the next connection, it is
-    /// delivered again.
-    pub fn abandon(&mut self, id: DeliveryId) {
-        self.core.session.inbound.abandon(id);
-        self.core.session.records.drop_waiting(id);
-    }
-
-    /// Declines a message of QoS 1 or 2 that the application has no memory for ([`memory_budget`]):
-    /// it isn't acknowledged, and the server sends it again on the next connection.
-    ///
-    /// Acknowledgements are sent in order (§4.6): nothing after the message can be acknowledged
-    /// on this connection, so later messages have to be declined as well:
-    /// [`declines_messages`](Self::declines_messages) is `true` from now on. The
-    /// engine acknowledges what was taken and disconnects with reason code 0x97: at once if no
-    /// request waits for its acknowledgement, and otherwise after a second or when
-    /// [`leave_declined`](Self::leave_declined) is called. The next CONNECT announces half of
-    /// the messages that were outstanding as Receive Maximum; each connection that ends for another
-    /// reason doubles it again, up to the configured one.
-    ///
-    /// [`memory_budget`]: crate::ConnectOptions::memory_budget
-    pub fn decline(&mut self, id: DeliveryId) {
-        let core = &mut self.core;
-        // The message will come again with the next connection.
-        let outstanding = core.session.inbound.outstanding();
-        core.session.inbound.abandon(id);
-        let ConnectionState::Open(open) = &mut self.state else {
-            return;
-        };
-        // The connection is leaving already, with its window reduced.
-        if open.leaves_at.is_some() {
-            return;
-        }
-        open.leaves_at = core.now.and_then(|now| now.checked_add(DECLINE_GRACE));
-        core.receive_window.reduce(outstanding, &core.options);
-        // Nobody waits for an acknowledgement: leave at once.
-        if self.has_all_outcomes() {
-            self.leave_declined();
+    /// Received messages, for the application's answers to them.
+    pub const fn received(&mut self) -> ReceivedMessages<'_> {
+        ReceivedMessages {
+            state: &mut self.state,
+            core: &mut self.core,
         }
     }
 
-    /// Returns `true` if further messages of QoS 1 and 2 have to be [declined](Self::decline) on
+    /// Recorder of what changes in the session, for a store.
+    pub const fn recorder(&mut self) -> Recorder<'_> {
+        Recorder(&mut self.core)
+    }
+
+    /// Returns `true` if further messages of QoS 1 and 2 have to be [declined](ReceivedMessages::decline) on
     /// this connection.
     #[must_use]
     pub fn declines_messages(&self) -> bool {
@@ -786,17 +689,6 @@ impl Engine {
             ConnectionState::Open(open) => open.leaves_at.is_some(),
             ConnectionState::Closing(cause) => cause.is_memory_budget(),
             ConnectionState::Disconnected | ConnectionState::Connecting(_) => false,
-        }
-    }
-
-    /// Leaves a connection on which messages were [declined](Self::decline), because there is
-    /// memory for them again.
-    pub fn leave_declined(&mut self) {
-        if let ConnectionState::Open(open) = &self.state
-            && open.leaves_at.is_some()
-        {
-            let exit = open.leave(&mut self.core);
-            self.state.exit(exit, &mut self.core);
         }
     }
 
@@ -820,64 +712,11 @@ impl Engine {
         self.core.unmatched_wait.inherits_session
     }
 
-    /// Keeps a message unacknowledged that matches no stream of the application, so that a later
-    /// stream can get it.
-    ///
-    /// Returns `false` and does nothing if no stream is to be waited for: the session began with
-    /// this engine ([`may_receive_unmatched`](Self::may_receive_unmatched)), or
-    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait) is zero. Then the caller answers
-    /// the message at once.
-    ///
-    /// Otherwise the message waits until [`match_unmatched`](Self::match_unmatched),
-    /// [`consume`](Self::consume) or [`answer`](Self::answer), but only while fewer
-    /// acknowledgements than half of this client's Receive Maximum wait behind it (acknowledgements
-    /// are sent in order, §4.6), and no longer than until `unmatched_wait` after the first CONNACK
-    /// that resumed the session: outages included, and the same for all messages, so that those of
-    /// a forgotten subscription don't hold up all others for one wait after another. After that the
-    /// engine refuses it with reason code 0x80 and reports [`EngineEvent::UnmatchedRefused`]; a
-    /// message that arrives later is refused at once.
-    pub fn keep_unmatched(&mut self, id: DeliveryId) -> bool {
-        let Self { state, core } = self;
-        if core
-            .unmatched_wait
-            .until(core.options.unmatched_wait)
-            .is_none()
-        {
-            return false;
-        }
-        core.session.inbound.keep_unmatched(id);
-        // The wait may be over, or so many acknowledgements may be waiting already.
-        core.send_due_acks(state.is_open());
-        true
-    }
-
     /// Time until which unmatched messages wait, which may be in the past; `None` if none wait.
     #[cfg(feature = "tokio")]
     pub(crate) fn unmatched_until(&self) -> Option<Instant> {
         let core = &self.core;
         core.unmatched_wait.until(core.options.unmatched_wait)
-    }
-
-    /// Ends the wait of a message that was [kept](Self::keep_unmatched), because a stream has got
-    /// it. Returns `false` if the message was refused before.
-    pub fn match_unmatched(&mut self, id: DeliveryId) -> bool {
-        self.core.session.inbound.match_unmatched(id)
-    }
-
-    /// Starts to record changes of the session, if they aren't yet, and marks all of it as changed:
-    /// for a store that has nothing so far. Output has to be [staged](Self::stage) from now on
-    /// before it is written.
-    pub fn record_changes(&mut self) {
-        let session = &mut self.core.session;
-        if !session.is_recording() {
-            session.record_changes();
-            session.mark_all_dirty();
-        }
-    }
-
-    /// Stops to record changes: the store keeps what it has.
-    pub fn stop_recording(&mut self) {
-        self.core.session.stop_recording();
     }
 
     /// Returns `true` if anything has changed since the changes were last taken.
@@ -895,37 +734,5 @@ impl Engine {
     #[must_use]
     pub fn changes_can_wait(&self) -> bool {
         self.core.session.has_only_completions()
-    }
-
-    /// Takes the changes since they were last taken, to be stored all or none.
-    /// [`poll_transmit`](Self::poll_transmit) isn't to be called before those are stored that were
-    /// there when its output was [staged](Self::stage): otherwise the store lacks what the server
-    /// knows of.
-    ///
-    /// `clock` is read now: the rest of expiry intervals is stored with it.
-    pub fn take_changes(&mut self, clock: ClockReading) -> Vec<Change> {
-        let unstaged = self.core.output.unstaged_new_requests();
-        self.core.session.take_changes(&unstaged, clock)
-    }
-
-    /// Changes records of the application, which are stored beside the session: the changes come
-    /// with the next ones of [`take_changes`](Self::take_changes). Without a store they are
-    /// dropped.
-    pub fn write_records(&mut self, records: Vec<Change>) {
-        if self.core.session.is_recording() {
-            self.core.session.records.add(records);
-        }
-    }
-
-    /// Takes a message as [`consume`](Self::consume) does, and changes records of the application:
-    /// they are stored in one commit with the fact that the message was taken, or not at all. The
-    /// records of several consumers are all stored with the last answer. Without a store, and if a
-    /// consumer has abandoned the message, they are dropped.
-    pub fn consume_with(&mut self, id: DeliveryId, records: Vec<Change>) {
-        let session = &mut self.core.session;
-        if session.is_recording() && !session.inbound.is_abandoned(id) {
-            session.records.wait_for(id, records);
-        }
-        self.consume(id);
     }
 }

@@ -276,7 +276,7 @@ impl Connection {
             state.engine.limit_unsent(now);
         }
         if state.engine.declines_messages() && state.router.has_drained() {
-            state.engine.leave_declined();
+            state.engine.received().leave_declined();
         }
 
         // Disconnect if the client is to stop.

@@ -23,7 +23,7 @@ impl Delivery<'_> {
             Recipients::Streams(streams) => {
                 // A message in several streams is acknowledged when the last of them has taken it.
                 if let (Some(id), 2..) = (id, streams) {
-                    self.engine.set_consumers(id, streams);
+                    self.engine.received().set_consumers(id, streams);
                 }
                 self.router.push_to_found(message, id);
             }
@@ -111,7 +111,7 @@ impl Delivery<'_> {
         };
         let message = match (deadline, id) {
             // At QoS 1 and 2 the engine refuses the message at the deadline.
-            (Some(_), Some(id)) if self.engine.keep_unmatched(id) => {
+            (Some(_), Some(id)) if self.engine.received().keep_unmatched(id) => {
                 self.router.queue_unmatched(message, id);
                 return;
             }
@@ -154,7 +154,10 @@ impl Delivery<'_> {
             let matches = filter.is_none_or(|filter| {
                 TopicName::new(each.message.topic()).is_ok_and(|topic| filter.matches(&topic))
             });
-            matches && each.id.is_none_or(|id| engine.match_unmatched(id))
+            matches
+                && each
+                    .id
+                    .is_none_or(|id| engine.received().match_unmatched(id))
         });
         taken
             .into_iter()
@@ -182,7 +185,7 @@ impl Delivery<'_> {
     /// Acknowledges a message of QoS 1 or 2.
     fn acknowledge(&mut self, id: Option<DeliveryId>) {
         if let Some(id) = id {
-            self.engine.consume(id);
+            self.engine.received().consume(id);
         }
     }
 }

@@ -74,7 +74,7 @@ impl ManualAcks {
     ) -> Option<Event> {
         // The policy `Hold` leaves the message unacknowledged until the next connection.
         if engine.options().on_dropped == OnDropped::Hold {
-            engine.abandon(dropped.id);
+            engine.received().abandon(dropped.id);
             self.release(dropped.id, dropped.stream);
             return None;
         }
@@ -122,13 +122,13 @@ impl ManualAcks {
         } = dropped;
         self.release(id, stream);
         // If the session is lost, there is nothing to refuse.
-        if engine.options().on_dropped == OnDropped::Accept || !engine.may_answer(id) {
-            engine.consume(id);
+        if engine.options().on_dropped == OnDropped::Accept || !engine.received().may_answer(id) {
+            engine.received().consume(id);
             return None;
         }
         engine.dropped_messages().unanswered.add(bytes);
         // PUBACK and PUBREC have this code, so it can't fail.
-        let _: Result<_, _> = engine.answer(id, ReasonCode::UnspecifiedError);
+        let _: Result<_, _> = engine.received().answer(id, ReasonCode::UnspecifiedError);
         Some(Event::MessageDropped {
             topic: topic.into(),
             cause,

@@ -330,7 +330,7 @@ impl ClientState {
             store.abandon_changes(&self.engine, &mut self.wakers);
         }
         // The persisted session goes on in another process, though its requests end here.
-        self.engine.stop_recording();
+        self.engine.recorder().stop();
         match self.handover {
             Handover::NotWanted => self.engine.fail_all(error),
             // The session is handed over with its requests; only the waits of this client end.
@@ -368,7 +368,7 @@ impl ClientState {
                     if self.engine.declines_messages()
                         || self.router.exceeds_budget(&message, replies > 0) =>
                 {
-                    self.engine.decline(id);
+                    self.engine.received().decline(id);
                 }
                 EngineEvent::Message(message, id) => self.delivery().deliver(message, id),
                 EngineEvent::UnmatchedRefused(id) => self.delivery().handle_unmatched_refused(id),
@@ -410,7 +410,7 @@ impl ClientState {
         };
         while let Some((message, id)) = self.router.pop(key) {
             if let Some(id) = id {
-                self.engine.consume(id);
+                self.engine.received().consume(id);
             }
             self.replies.handle_reply(message);
         }

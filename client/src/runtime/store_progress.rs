@@ -86,7 +86,7 @@ impl StoreProgress {
     fn stage(&mut self, engine: &mut Engine) {
         // Output depends on the next batch only if a change in it must be on disk before the output
         // leaves.
-        if engine.stage() {
+        if engine.recorder().stage() {
             let has_needed_changes = engine.has_changes() && !engine.changes_can_wait();
             self.staged_depends_on = self.taken + u64::from(has_needed_changes);
         }
@@ -157,7 +157,7 @@ impl StoreProgress {
             }
             self.deferred_since = None;
             self.taken += 1;
-            return Poll::Ready(Some(engine.take_changes(clock::read())));
+            return Poll::Ready(Some(engine.recorder().take_changes(clock::read())));
         }
         if phase != StorePhase::Running {
             return Poll::Ready(None);

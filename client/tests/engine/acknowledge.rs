@@ -21,7 +21,7 @@ fn delivered(client: &mut Client) -> Vec<DeliveryId> {
 }
 
 fn answer(client: &mut Client, id: DeliveryId, reason_code: ReasonCode) {
-    client.engine.answer(id, reason_code).unwrap();
+    client.engine.received().answer(id, reason_code).unwrap();
 }
 
 fn refusing_ack(ack_type: AckType, packet_id: u16) -> PacketBuf {
@@ -109,7 +109,7 @@ fn every_reason_code_that_a_client_may_send_is_sent_and_no_other() {
             let mut client = Client::connected();
             client.receives(&publish("a", delivery));
             let ids = delivered(&mut client);
-            let answered = client.engine.answer(ids[0], code);
+            let answered = client.engine.received().answer(ids[0], code);
             if code.is_legal_in(PacketType::PubAck, Sender::Client) {
                 assert_eq!(client.sends(), [ack(ack_type, 1, code)]);
             } else {
@@ -134,7 +134,7 @@ fn a_second_call_of_answer_has_no_effect() {
     let ids = delivered(&mut client);
     answer(&mut client, ids[0], ReasonCode::Success);
     answer(&mut client, ids[0], ReasonCode::QuotaExceeded);
-    client.engine.abandon(ids[0]);
+    client.engine.received().abandon(ids[0]);
     assert_eq!(client.sends(), [puback(1)]);
     answer(&mut client, ids[1], ReasonCode::Success);
     assert_eq!(client.sends(), [puback(2)]);
@@ -145,7 +145,7 @@ fn the_most_severe_of_several_reason_codes_is_sent() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);
-    client.engine.set_consumers(ids[0], 3);
+    client.engine.received().set_consumers(ids[0], 3);
     answer(&mut client, ids[0], ReasonCode::Success);
     answer(&mut client, ids[0], ReasonCode::QuotaExceeded);
     assert!(client.sends().is_empty());
@@ -193,7 +193,7 @@ fn a_message_given_up_is_delivered_again_on_the_next_connection() {
         let mut client = Client::connected();
         client.receives_all(&[publish("a", delivery), publish("b", at_least_once(2))]);
         let ids = delivered(&mut client);
-        client.engine.abandon(ids[0]);
+        client.engine.received().abandon(ids[0]);
         answer(&mut client, ids[1], ReasonCode::Success);
         assert!(client.sends().is_empty(), "b is behind a");
         client.reconnects(&connack_resumed());
@@ -217,7 +217,7 @@ fn a_message_given_up_after_its_connection_is_delivered_again() {
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);
     client.loses_connection();
-    client.engine.abandon(ids[0]);
+    client.engine.received().abandon(ids[0]);
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
@@ -231,8 +231,8 @@ fn a_message_given_up_by_one_of_several_streams_is_not_acknowledged() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
     let ids = delivered(&mut client);
-    client.engine.set_consumers(ids[0], 2);
-    client.engine.abandon(ids[0]);
+    client.engine.received().set_consumers(ids[0], 2);
+    client.engine.received().abandon(ids[0]);
     client.consumes(ids[0]);
     client.consumes(ids[0]);
     assert!(client.sends().is_empty());
@@ -350,7 +350,7 @@ fn run_conversation(seed: u64) {
                 if let Some(sent) = random.choice(held.collect::<Vec<_>>()) {
                     sent.abandoned = true;
                     sent.answer = Some(ReasonCode::Success);
-                    client.engine.abandon(sent.token.unwrap());
+                    client.engine.received().abandon(sent.token.unwrap());
                 }
             }
             _ => {

@@ -213,7 +213,7 @@ fn a_message_for_several_is_unconsumed_until_all_have_it() {
     for _ in 0..2 {
         let ids = delivered_after_connect(&mut client, &connack(), two_messages(1));
         ids.iter()
-            .for_each(|id| client.engine.set_consumers(*id, 2));
+            .for_each(|id| client.engine.received().set_consumers(*id, 2));
         shared.extend(ids);
         client.loses_connection();
     }

@@ -239,7 +239,7 @@ impl Client {
     }
 
     pub(crate) fn consumes(&mut self, id: DeliveryId) {
-        self.engine.consume(id);
+        self.engine.received().consume(id);
         self.transmit();
     }
 
@@ -292,7 +292,7 @@ impl Client {
     }
 
     fn transmit(&mut self) {
-        self.engine.stage();
+        self.engine.recorder().stage();
         self.engine.poll_transmit(&mut self.wire, self.now);
     }
 }

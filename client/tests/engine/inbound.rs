@@ -115,7 +115,7 @@ fn a_message_for_several_is_acknowledged_when_all_of_them_have_it() {
     let mut client = Client::connected();
     client.receives(&publish("a", at_least_once(1)));
     let id = client.messages()[0].1.unwrap();
-    client.engine.set_consumers(id, 2);
+    client.engine.received().set_consumers(id, 2);
     client.consumes(id);
     assert!(client.sends().is_empty());
     client.consumes(id);

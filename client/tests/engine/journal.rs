@@ -38,7 +38,7 @@ fn persist(client: &mut Client, entries: &mut Entries) {
 }
 
 fn persist_at(client: &mut Client, entries: &mut Entries, clock: ClockReading) {
-    for change in client.engine.take_changes(clock) {
+    for change in client.engine.recorder().take_changes(clock) {
         match change {
             Change::Put { key, value } => drop(entries.insert(key, value)),
             Change::Remove { key } => drop(entries.remove(&key)),
@@ -49,7 +49,7 @@ fn persist_at(client: &mut Client, entries: &mut Entries, clock: ClockReading) {
 /// A session with something of everything.
 fn entries() -> Entries {
     let mut client = Client::new(options());
-    client.engine.record_changes();
+    client.engine.recorder().start();
     client.opens();
     client.sends();
     client.receives(&connack());
@@ -105,16 +105,16 @@ fn all_state_that_the_server_may_have_is_persisted() {
 fn staged_messages_that_were_not_sent_are_new() {
     for connack in [connack(), connack_resumed()] {
         let mut client = Client::connected();
-        client.engine.record_changes();
+        client.engine.recorder().start();
         let mut kept = Entries::new();
         client
             .publishes_unwritten(Message::new("a", "on").qos(QoS::ExactlyOnce))
             .unwrap();
-        assert!(client.engine.stage(), "there is something new");
+        assert!(client.engine.recorder().stage(), "there is something new");
         client
             .publishes_unwritten(Message::new("b", "on").qos(QoS::AtLeastOnce))
             .unwrap();
-        assert!(!client.engine.stage(), "one after another");
+        assert!(!client.engine.recorder().stage(), "one after another");
         persist(&mut client, &mut kept);
         client.loses_connection();
         persist(&mut client, &mut kept);
@@ -143,13 +143,13 @@ fn staged_messages_that_were_not_sent_are_new() {
 #[test]
 fn only_staged_requests_are_sent() {
     let mut client = Client::connected();
-    client.engine.record_changes();
+    client.engine.recorder().start();
     client
         .publishes_unwritten(Message::new("a", "on").qos(QoS::AtMostOnce))
         .unwrap();
     let (mut wire, now) = (bytes::BytesMut::new(), client.now());
     assert!(!client.engine.poll_transmit(&mut wire, now));
-    assert!(client.engine.stage());
+    assert!(client.engine.recorder().stage());
     client
         .publishes_unwritten(Message::new("b", "on").qos(QoS::AtMostOnce))
         .unwrap();
@@ -157,20 +157,20 @@ fn only_staged_requests_are_sent() {
     let staged = wire.len();
     assert!(client.engine.has_output());
     assert!(!client.engine.poll_transmit(&mut wire, now));
-    assert!(client.engine.stage() && client.engine.poll_transmit(&mut wire, now));
+    assert!(client.engine.recorder().stage() && client.engine.poll_transmit(&mut wire, now));
     assert_eq!(wire.len(), 2 * staged);
-    assert!(!client.engine.stage(), "there is nothing left");
+    assert!(!client.engine.recorder().stage(), "there is nothing left");
 }
 
 /// The message may have been sent, so it is repeated from now on.
 #[test]
 fn messages_persisted_as_sent_are_repeated_by_the_next_process() {
     let mut client = Client::connected();
-    client.engine.record_changes();
+    client.engine.recorder().start();
     client
         .publishes_unwritten(Message::new("a", "on").qos(QoS::ExactlyOnce))
         .unwrap();
-    client.engine.stage();
+    client.engine.recorder().stage();
     let mut kept = Entries::new();
     persist(&mut client, &mut kept);
     let mut next = restored_client(kept);
@@ -184,12 +184,12 @@ fn requests_that_wait_for_the_store_do_not_time_out() {
     let mut options = options();
     options.ack_timeout = Duration::from_secs(10);
     let mut client = Client::connected_as(options, &connack());
-    client.engine.record_changes();
+    client.engine.recorder().start();
     let accepted = client.publishes_unwritten(Message::new("a", "on").qos(QoS::AtLeastOnce));
     let Ok(Accepted::Pending(id)) = accepted else {
         panic!("{accepted:?}")
     };
-    client.engine.stage();
+    client.engine.recorder().stage();
     client.advance(Duration::from_secs(11));
     assert_eq!(client.outcome(id), None, "it waits");
     assert_eq!(client.sends().len(), 1);
@@ -206,7 +206,7 @@ fn requests_that_wait_for_the_store_do_not_time_out() {
 #[test]
 fn requests_acknowledged_before_they_were_sent_can_be_restored() {
     let mut client = Client::connected();
-    client.engine.record_changes();
+    client.engine.recorder().start();
     client
         .publishes_unwritten(Message::new("a", "on").qos(QoS::ExactlyOnce))
         .unwrap();
@@ -265,7 +265,7 @@ fn a_reused_identifier_is_not_persisted_for_its_first_message() {
 fn a_message_is_not_persisted_as_received_for_an_earlier_one_of_its_identifier() {
     for refused in [false, true] {
         let mut client = Client::connected();
-        client.engine.record_changes();
+        client.engine.recorder().start();
         client.receives(&publish("lamp/1", exactly_once(9)));
         let (_, first) = client.messages().remove(0);
         client.receives(&pubrel(9));
@@ -278,7 +278,11 @@ fn a_message_is_not_persisted_as_received_for_an_earlier_one_of_its_identifier()
         } else {
             ReasonCode::Success
         };
-        client.engine.answer(first.unwrap(), code).unwrap();
+        client
+            .engine
+            .received()
+            .answer(first.unwrap(), code)
+            .unwrap();
         let mut kept = Entries::new();
         persist(&mut client, &mut kept);
         assert!(
@@ -318,7 +322,7 @@ fn messages_released_before_they_were_consumed_are_not_repeated() {
 #[test]
 fn the_removal_of_a_message_delays_nothing() {
     let mut client = Client::connected();
-    client.engine.record_changes();
+    client.engine.recorder().start();
     let mut kept = Entries::new();
     persist(&mut client, &mut kept);
     client.publishes("a", QoS::AtLeastOnce);
@@ -344,13 +348,13 @@ fn a_persisted_session_is_not_persisted_again() {
     let mut client = restored_client(entries());
     persist(&mut client, &mut Entries::new());
     assert!(!client.engine.has_changes());
-    client.engine.record_changes();
+    client.engine.recorder().start();
     assert!(
         !client.engine.has_changes(),
         "its changes are noted already"
     );
-    client.engine.stop_recording();
-    client.engine.record_changes();
+    client.engine.recorder().stop();
+    client.engine.recorder().start();
     let mut all = Entries::new();
     persist(&mut client, &mut all);
     assert_eq!(all.len(), entries().len());
@@ -363,7 +367,7 @@ fn records_that_were_never_written_need_no_removal() {
     options.offline = Offline::DropOldest;
     options.queue.count = 3;
     let mut client = Client::new(options);
-    client.engine.record_changes();
+    client.engine.recorder().start();
     let mut kept = Entries::new();
     persist(&mut client, &mut kept);
     for _ in 0..10_000 {
@@ -373,7 +377,7 @@ fn records_that_were_never_written_need_no_removal() {
     }
     let now = client.now();
     assert_eq!(
-        client.engine.take_changes(at_boot(now)).len(),
+        client.engine.recorder().take_changes(at_boot(now)).len(),
         6,
         "three with their packets"
     );
@@ -382,7 +386,7 @@ fn records_that_were_never_written_need_no_removal() {
 #[test]
 fn finished_requests_are_not_persisted() {
     let mut client = Client::connected();
-    client.engine.record_changes();
+    client.engine.recorder().start();
     let mut entries = Entries::new();
     client.publishes("a", QoS::AtLeastOnce);
     client.sends();
@@ -401,7 +405,7 @@ fn remaining_lifetime(
     later: (u64, Option<(u128, u64)>),
 ) -> (u64, usize) {
     let mut client = Client::new(options());
-    client.engine.record_changes();
+    client.engine.recorder().start();
     let mut message = Message::new("a", "on").qos(QoS::AtLeastOnce);
     message.properties.message_expiry_interval = Some(60);
     client.try_publish(message).unwrap();
@@ -480,7 +484,7 @@ fn messages_in_the_store_expire_whatever_the_wall_clock_does() {
 fn restarted_processes_do_not_extend_the_expiry_of_a_message() {
     const DATE: u64 = 1_790_000_000;
     let mut client = Client::new(options());
-    client.engine.record_changes();
+    client.engine.recorder().start();
     let mut message = Message::new("a", "on").qos(QoS::AtLeastOnce);
     message.properties.message_expiry_interval = Some(60);
     client.try_publish(message).unwrap();

@@ -51,7 +51,7 @@ fn a_declined_message_ends_the_connection_after_what_was_taken_is_acknowledged()
         .filter_map(|(_, id)| id)
         .collect();
     client.consumes(ids[0]);
-    client.engine.decline(ids[3]);
+    client.engine.received().decline(ids[3]);
     assert_eq!(
         client.sends(),
         [puback(1), disconnect(ReasonCode::QuotaExceeded)]
@@ -79,7 +79,7 @@ fn a_declined_message_of_qos_2_is_delivered_once_later() {
     let mut client = Client::connected_as(options_with_receive_maximum_100(), &connack());
     client.receives(&publish("a", exactly_once(1)));
     let id = client.messages().pop().unwrap().1.unwrap();
-    client.engine.decline(id);
+    client.engine.received().decline(id);
     assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
     closes_over_memory_budget(&mut client);
     assert_eq!(opens(&mut client), Some(1));
@@ -100,7 +100,7 @@ fn a_request_that_waits_for_its_acknowledgement_gets_a_second() {
         .into_iter()
         .filter_map(|(_, id)| id)
         .collect();
-    client.engine.decline(ids[1]);
+    client.engine.received().decline(ids[1]);
     assert_eq!(client.sends(), []);
     assert!(client.engine.declines_messages());
     client.receives(&puback(1));
@@ -132,7 +132,7 @@ fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_hol
         .into_iter()
         .filter_map(|(_, id)| id)
         .collect();
-    client.engine.decline(ids[49]);
+    client.engine.received().decline(ids[49]);
     client.receives_all(
         &(51..=100)
             .map(|id| publish("a", at_least_once(id)))
@@ -148,7 +148,7 @@ fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_hol
         .messages()
         .into_iter()
         .filter_map(|(_, id)| id)
-        .for_each(|id| client.engine.decline(id));
+        .for_each(|id| client.engine.received().decline(id));
     client.advance(Duration::from_secs(1));
     assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
     closes_over_memory_budget(&mut client);
@@ -175,10 +175,10 @@ fn a_connection_that_has_drained_leaves_at_once() {
     client.sends();
     client.receives(&publish("a", at_least_once(1)));
     let id = client.messages().pop().unwrap().1.unwrap();
-    client.engine.leave_declined();
+    client.engine.received().leave_declined();
     assert_eq!(client.sends(), [], "nothing was declined");
-    client.engine.decline(id);
-    client.engine.leave_declined();
+    client.engine.received().decline(id);
+    client.engine.received().leave_declined();
     assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
 }
 
@@ -191,7 +191,7 @@ fn the_receive_maximum_grows_again_with_each_connection_that_fits() {
             .collect::<Vec<_>>(),
     );
     let last = client.messages().pop().unwrap().1.unwrap();
-    client.engine.decline(last);
+    client.engine.received().decline(last);
     client.sends();
     closes_over_memory_budget(&mut client);
     for expected in [20, 40, 80, 100, 100] {

@@ -61,6 +61,7 @@ fn all_client_packets() -> Vec<PacketBuf> {
     for (_, id) in client.messages() {
         client
             .engine
+            .received()
             .answer(id.unwrap(), ReasonCode::NoMatchingSubscribers)
             .unwrap();
     }

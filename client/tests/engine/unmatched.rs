@@ -45,10 +45,10 @@ fn refusal(packet_id: u16) -> dunlin_client::codec::PacketBuf {
 fn an_unmatched_message_stays_unacknowledged_until_a_stream_consumes_it() {
     let mut client = resumed();
     let id = receives(&mut client, 1);
-    assert!(client.engine.keep_unmatched(id));
+    assert!(client.engine.received().keep_unmatched(id));
     client.advance(Duration::from_secs(29));
     assert_eq!(client.sends(), []);
-    assert!(client.engine.match_unmatched(id));
+    assert!(client.engine.received().match_unmatched(id));
     client.advance(Duration::from_secs(3600));
     assert_eq!(client.sends(), []);
     client.consumes(id);
@@ -59,11 +59,11 @@ fn an_unmatched_message_stays_unacknowledged_until_a_stream_consumes_it() {
 fn an_unmatched_message_is_refused_after_its_wait() {
     let mut client = resumed();
     let (first, behind) = (receives(&mut client, 1), receives(&mut client, 2));
-    assert!(client.engine.keep_unmatched(first));
+    assert!(client.engine.received().keep_unmatched(first));
     client.advance(Duration::from_secs(10));
     client.receives(&publish("a", exactly_once(3)));
     let last = client.messages().pop().unwrap().1.unwrap();
-    assert!(client.engine.keep_unmatched(last));
+    assert!(client.engine.received().keep_unmatched(last));
     client.consumes(behind);
     client.advance(Duration::from_secs(19));
     assert_eq!(client.sends(), []);
@@ -78,7 +78,7 @@ fn an_unmatched_message_is_refused_after_its_wait() {
         ]
     );
     assert_eq!(refused(&mut client), [first, last]);
-    assert!(!client.engine.match_unmatched(first), "too late");
+    assert!(!client.engine.received().match_unmatched(first), "too late");
 }
 
 /// A subscription that the program no longer has brings one full Receive Maximum after another.
@@ -92,7 +92,10 @@ fn forgotten_subscriptions_hold_up_other_streams_for_one_wait_in_all() {
             .map(|packet_id| receives(&mut client, packet_id))
             .collect();
         let live = receives(&mut client, 10);
-        assert!(ids.iter().all(|id| client.engine.keep_unmatched(*id)));
+        assert!(
+            ids.iter()
+                .all(|id| client.engine.received().keep_unmatched(*id))
+        );
         client.consumes(live);
         if window == 0 {
             client.advance(Duration::from_secs(29));
@@ -116,10 +119,13 @@ fn forgotten_subscriptions_hold_up_other_streams_for_one_wait_in_all() {
 fn a_message_that_waits_again_has_no_more_time() {
     let mut client = resumed();
     let (first, second) = (receives(&mut client, 1), receives(&mut client, 2));
-    assert!(client.engine.keep_unmatched(first) && client.engine.keep_unmatched(second));
+    assert!(
+        client.engine.received().keep_unmatched(first)
+            && client.engine.received().keep_unmatched(second)
+    );
     client.advance(Duration::from_secs(20));
-    assert!(client.engine.match_unmatched(first));
-    assert!(client.engine.keep_unmatched(first));
+    assert!(client.engine.received().match_unmatched(first));
+    assert!(client.engine.received().keep_unmatched(first));
     client.advance(Duration::from_secs(10));
     assert_eq!(refused(&mut client), [first, second]);
     assert_eq!(client.sends(), [refusal(1), refusal(2)]);
@@ -129,7 +135,7 @@ fn a_message_that_waits_again_has_no_more_time() {
 fn an_unmatched_message_is_refused_when_half_of_the_receive_maximum_waits_behind_it() {
     let mut client = resumed();
     let first = receives(&mut client, 1);
-    assert!(client.engine.keep_unmatched(first));
+    assert!(client.engine.received().keep_unmatched(first));
     for packet_id in 2..=5 {
         let id = receives(&mut client, packet_id);
         client.consumes(id);
@@ -159,7 +165,10 @@ fn a_window_full_of_unmatched_messages_waits() {
     let ids: Vec<_> = (1..=10)
         .map(|packet_id| receives(&mut client, packet_id))
         .collect();
-    assert!(ids.iter().all(|id| client.engine.keep_unmatched(*id)));
+    assert!(
+        ids.iter()
+            .all(|id| client.engine.received().keep_unmatched(*id))
+    );
     client.advance(Duration::from_secs(29));
     assert_eq!(client.sends(), []);
     ids.iter().for_each(|id| client.consumes(*id));
@@ -172,7 +181,7 @@ fn a_window_full_of_unmatched_messages_waits() {
 fn an_unmatched_message_waits_through_an_outage_and_its_repetition_is_not_delivered_again() {
     let mut client = resumed();
     let id = receives(&mut client, 1);
-    assert!(client.engine.keep_unmatched(id));
+    assert!(client.engine.received().keep_unmatched(id));
     client.advance(Duration::from_secs(10));
     client.reconnects(&connack_resumed());
     client.receives(&publish("a", with_dup(at_least_once(1))));
@@ -187,7 +196,7 @@ fn an_unmatched_message_waits_through_an_outage_and_its_repetition_is_not_delive
 fn a_message_that_is_refused_during_an_outage_is_refused_when_the_server_repeats_it() {
     let mut client = resumed();
     let id = receives(&mut client, 1);
-    assert!(client.engine.keep_unmatched(id));
+    assert!(client.engine.received().keep_unmatched(id));
     client.loses_connection();
     client.advance(Duration::from_secs(31));
     assert_eq!(refused(&mut client), [id]);
@@ -202,12 +211,12 @@ fn unmatched_messages_of_a_new_session_do_not_wait() {
     let mut client = Client::connected_as(resuming(), &connack());
     let id = receives(&mut client, 1);
     assert!(!client.engine.may_receive_unmatched());
-    assert!(!client.engine.keep_unmatched(id));
+    assert!(!client.engine.received().keep_unmatched(id));
     client.reconnects(&connack_resumed());
     client.receives(&publish("a", exactly_once(2)));
     let id = client.messages().pop().unwrap().1.unwrap();
     assert!(
-        !client.engine.keep_unmatched(id),
+        !client.engine.received().keep_unmatched(id),
         "all its subscriptions are this client's"
     );
     client.consumes(id);
@@ -220,5 +229,5 @@ fn unmatched_messages_do_not_wait_if_the_wait_is_zero() {
     options.unmatched_wait = Duration::ZERO;
     let mut client = Client::connected_as(options, &connack_resumed());
     let id = receives(&mut client, 1);
-    assert!(!client.engine.keep_unmatched(id));
+    assert!(!client.engine.received().keep_unmatched(id));
 }

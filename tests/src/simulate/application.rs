@@ -319,12 +319,12 @@ impl Application {
                 // What follows a message that was declined can't be acknowledged before it.
                 let declines = self.declines_one_in.map(|times| choices.one_in(times));
                 if declines == Some(true) || engine.declines_messages() {
-                    engine.decline(id);
+                    engine.received().decline(id);
                     deliveries.incoming.abandoned(serial);
                     self.declined += 1;
                     return Ok(());
                 }
-                if choices.one_in(4) && engine.keep_unmatched(id) {
+                if choices.one_in(4) && engine.received().keep_unmatched(id) {
                     self.unmatched.push(Unmatched {
                         id,
                         serial,
@@ -334,7 +334,7 @@ impl Application {
                 }
                 self.unanswered.push((id, serial));
                 if choices.one_in(8) {
-                    engine.set_consumers(id, 2);
+                    engine.received().set_consumers(id, 2);
                     self.unanswered.push((id, serial));
                 }
             }
@@ -368,7 +368,7 @@ impl Application {
                 self.unmatched.remove(choices.below(self.unmatched.len()));
             transcript.say(format_args!("application has a stream for {serial}"));
             ensure(
-                engine.match_unmatched(id),
+                engine.received().match_unmatched(id),
                 "an unmatched message waits until it is refused",
                 || serial.to_string(),
             )?;
@@ -379,7 +379,7 @@ impl Application {
             // There is memory again.
             if engine.declines_messages() && engine.is_connected() {
                 transcript.say(format_args!("application has memory again"));
-                engine.leave_declined();
+                engine.received().leave_declined();
                 return Ok(true);
             }
             return Ok(false);
@@ -392,14 +392,17 @@ impl Application {
         }
         if choices.one_in(8) {
             ensure(
-                engine.answer(id, ReasonCode::QuotaExceeded).is_ok(),
+                engine
+                    .received()
+                    .answer(id, ReasonCode::QuotaExceeded)
+                    .is_ok(),
                 "the code is legal",
                 String::new,
             )?;
             // If this answer gets lost.
             deliveries.incoming.abandoned(serial);
         } else {
-            engine.consume(id);
+            engine.received().consume(id);
         }
         Ok(true)
     }
@@ -415,7 +418,7 @@ impl Application {
             let (id, serial) = self.unanswered.remove(choices.below(self.unanswered.len()));
             self.unanswered.retain(|(held, _)| *held != id);
             deliveries.incoming.abandoned(serial);
-            engine.abandon(id);
+            engine.received().abandon(id);
         }
     }
 

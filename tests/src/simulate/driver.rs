@@ -51,7 +51,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(options: ConnectOptions, now: Instant) -> Self {
         let mut engine = Engine::new(options);
-        engine.record_changes();
+        engine.recorder().start();
         Self {
             engine,
             store: StoreModel::new(now),
@@ -110,7 +110,7 @@ impl Driver {
             None => {
                 self.engine = Engine::new(options);
                 self.largest_window = None;
-                self.engine.record_changes();
+                self.engine.recorder().start();
             }
         }
         Ok(())

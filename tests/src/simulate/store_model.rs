@@ -39,7 +39,7 @@ impl StoreModel {
 
     /// Writes down what has changed.
     pub(super) fn persist(&mut self, engine: &mut Engine, now: Instant) {
-        for change in engine.take_changes(self.clock(now)) {
+        for change in engine.recorder().take_changes(self.clock(now)) {
             match change {
                 Change::Put { key, value } => drop(self.entries.insert(key, value)),
                 Change::Remove { key } => drop(self.entries.remove(&key)),
@@ -49,7 +49,7 @@ impl StoreModel {
 
     /// Returns `true` if staged output is persisted.
     pub(super) fn has_staged(&mut self, engine: &mut Engine, now: Instant) -> bool {
-        if engine.stage() {
+        if engine.recorder().stage() {
             self.persist(engine, now);
         }
         self.is_late = self.delay > 0 && engine.has_output();
@@ -68,8 +68,8 @@ impl StoreModel {
         self.persist(engine, now);
         let pieces = without_remaining_time(&self.entries);
         self.entries.clear();
-        engine.stop_recording();
-        engine.record_changes();
+        engine.recorder().stop();
+        engine.recorder().start();
         self.persist(engine, now);
         let whole = without_remaining_time(&self.entries);
         ensure(

@@ -36,7 +36,7 @@ struct StoredEntries {
 
 impl Session {
     /// Restores a session from all entries of its store, in any order. `clock` is read now, as in
-    /// [`Engine::take_changes`](crate::engine::Engine::take_changes). `None` if no session was ever
+    /// [`Recorder::take_changes`](crate::engine::Recorder::take_changes). `None` if no session was ever
     /// stored.
     ///
     /// Outcomes of its requests can't be taken. Messages that the application hadn't answered are
