@@ -102,6 +102,17 @@ impl Tool {
         self
     }
 
+    /// Sends standard output to this file or device, instead of a pipe.
+    ///
+    /// # Panics
+    /// If it can't be opened.
+    #[must_use]
+    pub fn stdout_to(mut self, path: &str) -> Self {
+        let file = std::fs::OpenOptions::new().write(true).open(path);
+        self.command.stdout(file.expect("the file can be opened"));
+        self
+    }
+
     /// Runs the tool through the shell with SIGHUP ignored, as nohup(1) does.
     #[must_use]
     pub fn under_nohup(self) -> Self {

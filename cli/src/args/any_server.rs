@@ -92,7 +92,7 @@ pub(crate) struct ConnectPacketArgs {
     /// Time that the session outlives the connection: 1h, 0 or "never" (no end) [default: 0]
     #[arg(long, alias = "session-expiry-interval", value_name = "TIME", value_parser = value::expiry, hide_short_help = true)]
     pub(crate) session_expiry: Option<u32>,
-    /// Messages of QoS 1 and 2 that the server may send before one is acknowledged [default: 1024]
+    /// Messages of QoS 1 and 2 that the server may send before one is acknowledged [default: 65535, by the standard]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true)]
     pub(crate) receive_maximum: Option<u16>,
     /// Largest packet that the server may send, in bytes [default: no limit is announced]

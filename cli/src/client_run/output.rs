@@ -47,20 +47,28 @@ impl Output {
         std::thread::spawn(move || {
             loop {
                 let text = shared.take();
-                // Written without the lock, so that the queue stays open while the reader stalls.
-                let outcome = inner.write_all(&text).and_then(|()| inner.flush());
-                let mut queue = shared.lock();
-                if outcome.is_ok() {
-                    queue.written += queue.in_hand as u64;
-                }
-                queue.in_hand = 0;
-                queue.fault = outcome.err().map(|error| error.kind());
-                // A reader that is gone doesn't come back: the thread ends.
-                let is_over = queue.fault.is_some();
-                drop(queue);
-                shared.written.notify_waiters();
-                if is_over {
-                    return;
+                // In parts, so that what a slow reader has taken counts as written.
+                for part in text.chunks(PART) {
+                    // Written without the lock, so that the queue stays open while the reader stalls.
+                    let outcome = inner.write_all(part).and_then(|()| inner.flush());
+                    let mut queue = shared.lock();
+                    match outcome {
+                        Ok(()) => {
+                            queue.in_hand -= part.len();
+                            queue.written += part.len() as u64;
+                        }
+                        Err(error) => {
+                            queue.in_hand = 0;
+                            queue.fault = Some(error.kind());
+                        }
+                    }
+                    // A reader that is gone doesn't come back: the thread ends.
+                    let is_over = queue.fault.is_some();
+                    drop(queue);
+                    shared.written.notify_waiters();
+                    if is_over {
+                        return;
+                    }
                 }
             }
         });
@@ -154,6 +162,8 @@ impl Shared {
     }
 }
 
+/// Bytes that are written with one call: what a pipe holds on Linux.
+const PART: usize = 64 * 1024;
 /// Number of queued bytes up to which [`Output::ready`] returns.
 const LARGEST: usize = 1 << 20;
 

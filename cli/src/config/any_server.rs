@@ -141,9 +141,9 @@ fn set_session(connect: &mut ConnectOptions, typed: ConnectPacketArgs) -> bool {
     // DISCONNECT would end the session, which was asked to outlive it.
     connect.disconnect.session_expiry_interval = expiry;
 
-    if let Some(receive_maximum) = typed.receive_maximum {
-        connect.receive_maximum = Some(receive_maximum);
-    }
+    // Without a flag nothing is announced: mosquitto 2.0 exceeds a small Receive Maximum when the reader
+    // is slow, and the connection would have to be closed. The memory budget is the limit then.
+    connect.receive_maximum = typed.receive_maximum;
     // A limit would make the server discard larger messages, and nobody would learn of it.
     connect.maximum_packet_size = typed.max_packet_size;
     let largest = typed.max_packet_size.unwrap_or(PROTOCOL_MAXIMUM);

@@ -91,7 +91,7 @@ fn offered(context: &RunContext) -> String {
     context
         .alpn_offered
         .as_deref()
-        .map_or_else(|| "(nothing, --alpn none)".to_owned(), quoted)
+        .map_or_else(|| "(nothing)".to_owned(), quoted)
 }
 
 /// Likely causes and proposals for both ALPN errors.
@@ -99,7 +99,11 @@ fn alpn(context: &RunContext, headline: &str) -> Diagnosis {
     let mut try_ = Vec::new();
     // Proposals only for what differs from the default.
     if context.alpn_offered.as_deref() != Some("mqtt") {
-        try_.push(Try::advice("leave --alpn out: mqtt is the default"));
+        try_.push(if context.choices.alpn && context.uses_authorizers() {
+            Try::advice("leave --alpn out: mqtt is the default")
+        } else {
+            Try::paste("--alpn mqtt")
+        });
     }
     if context.port != 443 && context.is_aws {
         try_.push(Try::advice(

@@ -130,9 +130,10 @@ impl Values<'_> {
         let payload = message.payload();
         match field {
             Field::TopicAlias => shape.number(properties.topic_alias.map(u16::from), out),
-            Field::ContentType => {
-                shape.text(properties.content_type.map(|text| text.as_str()), out);
-            }
+            Field::ContentType => match properties.content_type {
+                Some(content_type) => shape.text(content_type.as_str(), out),
+                None => shape.blank(out),
+            },
             Field::CorrelationData => {
                 let data = properties.correlation_data.map(|data| data.as_bytes());
                 out.extend_from_slice(data.unwrap_or_default());
@@ -142,7 +143,7 @@ impl Values<'_> {
                 let format = properties.payload_format_indicator;
                 shape.number(format.map(|format| format as u8), out);
             }
-            Field::LocalTime => shape.text(Some(&self.time.iso_8601()), out),
+            Field::LocalTime => shape.text(&self.time.iso_8601(), out),
             Field::Json => json::write(message, properties, &self.time, None, out),
             Field::JsonPayload => {
                 let payload = json::compact(payload).ok_or(FormatFault::PayloadIsNotJson)?;
@@ -163,15 +164,18 @@ impl Values<'_> {
             }
             Field::Payload => shape.payload(payload, out),
             Field::QoS => out.push(b'0' + u8::from(message.qos())),
+            // Without a response topic, mosquitto_sub prints no blanks either.
             Field::ResponseTopic => {
-                shape.text(properties.response_topic.map(|topic| topic.as_str()), out);
+                if let Some(topic) = properties.response_topic {
+                    shape.text(topic.as_str(), out);
+                }
             }
             Field::Retain => out.push(b'0' + u8::from(message.retain())),
             Field::SubscriptionIdentifier => {
                 let identifier = properties.subscription_identifiers.iter().next();
                 shape.number(identifier.map(u32::from), out);
             }
-            Field::Topic => shape.text(Some(message.topic()), out),
+            Field::Topic => shape.text(message.topic(), out),
             Field::UnixTime => out.extend_from_slice(self.time.unix().as_bytes()),
             Field::HexLower => shape.hex(payload, false, out),
             Field::HexUpper => shape.hex(payload, true, out),

@@ -41,11 +41,13 @@ impl Shape {
         }
     }
 
-    /// Appends text, cut to the maximum width; padding alone for a property that the message lacks.
-    pub(super) fn text(&self, text: Option<&str>, out: &mut Vec<u8>) {
-        let Some(text) = text else {
-            return self.pad(self.width, out);
-        };
+    /// Appends blanks in place of text that the message lacks.
+    pub(super) fn blank(&self, out: &mut Vec<u8>) {
+        out.resize(out.len() + self.width, b' ');
+    }
+
+    /// Appends text, cut to the maximum width.
+    pub(super) fn text(&self, text: &str, out: &mut Vec<u8>) {
         // printf(3) counts bytes; a character is never cut in two here.
         let mut end = self.precision.unwrap_or(text.len()).min(text.len());
         while !text.is_char_boundary(end) {
@@ -142,7 +144,7 @@ mod tests {
         let none = |shape: Shape| written(|out| shape.number(None::<u8>, out));
         assert_eq!(none(shape(false, true, 5, None)), "00000");
 
-        let text = |shape: Shape| written(|out| shape.text(Some("a/b"), out));
+        let text = |shape: Shape| written(|out| shape.text("a/b", out));
         assert_eq!(text(shape(false, false, 5, Some(1))), "    a");
         assert_eq!(text(shape(true, false, 5, Some(1))), "a    ");
         assert_eq!(text(shape(false, true, 5, None)), "  a/b");
@@ -156,6 +158,6 @@ mod tests {
     #[test]
     fn a_character_is_not_cut_in_two() {
         let cut = shape(false, false, 0, Some(2));
-        assert_eq!(written(|out| cut.text(Some("aé"), out)), "a");
+        assert_eq!(written(|out| cut.text("aé", out)), "a");
     }
 }

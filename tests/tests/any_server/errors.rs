@@ -1,0 +1,295 @@
+//! The table of verbs, exit codes and error ids; and the secrets that no output may have.
+
+use std::sync::Arc;
+
+use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Lambda, Sandbox, SandboxOptions};
+use dunlin_tests::{Finished, dunlin};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+/// Password that must not appear in any output.
+const CANARY: &str = "canary-7f3a";
+
+/// Verbs with the flags that they need.
+const VERBS: [(&str, &[&str]); 3] = [
+    ("connect", &["--duration=2s"]),
+    (
+        "pub",
+        &[
+            "-t",
+            "test/topic",
+            "-m",
+            "x",
+            "-q",
+            "1",
+            "--repeat=2",
+            "--interval=300ms",
+        ],
+    ),
+    ("sub", &["-t", "test/topic", "-q", "1", "-C", "1"]),
+];
+
+/// A fault of the sandbox, and the exit code and error id of `connect`, `pub` and `sub`; "-" for a
+/// run without an error.
+const FAULTS: [(&str, [(i32, &str); 3]); 14] = [
+    ("", [(0, "-"), (0, "-"), (9, "E-NOT-RECEIVED")]),
+    ("connack=0x87:no", [(5, "E-AUTH-DENIED"); 3]),
+    ("connack=0x89", [(6, "E-CONN-REFUSED"); 3]),
+    ("drop-on-connect", [(5, "E-HANGUP"); 3]),
+    ("malformed", [(10, "E-PROTOCOL"); 3]),
+    ("silent", [(9, "E-CONNACK-TIMEOUT"); 3]),
+    ("no-alpn", [(4, "E-ALPN"); 3]),
+    ("cert=expired", [(4, "E-TLS-EXPIRED"); 3]),
+    ("suback=0x87", [(0, "-"), (0, "-"), (7, "E-SUB-DENIED")]),
+    (
+        "drop-on-subscribe",
+        [(0, "-"), (0, "-"), (7, "E-SUB-DROPPED")],
+    ),
+    (
+        "puback=0x87",
+        [(0, "-"), (7, "E-PUB-DENIED"), (9, "E-NOT-RECEIVED")],
+    ),
+    (
+        "drop-on-publish",
+        [(0, "-"), (7, "E-PUB-DROPPED"), (9, "E-NOT-RECEIVED")],
+    ),
+    (
+        "no-puback",
+        [(0, "-"), (9, "E-ACK-TIMEOUT"), (9, "E-NOT-RECEIVED")],
+    ),
+    ("disconnect=0x8e@100ms", [(8, "E-TAKEN-OVER"); 3]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_of_verbs_exit_codes_and_error_ids() {
+    println!("{:<38}{:<10}{:>4}  error", "cause", "verb", "exit");
+    // The servers are independent of each other, and some runs wait: four at a time.
+    let slots = Arc::new(Semaphore::new(4));
+    let rows = FAULTS.map(|(fault, expected)| {
+        let slots = Arc::clone(&slots);
+        tokio::spawn(async move {
+            let _slot = slots.acquire_owned().await.unwrap();
+            runs_with(fault, expected).await
+        })
+    });
+    for ((fault, expected), runs) in FAULTS.into_iter().zip(rows) {
+        let runs = runs.await.unwrap();
+        for ((run, (verb, _)), (code, id)) in runs.iter().zip(VERBS).zip(expected) {
+            check(&format!("sandbox --fault {fault}"), verb, run, code, id);
+        }
+    }
+    // What needs no server, or none that answers.
+    let closed = format!("mqtt://localhost:{}", closed_port());
+    let rows: [(&str, &[&str], i32, &str); 12] = [
+        ("no server there", &["-H", &closed], 3, "E-REFUSED"),
+        (
+            "no such host",
+            &["-H", "mqtt://no-such-host.invalid"],
+            3,
+            "E-DNS",
+        ),
+        ("no endpoint", &[], 2, "E-USAGE"),
+        (
+            "no such flag",
+            &["-H", "localhost", "--no-such-flag"],
+            2,
+            "E-USAGE",
+        ),
+        ("WebSocket", &["-H", "ws://localhost"], 2, "E-ENDPOINT"),
+        ("Unix socket", &["-H", "unix:///tmp/x"], 2, "E-ENDPOINT"),
+        (
+            "a password in the URL",
+            &["-H", "mqtt://me:canary-7f3a@localhost"],
+            2,
+            "E-ENDPOINT",
+        ),
+        ("-h HOST", &["-h", "localhost"], 2, "E-USAGE"),
+        ("-V 311", &["-H", "localhost", "-V", "311"], 2, "E-USAGE"),
+        (
+            "a will without a topic",
+            &["-H", "localhost", "--will-retain"],
+            2,
+            "E-USAGE",
+        ),
+        (
+            "no such file",
+            &["-H", "localhost", "--ca", "/no/such/file"],
+            2,
+            "E-USAGE",
+        ),
+        (
+            "no sandbox is running",
+            &["-H", "sandbox", "--state-dir", "/no/such/folder"],
+            3,
+            "E-REFUSED",
+        ),
+    ];
+    for (cause, given, code, id) in rows {
+        for (verb, flags) in VERBS {
+            let run = dunlin([verb]).args(given).args(flags);
+            let run = without_secrets(run.env("DUNLIN_PASSWORD", CANARY).run().await);
+            check(cause, verb, &run, code, id);
+            assert!(code != 2 || run.stdout.is_empty(), "{cause} {verb}");
+        }
+    }
+}
+
+/// Runs of all verbs at a sandbox with this fault.
+async fn runs_with(fault: &str, expected: [(i32, &str); 3]) -> Vec<Finished> {
+    let (sandbox, _state) = serve(fault).await;
+    let mut runs = Vec::new();
+    for ((verb, flags), (_, id)) in VERBS.into_iter().zip(expected) {
+        // A server that closes the connection after a request is believed after three times.
+        let is_dropped = id.ends_with("-DROPPED");
+        let timeout = if is_dropped {
+            "--timeout=20s"
+        } else {
+            "--timeout=5s"
+        };
+        let run = dunlin([verb])
+            .connecting_to(&sandbox)
+            .args(["--authorizer-name=Canary", "--auth-username=demo"])
+            .args(["--client-id", &format!("mqtt5-sample-{verb}")])
+            .args(["--reconnect=5", "--json"])
+            .args(flags)
+            .args([timeout])
+            .env("DUNLIN_AUTH_PASSWORD", CANARY);
+        runs.push(without_secrets(run.run().await));
+    }
+    runs
+}
+
+/// Checks exit code and error id, and that the JSON of the run says the same; prints the row.
+#[track_caller]
+fn check(cause: &str, verb: &str, run: &Finished, code: i32, id: &str) {
+    println!("{cause:<38}{verb:<10}{code:>4}  {id}");
+    run.exits(code);
+    if id != "-" {
+        assert!(
+            run.stderr.contains(&format!("error[{id}]: ")),
+            "{cause} {verb}\n{}",
+            run.stderr
+        );
+    }
+    let Some(last) = run
+        .stdout
+        .lines()
+        .last()
+        .filter(|line| line.starts_with('{'))
+    else {
+        return;
+    };
+    let lines: Vec<Value> = run
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let summary: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(
+        (&summary["event"], &summary["exit_code"]),
+        (&"summary".into(), &code.into())
+    );
+    let error = lines.iter().find(|line| line["event"] == "error");
+    assert_eq!(error.map_or("-", |error| error["id"].as_str().unwrap()), id);
+}
+
+/// A reason that the server gives is in the JSON of the error.
+#[tokio::test(flavor = "multi_thread")]
+async fn reason_code_and_reason_string_are_in_the_json_of_an_error() {
+    let (sandbox, _state) = serve("connack=0x87:ask the owner").await;
+    let run = dunlin(["connect", "--json", "--alpn=mqtt"])
+        .connecting_to(&sandbox)
+        .run()
+        .await;
+    run.exits(5);
+    let error = run
+        .stdout
+        .lines()
+        .find(|line| line.contains("\"event\":\"error\""));
+    let error: Value = serde_json::from_str(error.unwrap()).unwrap();
+    assert_eq!(
+        (&error["code"], &error["reason_string"], &error["stage"]),
+        (&0x87.into(), &"ask the owner".into(), &"connect".into())
+    );
+}
+
+/// No output shows a secret: packets in every form, logs, dry runs, JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_output_has_a_secret() {
+    let (sandbox, _state) = serve("").await;
+    let packets = ["--packets", "--packets=full", "--packets=hex"];
+    let more: [&[&str]; 3] = [&["-vvv"], &["--dry-run"], &["--json"]];
+    for (verb, flags) in VERBS {
+        let outputs = packets.iter().map(std::slice::from_ref).chain(more);
+        for (number, flags_of_output) in outputs.enumerate() {
+            let run = dunlin([verb])
+                .connecting_to(&sandbox)
+                .args(["--authorizer-name=Canary", "--auth-username=demo"])
+                .args(["--client-id", &format!("mqtt5-sample-{verb}{number}")])
+                .args(["--auth-password", CANARY, "--auth-token-key-name=k"])
+                .args(["--auth-token-key-value", "canary-token"])
+                .args(flags)
+                .args(["--timeout=3s"])
+                .args(flags_of_output);
+            let run = run.run().await;
+            assert!(!run.stderr.contains("error[E-USAGE]"), "{}", run.stderr);
+            without_secrets(run);
+        }
+        let plain = dunlin([verb]).args(["-H", "localhost", "-u", "me", "-P", CANARY]);
+        let run = without_secrets(
+            plain
+                .args(["--dry-run", "--packets=full"])
+                .args(flags)
+                .run()
+                .await,
+        );
+        run.exits(0);
+        assert!(
+            run.stdout.contains("CONNECT") && run.stdout.contains("**"),
+            "{}",
+            run.stdout
+        );
+    }
+}
+
+/// The password is neither in the output as text nor as hexadecimal digits.
+#[track_caller]
+fn without_secrets(run: Finished) -> Finished {
+    let hex: Vec<String> = b"canary".iter().map(|byte| format!("{byte:02x}")).collect();
+    for output in [&run.stdout, &run.stderr] {
+        assert!(!output.contains("canary"), "{output}");
+        assert!(
+            !output.contains(&hex.join(" ")) && !output.contains(&hex.concat()),
+            "{output}"
+        );
+    }
+    run
+}
+
+async fn serve(fault: &str) -> (Sandbox, TempDir) {
+    let state = TempDir::new().unwrap();
+    let lambda = Lambda::Password {
+        username: "demo".into(),
+        password: CANARY.into(),
+        answer: Answer::allow("canary", DEMO_POLICY.into()),
+    };
+    let options = SandboxOptions {
+        port: 0,
+        state_dir: Some(state.path().into()),
+        authorizers: vec![Authorizer::new("Canary", lambda)],
+        anonymous: true,
+        faults: Some(fault)
+            .filter(|fault| !fault.is_empty())
+            .map(|fault| fault.parse().unwrap())
+            .into_iter()
+            .collect(),
+        ..SandboxOptions::default()
+    };
+    (Sandbox::start(options).await.unwrap(), state)
+}
+
+fn closed_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
