@@ -2,6 +2,7 @@
 //! found before anything is sent.
 
 mod any_server;
+mod ask;
 mod auth_command;
 mod authorizer;
 mod connection;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dunlin_client::secret::Secret;
 
 use crate::args::{Origin, Sources};
+use crate::config::ask::ask;
 use crate::diagnosis::{Diagnosis, Try};
 use crate::terminal::Console;
 
@@ -55,7 +56,7 @@ impl<'a> Secrets<'a> {
         let flag = format!("--{}", typed.id.replace('_', "-"));
         let on_command_line = self.sources.on_command_line(typed.id);
         let value = match typed.file {
-            _ if typed.asks && self.prefers_asking(typed.id) => Some(ask(&flag)?),
+            _ if typed.asks && self.prefers_asking(typed.id) => Some(ask_for(&flag)?),
             Some(file) if self.prefers_file(typed.id) => {
                 Some(self.read(&format!("{flag}-file"), &file)?)
             }
@@ -153,17 +154,13 @@ impl<'a> Secrets<'a> {
 ///
 /// # Errors
 /// [`Id::Usage`](crate::diagnosis::Id::Usage) if the process has no terminal.
-fn ask(flag: &str) -> Result<Secret<Vec<u8>>, Diagnosis> {
-    let question = format!("value of {flag}: ");
-    match rpassword::prompt_password(question) {
-        Ok(answer) => Ok(Secret::from(answer.into_bytes())),
-        Err(error) => Err(Diagnosis {
-            try_: vec![Try::advice(format!(
-                "{flag}-file FILE, an environment variable, or --auth-cmd COMMAND"
-            ))],
-            ..Diagnosis::usage(format!("--ask needs a terminal to ask on: {error}"))
-        }),
-    }
+fn ask_for(flag: &str) -> Result<Secret<Vec<u8>>, Diagnosis> {
+    ask(&format!("value of {flag}: "), LONGEST).map_err(|error| Diagnosis {
+        try_: vec![Try::advice(format!(
+            "{flag}-file FILE, an environment variable, or --auth-cmd COMMAND"
+        ))],
+        ..Diagnosis::usage(format!("--ask needs a terminal to ask on: {error}"))
+    })
 }
 
 /// False if `DUNLIN_NO_ARGV_WARNING=1` turns warnings about the command line off.
