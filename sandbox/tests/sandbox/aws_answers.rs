@@ -235,7 +235,7 @@ async fn old_client() {
             &[0x20, 0x03, 0x00, 0x84, 0x00],
         ),
     ] {
-        let mut client = TestClient::open(&sandbox.sandbox).await;
+        let mut client = sandbox.open().await;
         client.sends_bytes(connect).await;
         let mut answer = Vec::new();
         client.stream.read_to_end(&mut answer).await.unwrap();
@@ -247,7 +247,7 @@ async fn old_client() {
 
 async fn small_connack() {
     let sandbox = TestSandbox::allowing_everything().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut small = connect("small", "", "");
     small.properties.maximum_packet_size = 24.try_into().ok();
     client.sends(small).await;
@@ -447,7 +447,7 @@ async fn share_and_will() {
             topic: TopicName::new(topic).unwrap(),
             payload: BinaryData::new(b"x").unwrap(),
         };
-        let mut client = TestClient::open(&sandbox.sandbox).await;
+        let mut client = sandbox.open().await;
         client
             .sends(Connect {
                 will: Some(will),
@@ -484,7 +484,7 @@ async fn words_of_the_log() {
 
 async fn odd_client_id() {
     let sandbox = TestSandbox::start().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client.sends(unsigned("a\u{202e}b\u{2028}c")).await;
     let (_, reason) = client.receives_connack().await;
     let shown = r"a\u{202e}b\u{2028}c";

@@ -1,5 +1,4 @@
-//! `TestSandbox` and `TestClient`: a sandbox on a free port, and a client that sends and receives
-//! single packets.
+//! `TestSandbox`: a sandbox on a free port, and its clients.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -7,20 +6,18 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, AckProperties, AckType, Connect, ConnectProperties, DecodeOptions, Delivery, Disconnect,
-    Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, Repeated,
-    RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter,
+    Connect, ConnectProperties, Delivery, Packet, Publish, PublishProperties, QoS, ReasonCode,
     TopicName, Utf8String,
 };
 use dunlin_sandbox::{
     Answer, Authorizer, Denials, EventLog, Lambda, Profile, Sandbox, SandboxOptions,
 };
+pub(crate) use dunlin_test_support::packets::{id, puback};
+pub(crate) use dunlin_test_support::values::{subscribe, subscription};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -104,9 +101,15 @@ impl TestSandbox {
         Self::with_answer_and(answer, |options| describe(mqtt5(options))).await
     }
 
+    /// Opens a connection on which nothing was sent yet.
+    pub(crate) async fn open(&self) -> TestClient {
+        let stream = handshake(&self.sandbox, "localhost", &[b"mqtt"]).await;
+        TestClient::new(stream.unwrap())
+    }
+
     /// Connects a client; returns it with the Session Present flag.
     pub(crate) async fn connects(&self, connect: Connect<'_>) -> (TestClient, bool) {
-        let mut client = TestClient::open(&self.sandbox).await;
+        let mut client = self.open().await;
         client.sends(connect).await;
         let packet = client.receives().await;
         let Packet::ConnAck(connack) = packet.packet() else {
@@ -119,7 +122,7 @@ impl TestSandbox {
 
     /// Connects a client that names no authorizer.
     pub(crate) async fn connected_to_default(&self, client_id: &str) -> TestClient {
-        let mut client = TestClient::open(&self.sandbox).await;
+        let mut client = self.open().await;
         client.sends(connect(client_id, "", "")).await;
         assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
         client
@@ -127,7 +130,7 @@ impl TestSandbox {
 
     /// Connects a client with the authorizer `DemoUnsigned`.
     pub(crate) async fn connected(&self, client_id: &str) -> TestClient {
-        let mut client = TestClient::open(&self.sandbox).await;
+        let mut client = self.open().await;
         client.sends(unsigned(client_id)).await;
         assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
         client
@@ -204,168 +207,8 @@ fn private(path: &Path) {
     let _ = path;
 }
 
-pub(crate) struct TestClient {
-    pub(crate) stream: TlsStream<TcpStream>,
-    input: BytesMut,
-}
-
-impl TestClient {
-    pub(crate) async fn open(sandbox: &Sandbox) -> Self {
-        let stream = handshake(sandbox, "localhost", &[b"mqtt"]).await.unwrap();
-        Self::new(stream)
-    }
-
-    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
-        Self {
-            stream,
-            input: BytesMut::new(),
-        }
-    }
-
-    pub(crate) async fn sends(&mut self, packet: impl Encoded) {
-        self.sends_bytes(&packet.encoded()).await;
-    }
-
-    pub(crate) async fn sends_bytes(&mut self, bytes: &[u8]) {
-        // The server may have closed already: what it said before that is what a test looks at.
-        let _ = self.stream.write_all(bytes).await;
-        let _ = self.stream.flush().await;
-    }
-
-    /// Receives the next packet.
-    pub(crate) async fn receives(&mut self) -> PacketBuf {
-        self.receives_or_end()
-            .await
-            .expect("a packet, not the end of the connection")
-    }
-
-    /// Receives the next packet; `None` at the end of the connection.
-    pub(crate) async fn receives_or_end(&mut self) -> Option<PacketBuf> {
-        loop {
-            let options = DecodeOptions::any_size().with_sender(dunlin_codec::Sender::Server);
-            if let Some(packet) = PacketBuf::take(&mut self.input, &options).unwrap() {
-                return Some(packet);
-            }
-            let read = timeout(TIMEOUT, self.stream.read_buf(&mut self.input))
-                .await
-                .expect("an answer in time");
-            if read.unwrap_or(0) == 0 {
-                return None;
-            }
-        }
-    }
-
-    pub(crate) async fn receives_connack(&mut self) -> (ReasonCode, Option<String>) {
-        match self.receives().await.packet() {
-            Packet::ConnAck(connack) => {
-                let connack = connack.read();
-                let reason = connack.properties.reason_string;
-                (
-                    connack.reason_code,
-                    reason.map(|reason| reason.as_str().into()),
-                )
-            }
-            other => panic!("a CONNACK, not {other:?}"),
-        }
-    }
-
-    pub(crate) async fn receives_suback(&mut self) -> (Vec<ReasonCode>, Option<String>) {
-        match self.receives().await.packet() {
-            Packet::SubAck(suback) => {
-                let reason = suback
-                    .properties
-                    .reason_string
-                    .map(|reason| reason.as_str().into());
-                (suback.reason_codes.iter().collect(), reason)
-            }
-            other => panic!("a SUBACK, not {other:?}"),
-        }
-    }
-
-    pub(crate) async fn receives_puback(&mut self) -> (ReasonCode, Option<String>) {
-        match self.receives().await.packet() {
-            Packet::PubAck(Ack {
-                reason_code,
-                properties,
-                ..
-            }) => (
-                reason_code,
-                properties
-                    .reason_string
-                    .map(|reason| reason.as_str().into()),
-            ),
-            other => panic!("a PUBACK, not {other:?}"),
-        }
-    }
-
-    pub(crate) async fn receives_disconnect(&mut self) -> (ReasonCode, Option<String>) {
-        match self.receives().await.packet() {
-            Packet::Disconnect(Disconnect {
-                reason_code,
-                properties,
-            }) => (
-                reason_code,
-                properties
-                    .reason_string
-                    .map(|reason| reason.as_str().into()),
-            ),
-            other => panic!("a DISCONNECT, not {other:?}"),
-        }
-    }
-
-    /// Receives and acknowledges a PUBLISH; returns its payload, QoS and RETAIN.
-    pub(crate) async fn receives_message(&mut self) -> (String, QoS, bool) {
-        let packet = self.receives().await;
-        let Packet::Publish(publish) = packet.packet() else {
-            panic!("a PUBLISH, not {packet:?}")
-        };
-        if let Some(packet_id) = publish.delivery.packet_id() {
-            self.sends(puback(packet_id)).await;
-        }
-        (
-            String::from_utf8(publish.payload.into()).unwrap(),
-            publish.delivery.qos(),
-            publish.retain,
-        )
-    }
-
-    /// Receives an acknowledgement: its type, Packet Identifier and reason code.
-    pub(crate) async fn receives_ack(&mut self) -> (AckType, u16, ReasonCode) {
-        let packet = self.receives().await;
-        let (kind, ack) = match packet.packet() {
-            Packet::PubAck(ack) => (AckType::PubAck, ack),
-            Packet::PubRec(ack) => (AckType::PubRec, ack),
-            Packet::PubRel(ack) => (AckType::PubRel, ack),
-            Packet::PubComp(ack) => (AckType::PubComp, ack),
-            other => panic!("an acknowledgement, not {other:?}"),
-        };
-        (kind, ack.packet_id.get(), ack.reason_code)
-    }
-
-    pub(crate) async fn sends_ack(&mut self, kind: AckType, packet_id: u16) {
-        self.sends(Ack::success(id(packet_id)).into_packet(kind))
-            .await;
-    }
-
-    /// Sends PINGREQ and checks that PINGRESP is the next packet.
-    pub(crate) async fn receives_nothing_more(&mut self) {
-        self.sends(Packet::PingReq).await;
-        assert_eq!(self.receives().await.packet(), Packet::PingResp);
-    }
-
-    pub(crate) async fn expects_end(&mut self) {
-        assert_eq!(
-            self.receives_or_end().await,
-            None,
-            "the end of the connection"
-        );
-    }
-
-    pub(crate) async fn subscribes(&mut self, filter: &str) -> (Vec<ReasonCode>, Option<String>) {
-        self.sends(subscribe(&[subscription(filter)])).await;
-        self.receives_suback().await
-    }
-}
+/// Client of a sandbox.
+pub(crate) type TestClient = dunlin_test_support::client::TestClient<TlsStream<TcpStream>>;
 
 /// Opens a TLS connection with this server name and ALPN.
 pub(crate) async fn handshake(
@@ -434,27 +277,6 @@ pub(crate) fn connect<'a>(client_id: &'a str, username: &'a str, password: &'a s
     }
 }
 
-pub(crate) fn subscription(filter: &str) -> Subscription<'_> {
-    let options = SubscriptionOptions {
-        qos: QoS::AtLeastOnce,
-        no_local: false,
-        retain_as_published: false,
-        retain_handling: RetainHandling::Send,
-    };
-    Subscription {
-        filter: TopicFilter::new(filter).unwrap(),
-        options,
-    }
-}
-
-pub(crate) fn subscribe<'a>(subscriptions: &'a [Subscription<'a>]) -> Subscribe<'a> {
-    Subscribe {
-        packet_id: id(1),
-        properties: SubscribeProperties::default(),
-        subscriptions: Repeated::from(subscriptions),
-    }
-}
-
 pub(crate) fn publish<'a>(topic: &'a str, payload: &'a str, qos: QoS) -> Publish<'a> {
     Publish {
         delivery: Delivery::new(qos, id(2), false),
@@ -464,35 +286,3 @@ pub(crate) fn publish<'a>(topic: &'a str, payload: &'a str, qos: QoS) -> Publish
         payload: payload.as_bytes(),
     }
 }
-
-pub(crate) fn puback(packet_id: PacketId) -> Packet<'static> {
-    Packet::PubAck(Ack {
-        packet_id,
-        reason_code: ReasonCode::Success,
-        properties: AckProperties::default(),
-    })
-}
-
-pub(crate) fn id(id: u16) -> PacketId {
-    PacketId::new(id).unwrap()
-}
-
-/// Packet that a test can send.
-pub(crate) trait Encoded {
-    fn encoded(&self) -> BytesMut;
-}
-
-/// Implements [`Encoded`] by `encode`.
-macro_rules! encoded {
-    ($($packet:ident)*) => {$(
-        impl Encoded for dunlin_codec::$packet<'_> {
-            fn encoded(&self) -> BytesMut {
-                let mut bytes = BytesMut::new();
-                self.encode(&mut bytes).unwrap();
-                bytes
-            }
-        }
-    )*};
-}
-
-encoded!(Packet Connect ConnAck Publish Subscribe Unsubscribe Disconnect Auth);

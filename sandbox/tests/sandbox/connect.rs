@@ -3,12 +3,12 @@
 use dunlin_codec::{ConnAckProperties, Packet, QoS, ReasonCode, Utf8String};
 use dunlin_sandbox::{Answer, SandboxOptions};
 
-use crate::client::{TestClient, TestSandbox, allow, connect, unsigned};
+use crate::client::{TestSandbox, allow, connect, unsigned};
 
 const SAMPLE_ID: &str = "mqtt5-sample-0a1b2c3d";
 
 async fn refusal(sandbox: &TestSandbox, username: &str, password: &str) -> String {
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client.sends(connect(SAMPLE_ID, username, password)).await;
     let (reason_code, reason) = client.receives_connack().await;
     assert_eq!(reason_code, ReasonCode::NotAuthorized);
@@ -31,7 +31,7 @@ fn signed(signature: &str, token: &str) -> String {
 #[tokio::test]
 async fn the_connack_announces_what_aws_announces() {
     let sandbox = TestSandbox::start().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client.sends(unsigned(SAMPLE_ID)).await;
     let packet = client.receives().await;
     let Packet::ConnAck(connack) = packet.packet() else {
@@ -68,7 +68,7 @@ async fn the_connack_contains_the_values_that_differ_from_the_request() {
         (30, None),
         (1201, Some(1200)),
     ] {
-        let mut client = TestClient::open(&sandbox.sandbox).await;
+        let mut client = sandbox.open().await;
         let id = format!("{SAMPLE_ID}-{asked}");
         let mut connect = unsigned(&id);
         connect.keep_alive = asked;
@@ -88,7 +88,7 @@ async fn the_connack_contains_the_values_that_differ_from_the_request() {
 async fn a_token_signed_with_the_sandbox_key_is_accepted() {
     let sandbox = TestSandbox::start().await;
     let signature = sandbox.sandbox.sign("hello").unwrap();
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client
         .sends(connect(SAMPLE_ID, &signed(&signature, "hello"), ""))
         .await;
@@ -158,7 +158,7 @@ async fn an_unknown_authorizer_is_refused_by_name() {
 #[tokio::test]
 async fn a_client_id_outside_the_policy_is_refused() {
     let sandbox = TestSandbox::start().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client.sends(unsigned("lamp-7")).await;
     let reason = "no statement allows iot:Connect on client/lamp-7";
     assert_eq!(
@@ -175,7 +175,7 @@ async fn a_client_id_outside_the_policy_is_refused() {
 #[tokio::test]
 async fn a_client_without_an_id_is_given_one() {
     let sandbox = TestSandbox::allowing_everything().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client.sends(connect("", "", "")).await;
     let packet = client.receives().await;
     let Packet::ConnAck(connack) = packet.packet() else {
@@ -193,7 +193,7 @@ async fn a_client_without_an_id_is_given_one() {
 async fn an_id_that_aws_reserves_is_refused() {
     let sandbox = TestSandbox::start().await;
     for id in ["$GEN/x", &"x".repeat(129)] {
-        let mut client = TestClient::open(&sandbox.sandbox).await;
+        let mut client = sandbox.open().await;
         client.sends(unsigned(id)).await;
         assert_eq!(
             client.receives_connack().await.0,
@@ -220,7 +220,7 @@ async fn an_answer_that_aws_would_reject_refuses_the_connection_with_its_error()
 #[tokio::test]
 async fn enhanced_authentication_is_refused() {
     let sandbox = TestSandbox::start().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut connect = unsigned(SAMPLE_ID);
     connect.properties.authentication_method = Utf8String::new("SCRAM-SHA-256").ok();
     client.sends(connect).await;

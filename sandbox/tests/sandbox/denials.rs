@@ -75,7 +75,7 @@ async fn a_denied_connect_may_be_closed_without_a_connack() {
             "no",
         );
         for refused in [wrong_password, unsigned("lamp-7")] {
-            let mut client = TestClient::open(&sandbox.sandbox).await;
+            let mut client = sandbox.open().await;
             client.sends(refused).await;
             client.expects_end().await;
         }

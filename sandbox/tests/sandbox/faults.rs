@@ -15,7 +15,7 @@ const TOPIC: &str = "test/topic";
 
 async fn connecting(fault: &str) -> (TestSandbox, TestClient) {
     let sandbox = TestSandbox::with_fault(fault).await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client.sends(unsigned(ID)).await;
     (sandbox, client)
 }
@@ -172,7 +172,7 @@ async fn proxy_refuses_every_tunnel() {
 #[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn delay_delays_every_packet_and_changes_none() {
     let sandbox = TestSandbox::with_fault("delay=200ms").await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let started = now();
     client.sends(unsigned(ID)).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);

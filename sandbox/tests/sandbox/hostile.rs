@@ -5,7 +5,7 @@ use dunlin_sandbox::SandboxOptions;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::client::{TestClient, TestSandbox, publish, unsigned};
+use crate::client::{TestSandbox, publish, unsigned};
 
 /// MQTT-3.1.2-22
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn a_silent_client_is_disconnected_after_one_and_a_half_keep_alives() {
         ..options
     })
     .await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut connect = unsigned("mqtt5-sample-1");
     connect.keep_alive = 30;
     client.sends(connect).await;
@@ -116,7 +116,7 @@ async fn a_first_packet_that_is_no_connect_is_answered_with_connack() {
             ReasonCode::MalformedPacket,
         ),
     ] {
-        let mut client = TestClient::open(&sandbox.sandbox).await;
+        let mut client = sandbox.open().await;
         client.sends_bytes(bytes).await;
         assert_eq!(client.receives_connack().await.0, expected, "{bytes:02x?}");
         client.expects_end().await;
@@ -127,7 +127,7 @@ async fn a_first_packet_that_is_no_connect_is_answered_with_connack() {
 #[tokio::test]
 async fn a_packet_may_come_byte_by_byte() {
     let sandbox = TestSandbox::start().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut bytes = Vec::new();
     unsigned("mqtt5-sample-1").encode(&mut bytes).unwrap();
     for byte in bytes {
@@ -139,7 +139,7 @@ async fn a_packet_may_come_byte_by_byte() {
 #[tokio::test]
 async fn packets_sent_before_the_connack_are_handled_after_it() {
     let sandbox = TestSandbox::start().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut bytes = Vec::new();
     unsigned("mqtt5-sample-1").encode(&mut bytes).unwrap();
     Packet::PingReq.encode(&mut bytes).unwrap();

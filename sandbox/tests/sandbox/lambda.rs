@@ -86,7 +86,7 @@ async fn the_policy_of_a_refresh_replaces_the_old_one() {
     answers[0] = answer(&everything);
     let emulator = Emulator::answering(answers).await;
     let sandbox = sandbox_with_emulator(&emulator).await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client.sends(connect("lamp-7", "alice", "s3cret")).await;
     assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
     assert!(!publish_code(&mut client).await.is_error());
@@ -125,10 +125,10 @@ async fn a_client_that_closes_its_connection_leaves_the_authorizer_queue() {
     let sandbox =
         TestSandbox::start_with(|options| with_default_authorizer(authorizer, options)).await;
 
-    let mut leaves = TestClient::open(&sandbox.sandbox).await;
+    let mut leaves = sandbox.open().await;
     leaves.sends(connect("leaves", "alice", "s3cret")).await;
     let (mut unanswered, _) = listener.accept().await.unwrap();
-    let mut waits = TestClient::open(&sandbox.sandbox).await;
+    let mut waits = sandbox.open().await;
     waits.sends(connect("waits", "alice", "s3cret")).await;
     // Other authorizers are as quick as ever.
     sandbox.connected("mqtt5-sample-2").await;
@@ -153,7 +153,7 @@ async fn a_client_that_closes_its_connection_leaves_the_authorizer_queue() {
 async fn a_client_that_only_listens_gets_the_answer_that_is_there() {
     let sandbox = TestSandbox::allowing_everything().await;
     for number in 0..20 {
-        let mut client = TestClient::open(&sandbox.sandbox).await;
+        let mut client = sandbox.open().await;
         client.sends(connect(&format!("c{number}"), "", "")).await;
         client.stream.shutdown().await.unwrap();
         assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));

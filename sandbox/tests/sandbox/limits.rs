@@ -3,7 +3,7 @@
 use dunlin_codec::{Packet, QoS, ReasonCode, TopicAlias};
 use dunlin_sandbox::SandboxOptions;
 
-use crate::client::{TestClient, TestSandbox, connect, id, publish, subscribe, subscription};
+use crate::client::{TestSandbox, connect, id, publish, subscribe, subscription};
 
 /// MQTT-3.1.3-8
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn a_client_id_has_128_bytes_and_no_dollar_in_front() {
         ),
         ("$x".into(), "the client id begins with the reserved \"$\""),
     ] {
-        let mut client = TestClient::open(&sandbox.sandbox).await;
+        let mut client = sandbox.open().await;
         client.sends(connect(&id, "", "")).await;
         let expected = (ReasonCode::ClientIdentifierNotValid, Some(reason.into()));
         assert_eq!(client.receives_connack().await, expected);
@@ -29,7 +29,7 @@ async fn a_client_id_has_128_bytes_and_no_dollar_in_front() {
 async fn a_client_id_that_connects_twice_in_a_second_is_refused() {
     let sandbox = TestSandbox::allowing_everything().await;
     let mut first = sandbox.connected_to_default("c").await;
-    let mut too_fast = TestClient::open(&sandbox.sandbox).await;
+    let mut too_fast = sandbox.open().await;
     too_fast.sends(connect("c", "", "")).await;
     let reason = "one CONNECT a second is allowed for a client id";
     assert_eq!(

@@ -7,7 +7,7 @@ use dunlin_codec::{
 use dunlin_sandbox::Answer;
 
 use crate::client::{
-    TestClient, TestSandbox, allow, connect, id, puback, publish, subscribe, subscription, unsigned,
+    TestSandbox, allow, connect, id, puback, publish, subscribe, subscription, unsigned,
 };
 
 const TOPIC: &str = "test/topic";
@@ -114,7 +114,7 @@ async fn a_message_that_the_policy_denies_to_its_receiver_is_not_delivered() {
 #[tokio::test]
 async fn no_more_messages_are_unacknowledged_than_the_clients_receive_maximum() {
     let sandbox = TestSandbox::allowing_everything().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut connect = connect("c", "", "");
     connect.properties.receive_maximum = 2.try_into().ok();
     client.sends(connect).await;
@@ -132,7 +132,7 @@ async fn no_more_messages_are_unacknowledged_than_the_clients_receive_maximum() 
         }
     }
     client.receives_nothing_more().await;
-    client.sends(puback(messages[0])).await;
+    client.sends(puback(messages[0].get())).await;
     assert_eq!(client.receives_message().await.0, "x");
 }
 
@@ -140,7 +140,7 @@ async fn no_more_messages_are_unacknowledged_than_the_clients_receive_maximum() 
 #[tokio::test]
 async fn a_message_above_the_clients_maximum_packet_size_is_dropped() {
     let sandbox = TestSandbox::allowing_everything().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut connect = connect("c", "", "");
     connect.properties.maximum_packet_size = 100.try_into().ok();
     client.sends(connect).await;
@@ -213,7 +213,7 @@ async fn the_will_of_a_lost_client_is_published() {
     let sandbox = TestSandbox::start().await;
     let mut watcher = sandbox.connected("mqtt5-sample-watcher").await;
     watcher.subscribes(TOPIC).await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client.sends(with_will("mqtt5-sample-1", TOPIC)).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
     drop(client);
@@ -229,7 +229,7 @@ async fn only_a_normal_disconnect_cancels_the_will() {
         ReasonCode::NORMAL_DISCONNECTION,
         ReasonCode::DisconnectWithWill,
     ] {
-        let mut client = TestClient::open(&sandbox.sandbox).await;
+        let mut client = sandbox.open().await;
         let id = format!("mqtt5-sample-{reason_code:?}");
         client.sends(with_will(&id, TOPIC)).await;
         assert_eq!(client.receives_connack().await.0, ReasonCode::Success);

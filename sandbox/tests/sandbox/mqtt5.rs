@@ -32,7 +32,7 @@ async fn publish_retained(client: &mut TestClient, topic: &str, payload: &str) {
 #[tokio::test]
 async fn the_connack_announces_all_of_mqtt_5() {
     let sandbox = TestSandbox::mqtt5().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut minimal = connect("c", "", "");
     minimal.keep_alive = 0;
     client.sends(minimal).await;
@@ -270,7 +270,7 @@ async fn a_message_is_forwarded_with_all_its_end_to_end_properties() {
             (message.topic, false)
         );
         client
-            .sends(puback(received.delivery.packet_id().unwrap()))
+            .sends(puback(received.delivery.packet_id().unwrap().get()))
             .await;
     }
 }

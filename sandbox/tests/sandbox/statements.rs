@@ -6,9 +6,7 @@ use dunlin_codec::{
 };
 use dunlin_sandbox::{Profile, SandboxOptions};
 
-use crate::client::{
-    TestClient, TestSandbox, connect, id, publish, subscribe, subscription, unsigned,
-};
+use crate::client::{TestSandbox, connect, id, publish, subscribe, subscription, unsigned};
 
 /// MQTT-3.1.3-5, MQTT-3.1.3-2
 #[tokio::test]
@@ -29,7 +27,7 @@ async fn packets_after_a_refused_connect_are_ignored() {
     let sandbox = TestSandbox::start().await;
     let mut watcher = sandbox.connected("mqtt5-sample-watcher").await;
     watcher.subscribes("test/topic").await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut bytes = Vec::new();
     unsigned("lamp-7").encode(&mut bytes).unwrap();
     publish("test/topic", "x", QoS::AtLeastOnce)

@@ -5,7 +5,7 @@ use dunlin_codec::{
     UnsubscribeProperties,
 };
 
-use crate::client::{TestClient, TestSandbox, id, publish, subscribe, subscription, unsigned};
+use crate::client::{TestSandbox, id, publish, subscribe, subscription, unsigned};
 
 const TOPIC: &str = "test/topic";
 
@@ -35,7 +35,7 @@ async fn a_filter_outside_the_policy_is_refused_with_the_reason() {
 #[tokio::test]
 async fn a_client_that_wants_no_problem_information_gets_no_reason() {
     let sandbox = TestSandbox::start().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let mut connect = unsigned("mqtt5-sample-1");
     connect.properties.request_problem_information = Some(false);
     client.sends(connect).await;

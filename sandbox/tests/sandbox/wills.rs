@@ -150,7 +150,7 @@ async fn the_profile_aws_ignores_the_will_delay() {
 #[tokio::test]
 async fn a_will_above_the_maximum_qos_is_refused() {
     let sandbox = TestSandbox::allowing_everything().await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     let above = Will {
         qos: QoS::ExactlyOnce,
         ..will(WillProperties::default())

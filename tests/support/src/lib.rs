@@ -1,4 +1,5 @@
-//! Support for the tests of several crates: packets, a scripted server, a certificate authority.
+//! Support for the tests of several crates: packets, a scripted server and client, a certificate
+//! authority.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -6,5 +7,8 @@
 )]
 
 pub mod authority;
+pub mod client;
 pub mod packets;
+pub mod peer;
 pub mod server;
+pub mod values;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use bytes::BytesMut;
 use dunlin_codec::{
     Ack, BinaryData, Connect, ConnectProperties, Delivery, Packet, PacketBuf, PacketId, Publish,
-    QoS, ReasonCode, Repeated, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
-    TopicFilter, TopicName, Utf8String,
+    QoS, ReasonCode, TopicName, Utf8String,
 };
+use dunlin_test_support::values::Encoded;
+pub(super) use dunlin_test_support::values::{subscribe, subscription};
 use tokio::sync::Notify;
 
 use crate::authorizer::Grant;
@@ -183,27 +184,6 @@ pub(super) fn publish(topic: &str, qos: QoS) -> Publish<'_> {
     }
 }
 
-pub(super) fn subscribe<'a>(subscriptions: &'a [Subscription<'a>]) -> Subscribe<'a> {
-    Subscribe {
-        packet_id: PacketId::new(1).unwrap(),
-        properties: SubscribeProperties::default(),
-        subscriptions: Repeated::from(subscriptions),
-    }
-}
-
-pub(super) fn subscription(filter: &str) -> Subscription<'_> {
-    let options = SubscriptionOptions {
-        qos: QoS::AtLeastOnce,
-        no_local: false,
-        retain_as_published: false,
-        retain_handling: Default::default(),
-    };
-    Subscription {
-        filter: TopicFilter::new(filter).unwrap(),
-        options,
-    }
-}
-
 pub(super) fn puback_codes(packets: &[PacketBuf]) -> Vec<ReasonCode> {
     let code = |packet: &PacketBuf| match packet.packet() {
         Packet::PubAck(Ack { reason_code, .. }) => Some(reason_code),
@@ -219,23 +199,3 @@ pub(super) fn messages(packets: &[PacketBuf]) -> usize {
         .filter(|packet| matches!(packet.packet(), Packet::Publish(_)))
         .count()
 }
-
-/// Packet that a test can send.
-pub(super) trait Encoded {
-    fn encoded(&self) -> BytesMut;
-}
-
-/// Implements [`Encoded`] by `encode`.
-macro_rules! encoded {
-    ($($packet:ident)*) => {$(
-        impl Encoded for dunlin_codec::$packet<'_> {
-            fn encoded(&self) -> BytesMut {
-                let mut bytes = BytesMut::new();
-                self.encode(&mut bytes).unwrap();
-                bytes
-            }
-        }
-    )*};
-}
-
-encoded!(Packet Connect ConnAck Publish Subscribe Unsubscribe Disconnect Auth);

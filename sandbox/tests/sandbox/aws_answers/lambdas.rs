@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::client::{self, TestClient, TestSandbox, allow, connect};
+use crate::client::{self, TestSandbox, allow, connect};
 
 pub(super) async fn bare_file_name() {
     let text = format!(
@@ -37,7 +37,7 @@ pub(super) async fn slow_lambda() {
     let sandbox = sandbox_with_authorizer(slow).await;
     let mut waiting = Vec::new();
     for number in 0..60 {
-        let mut client = TestClient::open(&sandbox.sandbox).await;
+        let mut client = sandbox.open().await;
         client.sends(connect(&format!("c{number}"), "", "")).await;
         waiting.push(client);
     }
@@ -92,7 +92,7 @@ pub(super) async fn json_text() {
     sandbox.connected_to_default("c").await;
     let denied = Answer::from_value(json!({"isAuthenticated": false, "principalId": 7})).unwrap();
     let sandbox = TestSandbox::with_answer(denied).await;
-    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut client = sandbox.open().await;
     client.sends(connect("c", "", "")).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::NotAuthorized);
 }
