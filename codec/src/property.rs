@@ -157,12 +157,12 @@ pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
     let Ok(section) = r.properties() else {
         return r.offset();
     };
-    let mut rest = Validated(section.peek_rest());
+    let mut rest = Validated::new(section.peek_rest());
     // The search ends after the identifier, so the property begins one byte before.
     match rest.find_property(id) {
         Some(()) => r
             .offset()
-            .saturating_sub(u32::try_from(rest.0.len() + 1).unwrap_or(u32::MAX)),
+            .saturating_sub(u32::try_from(rest.len() + 1).unwrap_or(u32::MAX)),
         None => section.offset(),
     }
 }

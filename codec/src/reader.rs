@@ -4,6 +4,7 @@ use crate::decode::{DecodeOptions, Leniency};
 use crate::error::DecodeError;
 use crate::packet_type::Sender;
 use crate::record::{Record, Reread};
+use crate::validated::{str_of, text_in_front};
 use crate::varint::{self, Varint};
 
 /// Reader of a section of a packet. It never reads beyond the section and knows its offset in the
@@ -16,6 +17,11 @@ pub(crate) struct Reader<'a, R = ()> {
     sender: Sender,
     leniency: Leniency,
     record: R,
+    /// Part of the section that was found to be text; strings are parts of it. Empty before the
+    /// first string.
+    text: &'a str,
+    /// Number of bytes of the section after `text`.
+    after_text: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -32,6 +38,8 @@ impl<'a> Reader<'a> {
             sender,
             leniency: Leniency::ALL,
             record: (),
+            text: "",
+            after_text: 0,
         }
     }
 }
@@ -47,6 +55,8 @@ impl<'a> Reader<'a, Reread> {
             sender: Sender::Any,
             leniency: Leniency::ALL,
             record: Reread,
+            text: "",
+            after_text: 0,
         }
     }
 }
@@ -66,6 +76,8 @@ impl<'a, R: Record> Reader<'a, R> {
             sender: options.sender,
             leniency: options.leniency,
             record,
+            text: "",
+            after_text: 0,
         }
     }
 
@@ -93,7 +105,44 @@ impl<'a, R: Record> Reader<'a, R> {
             sender: self.sender,
             leniency: self.leniency,
             record: self.record.check(),
+            text: "",
+            after_text: 0,
         }
+    }
+
+    /// Goes on where `other`, a reader of the same section, has stopped.
+    #[inline(always)]
+    pub(crate) fn resume<S>(&mut self, other: &Reader<'a, S>) {
+        self.rest = other.rest;
+    }
+
+    /// String at the front of `from`, which is valid and was taken last. `from` goes on to the end of
+    /// the section.
+    #[inline(always)]
+    pub(crate) fn text(&mut self, from: &'a [u8]) -> &'a str {
+        let len = from.len().wrapping_sub(self.rest.len());
+        let start = (self.text.len().wrapping_add(self.after_text)).wrapping_sub(from.len());
+        if let Some(text) = self.text.get(start..start.wrapping_add(len)) {
+            return text;
+        }
+        // The first string, or the first after a byte that is no text: this part ends there, so that
+        // no byte is looked at more than twice.
+        self.text = text_in_front(from);
+        self.after_text = from.len().wrapping_sub(self.text.len());
+        let part = self.text.get(..len);
+        part.unwrap_or_else(|| from.get(..len).map_or("", str_of))
+    }
+
+    /// Text of `bytes`, which go on to the end of the section; `None` if they aren't all text.
+    #[inline(always)]
+    pub(crate) fn text_to_end(&self, bytes: &'a [u8]) -> Option<&'a str> {
+        let start = self.text.len().wrapping_sub(bytes.len());
+        let part = if self.after_text == 0 {
+            self.text.get(start..)
+        } else {
+            None
+        };
+        part.or_else(|| core::str::from_utf8(bytes).ok())
     }
 
     #[inline(always)]
@@ -244,6 +293,8 @@ impl<'a, R: Record> Reader<'a, R> {
         Ok(Self {
             rest: section,
             end: self.offset(),
+            text: "",
+            after_text: 0,
             ..*self
         })
     }

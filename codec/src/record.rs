@@ -60,6 +60,23 @@ impl Record for Reread {
     const READS_ON: bool = true;
     const IS_CHECKED: bool = true;
 
+    type Check = Skip;
+
+    #[inline(always)]
+    fn check(self) -> Skip {
+        Skip
+    }
+}
+
+/// Skips bytes that were checked before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Skip;
+
+impl Record for Skip {
+    const READS_ON: bool = true;
+    const IS_CHECKED: bool = true;
+    const ONLY_CHECKS: bool = true;
+
     type Check = Self;
 
     #[inline(always)]

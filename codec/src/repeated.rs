@@ -4,6 +4,8 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::iter::FusedIterator;
 
+use crate::reader::Reader;
+use crate::record::Record;
 use crate::validated::Validated;
 use crate::value::Item;
 
@@ -26,7 +28,12 @@ enum Source<'a, T> {
     /// `count` items in validated bytes; between properties other properties may lie.
     Wire {
         bytes: &'a [u8],
-        count: usize,
+        count: u32,
+    },
+    /// The same if all of the bytes are text.
+    Text {
+        text: &'a str,
+        count: u32,
     },
     Built(&'a [T]),
 }
@@ -48,7 +55,7 @@ impl<'a, T> Repeated<'a, T> {
     #[must_use]
     pub const fn len(&self) -> usize {
         match self.0 {
-            Source::Wire { count, .. } => count,
+            Source::Wire { count, .. } | Source::Text { count, .. } => count as usize,
             Source::Built(items) => items.len(),
         }
     }
@@ -59,8 +66,29 @@ impl<'a, T> Repeated<'a, T> {
         self.len() == 0
     }
 
+    /// List of `count` items. A packet has at most 268,435,455 bytes, and so never more items.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "of more items, no packet can have any"
+    )]
     pub(crate) const fn from_wire(bytes: &'a [u8], count: usize) -> Self {
+        let count = count as u32;
         Self(Source::Wire { bytes, count })
+    }
+
+    /// Finds out if the bytes of a list that ends with the section of `r` are all text.
+    #[inline(always)]
+    pub(crate) fn find_text<R: Record>(&mut self, r: &Reader<'a, R>)
+    where
+        T: Item<'a>,
+    {
+        if let Source::Wire { bytes, count } = self.0
+            && T::HAS_TEXT
+            && count > 0
+            && let Some(text) = r.text_to_end(bytes)
+        {
+            self.0 = Source::Text { text, count };
+        }
     }
 
     /// Counts one more property, whose identifier is the first byte of `from`.
@@ -91,7 +119,11 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
     pub fn iter(&self) -> RepeatedIter<'a, T> {
         RepeatedIter(match self.0 {
             Source::Wire { bytes, count } => Rest::Wire {
-                rest: Validated(bytes),
+                rest: Validated::new(bytes),
+                count,
+            },
+            Source::Text { text, count } => Rest::Wire {
+                rest: Validated::of_text(text),
                 count,
             },
             Source::Built(items) => Rest::Built(items.iter()),
@@ -103,7 +135,7 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
 pub struct RepeatedIter<'a, T>(Rest<'a, T>);
 
 enum Rest<'a, T> {
-    Wire { rest: Validated<'a>, count: usize },
+    Wire { rest: Validated<'a>, count: u32 },
     Built(core::slice::Iter<'a, T>),
 }
 
@@ -143,7 +175,7 @@ impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let len = match &self.0 {
-            Rest::Wire { count, .. } => *count,
+            Rest::Wire { count, .. } => *count as usize,
             Rest::Built(items) => items.len(),
         };
         (len, Some(len))

@@ -313,26 +313,53 @@ pub(crate) struct Scanned<'a> {
     pub(crate) has_wildcard: bool,
 }
 
-/// Reads a string.
+/// Reads a string of a section that has other strings too.
 #[inline(always)]
 pub(crate) fn read_scanned<'a, R: Record>(
     r: &mut Reader<'a, R>,
     field: &'static str,
 ) -> Result<Scanned<'a>, DecodeError> {
+    read_with(r, field, |r, _, from| r.text(from))
+}
+
+/// Reads the only string of a section.
+#[inline(always)]
+pub(crate) fn read_alone<'a, R: Record>(
+    r: &mut Reader<'a, R>,
+    field: &'static str,
+) -> Result<Scanned<'a>, DecodeError> {
+    read_with(r, field, |_, bytes, _| str_of(bytes))
+}
+
+/// Reads a string, which `text` takes from its bytes, or from these and all that is after them.
+#[inline(always)]
+fn read_with<'a, R: Record>(
+    r: &mut Reader<'a, R>,
+    field: &'static str,
+    text: impl FnOnce(&mut Reader<'a, R>, &'a [u8], &'a [u8]) -> &'a str,
+) -> Result<Scanned<'a>, DecodeError> {
     let at = r.offset();
+    let from = r.peek_rest();
     let bytes = r.prefixed(field)?;
     let scanned = |text, has_wildcard| Scanned {
         bytes,
         text,
         has_wildcard,
     };
-    if R::IS_CHECKED {
-        return Ok(scanned(str_of(bytes), false));
-    }
+    // Two bytes of length are in front of the text.
+    let from = from.get(2..).unwrap_or_default();
     // Most strings are ASCII: one pass over the words then finds a NUL and wildcards.
-    let scan = Scan::of(bytes);
+    let scan = if R::IS_CHECKED {
+        Scan::default()
+    } else {
+        Scan::of(bytes)
+    };
     if scan.plain() {
-        let text = if R::ONLY_CHECKS { "" } else { str_of(bytes) };
+        let text = if R::ONLY_CHECKS {
+            ""
+        } else {
+            text(r, bytes, from)
+        };
         return Ok(scanned(text, scan.wildcard()));
     }
     match check_unicode(bytes) {

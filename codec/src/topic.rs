@@ -6,7 +6,7 @@ use crate::error::DecodeError;
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::sink::Sink;
-use crate::text::{self, Scan, Scanned, has_nul, has_wildcard, read_scanned};
+use crate::text::{self, Scan, Scanned, has_nul, has_wildcard, read_alone, read_scanned};
 use crate::validated::{Validated, str_of};
 use crate::value::{Item, Rule, Value};
 
@@ -105,33 +105,39 @@ impl<'a> TopicName<'a> {
         wildcard_rule: &'static str,
     ) -> Result<Self, DecodeError> {
         let at = r.offset();
-        let name = Self::read_optional(r, field, wildcard_rule)?;
-        if let Some(name) = name {
+        let scanned = read_scanned(r, field)?;
+        if let Some(name) = Self::of_scanned(scanned, r, at, field, wildcard_rule)? {
             return Ok(name);
         }
         r.refuse(r.protocol_at(at, field, Some(TopicError::Empty.statement())))?;
         Ok(Self(""))
     }
 
-    /// Reads a topic name like [`read_ruled`](Self::read_ruled); `None` if it is empty, as it may
-    /// be in a PUBLISH with a Topic Alias.
+    /// Reads the topic name of a PUBLISH; `None` if it is empty, as it may be with a Topic Alias.
     #[inline(always)]
-    pub(crate) fn read_optional<R: Record>(
+    pub(crate) fn read_of_publish<R: Record>(
         r: &mut Reader<'a, R>,
         field: &'static str,
         wildcard_rule: &'static str,
     ) -> Result<Option<Self>, DecodeError> {
         let at = r.offset();
-        // One pass validates the text and looks for wildcards.
-        let Scanned {
-            bytes,
-            text,
-            has_wildcard,
-        } = read_scanned(r, field)?;
-        if has_wildcard {
+        // Alone: the payload need not be text.
+        let scanned = read_alone(r, field)?;
+        Self::of_scanned(scanned, r, at, field, wildcard_rule)
+    }
+
+    #[inline(always)]
+    fn of_scanned<R: Record>(
+        scanned: Scanned<'a>,
+        r: &Reader<'a, R>,
+        at: u32,
+        field: &'static str,
+        wildcard_rule: &'static str,
+    ) -> Result<Option<Self>, DecodeError> {
+        if scanned.has_wildcard {
             r.refuse(r.protocol_at(at, field, Some(wildcard_rule)))?;
         }
-        Ok((!bytes.is_empty()).then_some(Self(text)))
+        Ok((!scanned.bytes.is_empty()).then_some(Self(scanned.text)))
     }
 }
 
@@ -378,6 +384,8 @@ impl<'a> Value<'a> for TopicFilter<'a> {
 }
 
 impl<'a> Item<'a> for TopicFilter<'a> {
+    const HAS_TEXT: bool = true;
+
     #[inline(always)]
     fn reread(rest: &mut Validated<'a>) -> Option<Self> {
         rest.text().map(Self)

@@ -109,7 +109,7 @@ fn a_packet_is_no_larger_than_a_publish() {
     let (packet, publish, ack) = if cfg!(target_pointer_width = "64") {
         (152, 152, 48)
     } else {
-        (84, 84, 24)
+        (92, 92, 28)
     };
     assert_eq!(size_of::<Packet<'_>>(), packet);
     assert_eq!(size_of::<Publish<'_>>(), publish);

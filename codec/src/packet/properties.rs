@@ -103,7 +103,10 @@ macro_rules! properties {
                         })*
                         $(row::$many_row::ID => {
                             let rule = Rule { field: row::$many_row::NAME, statement: $rule };
-                            let value = <row::$many_row::Value<'a> as Value<'a>>::read(&mut section, rule);
+                            // The bytes are kept, and read when the list is iterated.
+                            let mut items = section.check();
+                            let value = <row::$many_row::Value<'_> as Value<'_>>::read(&mut items, rule);
+                            section.resume(&items);
                             section.join(at, row::$many_row::NAME);
                             value?;
                             properties.$many.found_in(from);
@@ -113,6 +116,9 @@ macro_rules! properties {
                             skip_unexpected(&mut section, at, id)?;
                         }
                     }
+                }
+                if !R::ONLY_CHECKS {
+                    $(properties.$many.find_text(&section);)*
                 }
                 Ok(properties)
             }

@@ -178,7 +178,7 @@ impl<'a> Publish<'a> {
         }
         // The Topic Name, which may be empty if an alias stands for it.
         let topic_at = r.offset();
-        let topic = match TopicName::read_optional(r, "topic", "MQTT-3.3.2-2") {
+        let topic = match TopicName::read_of_publish(r, "topic", "MQTT-3.3.2-2") {
             Ok(topic) => topic,
             Err(error) => {
                 // A wrong topic concerns the message alone if the rest can be read.

@@ -116,13 +116,18 @@ pub(super) fn read_list<'a, T: Item<'a>, R: Record>(
         return Err(r.protocol_at(r.offset(), field, Some(statement)));
     }
     // Each item is validated now, and read again when the list is iterated.
-    let bytes = r.peek_rest();
+    let (bytes, mut items) = (r.peek_rest(), r.check());
     let mut count = 0;
-    while !r.is_empty() {
-        T::read(r, Rule::form(field))?;
+    while !items.is_empty() {
+        T::read(&mut items, Rule::form(field))?;
         count += 1;
     }
-    Ok(Repeated::from_wire(bytes, count))
+    r.resume(&items);
+    let mut list = Repeated::from_wire(bytes, count);
+    if !R::ONLY_CHECKS {
+        list.find_text(r);
+    }
+    Ok(list)
 }
 
 impl<'a> Value<'a> for Subscription<'a> {
@@ -158,6 +163,8 @@ impl<'a> Value<'a> for Subscription<'a> {
 }
 
 impl<'a> Item<'a> for Subscription<'a> {
+    const HAS_TEXT: bool = true;
+
     #[inline(always)]
     fn reread(rest: &mut Validated<'a>) -> Option<Self> {
         let filter = TopicFilter::reread(rest)?;
