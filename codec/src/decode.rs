@@ -104,19 +104,20 @@ pub struct Leniency {
 }
 
 impl Leniency {
-    pub(crate) const NONE: Self = Self {
+    /// No deviation: what the standard says.
+    pub const NONE: Self = Self {
         dup_at_qos_0: false,
         session_present_on_refusal: false,
     };
 
     /// True if no deviation is accepted.
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn is_none(self) -> bool {
+    #[must_use]
+    pub const fn is_none(self) -> bool {
         !self.dup_at_qos_0 && !self.session_present_on_refusal
     }
 
-    /// All deviations, for bytes that were accepted before.
-    pub(crate) const ALL: Self = Self {
+    /// All deviations that the codec can accept.
+    pub const ALL: Self = Self {
         dup_at_qos_0: true,
         session_present_on_refusal: true,
     };

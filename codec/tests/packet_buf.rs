@@ -156,10 +156,8 @@ fn lenient_decoding_drops_only_the_documented_errors() {
 /// The bytes that a lenient receiver passes on are accepted by a strict one.
 #[test]
 fn a_packet_taken_leniently_has_strict_bytes() {
-    let mut leniency = Leniency::default();
-    leniency.dup_at_qos_0 = true;
-    leniency.session_present_on_refusal = true;
-    let options = DecodeOptions::any_size().with_leniency(leniency);
+    const OPTIONS: DecodeOptions = DecodeOptions::any_size().with_leniency(Leniency::ALL);
+    let options = OPTIONS;
     for (lenient, strict) in [
         (
             &b"\x38\x06\x00\x01a\x00hi"[..],

@@ -2,12 +2,13 @@
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, AckType, DecodeError, DecodeErrorKind, DecodeOptions, Decoded, FixedHeader, Packet,
-    PacketBuf, PacketType, Publish, Repeated, Sender, UserProperty,
+    Ack, AckType, DecodeError, DecodeErrorKind, DecodeOptions, Decoded, FixedHeader, Leniency,
+    Packet, PacketBuf, PacketType, Publish, Repeated, Sender, UserProperty,
 };
 
 /// Asserts every law for the packet, or what isn't one, at the front of `input`.
 pub(crate) fn hold(input: &[u8]) {
+    what_is_taken_leniently_is_strict(input);
     for sender in [Sender::Any, Sender::Client, Sender::Server] {
         let options = DecodeOptions::any_size().with_sender(sender);
         let decoded = Packet::decode_with(input, &options);
@@ -24,6 +25,15 @@ pub(crate) fn hold(input: &[u8]) {
             each_part_lies_inside(&input[..len], &packet);
             it_encodes_canonically(&packet, len);
         }
+    }
+}
+
+/// Whatever a lenient receiver accepts, the bytes that it passes on are accepted by a strict one.
+fn what_is_taken_leniently_is_strict(input: &[u8]) {
+    let options = DecodeOptions::any_size().with_leniency(Leniency::ALL);
+    if let Ok(Some(taken)) = PacketBuf::take(&mut input.into(), &options) {
+        let decoded = Packet::decode_with(taken.as_bytes(), &DecodeOptions::any_size());
+        assert_eq!(decoded, Ok(Some((taken.packet(), taken.as_bytes().len()))));
     }
 }
 
