@@ -167,7 +167,7 @@ pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
     }
 }
 
-impl Validated<'_> {
+impl<'a> Validated<'a> {
     /// Skips properties up to the first with identifier `id`, and that identifier.
     #[inline(always)]
     pub(crate) fn find_property(&mut self, id: u8) -> Option<()> {
@@ -178,6 +178,15 @@ impl Validated<'_> {
                 other => self.skip_value(other)?,
             }
         }
+    }
+
+    /// Takes the bytes of the value of the next property with identifier `id`.
+    #[inline]
+    pub(crate) fn next_property(&mut self, id: u8) -> Option<&'a [u8]> {
+        self.find_property(id)?;
+        let mut value = *self;
+        self.skip_value(id)?;
+        value.take(value.len() - self.len())
     }
 
     fn skip_value(&mut self, id: u8) -> Option<()> {

@@ -6,6 +6,7 @@ use core::iter::FusedIterator;
 
 use crate::reader::Reader;
 use crate::record::Record;
+use crate::sink::Sink;
 use crate::validated::Validated;
 use crate::value::Item;
 
@@ -128,6 +129,52 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
             },
             Source::Built(items) => Rest::Built(items.iter()),
         })
+    }
+
+    /// True if `test` is true of an item that was given as a value, or `test_wire` of the bytes of a
+    /// list from the wire. Tests of validated bytes needn't read the texts among them.
+    #[inline]
+    pub(crate) fn any(
+        &self,
+        test: impl Fn(&T) -> bool,
+        test_wire: impl Fn(Validated<'a>) -> bool,
+    ) -> bool {
+        match self.0 {
+            Source::Wire { bytes, .. } => test_wire(Validated::new(bytes)),
+            Source::Text { text, .. } => test_wire(Validated::of_text(text)),
+            Source::Built(items) => items.iter().any(test),
+        }
+    }
+
+    /// Writes the items, each property with its identifier.
+    #[inline(always)]
+    pub(crate) fn write<S: Sink>(&self, sink: &mut S) {
+        match self.0 {
+            Source::Wire { bytes, count } => Self::write_wire(bytes, count, sink),
+            Source::Text { text, count } => Self::write_wire(text.as_bytes(), count, sink),
+            Source::Built(items) => match T::PROPERTY {
+                Some(id) => items.iter().for_each(|item| item.write_row(id, sink)),
+                None => T::write_all(items, sink),
+            },
+        }
+    }
+
+    /// Copies the items of a list from the wire, which are valid already.
+    #[inline(always)]
+    fn write_wire<S: Sink>(bytes: &'a [u8], count: u32, sink: &mut S) {
+        // Items that are no properties have nothing between them.
+        let Some(id) = T::PROPERTY else {
+            return sink.bytes(bytes);
+        };
+        let mut rest = Validated::new(bytes);
+        for _ in 0..count {
+            // The list was validated, so its items are found.
+            let Some(value) = rest.next_property(id) else {
+                return;
+            };
+            sink.u8(id);
+            sink.bytes(value);
+        }
     }
 }
 

@@ -17,21 +17,25 @@ pub(crate) trait WriteProperties {
 /// Destination of the bytes of a packet: a buffer, a slice or a counter. A length is found by the
 /// same code that writes, so that the two can't differ.
 pub(crate) trait Sink {
+    /// Writes bytes whose number is known at run time only.
     fn bytes(&mut self, bytes: &[u8]);
+
+    /// Writes bytes of which the compiler knows the number, with one store.
+    fn array<const N: usize>(&mut self, bytes: [u8; N]);
 
     #[inline(always)]
     fn u8(&mut self, value: u8) {
-        self.bytes(&[value]);
+        self.array([value]);
     }
 
     #[inline(always)]
     fn u16(&mut self, value: u16) {
-        self.bytes(&value.to_be_bytes());
+        self.array(value.to_be_bytes());
     }
 
     #[inline(always)]
     fn u32(&mut self, value: u32) {
-        self.bytes(&value.to_be_bytes());
+        self.array(value.to_be_bytes());
     }
 
     #[inline(always)]
@@ -43,9 +47,9 @@ pub(crate) trait Sink {
         // stores before it.
         let [a, b, c, d] = varint::bytes(value);
         match varint::len(value) {
-            2 => self.bytes(&[a, b]),
-            3 => self.bytes(&[a, b, c]),
-            _ => self.bytes(&[a, b, c, d]),
+            2 => self.array([a, b]),
+            3 => self.array([a, b, c]),
+            _ => self.array([a, b, c, d]),
         }
     }
 
@@ -60,13 +64,13 @@ pub(crate) trait Sink {
     #[inline(always)]
     fn header(&mut self, first: u8, remaining_length: u32) {
         if let Ok(byte @ 0..=0x7f) = u8::try_from(remaining_length) {
-            return self.bytes(&[first, byte]);
+            return self.array([first, byte]);
         }
         let [a, b, c, d] = varint::bytes(remaining_length);
         match varint::len(remaining_length) {
-            2 => self.bytes(&[first, a, b]),
-            3 => self.bytes(&[first, a, b, c]),
-            _ => self.bytes(&[first, a, b, c, d]),
+            2 => self.array([first, a, b]),
+            3 => self.array([first, a, b, c]),
+            _ => self.array([first, a, b, c, d]),
         }
     }
 
@@ -78,10 +82,10 @@ pub(crate) trait Sink {
         // byte.
         let [high, low] = len_of(bytes).to_be_bytes();
         if let Ok(len @ 0..=0x7f) = u8::try_from(remaining_length) {
-            self.bytes(&[first, len, high, low]);
+            self.array([first, len, high, low]);
         } else {
             self.header(first, remaining_length);
-            self.bytes(&[high, low]);
+            self.array([high, low]);
         }
         self.bytes(bytes);
     }
@@ -90,9 +94,9 @@ pub(crate) trait Sink {
     #[inline(always)]
     fn row(&mut self, id: u8, value: &[u8]) {
         match *value {
-            [a] => self.bytes(&[id, a]),
-            [a, b] => self.bytes(&[id, a, b]),
-            [a, b, c, d] => self.bytes(&[id, a, b, c, d]),
+            [a] => self.array([id, a]),
+            [a, b] => self.array([id, a, b]),
+            [a, b, c, d] => self.array([id, a, b, c, d]),
             _ => {
                 self.u8(id);
                 self.bytes(value);
@@ -105,7 +109,7 @@ pub(crate) trait Sink {
     #[inline(always)]
     fn prefixed_row(&mut self, id: u8, bytes: &[u8]) {
         let [high, low] = len_of(bytes).to_be_bytes();
-        self.bytes(&[id, high, low]);
+        self.array([id, high, low]);
         self.bytes(bytes);
     }
 
@@ -171,11 +175,50 @@ impl Sink for Length {
     }
 
     #[inline(always)]
+    fn array<const N: usize>(&mut self, _: [u8; N]) {
+        self.bytes += N as u64;
+    }
+
+    #[inline(always)]
     fn properties<P: WriteProperties>(&mut self, properties: &P) {
         let len = self.properties_len(properties);
         self.bytes += varint::len(u32::try_from(len).unwrap_or(varint::MAX)) as u64 + len;
         // Only the first set is remembered: of the packets, only CONNECT has two.
         self.first_properties = self.first_properties.or(Some(len));
+    }
+}
+
+/// Copies `from` to `to`, which has the same length. Up to 32 bytes take no call of `memcpy`.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    // Two copies of a fixed size, which overlap unless the length is twice that size.
+    macro_rules! ends {
+        ($len:literal) => {
+            if let (Some(first), Some(last)) =
+                (from.first_chunk::<$len>(), from.last_chunk::<$len>())
+            {
+                if let Some(place) = to.first_chunk_mut() {
+                    *place = *first;
+                }
+                if let Some(place) = to.last_chunk_mut() {
+                    *place = *last;
+                }
+            }
+        };
+    }
+    let len = from.len();
+    if len > 32 {
+        to.copy_from_slice(from);
+    } else if len >= 16 {
+        ends!(16);
+    } else if len >= 8 {
+        ends!(8);
+    } else if len >= 4 {
+        ends!(4);
+    } else if len >= 2 {
+        ends!(2);
+    } else {
+        ends!(1);
     }
 }
 
@@ -194,7 +237,15 @@ impl Sink for SliceSink<'_> {
         if let Some((place, rest)) =
             core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len())
         {
-            place.copy_from_slice(bytes);
+            copy(place, bytes);
+            self.rest = rest;
+        }
+    }
+
+    #[inline(always)]
+    fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some((place, rest)) = core::mem::take(&mut self.rest).split_first_chunk_mut() {
+            *place = bytes;
             self.rest = rest;
         }
     }

@@ -162,7 +162,7 @@ impl<'a> TopicFilter<'a> {
     /// True for the filter of a shared subscription, `$share/{name}/{filter}` (§4.8.2).
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.0.as_bytes().starts_with(SHARE_PREFIX.as_bytes())
+        is_shared(self.0.as_bytes())
     }
 
     /// Share Name of a shared subscription's filter; `None` for other filters.
@@ -297,6 +297,11 @@ const fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
             }
         };
     }
+}
+
+/// True if these bytes of a filter are those of a shared subscription.
+pub(crate) fn is_shared(filter: &[u8]) -> bool {
+    filter.starts_with(SHARE_PREFIX.as_bytes())
 }
 
 /// Share Name and filter of a well-formed shared filter.

@@ -48,4 +48,10 @@ pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
 
     /// Reads the next item from bytes that were validated before.
     fn reread(rest: &mut Validated<'a>) -> Option<Self>;
+
+    /// Writes items one after the other, without the identifier of a property.
+    #[inline(always)]
+    fn write_all<S: Sink>(items: &[Self], sink: &mut S) {
+        items.iter().for_each(|item| item.write(sink));
+    }
 }

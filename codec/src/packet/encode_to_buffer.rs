@@ -80,7 +80,7 @@ impl Publish<'_> {
         if self.has_properties() {
             encode(&Form::<WITH_PROPERTIES, WHOLE>(self), out)
         } else {
-            encode(&Form::<PLAIN, WHOLE>(self), out)
+            encode_announcing(&Form::<PLAIN, WHOLE>(self), 0, out)
         }
     }
 

@@ -118,7 +118,7 @@ impl Publish<'_> {
         if self.has_properties() {
             encode_to_slice(&Form::<WITH_PROPERTIES, WHOLE>(self), out)
         } else {
-            encode_to_slice(&Form::<PLAIN, WHOLE>(self), out)
+            encode_here(&Form::<PLAIN, WHOLE>(self), out)
         }
     }
 
@@ -159,6 +159,13 @@ impl Ack<'_> {
 /// Writes a packet to the front of `out` and returns its length. One instance for each packet type.
 #[inline(never)]
 fn encode_to_slice(body: &impl Body, out: &mut [u8]) -> Result<usize, EncodeError> {
+    encode_here(body, out)
+}
+
+/// Writes a packet like [`encode_to_slice`], as a part of the caller: for the most frequent packet, the
+/// call itself would take a fifth of the time.
+#[inline]
+fn encode_here(body: &impl Body, out: &mut [u8]) -> Result<usize, EncodeError> {
     let Lengths {
         remaining_length,
         len,

@@ -133,15 +133,13 @@ macro_rules! properties {
         impl $crate::sink::WriteProperties for $name<'_> {
             #[inline]
             fn write<S: $crate::sink::Sink>(&self, sink: &mut S) {
-                use $crate::property::row;
-                use $crate::value::Value;
-
                 // In the order of the declaration; the standard allows any.
                 $(if let Some(value) = &self.$once {
-                    value.write_row(row::$once::ID, sink);
+                    let id = $crate::property::row::$once::ID;
+                    $crate::value::Value::write_row(value, id, sink);
                 })*
                 $(if !self.$many.is_empty() {
-                    self.$many.iter().for_each(|value| value.write_row(row::$many_row::ID, sink));
+                    self.$many.write(sink);
                 })*
             }
         }

@@ -279,8 +279,8 @@ impl<const PLAIN: bool, const WHOLE: bool> Form<'_, '_, PLAIN, WHOLE> {
         } = self.0;
         match delivery.packet_id().map(|id| id.get().to_be_bytes()) {
             // Packet Identifier and a Property Length of 0, written together.
-            Some([high, low]) if PLAIN => sink.bytes(&[high, low, 0]),
-            Some(id) => sink.bytes(&id),
+            Some([high, low]) if PLAIN => sink.array([high, low, 0]),
+            Some(id) => sink.array(id),
             None if PLAIN => sink.u8(0),
             None => {}
         }

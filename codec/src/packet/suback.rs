@@ -65,9 +65,7 @@ macro_rules! answer {
             fn write<S: Sink>(&self, sink: &mut S) {
                 self.packet_id.write(sink);
                 sink.properties(&self.properties);
-                for code in &self.reason_codes {
-                    code.write(sink);
-                }
+                self.reason_codes.write(sink);
             }
         }
     };

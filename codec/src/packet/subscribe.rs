@@ -10,7 +10,7 @@ use crate::reader::Reader;
 use crate::record::Record;
 use crate::repeated::Repeated;
 use crate::sink::Sink;
-use crate::topic::TopicFilter;
+use crate::topic::{self, TopicFilter};
 use crate::validated::Validated;
 use crate::value::{Item, Rule, Value};
 
@@ -173,6 +173,22 @@ impl<'a> Item<'a> for Subscription<'a> {
             options: SubscriptionOptions::from_byte(rest.u8()?)?,
         })
     }
+
+    /// Writes the options of a subscription and the length of the next filter with one write: each
+    /// write to a growing buffer waits for the one before it.
+    #[inline(always)]
+    fn write_all<S: Sink>(items: &[Self], sink: &mut S) {
+        let Some((first, others)) = items.split_first() else {
+            return;
+        };
+        sink.prefixed(first.filter.as_bytes());
+        let mut options = first.options.byte();
+        for next in others {
+            sink.prefixed_row(options, next.filter.as_bytes());
+            options = next.options.byte();
+        }
+        sink.u8(options);
+    }
 }
 
 impl SubscriptionOptions {
@@ -210,6 +226,16 @@ impl SubscriptionOptions {
     }
 }
 
+/// True if a subscription in these bytes is shared and has No Local.
+fn has_shared_no_local(mut subscriptions: Validated<'_>) -> bool {
+    while let (Some(filter), Some(options)) = (subscriptions.prefixed(), subscriptions.u8()) {
+        if options & NO_LOCAL != 0 && topic::is_shared(filter) {
+            return true;
+        }
+    }
+    false
+}
+
 impl Body for Subscribe<'_> {
     fn packet_type(&self) -> PacketType {
         PacketType::Subscribe
@@ -220,11 +246,11 @@ impl Body for Subscribe<'_> {
         if self.subscriptions.is_empty() {
             return Err(EncodeError::new(EncodeErrorKind::Missing, "subscriptions"));
         }
-        if self
-            .subscriptions
-            .iter()
-            .any(|each| each.options.no_local && each.filter.is_shared())
-        {
+        // A shared subscription delivers messages of all clients. [MQTT-3.8.3-4]
+        if self.subscriptions.any(
+            |each| each.options.no_local && each.filter.is_shared(),
+            has_shared_no_local,
+        ) {
             return Err(EncodeError::new(EncodeErrorKind::NotAllowed, "no_local"));
         }
         Ok(())
@@ -234,20 +260,6 @@ impl Body for Subscribe<'_> {
     fn write<S: Sink>(&self, sink: &mut S) {
         self.packet_id.write(sink);
         sink.properties(&self.properties);
-        // The options of a subscription and the length of the next filter are written together.
-        // Each filter is preceded by its length, and all but the first by the options before it.
-        let last =
-            self.subscriptions
-                .iter()
-                .fold(None, |before, Subscription { filter, options }| {
-                    match before {
-                        Some(options_before) => {
-                            sink.prefixed_row(options_before, filter.as_bytes());
-                        }
-                        None => sink.prefixed(filter.as_bytes()),
-                    }
-                    Some(options.byte())
-                });
-        last.into_iter().for_each(|options| sink.u8(options));
+        self.subscriptions.write(sink);
     }
 }

@@ -64,8 +64,6 @@ impl Body for Unsubscribe<'_> {
     fn write<S: Sink>(&self, sink: &mut S) {
         self.packet_id.write(sink);
         sink.properties(&self.properties);
-        for filter in &self.filters {
-            filter.write(sink);
-        }
+        self.filters.write(sink);
     }
 }

@@ -20,6 +20,11 @@ impl<B: BufMut> Sink for BufferSink<'_, B> {
     }
 
     #[inline(always)]
+    fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.out.put_slice(&bytes);
+    }
+
+    #[inline(always)]
     fn properties_len<P: WriteProperties>(&mut self, properties: &P) -> u64 {
         self.first_properties
             .take()
