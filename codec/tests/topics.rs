@@ -1,6 +1,9 @@
 //! Topic names, topic filters and what matches (§4.7, §4.8.2).
 
-use dunlin_codec::{TopicError, TopicFilter, TopicMatcher, TopicName};
+use dunlin_codec::{Packet, TopicError, TopicFilter, TopicMatcher, TopicName};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 /// [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
 #[test]
@@ -216,5 +219,66 @@ fn the_filter_of_a_share_is_a_valid_filter() {
         let mut matcher = TopicMatcher::new();
         matcher.insert(nested, ());
         assert_eq!(matcher.matches(&name).count() == 1, matches, "{name}");
+    }
+}
+
+/// Fault of a filter, found level by level and byte by byte.
+fn plain_fault(filter: &str) -> Option<TopicError> {
+    if filter.is_empty() {
+        return Some(TopicError::Empty);
+    }
+    if filter.contains('\0') {
+        return Some(TopicError::Nul);
+    }
+    let mut rest = filter;
+    while let Some(share) = rest.strip_prefix("$share/") {
+        let (name, after) = share.split_once('/').unwrap_or((share, ""));
+        if name.is_empty() {
+            return Some(TopicError::MissingShareName);
+        }
+        if after.is_empty() || name.contains(['+', '#']) {
+            return Some(TopicError::MalformedShare);
+        }
+        rest = after;
+    }
+    rest.char_indices().find_map(|(at, character)| {
+        let begins = at == 0 || rest[..at].ends_with('/');
+        let after = &rest[at + character.len_utf8()..];
+        match character {
+            '#' if !begins || !after.is_empty() => Some(TopicError::MisplacedMultiLevelWildcard),
+            '+' if !begins || !(after.is_empty() || after.starts_with('/')) => {
+                Some(TopicError::MisplacedSingleLevelWildcard)
+            }
+            _ => None,
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    /// The constructor and the decoder look at eight bytes at a time; this looks at each.
+    #[test]
+    fn a_filter_is_judged_as_one_that_is_read_byte_by_byte(pieces in vec(select(&[
+        "a", "+", "#", "/", "/", "/+", "/+/", "/#", "$share/", "$share/g/", "level", "a level of many bytes", "\u{e9}", "\u{1f426}", "\0", "\"", "*", ",",
+    ][..]), 0..9)) {
+        let filter = pieces.concat();
+        let fault = plain_fault(&filter);
+        prop_assert_eq!(TopicFilter::new(&filter).err(), fault, "{:?}", filter);
+
+        let (body, len) = (filter.as_bytes(), u16::try_from(filter.len()).unwrap());
+        let mut packet = vec![0x82, 0, 0x00, 0x01, 0x00];
+        packet.extend(len.to_be_bytes());
+        packet.extend(body);
+        packet.push(0);
+        prop_assume!(packet.len() < 128);
+        packet[1] = u8::try_from(packet.len() - 2).unwrap();
+        let statement = Packet::decode(&packet).err().and_then(|error| error.statement);
+        let expected = match fault {
+            // Text is judged before topics.
+            Some(TopicError::Nul) => Some("MQTT-1.5.4-2"),
+            fault => fault.map(TopicError::statement),
+        };
+        prop_assert_eq!(statement, expected, "{:?}", filter);
     }
 }
