@@ -3,17 +3,15 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use dunlin_client::codec::{PacketType, ReasonCode, Sender};
+use dunlin_client::codec::{PacketType, ReasonCode};
 use dunlin_client::transport::{
-    CaBundle, ProxyError, ResolveFault, Roots, TlsAlert, TlsConnector, TlsError, TlsOptions,
-    TransportError,
+    CaBundle, Roots, TlsConnector, TlsError, TlsOptions, TransportError,
 };
 use dunlin_client::{
-    AuthenticationError, Client, ClientOptions, ConnectError, ConnectionError, EndCause, Event,
-    Events, NextAttempt, OptionsError, Provider, ProviderError, RepeatedViolation, Retry,
-    RetryContext, RetryPolicy, ServerReason, StopCause, Violation,
+    Client, ClientOptions, ConnectError, ConnectionError, EndCause, Event, Events, NextAttempt,
+    Provider, RepeatedViolation, Retry, RetryPolicy, ServerReason, StopCause, Violation,
 };
 
 use crate::authority::Authority;
@@ -28,7 +26,7 @@ use crate::{
 
 const SLOW: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(900);
 
-fn reason(packet_type: PacketType, reason_code: ReasonCode) -> ServerReason {
+pub(crate) fn reason(packet_type: PacketType, reason_code: ReasonCode) -> ServerReason {
     ServerReason {
         packet_type,
         reason_code,
@@ -39,202 +37,19 @@ fn reason(packet_type: PacketType, reason_code: ReasonCode) -> ServerReason {
     }
 }
 
-fn refused(code: u8) -> ConnectError {
+pub(crate) fn refused(code: u8) -> ConnectError {
     ConnectError::Refused(reason(
         PacketType::ConnAck,
         ReasonCode::from_code(code).unwrap(),
     ))
 }
 
-fn tls(error: TlsError) -> ConnectError {
-    ConnectError::Transport(TransportError::Tls {
-        peer: "127.0.0.1:1".parse().unwrap(),
-        error,
-    })
-}
-
-fn proxy(error: ProxyError) -> ConnectError {
-    ConnectError::Transport(TransportError::Proxy {
-        proxy: "http://proxy".into(),
-        error,
-    })
-}
-
-fn violation() -> Violation {
+pub(crate) fn violation() -> Violation {
     Violation::Unexpected {
         packet_type: PacketType::PubAck,
         fault: "of another kind",
         statement: "MQTT-4.3.2-1",
         reason_code: ReasonCode::ProtocolError,
-    }
-}
-
-fn retry_classes(failure: &EndCause) -> (Retry, Retry) {
-    let class = |has_connected| RetryContext::new(failure, has_connected).default_retry();
-    (class(false), class(true))
-}
-
-#[test]
-fn attempts_are_classified_as_documented() {
-    use Retry::{Final, Slow, Transient};
-    let resolve = |fault| {
-        ConnectError::Transport(TransportError::Resolve {
-            host: "a".into(),
-            fault,
-        })
-    };
-    let rows: Vec<(ConnectError, (Retry, Retry))> = vec![
-        (resolve(ResolveFault::NotFound), (Transient, Transient)),
-        (resolve(ResolveFault::Temporary), (Transient, Transient)),
-        (
-            ConnectError::Transport(TransportError::Refused {
-                attempts: Vec::new(),
-            }),
-            (Transient, Transient),
-        ),
-        (
-            ConnectError::Transport(TransportError::Unreachable {
-                attempts: Vec::new(),
-            }),
-            (Transient, Transient),
-        ),
-        (
-            tls(TlsError::Expired {
-                not_before: None,
-                not_after: UNIX_EPOCH,
-                now: UNIX_EPOCH,
-            }),
-            (Transient, Transient),
-        ),
-        (
-            tls(TlsError::NotYetValid {
-                not_before: UNIX_EPOCH,
-                not_after: None,
-                now: UNIX_EPOCH,
-            }),
-            (Transient, Transient),
-        ),
-        (tls(TlsError::Closed), (Transient, Transient)),
-        (
-            tls(TlsError::Alert(TlsAlert {
-                code: 48,
-                name: Some("UnknownCA"),
-            })),
-            (Final, Transient),
-        ),
-        (
-            tls(TlsError::NameMismatch {
-                wanted: "a".into(),
-                presented: Vec::new(),
-            }),
-            (Final, Transient),
-        ),
-        (tls(TlsError::NoApplicationProtocol), (Final, Transient)),
-        (proxy(ProxyError::Closed), (Transient, Transient)),
-        (
-            proxy(ProxyError::Refused {
-                status: 503,
-                reason: "down".into(),
-            }),
-            (Transient, Transient),
-        ),
-        (
-            proxy(ProxyError::Refused {
-                status: 407,
-                reason: "who?".into(),
-            }),
-            (Final, Transient),
-        ),
-        (proxy(ProxyError::NotHttp), (Final, Transient)),
-        (
-            ConnectError::Closed { reset: false },
-            (Transient, Transient),
-        ),
-        (ConnectError::Closed { reset: true }, (Transient, Transient)),
-        (
-            ConnectError::ConnAckTimeout { after: millis(1) },
-            (Transient, Transient),
-        ),
-        (ConnectError::Protocol(violation()), (Final, Transient)),
-        (
-            ConnectError::Authentication(AuthenticationError::new("no")),
-            (Final, Transient),
-        ),
-        (
-            ConnectError::Options(OptionsError::DisconnectSessionExpiry),
-            (Final, Transient),
-        ),
-        (
-            ConnectError::Provider(ProviderError::retryable("busy")),
-            (Transient, Transient),
-        ),
-        (
-            ConnectError::Provider(ProviderError::fatal("gone")),
-            (Final, Final),
-        ),
-        (ConnectError::Requested, (Final, Final)),
-    ];
-    for (error, expected) in rows {
-        let text = error.to_string();
-        assert_eq!(retry_classes(&error.into()), expected, "{text}");
-    }
-    for code in 0x80..=0xFF {
-        if !ReasonCode::from_code(code)
-            .is_some_and(|code| code.is_legal_in(PacketType::ConnAck, Sender::Server))
-        {
-            continue;
-        }
-        let expected = match code {
-            0x80 | 0x83 | 0x88 | 0x89 | 0x97 | 0x9F => (Transient, Transient),
-            0x86 | 0x87 => (Final, Slow),
-            _ => (Final, Transient),
-        };
-        assert_eq!(
-            retry_classes(&refused(code).into()),
-            expected,
-            "{code:#04x}"
-        );
-    }
-}
-
-#[test]
-fn ends_of_connections_are_classified_as_documented() {
-    let class = |error| {
-        let failure = EndCause::from(error);
-        RetryContext::new(&failure, true).default_retry()
-    };
-    for code in 0x00..=0xFF {
-        let Some(code) = ReasonCode::from_code(code)
-            .filter(|code| code.is_legal_in(PacketType::Disconnect, Sender::Server))
-        else {
-            continue;
-        };
-        let expected = if code == ReasonCode::SessionTakenOver {
-            Retry::Final
-        } else {
-            Retry::Transient
-        };
-        let error = ConnectionError::Disconnected(reason(PacketType::Disconnect, code));
-        assert_eq!(class(error), expected, "{code}");
-    }
-    assert_eq!(class(ConnectionError::Requested), Retry::Final);
-    let zero = Duration::ZERO;
-    for error in [
-        ConnectionError::Closed,
-        ConnectionError::Reset,
-        ConnectionError::Transport(TransportError::Unreachable {
-            attempts: Vec::new(),
-        }),
-        ConnectionError::KeepAliveTimeout {
-            after: zero,
-            keep_alive: zero,
-            silent_for: zero,
-        },
-        ConnectionError::Protocol(violation()),
-        ConnectionError::BacklogFull { messages: 1 },
-    ] {
-        let text = error.to_string();
-        assert_eq!(class(error), Retry::Transient, "{text}");
     }
 }
 

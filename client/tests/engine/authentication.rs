@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dunlin_client::codec::{
-    Auth, AuthProperties, BinaryData, ConnAck, ConnAckProperties, Packet, PacketBuf, PacketType,
-    ReasonCode, Utf8String,
+    Auth, AuthProperties, BinaryData, ConnAck, ConnAckProperties, Packet, PacketBuf, ReasonCode,
+    Utf8String,
 };
-use dunlin_client::engine::{OperationId, Outcome};
+use dunlin_client::engine::OperationId;
 use dunlin_client::secret::Secret;
 use dunlin_client::{
     Authentication, AuthenticationError, Authenticator, ConnectError, ConnectOptions,
@@ -17,15 +17,13 @@ use dunlin_client::{
 };
 
 use crate::harness::{Client, Ended, options};
-use crate::packets::{
-    at_least_once, buf, connack, connack_with, disconnect, pingreq, puback, publish, refusal,
-};
+use crate::packets::{at_least_once, buf, connack_with, disconnect, publish, refusal};
 
 /// Says "1", answers "x" with "x!", and is content with "fine".
-struct Echo;
+pub(crate) struct Echo;
 
-const BAD_QUESTION: AuthenticationError = AuthenticationError::new("no question at all");
-const BAD_END: AuthenticationError = AuthenticationError::new("the server isn't fine");
+pub(crate) const BAD_QUESTION: AuthenticationError = AuthenticationError::new("no question at all");
+pub(crate) const BAD_END: AuthenticationError = AuthenticationError::new("the server isn't fine");
 
 impl Authenticator for Echo {
     fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
@@ -52,13 +50,13 @@ impl Authenticator for Echo {
     }
 }
 
-fn echo_options() -> ConnectOptions {
+pub(crate) fn echo_options() -> ConnectOptions {
     let mut options = options();
     options.authentication = Some(Authentication::new("ECHO", || Echo));
     options
 }
 
-fn auth(reason_code: ReasonCode, method: &str, data: Option<&[u8]>) -> PacketBuf {
+pub(crate) fn auth(reason_code: ReasonCode, method: &str, data: Option<&[u8]>) -> PacketBuf {
     let properties = AuthProperties {
         authentication_method: Utf8String::new(method).ok(),
         authentication_data: data.map(|data| BinaryData::new(data).unwrap()),
@@ -71,19 +69,19 @@ fn auth(reason_code: ReasonCode, method: &str, data: Option<&[u8]>) -> PacketBuf
 }
 
 /// AUTH with 0x18 (Continue authentication).
-fn auth_continue(data: &[u8]) -> PacketBuf {
+pub(crate) fn auth_continue(data: &[u8]) -> PacketBuf {
     auth(ReasonCode::ContinueAuthentication, "ECHO", Some(data))
 }
 
-fn auth_reauthenticate() -> PacketBuf {
+pub(crate) fn auth_reauthenticate() -> PacketBuf {
     auth(ReasonCode::ReAuthenticate, "ECHO", Some(b"1"))
 }
 
-fn auth_success() -> PacketBuf {
+pub(crate) fn auth_success() -> PacketBuf {
     auth(ReasonCode::Success, "ECHO", Some(b"fine"))
 }
 
-fn connack_with_auth(method: Option<&str>, data: &[u8]) -> PacketBuf {
+pub(crate) fn connack_with_auth(method: Option<&str>, data: &[u8]) -> PacketBuf {
     connack_with(ConnAckProperties {
         authentication_method: method.map(|method| Utf8String::new(method).unwrap()),
         authentication_data: method.map(|_| BinaryData::new(data).unwrap()),
@@ -91,11 +89,11 @@ fn connack_with_auth(method: Option<&str>, data: &[u8]) -> PacketBuf {
     })
 }
 
-fn authenticated() -> Client {
+pub(crate) fn authenticated() -> Client {
     Client::connected_as(echo_options(), &connack_with_auth(Some("ECHO"), b"fine"))
 }
 
-fn reauthenticates(client: &mut Client) -> OperationId {
+pub(crate) fn reauthenticates(client: &mut Client) -> OperationId {
     let id = client.engine.reauthenticate(client.now()).unwrap();
     assert_eq!(client.sends(), [auth_reauthenticate()]);
     id
@@ -103,7 +101,7 @@ fn reauthenticates(client: &mut Client) -> OperationId {
 
 /// Statement that the server violated after CONNACK.
 #[track_caller]
-fn violated_statement(client: &mut Client) -> &'static str {
+pub(crate) fn violated_statement(client: &mut Client) -> &'static str {
     assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
     match client.closes() {
         Ended::Connection(ConnectionError::Protocol(Violation::Unexpected {
@@ -368,58 +366,6 @@ fn an_authenticator_that_cannot_begin_sends_nothing() {
     ));
 }
 
-/// [MQTT-4.12.1-1] [U-4.12.1-1]
-#[test]
-fn a_client_authenticates_again_while_everything_else_goes_on() {
-    let mut client = authenticated();
-    let id = reauthenticates(&mut client);
-    let message = client.publishes("a", QoS::AtLeastOnce);
-    assert_eq!(client.sends(), [publish("a", at_least_once(1))]);
-    client.receives_all(&[
-        auth_continue(b"x"),
-        puback(1),
-        publish("b", at_least_once(1)),
-    ]);
-    assert!(client.outcome(message).unwrap().is_ok());
-    assert_eq!(client.consumes_all(), ["b"]);
-    assert_eq!(client.sends(), [auth_continue(b"x!"), puback(1)]);
-    assert_eq!(client.outcome(id), None);
-    client.receives(&auth_success());
-    assert_eq!(client.outcome(id), Some(Ok(Outcome::Reauthenticated)));
-    assert!(client.engine.is_idle());
-    reauthenticates(&mut client);
-}
-
-/// [MQTT-4.12.0-7] [MQTT-4.12.1-1]
-#[test]
-fn re_authentication_needs_a_connection_with_a_method_and_one_at_a_time() {
-    let error = |client: &mut Client| {
-        let refused = client.engine.reauthenticate(client.now());
-        assert!(client.sends().is_empty());
-        match refused {
-            Err(RequestError::Reauthentication(error)) => error,
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!(
-        error(&mut Client::new(echo_options())),
-        ReauthenticationError::NotConnected
-    );
-    assert_eq!(
-        error(&mut Client::connecting(echo_options())),
-        ReauthenticationError::NotConnected
-    );
-    let mut without = Client::connected_as(options(), &connack());
-    assert_eq!(error(&mut without), ReauthenticationError::OtherMethod);
-    without.engine.options_mut().authentication = echo_options().authentication;
-    assert_eq!(error(&mut without), ReauthenticationError::OtherMethod);
-    let mut client = authenticated();
-    reauthenticates(&mut client);
-    assert_eq!(error(&mut client), ReauthenticationError::UnderWay);
-    client.engine.options_mut().authentication = Some(Authentication::new("OTHER", || Echo));
-    assert_eq!(error(&mut client), ReauthenticationError::OtherMethod);
-}
-
 /// [MQTT-4.12.0-5] [MQTT-4.12.1-1] [U-3.15-1]
 #[test]
 fn auth_of_another_method_or_out_of_turn_is_answered_with_0x82() {
@@ -445,30 +391,7 @@ fn auth_of_another_method_or_out_of_turn_is_answered_with_0x82() {
     );
 }
 
-/// [MQTT-4.12.1-2]
-#[test]
-fn a_re_authentication_that_the_client_rejects_ends_with_disconnect() {
-    for (answer, error) in [
-        (auth(ReasonCode::Success, "ECHO", Some(b"evil")), BAD_END),
-        (auth_continue(b"flood"), too_large()),
-    ] {
-        let mut client = authenticated();
-        let id = reauthenticates(&mut client);
-        client.receives(&answer);
-        assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
-        let error = ReauthenticationError::Exchange(error);
-        assert_eq!(
-            client.closes(),
-            Ended::Connection(ConnectionError::Reauthentication(error))
-        );
-        assert_eq!(
-            client.outcome(id),
-            Some(Err(RequestError::Reauthentication(error)))
-        );
-    }
-}
-
-fn too_large() -> AuthenticationError {
+pub(crate) fn too_large() -> AuthenticationError {
     AuthenticationError::new("the answer is too large to send")
 }
 
@@ -507,78 +430,6 @@ fn no_auth_is_larger_than_the_server_takes() {
     assert!(client.sends().is_empty() && client.engine.is_connected() && client.engine.is_idle());
 }
 
-/// [MQTT-4.12.1-2]
-#[test]
-fn a_re_authentication_has_its_own_time() {
-    let mut options = echo_options();
-    options
-        .authentication
-        .as_mut()
-        .unwrap()
-        .reauthenticate_within = Duration::from_secs(5);
-    let mut client = Client::connected_as(options, &connack_with_auth(Some("ECHO"), b"fine"));
-    client.advance(Duration::from_secs(60));
-    let id = reauthenticates(&mut client);
-    client.advance(Duration::from_secs(4));
-    client.receives(&auth_continue(b"x"));
-    client.sends();
-    client.advance(Duration::from_secs(1));
-    assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
-    let error = ReauthenticationError::Timeout {
-        after: Duration::from_secs(5),
-    };
-    assert_eq!(
-        client.closes(),
-        Ended::Connection(ConnectionError::Reauthentication(error))
-    );
-    assert_eq!(
-        client.outcome(id),
-        Some(Err(RequestError::Reauthentication(error)))
-    );
-}
-
-#[test]
-fn a_re_authentication_may_have_no_timeout() {
-    let mut options = echo_options();
-    options
-        .authentication
-        .as_mut()
-        .unwrap()
-        .reauthenticate_within = Duration::MAX;
-    let mut client = Client::connected_as(options, &connack_with_auth(Some("ECHO"), b"fine"));
-    reauthenticates(&mut client);
-    assert_eq!(client.engine.poll_timeout(), None);
-}
-
-/// [MQTT-4.12.1-2]
-#[test]
-fn a_re_authentication_ends_with_its_connection_and_is_not_repeated() {
-    let lost = Some(Err(RequestError::Reauthentication(
-        ReauthenticationError::ConnectionLost,
-    )));
-    let mut client = authenticated();
-    let id = reauthenticates(&mut client);
-    client.receives(&disconnect(ReasonCode::NotAuthorized));
-    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.closes() else {
-        panic!()
-    };
-    assert_eq!(
-        (reason.packet_type, reason.reason_code),
-        (PacketType::Disconnect, ReasonCode::NotAuthorized)
-    );
-    assert_eq!(client.outcome(id), lost);
-
-    client.opens();
-    client.sends();
-    client.receives(&connack_with_auth(Some("ECHO"), b"fine"));
-    assert!(client.sends().is_empty());
-    let id = reauthenticates(&mut client);
-    client.reconnects(&connack_with_auth(Some("ECHO"), b"fine"));
-    assert_eq!(client.outcome(id), lost);
-    assert!(client.sends().is_empty());
-    assert_eq!(client.engine.load(), (0, 0));
-}
-
 /// [MQTT-3.1.2-29]
 #[test]
 fn problem_information_in_auth_that_was_not_requested_is_a_violation() {
@@ -596,27 +447,6 @@ fn problem_information_in_auth_that_was_not_requested_is_a_violation() {
         properties,
     })));
     assert_eq!(violated_statement(&mut client), "MQTT-3.1.2-29");
-}
-
-#[test]
-fn a_ping_and_a_re_authentication_keep_out_of_each_others_way() {
-    let mut options = echo_options();
-    options.keep_alive = Duration::from_secs(8);
-    let mut client = Client::connected_as(options, &connack_with_auth(Some("ECHO"), b"fine"));
-    client.advance(Duration::from_secs(1));
-    let id = reauthenticates(&mut client);
-    client.advance(Duration::from_secs(6));
-    assert_eq!(
-        client.sends(),
-        [pingreq()],
-        "AUTH was sent, and 6 s of silence followed"
-    );
-    client.receives(&auth_success());
-    assert!(client.outcome(id).unwrap().is_ok());
-    client.advance(Duration::from_secs(4));
-    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.closes() else {
-        panic!()
-    };
 }
 
 #[test]
@@ -653,17 +483,4 @@ fn nothing_of_an_exchange_is_printed() {
     for printed in [waiting, format!("{:?}", client.engine)] {
         assert!(!printed.contains("canary"), "{printed}");
     }
-}
-
-#[test]
-fn a_re_authentication_ends_with_its_connection_though_nobody_looked_at_the_one_before() {
-    let mut client = authenticated();
-    let first = reauthenticates(&mut client);
-    client.receives(&auth_success());
-    let second = reauthenticates(&mut client);
-    client.loses_connection();
-    let lost = RequestError::Reauthentication(ReauthenticationError::ConnectionLost);
-    assert_eq!(client.outcome(second), Some(Err(lost)));
-    assert_eq!(client.outcome(first), Some(Ok(Outcome::Reauthenticated)));
-    assert!(client.engine.has_all_outcomes());
 }
