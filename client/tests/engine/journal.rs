@@ -162,20 +162,26 @@ fn only_staged_requests_are_sent() {
     assert!(!client.engine.recorder().stage(), "there is nothing left");
 }
 
-/// The message may have been sent, so it is repeated from now on.
+/// The message may have been sent, so it is repeated from now on, also if the store had it as one
+/// that waits.
 #[test]
 fn messages_persisted_as_sent_are_repeated_by_the_next_process() {
-    let mut client = Client::connected();
-    client.engine.recorder().start();
-    client
-        .publishes_unwritten(Message::new("a", "on").qos(QoS::ExactlyOnce))
-        .unwrap();
-    client.engine.recorder().stage();
-    let mut kept = Entries::new();
-    persist(&mut client, &mut kept);
-    let mut next = restored_client(kept);
-    next.reconnects(&connack_resumed());
-    assert_eq!(next.sends(), [publish("a", with_dup(exactly_once(1)))]);
+    for was_persisted in [false, true] {
+        let mut client = Client::connected();
+        client.engine.recorder().start();
+        let mut entries = Entries::new();
+        client
+            .publishes_unwritten(Message::new("a", "on").qos(QoS::ExactlyOnce))
+            .unwrap();
+        if was_persisted {
+            persist(&mut client, &mut entries);
+        }
+        client.engine.recorder().stage();
+        persist(&mut client, &mut entries);
+        let mut next = restored_client(entries);
+        next.reconnects(&connack_resumed());
+        assert_eq!(next.sends(), [publish("a", with_dup(exactly_once(1)))]);
+    }
 }
 
 /// Time for acknowledgements begins when what they are for has left.
