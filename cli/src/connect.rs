@@ -30,7 +30,7 @@ pub(crate) fn run(typed: HoldArgs, sources: &Sources, console: Console) -> Resul
         console,
     )?;
     if config.results.dry_run {
-        return dry_run::print(&config, &[]);
+        return dry_run::print_for(&config, &[]);
     }
     block_on(async {
         let stop = StopSignal::install()?;

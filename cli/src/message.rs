@@ -1,14 +1,17 @@
-//! `OutgoingMessage`: a message to publish with its own text and bytes, from flags or a JSON line.
+//! `OutgoingMessage`: a message to publish with its own text and bytes, from flags or a JSON line; and
+//! `encode_subscribe`.
+
+use std::num::NonZeroU16;
 
 use bytes::Bytes;
 use dunlin_client::{Message, MessageProperties, QoS};
 use dunlin_codec::{
-    BinaryData, Delivery, Packet, PacketId, PayloadFormat, Publish, PublishProperties, TopicAlias,
-    TopicName, UserProperty, Utf8String,
+    BinaryData, Delivery, Packet, PacketId, PayloadFormat, Publish, PublishProperties, Subscribe,
+    SubscribeProperties, Subscription, SubscriptionOptions, TopicAlias, TopicFilter, TopicName,
+    UserProperty, Utf8String,
 };
 
-use crate::args::MessagePropertyArgs;
-use crate::config::pairs;
+use crate::args::{MessagePropertyArgs, pairs};
 use crate::diagnosis::{Diagnosis, quoted};
 
 /// Message to publish.
@@ -96,7 +99,7 @@ impl OutgoingMessage {
         let content_type = self.content_type.as_deref().map(Utf8String::new);
         let correlation = self.correlation.as_deref().map(BinaryData::new);
         // The packet identifier stands for that of a connection.
-        let packet_id = PacketId::from(std::num::NonZeroU16::MIN);
+        let packet_id = PacketId::from(NonZeroU16::MIN);
         let publish = Publish {
             delivery: match self.qos {
                 QoS::AtMostOnce => Delivery::AtMostOnce,
@@ -136,4 +139,33 @@ impl OutgoingMessage {
             .map_err(|error| wrong("message", &error))?;
         Ok(bytes)
     }
+}
+
+/// Encodes a SUBSCRIBE of these filters.
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) for filters that can't be sent.
+pub(crate) fn encode_subscribe(
+    filters: &[(String, SubscriptionOptions)],
+) -> Result<Vec<u8>, Diagnosis> {
+    let mut subscriptions = Vec::new();
+    for (filter, options) in filters {
+        let filter = TopicFilter::new(filter).map_err(|error| {
+            Diagnosis::usage(format!("the topic filter can't be sent: {error}"))
+        })?;
+        subscriptions.push(Subscription {
+            filter,
+            options: *options,
+        });
+    }
+    let subscribe = Subscribe {
+        packet_id: PacketId::from(NonZeroU16::MIN),
+        properties: SubscribeProperties::default(),
+        subscriptions: subscriptions.as_slice().into(),
+    };
+    let mut bytes = Vec::new();
+    Packet::Subscribe(subscribe)
+        .encode(&mut bytes)
+        .map_err(|error| Diagnosis::usage(format!("SUBSCRIBE can't be sent: {error}")))?;
+    Ok(bytes)
 }

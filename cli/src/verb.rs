@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 
 use crate::args::{InspectVerb, OutputArgs, SampleArgs, Sources, Typed, Verb};
+use crate::client_run::dry_run;
 use crate::config::{SampleConfig, Script};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -73,6 +74,15 @@ fn run_sample(
 ) -> Result<Exit, Failure> {
     // Checked before a runtime starts: mistakes need no threads.
     let config = SampleConfig::new(typed, script, sources, console)?;
+    if config.results.dry_run {
+        let packets = config.packets()?;
+        return dry_run::print(
+            &config.client.connect,
+            &config.context,
+            config.results,
+            &packets,
+        );
+    }
     block_on(async {
         let stop = StopSignal::install()?;
         sample::run(config, console, stop).await

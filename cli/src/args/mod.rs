@@ -62,7 +62,7 @@ pub(crate) use sandbox::{DemoArgs, SandboxArgs};
 pub(crate) use sources::{Origin, Profile, Sources};
 pub(crate) use subscribe::{RetainHandlingArg, SubscribeArgs, SubscriptionArgs};
 pub(crate) use userinfo::{userinfo, without_userinfo};
-pub(crate) use value::{Alpn, Count, Encode, UserProperty, base64, hex};
+pub(crate) use value::{Alpn, Count, Encode, base64, hex, pairs};
 pub(crate) use will::{OF_WILL, WillArgs};
 
 /// Whole command line.

@@ -7,6 +7,7 @@ use clap::{ArgAction, Args};
 use crate::args::connection::{
     AuthorizerArgs, EndpointArgs, ReliabilityArgs, SessionArgs, TlsArgs,
 };
+use crate::args::output::ResultArgs;
 use crate::args::value::{self, Count};
 use crate::terminal::Color;
 
@@ -27,6 +28,8 @@ pub(crate) struct SampleArgs {
     pub(crate) reliability: ReliabilityArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) results: ResultArgs,
 }
 
 /// Messages to publish.

@@ -45,6 +45,14 @@ pub(crate) struct UserProperty {
     pub(crate) value: String,
 }
 
+/// User properties as the client takes them: pairs of name and value, in order.
+pub(crate) fn pairs(typed: Vec<UserProperty>) -> Vec<(String, String)> {
+    typed
+        .into_iter()
+        .map(|property| (property.name, property.value))
+        .collect()
+}
+
 /// Bytes that were written as text, `hex:DIGITS` or `base64:TEXT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Binary(pub(crate) Vec<u8>);

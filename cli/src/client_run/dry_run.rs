@@ -4,44 +4,63 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use bytes::BytesMut;
+use dunlin_client::ConnectOptions;
 use dunlin_client::engine::Engine;
 
 use super::event_json::JsonEvent;
-use crate::args::PacketForm;
+use crate::args::{PacketForm, ResultArgs};
 use crate::config::ConnectionConfig;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, RunContext};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inspect;
+
+/// Prints the packets of a verb for any server; see [`print`].
+///
+/// # Errors
+/// Those of [`print`].
+pub(crate) fn print_for(config: &ConnectionConfig, packets: &[Vec<u8>]) -> Result<Exit, Failure> {
+    print(
+        &config.client.connect,
+        &config.context,
+        config.results,
+        packets,
+    )
+}
 
 /// Prints CONNECT and `packets`, and sends nothing.
 ///
 /// # Errors
 /// [`Failure::Diagnosed`] for a CONNECT that can't be sent, [`Failure::Local`] if standard output
 /// can't be written.
-pub(crate) fn print(config: &ConnectionConfig, packets: &[Vec<u8>]) -> Result<Exit, Failure> {
-    let form = config.results.packets.unwrap_or(PacketForm::Summary);
+pub(crate) fn print(
+    connect: &ConnectOptions,
+    context: &RunContext,
+    results: ResultArgs,
+    packets: &[Vec<u8>],
+) -> Result<Exit, Failure> {
+    let form = results.packets.unwrap_or(PacketForm::Summary);
     let mut out = io::stdout().lock();
     // The engine writes CONNECT as a connection would.
     let now = Instant::now();
-    let mut engine = Engine::new(config.client.connect.clone());
+    let mut engine = Engine::new(connect.clone());
     let refused = |error: &dyn std::fmt::Display| Diagnosis::usage(error.to_string());
     engine.open(now).map_err(|error| refused(&error))?;
     let mut connect = BytesMut::new();
     engine.poll_transmit(&mut connect, now);
 
-    let address = config.context.address();
-    let tls = match (config.context.choices.is_tls, &config.context.alpn_offered) {
+    let address = context.address();
+    let tls = match (context.choices.is_tls, &context.alpn_offered) {
         (false, _) => "TCP without TLS".to_owned(),
         (true, None) => "TLS".to_owned(),
         (true, Some(alpn)) => format!("TLS, ALPN {alpn}"),
     };
-    if !config.results.json {
+    if !results.json {
         writeln!(out, "to {address} ({tls}); nothing is sent")?;
     }
     for packet in std::iter::once(connect.as_ref()).chain(packets.iter().map(Vec::as_slice)) {
         let text = inspect::packet_text(packet, true, form);
-        if config.results.json {
+        if results.json {
             JsonEvent::WouldSend { packet: text }.write(&mut out)?;
         } else {
             writeln!(out, "{text}")?;

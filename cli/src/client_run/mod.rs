@@ -21,6 +21,6 @@ pub(crate) use event_log::log_event;
 pub(crate) use history::{ConnectionHistory, Outstanding};
 pub(crate) use outcome::RunOutcome;
 pub(crate) use output::Output;
-pub(crate) use report::ReportForm;
+pub(crate) use report::{Report, ReportForm};
 pub(crate) use run::ClientRun;
 pub(crate) use waiting::{Activity, Wait};

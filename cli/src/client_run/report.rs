@@ -49,7 +49,7 @@ impl Report {
         }
     }
 
-    pub(super) fn attempt(
+    pub(crate) fn attempt(
         &mut self,
         (endpoint, port): (&str, u16),
         client_id: &str,
@@ -73,7 +73,7 @@ impl Report {
         }
     }
 
-    pub(super) fn opened(&mut self, opened: &Opened) -> io::Result<()> {
+    pub(crate) fn opened(&mut self, opened: &Opened) -> io::Result<()> {
         let ms = super::event_json::millis;
         match self.form {
             ReportForm::Messages => Ok(()),
@@ -101,7 +101,7 @@ impl Report {
         }
     }
 
-    pub(super) fn connected(&mut self, connected: &Connected) -> io::Result<()> {
+    pub(crate) fn connected(&mut self, connected: &Connected) -> io::Result<()> {
         match self.form {
             ReportForm::Messages => Ok(()),
             ReportForm::Text => {
@@ -113,7 +113,7 @@ impl Report {
     }
 
     /// Writes the end of an attempt or of a connection; `retry_in` is `None` if no attempt follows.
-    pub(super) fn ended(
+    pub(crate) fn ended(
         &mut self,
         diagnosis: &Diagnosis,
         reason: Option<&ServerReason>,

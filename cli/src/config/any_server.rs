@@ -7,8 +7,8 @@ use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, Will};
 use dunlin_codec::{TopicName, Utf8String};
 
 use crate::args::{
-    AuthorizerArgs, ConnectPacketArgs, ConnectionArgs, OF_WILL, ResultArgs, Sources, UserProperty,
-    WillArgs,
+    AuthorizerArgs, ConnectPacketArgs, ConnectionArgs, OF_WILL, ResultArgs, Sources, WillArgs,
+    pairs,
 };
 use crate::config::retry::patient;
 use crate::config::{AskedFor, EndpointForm, Faults, Server, Target, TargetArgs};
@@ -215,14 +215,6 @@ pub(crate) fn check_topic(flag: &str, topic: &str) -> Result<(), Diagnosis> {
             quoted(topic)
         ))),
     }
-}
-
-/// User properties as the client takes them.
-pub(crate) fn pairs(typed: Vec<UserProperty>) -> Vec<(String, String)> {
-    typed
-        .into_iter()
-        .map(|property| (property.name, property.value))
-        .collect()
 }
 
 /// Error for a verb without a server.

@@ -19,7 +19,7 @@ mod server;
 mod signature;
 mod target;
 
-pub(crate) use any_server::{ConnectionConfig, check_topic, pairs};
+pub(crate) use any_server::{ConnectionConfig, check_topic};
 pub(crate) use authorizer::Credentials;
 pub(crate) use faults::Faults;
 pub(crate) use proxy::ProxyChoice;

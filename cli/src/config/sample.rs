@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use dunlin_client::{ClientOptions, ConnectOptions, aws};
+use dunlin_client::{ClientOptions, ConnectOptions, QoS, aws};
+use dunlin_codec::SubscriptionOptions;
 
-use crate::args::{Count, SampleArgs, Sources};
+use crate::args::{Count, ResultArgs, SampleArgs, Sources};
 use crate::config::{EndpointForm, Faults, Script, Server, Target, TargetArgs, check_topic};
 use crate::diagnosis::{Diagnosis, RunContext, quoted};
+use crate::message::{OutgoingMessage, encode_subscribe};
 use crate::sample::Kind;
 use crate::terminal::Console;
 
@@ -32,6 +34,7 @@ pub(crate) struct SampleConfig {
     pub(crate) is_reconnect_given: bool,
     /// True if a server that breaks the protocol ends the run.
     pub(crate) is_strict: bool,
+    pub(crate) results: ResultArgs,
 }
 
 impl SampleConfig {
@@ -111,7 +114,31 @@ impl SampleConfig {
             receive_timeout,
             is_reconnect_given: sources.is_chosen("reconnect"),
             is_strict,
+            results: typed.results,
         })
+    }
+}
+
+impl SampleConfig {
+    /// SUBSCRIBE and the first PUBLISH of the run, for `--dry-run`.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a topic or a message that can't be sent.
+    pub(crate) fn packets(&self) -> Result<Vec<Vec<u8>>, Diagnosis> {
+        let options = SubscriptionOptions {
+            qos: QoS::AtLeastOnce,
+            ..SubscriptionOptions::default()
+        };
+        let message = OutgoingMessage {
+            topic: self.topic.clone(),
+            payload: format!("{} [1]", self.message).into(),
+            qos: QoS::AtLeastOnce,
+            ..OutgoingMessage::default()
+        };
+        Ok(vec![
+            encode_subscribe(&[(self.topic.clone(), options)])?,
+            message.encode()?,
+        ])
     }
 }
 

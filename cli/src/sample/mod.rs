@@ -40,9 +40,18 @@ pub(crate) async fn run(
         outcome = run.flush(false).await;
     }
     match outcome {
-        Ok(()) => Ok(Exit::Done),
+        Ok(()) => {
+            run.summarize(&Ok(()))?;
+            run.flush(true).await.ok();
+            Ok(Exit::Done)
+        }
         Err(outcome) => {
             run.end_early(&outcome).await;
+            let outcome = Err(outcome);
+            let _ = run.summarize(&outcome);
+            let Err(outcome) = outcome else {
+                return Ok(Exit::Done);
+            };
             // The error must not overtake the last lines of the run.
             let _ = run.flush(true).await;
             match outcome {

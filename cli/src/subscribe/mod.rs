@@ -38,7 +38,7 @@ pub(crate) fn run(
     // Checked before a runtime starts: mistakes need no threads.
     let plan = SubscribePlan::new(typed, sources, console)?;
     if plan.connection.results.dry_run {
-        return dry_run::print(&plan.connection, &plan.packets()?);
+        return dry_run::print_for(&plan.connection, &plan.packets()?);
     }
     block_on(subscribe(plan, console))
 }

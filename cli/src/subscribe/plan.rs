@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dunlin_client::QoS;
-use dunlin_codec::{
-    Packet, PacketId, RetainHandling, Subscribe, Subscription, SubscriptionOptions, TopicFilter,
-};
+use dunlin_codec::{RetainHandling, SubscriptionOptions, TopicFilter};
 
 use super::format::Format;
 use crate::args::{RetainHandlingArg, Sources, SubscribeArgs, SubscriptionArgs};
 use crate::config::{ConnectionConfig, Faults};
 use crate::diagnosis::{Diagnosis, Try, quoted};
+use crate::message::encode_subscribe;
 use crate::terminal::Console;
 
 /// What is subscribed to, what is printed, and when the run ends.
@@ -103,25 +102,7 @@ impl SubscribePlan {
     /// # Errors
     /// [`Id::Usage`](crate::diagnosis::Id::Usage) for filters that can't be sent.
     pub(super) fn packets(&self) -> Result<Vec<Vec<u8>>, Diagnosis> {
-        let mut filters = Vec::new();
-        for (filter, options) in &self.filters {
-            let filter = TopicFilter::new(filter)
-                .map_err(|error| Diagnosis::usage(format!("--topic: {error}")))?;
-            filters.push(Subscription {
-                filter,
-                options: *options,
-            });
-        }
-        let subscribe = Subscribe {
-            packet_id: PacketId::from(std::num::NonZeroU16::MIN),
-            properties: Default::default(),
-            subscriptions: filters.as_slice().into(),
-        };
-        let mut bytes = Vec::new();
-        Packet::Subscribe(subscribe)
-            .encode(&mut bytes)
-            .map_err(|error| Diagnosis::usage(format!("SUBSCRIBE can't be sent: {error}")))?;
-        Ok(vec![bytes])
+        Ok(vec![encode_subscribe(&self.filters)?])
     }
 }
 

@@ -14,6 +14,7 @@ mod formats;
 mod mosquitto_clients;
 mod options;
 mod queue;
+mod sample_output;
 
 use std::path::PathBuf;
 use std::process::Stdio;

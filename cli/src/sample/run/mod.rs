@@ -6,15 +6,19 @@ mod waiting;
 use std::future::pending;
 use std::time::Duration;
 
-use dunlin_client::{Client, ClientOptions, Events, Message, QoS, RequestError, Subscription};
+use dunlin_client::{
+    Client, ClientOptions, Events, Message, QoS, RequestError, ServerReason, Subscription,
+};
 use dunlin_codec::ReasonCode;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::step::{Activity, Wait};
 use self::waiting::WaitingNotice;
-use crate::client_run::{ConnectionHistory, Output, RunOutcome};
+use crate::client_run::event_json::{ErrorJson, GrantJson, JsonEvent, millis, name_of};
+use crate::client_run::{ConnectionHistory, Output, Report, ReportForm, RunOutcome};
 use crate::config::SampleConfig;
 use crate::diagnosis::{Operation, Progress, duration, operation};
+use crate::exit::Exit;
 use crate::sample::counters::MessageCounters;
 use crate::sample::transcript::Transcript;
 use crate::signal::StopSignal;
@@ -30,6 +34,11 @@ pub(crate) struct SampleRun<'a> {
     counters: MessageCounters,
     output: Output,
     transcript: Transcript<Output>,
+    /// Events of `--json`, which replace the transcript.
+    pub(super) report: Report,
+    /// Reason of the server's packet that caused the last failure; `None` if no packet did.
+    pub(super) reason: Option<ServerReason>,
+    begun: Instant,
     notice: WaitingNotice,
     console: Console,
     stop: StopSignal,
@@ -46,9 +55,16 @@ impl<'a> SampleRun<'a> {
     ) -> Self {
         let connection = ConnectionHistory::new(config.context.clone());
         let client = Client::start(ClientOptions {
-            observer: Some(connection.observer()),
+            observer: Some(connection.printing_observer(config.results.packets)),
             ..config.client.clone()
         });
+        let mut transcript = Transcript::new(output.clone());
+        let form = if config.results.json {
+            transcript.mute();
+            ReportForm::Json
+        } else {
+            ReportForm::Messages
+        };
         Self {
             config,
             events: client.events(),
@@ -56,7 +72,10 @@ impl<'a> SampleRun<'a> {
             subscription: None,
             connection,
             counters: MessageCounters::new(&config.topic, &config.message),
-            transcript: Transcript::new(output.clone()),
+            transcript,
+            report: Report::new(form, output.clone()),
+            reason: None,
+            begun: Instant::now(),
             output,
             notice: WaitingNotice::new(),
             console,
@@ -161,6 +180,9 @@ impl<'a> SampleRun<'a> {
             .answer()
             .and_then(|answer| answer.reason_codes.first().copied());
         self.transcript.suback(code.unwrap_or_default())?;
+        self.report.json(&JsonEvent::Suback {
+            filters: vec![GrantJson::new(&self.config.topic, code.unwrap_or_default())],
+        })?;
         self.subscription = Some(subscription);
         Ok(())
     }
@@ -190,7 +212,7 @@ impl<'a> SampleRun<'a> {
         let payload = self.counters.next_payload();
         self.transcript.publishing(&self.config.topic, &payload)?;
         let message = Message::new(&self.config.topic, &payload).qos(QoS::AtLeastOnce);
-        let client = self.client.clone();
+        let (client, since) = (self.client.clone(), Instant::now());
         let published = self
             .request(Operation::Publish, || async {
                 client.publish(message.clone()).await?.await
@@ -199,6 +221,13 @@ impl<'a> SampleRun<'a> {
         self.counters.acknowledge();
         self.notice.acknowledged(!self.counters.is_complete());
         self.transcript.puback(published.reason_code)?;
+        self.report.json(&JsonEvent::Puback {
+            seq: self.counters.sent(),
+            packet_id: published.packet_id.map(Into::into),
+            code: published.reason_code.code(),
+            name: &name_of(published.reason_code),
+            rtt_ms: millis(since.elapsed()),
+        })?;
         Ok(())
     }
 
@@ -273,6 +302,7 @@ impl<'a> SampleRun<'a> {
                 Err(error) => {
                     // Printed first: the error on stderr must not overtake the transcript.
                     if let RequestError::Refused(reason) = &error {
+                        self.reason = Some(reason.clone());
                         self.print_refusal(operation, reason.reason_code)?;
                     }
                     return Err(operation::failed(
@@ -297,6 +327,24 @@ impl<'a> SampleRun<'a> {
         Ok(())
     }
 
+    /// Writes the error and the summary of `--json`.
+    ///
+    /// # Errors
+    /// Those of standard output.
+    pub(crate) fn summarize(&mut self, outcome: &Result<(), RunOutcome>) -> std::io::Result<()> {
+        if let Err(RunOutcome::Failed(diagnosis)) = outcome {
+            let error = ErrorJson::new(diagnosis, self.reason.as_ref(), false);
+            self.report.json(&JsonEvent::Error(error))?;
+        }
+        self.report.json(&JsonEvent::Summary {
+            sent: self.counters.sent(),
+            acked: self.counters.acknowledged(),
+            received: self.counters.received(),
+            duration_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            exit_code: exit_of(outcome).code(),
+        })
+    }
+
     fn wait(&self, activity: Activity) -> Wait {
         Wait::new(activity, self.config.timeout)
     }
@@ -308,6 +356,16 @@ impl<'a> SampleRun<'a> {
             acknowledged: self.counters.acknowledged(),
             received: self.counters.received(),
         }
+    }
+}
+
+/// Exit code of a run that ended like this.
+fn exit_of(outcome: &Result<(), RunOutcome>) -> Exit {
+    match outcome {
+        Ok(()) => Exit::Done,
+        Err(RunOutcome::Stopped(exit)) => *exit,
+        Err(RunOutcome::Failed(diagnosis)) => diagnosis.id.exit(),
+        Err(RunOutcome::Output(_)) => Exit::Internal,
     }
 }
 

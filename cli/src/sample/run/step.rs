@@ -2,6 +2,7 @@
 
 use std::future::{pending, ready};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_client::transport::Opened;
@@ -10,6 +11,7 @@ use dunlin_codec::ReasonCode;
 use tokio::time::{Instant, sleep_until};
 
 use super::SampleRun;
+use crate::client_run::event_json::JsonEvent;
 use crate::client_run::{Outstanding, RunOutcome, log_event};
 use crate::diagnosis::{Diagnosis, Operation, operation, quoted};
 use crate::sample::exception;
@@ -104,14 +106,23 @@ impl SampleRun<'_> {
         self.notice.restart();
         match event {
             Event::Attempt {
-                host, client_id, ..
+                host,
+                port,
+                client_id,
+                ..
             } => {
                 self.connection.begin_attempt();
+                let attempt = self.connection.attempt();
+                self.report.attempt((&host, port), &client_id, attempt)?;
                 self.transcript.attempt(&host, &client_id)?;
             }
-            Event::Opened(opened) => self.on_opened(*opened),
-            Event::Connected(_) => {
+            Event::Opened(opened) => {
+                self.report.opened(&opened)?;
+                self.on_opened(*opened);
+            }
+            Event::Connected(connected) => {
                 self.connection.connected();
+                self.report.connected(&connected)?;
                 self.transcript.connected(ReasonCode::Success)?;
             }
             Event::Disconnected {
@@ -119,13 +130,20 @@ impl SampleRun<'_> {
                 retry_in,
             } => {
                 let diagnosis = self.connection.failed(&cause);
+                self.reason = EndCause::Attempt(Arc::clone(&cause))
+                    .server_reason()
+                    .cloned();
                 self.transcript.connection_failure(exception::of(&cause))?;
                 // The client would try again; the sample gives up after some refusals.
                 match retry_in.filter(|_| {
                     self.connection
                         .may_try_again(&cause, self.config.is_reconnect_given)
                 }) {
-                    Some(retry_in) => self.print_retry(&diagnosis, retry_in),
+                    Some(retry_in) => {
+                        self.report
+                            .ended(&diagnosis, self.reason.as_ref(), Some(retry_in))?;
+                        self.print_retry(&diagnosis, retry_in);
+                    }
                     None => return Err(diagnosis.into()),
                 }
             }
@@ -133,11 +151,16 @@ impl SampleRun<'_> {
                 cause: EndCause::Connection(cause),
                 retry_in,
             } => {
+                self.reason = EndCause::Connection(Arc::clone(&cause))
+                    .server_reason()
+                    .cloned();
                 self.on_disconnected(&cause, retry_in.is_none(), wait)?;
                 if let (Some(retry_in), Some(last_failure)) =
                     (retry_in, self.connection.last_failure())
                 {
                     let last_failure = last_failure.clone();
+                    self.report
+                        .ended(&last_failure, self.reason.as_ref(), Some(retry_in))?;
                     self.print_retry(&last_failure, retry_in);
                 }
             }
@@ -188,6 +211,7 @@ impl SampleRun<'_> {
         if self.counters.receive(message.topic(), message.payload()) {
             self.notice.received(!self.counters.is_complete());
         }
+        self.report.json(&JsonEvent::message(message, None))?;
         Ok(self
             .transcript
             .received(message.topic(), message.payload())?)
