@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    DecodeOptions, Packet, PacketBuf, PacketCodec, PacketId, Publish, QoS, ReasonCode,
-    SubscriptionOptions, TextError, TopicError, TopicFilter, TopicName, owned,
+    Ack, BinaryData, Connect, DecodeOptions, Packet, PacketBuf, PacketCodec, PacketId, Publish,
+    QoS, ReasonCode, Subscribe, Subscription, SubscriptionOptions, TextError, TopicError,
+    TopicFilter, TopicName, Unsubscribe, Utf8String, Will, owned,
 };
 use proptest::prelude::*;
 use tokio_util::codec::{Decoder, Encoder};
@@ -70,6 +71,47 @@ fn a_received_packet_is_kept_changed_and_sent() {
     packet.encode(&mut out).unwrap();
     let (decoded, len) = Packet::decode(&out).unwrap().unwrap();
     assert_eq!((decoded, len), (packet.packet(), out.len()));
+}
+
+/// An owned packet is built like a borrowed one.
+#[test]
+fn owned_packets_are_built_from_what_they_need() {
+    let (topic, filter) = ("lamp/7", "lamp/+");
+    let name = TopicName::new(topic).unwrap();
+    let filters = [TopicFilter::new(filter).unwrap()];
+    let will = owned::Will::new(
+        topic.parse().unwrap(),
+        owned::BinaryData::new(*b"gone").unwrap(),
+    );
+    let data = BinaryData::new(b"gone").unwrap();
+    assert_eq!(will.as_borrowed(), Will::new(name, data));
+    assert_eq!(will.to_string(), r#"QoS 0 "lamp/7" 4 bytes"#);
+    let connect = owned::Connect::new("lamp-7".parse().unwrap());
+    assert_eq!(
+        connect.as_borrowed(),
+        Connect::new(Utf8String::new("lamp-7").unwrap())
+    );
+    assert_eq!(
+        owned::Publish::new(topic.parse().unwrap(), *b"on").as_borrowed(),
+        Publish::new(name, b"on")
+    );
+    assert_eq!(
+        owned::Ack::new(PacketId::MIN, ReasonCode::Success).as_borrowed(),
+        Ack::success(PacketId::MIN)
+    );
+    let subscription = owned::Subscription::new(filter.parse().unwrap(), QoS::AtLeastOnce);
+    assert_eq!(
+        owned::Subscribe::new(PacketId::MIN, [subscription]).as_borrowed(),
+        Subscribe::new(
+            PacketId::MIN,
+            &[Subscription::new(filters[0], QoS::AtLeastOnce)]
+        )
+    );
+    let kept: owned::TopicFilter = filter.parse().unwrap();
+    assert_eq!(
+        owned::Unsubscribe::new(PacketId::MIN, vec![kept]).as_borrowed(),
+        Unsubscribe::new(PacketId::MIN, &filters)
+    );
 }
 
 #[test]

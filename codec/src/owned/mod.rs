@@ -22,6 +22,7 @@
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
+mod construct;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 mod legal;
 mod lend;
