@@ -120,17 +120,32 @@ impl<'a, R: Record> Reader<'a, R> {
     /// the section.
     #[inline(always)]
     pub(crate) fn text(&mut self, from: &'a [u8]) -> &'a str {
-        let len = from.len().wrapping_sub(self.rest.len());
-        let start = (self.text.len().wrapping_add(self.after_text)).wrapping_sub(from.len());
-        if let Some(text) = self.text.get(start..start.wrapping_add(len)) {
+        if let Some(text) = self.known_text(from) {
             return text;
         }
+        let len = from.len().wrapping_sub(self.rest.len());
         // The first string, or the first after a byte that is no text: this part ends there, so that
         // no byte is looked at more than twice.
         self.text = text_in_front(from);
         self.after_text = from.len().wrapping_sub(self.text.len());
         let part = self.text.get(..len);
         part.unwrap_or_else(|| from.get(..len).map_or("", str_of))
+    }
+
+    /// String like [`text`](Self::text); `None` if it isn't a part of the text that was found.
+    #[inline(always)]
+    pub(crate) fn known_text(&self, from: &'a [u8]) -> Option<&'a str> {
+        let len = from.len().wrapping_sub(self.rest.len());
+        let start = (self.text.len().wrapping_add(self.after_text)).wrapping_sub(from.len());
+        self.text.get(start..start.wrapping_add(len))
+    }
+
+    /// Takes all strings that lie in `bytes` from one text. `bytes` are a part of what is left, and
+    /// `after` bytes follow them.
+    #[inline(always)]
+    pub(crate) fn find_text(&mut self, bytes: &'a [u8], after: usize) {
+        self.text = text_in_front(bytes);
+        self.after_text = (after + bytes.len()).wrapping_sub(self.text.len());
     }
 
     /// Text of `bytes`, which go on to the end of the section; `None` if they aren't all text.
@@ -293,8 +308,8 @@ impl<'a, R: Record> Reader<'a, R> {
         Ok(Self {
             rest: section,
             end: self.offset(),
-            text: "",
-            after_text: 0,
+            // Counted from the end of the section.
+            after_text: self.after_text.wrapping_sub(self.rest.len()),
             ..*self
         })
     }

@@ -189,17 +189,14 @@ enum Rest<'a, T> {
 impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
     type Item = T;
 
-    #[inline]
+    // Inlined up to the end of the list, as most lists of properties are empty.
+    #[inline(always)]
     fn next(&mut self) -> Option<T> {
         match &mut self.0 {
             Rest::Wire { rest, count } => {
                 // The count tells where the list ends: other properties may follow.
                 *count = count.checked_sub(1)?;
-                // Other properties may lie between two of the list.
-                if let Some(id) = T::PROPERTY {
-                    rest.find_property(id)?;
-                }
-                T::reread(rest)
+                next_in(rest)
             }
             Rest::Built(items) => items.next().copied(),
         }
@@ -227,6 +224,16 @@ impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
         };
         (len, Some(len))
     }
+}
+
+/// Next item of a list in validated bytes.
+#[inline]
+fn next_in<'a, T: Item<'a>>(rest: &mut Validated<'a>) -> Option<T> {
+    // Other properties may lie between two of the list.
+    if let Some(id) = T::PROPERTY {
+        rest.find_property(id)?;
+    }
+    T::reread(rest)
 }
 
 impl<'a, T: Item<'a>> ExactSizeIterator for RepeatedIter<'a, T> {}

@@ -322,13 +322,15 @@ pub(crate) fn read_scanned<'a, R: Record>(
     read_with(r, field, |r, _, from| r.text(from))
 }
 
-/// Reads the only string of a section.
+/// Reads a string of a section that isn't all text.
 #[inline(always)]
 pub(crate) fn read_alone<'a, R: Record>(
     r: &mut Reader<'a, R>,
     field: &'static str,
 ) -> Result<Scanned<'a>, DecodeError> {
-    read_with(r, field, |_, bytes, _| str_of(bytes))
+    read_with(r, field, |r, bytes, from| {
+        r.known_text(from).unwrap_or_else(|| str_of(bytes))
+    })
 }
 
 /// Reads a string, which `text` takes from its bytes, or from these and all that is after them.
