@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a pass over the stream came to.
+/// Result of one pass over the stream.
 struct Pass {
     deliveries: usize,
     allocations: u64,
