@@ -1,11 +1,83 @@
 //! MQTT 5 packets: bytes in, packets out, strictly as the standard says.
 //!
-//! [`Packet`] borrows from the bytes that it was decoded from and allocates nothing; [`PacketBuf`]
-//! owns a packet in one shared buffer. Both roles are here: what clients send and what servers
-//! send. Numbers in brackets are statements of the OASIS standard (MQTT Version 5.0, 7 March 2019),
-//! `§` its sections.
+//! The crate is `no_std`, has no `unsafe`, and never panics on wire data. Both roles are here: what
+//! clients send and what servers send. Numbers in brackets are statements of the OASIS standard (MQTT
+//! Version 5.0, 7 March 2019), `§` its sections.
 //!
-//! The crate is `no_std`, has no `unsafe`, and never panics on wire data.
+//! # Decoding
+//!
+//! [`Packet::decode`] takes the packet at the front of a slice: `None` means "read more". The packet
+//! borrows from the slice and allocates nothing.
+//!
+//! ```
+//! use dunlin_codec::{DecodeError, Packet};
+//!
+//! /// Handles all whole packets at the front of `input` and returns their length in bytes.
+//! fn receive(input: &[u8]) -> Result<usize, DecodeError> {
+//!     let mut rest = input;
+//!     while let Some((packet, len)) = Packet::decode(rest)? {
+//!         match packet {
+//!             Packet::Publish(publish) => println!("{:?}: {} bytes", publish.topic, publish.payload.len()),
+//!             other => println!("{other}"),
+//!         }
+//!         rest = &rest[len..];
+//!     }
+//!     Ok(input.len() - rest.len())
+//! }
+//!
+//! // A PINGRESP, and the first byte of the next packet.
+//! assert_eq!(receive(&[0xd0, 0x00, 0x30])?, 2);
+//! # Ok::<(), DecodeError>(())
+//! ```
+//!
+//! [`Packet::decode_with`] takes [`DecodeOptions`]: a maximum size other than 1 MiB, the side that sends
+//! the packets, deviations that are accepted. A [`DecodeError`] has the field, its offset, the statement
+//! that is broken, and the reason code to answer with. [`Publish::decode`] and [`Ack::decode`] take one
+//! type of packet.
+//!
+//! # Encoding
+//!
+//! ```
+//! use dunlin_codec::{Packet, Publish, TopicName};
+//!
+//! let packet = Packet::from(Publish::new(TopicName::new("lamps/7/state")?, b"on"));
+//!
+//! // Into a buffer that grows ..
+//! let mut buffer = Vec::new();
+//! packet.encode(&mut buffer)?;
+//!
+//! // .. or into memory of a fixed size, without an allocator.
+//! let mut slice = [0; 64];
+//! let len = packet.encode_to_slice(&mut slice)?;
+//! assert_eq!(slice[..len], buffer);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! Constructors are `const`, so that topics and whole packets can be constants. [`EncodeOptions`] refuse
+//! what one side may never send.
+//!
+//! # Packets that own their bytes
+//!
+//! [`PacketBuf`] keeps a packet in one shared buffer, which suits packets that are passed on. [`owned`]
+//! has packets whose fields can be changed and kept.
+//!
+//! ```
+//! use dunlin_codec::{PacketBuf, Packet, Publish, TopicName, owned};
+//!
+//! let publish = Publish::new(TopicName::new("lamps/7/state")?, b"on");
+//! let shared = PacketBuf::new(&publish.into())?;
+//! assert_eq!(shared.packet(), Packet::from(publish));
+//!
+//! let mut changed = publish.to_owned();
+//! changed.topic = Some("lamps/8/state".parse()?);
+//! assert_eq!(owned::Packet::from(changed).to_string(), r#"PUBLISH QoS 0 "lamps/8/state" 2 bytes"#);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # Framed streams
+//!
+//! With the feature `tokio-util`, `PacketCodec` is an `Encoder` and a `Decoder` for
+//! `tokio_util::codec::Framed`: the example `framed` has a client and a server.
 //!
 //! # Features
 //!
@@ -69,6 +141,7 @@
 //! Only formats that describe themselves can be read back: JSON and TOML can, bincode can't. A CONNECT is
 //! written with its password; `Debug` and `Display` leave it out.
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 #[cfg(feature = "alloc")]
@@ -77,6 +150,11 @@ extern crate alloc;
 // A Remaining Length has up to 28 bits, and offsets and lengths in a packet are `usize`.
 #[cfg(target_pointer_width = "16")]
 compile_error!("dunlin-codec needs a target whose pointers have at least 32 bits");
+
+/// The README, whose examples are tested as those of the documentation are.
+#[cfg(all(doctest, feature = "alloc"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 mod conversion;
 mod decode;
