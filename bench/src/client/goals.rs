@@ -84,10 +84,9 @@ impl Share {
             of(group.best_peer()),
             of(group.limit().map(|limit| limit.cpu_us)),
         );
-        let within = |found: Option<f64>, most: f64| {
-            most.is_infinite()
-                .then_some(true)
-                .or(found.map(|found| found <= most))
+        let within = |found: Option<f64>, most: f64| match most.is_infinite() {
+            true => Some(true),
+            false => found.map(|found| found <= most),
         };
         let reached = within(peer, self.of_best_peer).zip(within(limit, self.of_limit));
         let share = peer.map_or_else(

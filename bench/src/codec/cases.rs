@@ -7,9 +7,13 @@ use dunlin_codec::{
     TopicName, UserProperty, Utf8String, Will, WillProperties,
 };
 
+use super::fields;
+
 /// Packets, and the same packets encoded.
 pub struct Case {
     pub name: &'static str,
+    /// Packet type of all packets, or [`fields::MIXED`].
+    pub kind: u8,
     /// Packets that the stream repeats.
     pub packets: Vec<Packet<'static>>,
     /// Bytes to decode.
@@ -53,10 +57,15 @@ impl Case {
     fn of(name: &'static str, packet: Packet<'static>) -> Self {
         let len = packet.encoded_len().expect("a legal packet");
         let count = (STREAM / len).clamp(MIN_PACKETS, MAX_PACKETS);
-        Self::repeating(name, vec![packet], count)
+        Self::repeating(name, packet.packet_type() as u8, vec![packet], count)
     }
 
-    fn repeating(name: &'static str, packets: Vec<Packet<'static>>, times: usize) -> Self {
+    fn repeating(
+        name: &'static str,
+        kind: u8,
+        packets: Vec<Packet<'static>>,
+        times: usize,
+    ) -> Self {
         let mut cycle = Vec::new();
         for packet in &packets {
             packet.encode(&mut cycle).expect("a legal packet");
@@ -64,6 +73,7 @@ impl Case {
         let count = u32::try_from(packets.len() * times).expect("a small number");
         Self {
             name,
+            kind,
             packets,
             stream: leak(cycle.repeat(times)),
             count,
@@ -95,7 +105,7 @@ fn mixed() -> Case {
         len += packet.encoded_len().expect("a legal packet");
         packets.push(packet);
     }
-    Case::repeating(MIXED, packets, 1)
+    Case::repeating(MIXED, fields::MIXED, packets, 1)
 }
 
 fn small(byte: u8) -> Packet<'static> {

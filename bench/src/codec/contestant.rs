@@ -40,7 +40,7 @@ pub trait Contestant: 'static {
     ) -> Result<(), impl Debug>;
 
     /// Passes every field of the packet to `fields`.
-    fn read(packet: &Self::Packet, fields: &mut impl Fields);
+    fn read<F: Fields>(packet: &Self::Packet, fields: &mut F);
 
     /// Returns the packets to encode; by default those that were decoded.
     fn packets(case: &Case) -> Outcome<Vec<Self::Packet>> {
@@ -55,7 +55,13 @@ pub trait Contestant: 'static {
 
     /// Appends the packet to the output. An encoder that consumes packets takes it out of the
     /// option.
-    fn encode(packet: &mut Option<Self::Packet>, output: &mut Self::Output) -> Outcome<()>;
+    ///
+    /// # Errors
+    /// The encoder's error; nothing else is in the measured loop.
+    fn encode(
+        packet: &mut Option<Self::Packet>,
+        output: &mut Self::Output,
+    ) -> Result<(), impl Debug>;
 
     /// Encodes like `encode`, but passes a large payload on without copying it.
     fn share(_: &mut Option<Self::Packet>, _: &mut Self::Output) -> Outcome<()> {

@@ -7,7 +7,7 @@ use dunlin_codec::Packet;
 use super::cases::Case;
 use super::contestant::{Contestant, Outcome, Task};
 use super::dunlin::Borrowed;
-use super::fields::{Look, Sum};
+use super::fields::{self, Look, Sum};
 use crate::timing::Work;
 
 /// Packets that are encoded before the output is emptied, if they differ.
@@ -28,13 +28,16 @@ pub fn of<C: Contestant>(case: &Case, task: Task) -> Outcome<Box<dyn Work>> {
             if sum != sum_of(case.packets.iter().cycle().take(case.count as usize)) {
                 return Err("other text read than was sent".to_owned());
             }
-            let (input, stream, count) = (C::Input::default(), case.stream, case.count);
-            Ok(Box::new(Decoding::<C> {
-                input,
-                stream,
-                count,
-                reads: task == Task::Read,
-            }))
+            let decoding = Decoding::<C> {
+                input: C::Input::default(),
+                stream: case.stream,
+                count: case.count,
+            };
+            Ok(if task == Task::Decode {
+                Box::new(decoding)
+            } else {
+                reading(decoding, case.kind)
+            })
         }
         Task::Encode => Ok(Box::new(Encoding::<C, false>::new(case)?)),
         Task::Share => Ok(Box::new(Encoding::<C, true>::new(case)?)),
@@ -51,12 +54,11 @@ pub fn decode_stream<C: Contestant + ?Sized>(
     C::decode_all(&mut input, each).map_err(|error| format!("refused: {error:?}"))
 }
 
-/// Decoding a stream, and reading the fields of its packets if `reads` is true.
+/// Decoding a stream.
 struct Decoding<C: Contestant> {
     input: C::Input,
     stream: &'static [u8],
     count: u32,
-    reads: bool,
 }
 
 impl<C: Contestant> Work for Decoding<C> {
@@ -65,17 +67,44 @@ impl<C: Contestant> Work for Decoding<C> {
     }
 
     fn run(&mut self) {
-        let outcome = if self.reads {
-            C::decode_all(&mut self.input, |packet| C::read(&packet, &mut Look)).is_ok()
-        } else {
-            // By value: the optimiser must build the whole packet and move it.
-            C::decode_all(&mut self.input, |packet| drop(black_box(packet))).is_ok()
-        };
-        assert!(outcome, "{} decoded this stream before", C::NAME);
+        // By value: the optimiser must build the whole packet and move it.
+        let outcome = C::decode_all(&mut self.input, |packet| drop(black_box(packet)));
+        assert!(outcome.is_ok(), "{} decoded this stream before", C::NAME);
     }
 
     fn packets(&self) -> u32 {
         self.count
+    }
+}
+
+/// Decoding a stream of packets of one type, and reading every field.
+struct Reading<C: Contestant, const KIND: u8>(Decoding<C>);
+
+/// Returns the work for packets of the type `kind`, so that each type has a loop of its own.
+fn reading<C: Contestant>(decoding: Decoding<C>, kind: u8) -> Box<dyn Work> {
+    match kind {
+        fields::CONNECT => Box::new(Reading::<C, { fields::CONNECT }>(decoding)),
+        fields::CONNACK => Box::new(Reading::<C, { fields::CONNACK }>(decoding)),
+        fields::PUBLISH => Box::new(Reading::<C, { fields::PUBLISH }>(decoding)),
+        fields::PUBACK => Box::new(Reading::<C, { fields::PUBACK }>(decoding)),
+        fields::SUBSCRIBE => Box::new(Reading::<C, { fields::SUBSCRIBE }>(decoding)),
+        _ => Box::new(Reading::<C, { fields::MIXED }>(decoding)),
+    }
+}
+
+impl<C: Contestant, const KIND: u8> Work for Reading<C, KIND> {
+    fn prepare(&mut self) {
+        self.0.prepare();
+    }
+
+    fn run(&mut self) {
+        let read = |packet| C::read(&packet, &mut Look::<KIND>);
+        let outcome = C::decode_all(&mut self.0.input, read);
+        assert!(outcome.is_ok(), "{} decoded this stream before", C::NAME);
+    }
+
+    fn packets(&self) -> u32 {
+        self.0.count
     }
 }
 
@@ -99,12 +128,13 @@ impl<C: Contestant, const SHARE: bool> Encoding<C, SHARE> {
         Ok(encoding)
     }
 
+    /// Encodes a packet; true if it succeeded.
     #[inline]
-    fn encode(slot: &mut Option<C::Packet>, output: &mut C::Output) -> Outcome<()> {
+    fn encode(slot: &mut Option<C::Packet>, output: &mut C::Output) -> bool {
         if SHARE {
-            C::share(slot, output)
+            C::share(slot, output).is_ok()
         } else {
-            C::encode(slot, output)
+            C::encode(slot, output).is_ok()
         }
     }
 
@@ -121,7 +151,11 @@ impl<C: Contestant, const SHARE: bool> Encoding<C, SHARE> {
         self.prepare();
         let count = self.originals.len();
         for slot in self.slots.iter_mut().take(count) {
-            Self::encode(slot, &mut self.output)?;
+            if SHARE {
+                C::share(slot, &mut self.output)?;
+            } else {
+                C::encode(slot, &mut self.output).map_err(|error| format!("{error:?}"))?;
+            }
         }
         let written = C::written(&mut self.output);
         let mut sum = Sum::default();
@@ -153,8 +187,8 @@ impl<C: Contestant, const SHARE: bool> Work for Encoding<C, SHARE> {
             for group in self.slots.chunks_mut(self.originals.len()) {
                 C::clear(&mut self.output);
                 for slot in group {
-                    let outcome = Self::encode(slot, &mut self.output);
-                    assert!(outcome.is_ok(), "{} encoded this packet before", C::NAME);
+                    let encoded = Self::encode(slot, &mut self.output);
+                    assert!(encoded, "{} encoded this packet before", C::NAME);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! `Publish::decode_with` and `Ack::decode_with`: the packets that a busy connection mostly carries.
 
 use std::fmt::Debug;
+use std::mem;
 
 use dunlin_codec::{Ack, DecodeError, DecodeOptions, Decoded, Packet, Publish};
 
@@ -33,11 +34,12 @@ impl Contestant for Direct {
         input: &mut Self::Input,
         mut each: impl FnMut(DirectPacket),
     ) -> Result<(), impl Debug> {
+        let mut rest = mem::take(input);
         let options = DecodeOptions::default();
-        while let Some(first) = input.first() {
+        while let Some(first) = rest.first() {
             let len = match first >> 4 {
                 PUBLISH => {
-                    let Decoded::Packet(publish, len) = Publish::decode_with(input, &options)?
+                    let Decoded::Packet(publish, len) = Publish::decode_with(rest, &options)?
                     else {
                         break;
                     };
@@ -45,7 +47,7 @@ impl Contestant for Direct {
                     len
                 }
                 PUBACK..=PUBCOMP => {
-                    let Decoded::Packet((_, ack), len) = Ack::decode_with(input, &options)? else {
+                    let Decoded::Packet((_, ack), len) = Ack::decode_with(rest, &options)? else {
                         break;
                     };
                     each(DirectPacket::Ack(ack));
@@ -53,27 +55,27 @@ impl Contestant for Direct {
                 }
                 // The cases of this row have no other packet with fields.
                 _ => {
-                    let Some((_, len)) = Packet::decode(input)? else {
+                    let Some((_, len)) = Packet::decode(rest)? else {
                         break;
                     };
                     len
                 }
             };
-            *input = &input[len..];
+            rest = &rest[len..];
         }
         Ok::<_, DecodeError>(())
     }
 
     #[inline]
-    fn read(packet: &DirectPacket, fields: &mut impl Fields) {
+    fn read<F: Fields>(packet: &DirectPacket, fields: &mut F) {
         match packet {
             DirectPacket::Publish(publish) => read::read_publish(publish, fields),
             DirectPacket::Ack(ack) => read::read_ack(ack, fields),
         }
     }
 
-    fn encode(_: &mut Option<Self::Packet>, (): &mut ()) -> Outcome<()> {
-        Err(AS_BORROWED.to_owned())
+    fn encode(_: &mut Option<Self::Packet>, (): &mut ()) -> Result<(), impl Debug> {
+        Err(AS_BORROWED)
     }
 
     fn clear((): &mut ()) {}

@@ -7,6 +7,7 @@ mod read;
 mod to_slice;
 
 use std::fmt::Debug;
+use std::mem;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use dunlin_codec::{DecodeError, Packet};
@@ -36,15 +37,16 @@ impl Contestant for Borrowed {
         input: &mut Self::Input,
         mut each: impl FnMut(Packet<'static>),
     ) -> Result<(), impl Debug> {
-        while let Some((packet, len)) = Packet::decode(input)? {
-            *input = &input[len..];
+        let mut rest = mem::take(input);
+        while let Some((packet, len)) = Packet::decode(rest)? {
+            rest = &rest[len..];
             each(packet);
         }
         Ok::<_, DecodeError>(())
     }
 
     #[inline]
-    fn read(packet: &Packet<'static>, fields: &mut impl Fields) {
+    fn read<F: Fields>(packet: &Packet<'static>, fields: &mut F) {
         read::read(packet, fields);
     }
 
@@ -53,13 +55,9 @@ impl Contestant for Borrowed {
     }
 
     #[inline]
-    fn encode(packet: &mut Option<Self::Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet else {
-            return Err(String::new());
-        };
-        packet
-            .encode(&mut output.head)
-            .map_err(|error| error.to_string())
+    fn encode(packet: &mut Option<Self::Packet>, output: &mut Output) -> Result<(), impl Debug> {
+        let packet = packet.as_ref().expect("every slot has a packet");
+        packet.encode(&mut output.head)
     }
 
     #[inline]

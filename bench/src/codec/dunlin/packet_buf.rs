@@ -33,12 +33,12 @@ impl Contestant for Owned {
     }
 
     #[inline]
-    fn read(packet: &PacketBuf, fields: &mut impl Fields) {
+    fn read<F: Fields>(packet: &PacketBuf, fields: &mut F) {
         read::read(&packet.packet(), fields);
     }
 
-    fn encode(_: &mut Option<PacketBuf>, (): &mut ()) -> Outcome<()> {
-        Err(AS_BORROWED.to_owned())
+    fn encode(_: &mut Option<PacketBuf>, (): &mut ()) -> Result<(), impl Debug> {
+        Err(AS_BORROWED)
     }
 
     fn clear((): &mut ()) {}

@@ -8,21 +8,19 @@ use crate::codec::fields::Fields;
 
 /// Passes every field of the packet to `fields`.
 #[inline]
-pub fn read(packet: &Packet<'_>, fields: &mut impl Fields) {
+pub fn read<F: Fields>(packet: &Packet<'_>, fields: &mut F) {
     match packet {
-        Packet::Connect(connect) => read_connect(&connect.read(), fields),
-        Packet::ConnAck(connack) => read_connack(&connack.read(), fields),
-        Packet::Publish(publish) => read_publish(publish, fields),
-        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+        Packet::Connect(connect) if F::READS.connect => read_connect(&connect.read(), fields),
+        Packet::ConnAck(connack) if F::READS.connack => read_connack(&connack.read(), fields),
+        Packet::Publish(publish) if F::READS.publish => read_publish(publish, fields),
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack)
+            if F::READS.puback =>
+        {
             read_ack(ack, fields);
         }
-        Packet::Subscribe(subscribe) => read_subscribe(subscribe, fields),
+        Packet::Subscribe(subscribe) if F::READS.subscribe => read_subscribe(subscribe, fields),
         Packet::PingReq | Packet::PingResp => {}
-        Packet::SubAck(_)
-        | Packet::Unsubscribe(_)
-        | Packet::UnsubAck(_)
-        | Packet::Disconnect(_)
-        | Packet::Auth(_) => unreachable!("no case has one"),
+        _ => unreachable!("no case has one"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use dunlin_codec::{DecodeError, Packet};
+use dunlin_codec::{DecodeError, EncodeError, Packet};
 
 use super::{AS_BORROWED, CAPACITY};
 use crate::codec::cases::Case;
@@ -46,14 +46,10 @@ impl Contestant for ToSlice {
     }
 
     #[inline]
-    fn encode(packet: &mut Option<Self::Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet else {
-            return Err(String::new());
-        };
-        output.written += packet
-            .encode_to_slice(&mut output.bytes[output.written..])
-            .map_err(|error| error.to_string())?;
-        Ok(())
+    fn encode(packet: &mut Option<Self::Packet>, output: &mut Output) -> Result<(), impl Debug> {
+        let packet = packet.as_ref().expect("every slot has a packet");
+        output.written += packet.encode_to_slice(&mut output.bytes[output.written..])?;
+        Ok::<_, EncodeError>(())
     }
 
     fn clear(output: &mut Output) {

@@ -1,6 +1,7 @@
 //! mqtt-protocol-core: each packet's own `parse`, not its `PacketBuilder`.
 
 use std::fmt::Debug;
+use std::mem;
 
 use mqtt_protocol_core::mqtt::common::{Arc, Cursor};
 use mqtt_protocol_core::mqtt::connection::{PacketBuildResult, PacketBuilder};
@@ -31,26 +32,28 @@ impl Contestant for MqttProtocolCore {
     }
 
     fn decode_all(input: &mut Self::Input, mut each: impl FnMut(Packet)) -> Result<(), impl Debug> {
-        while let [first, rest @ ..] = *input {
-            let DecodeResult::Ok(len, len_len) = VariableByteInteger::decode_stream(rest) else {
+        let mut stream = mem::take(input);
+        while let [first, after_type @ ..] = stream {
+            let DecodeResult::Ok(len, len_len) = VariableByteInteger::decode_stream(after_type)
+            else {
                 return Err(MqttError::MalformedPacket);
             };
-            let (body, behind) = rest[len_len..].split_at(len.to_u32() as usize);
+            let (body, after) = after_type[len_len..].split_at(len.to_u32() as usize);
             each(parse(*first, body)?);
-            *input = behind;
+            stream = after;
         }
         Ok::<_, MqttError>(())
     }
 
-    fn read(packet: &Packet, fields: &mut impl Fields) {
+    fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
-            Packet::V5_0Connect(connect) => read_connect(connect, fields),
-            Packet::V5_0Connack(connack) => {
+            Packet::V5_0Connect(connect) if F::READS.connect => read_connect(connect, fields),
+            Packet::V5_0Connack(connack) if F::READS.connack => {
                 fields.number(connack.session_present());
                 fields.number(connack.reason_code() as u8);
                 read_properties(connack.props(), fields);
             }
-            Packet::V5_0Publish(publish) => {
+            Packet::V5_0Publish(publish) if F::READS.publish => {
                 fields.number(publish.qos() as u8);
                 fields.number(publish.retain());
                 fields.number_if(publish.packet_id());
@@ -58,14 +61,14 @@ impl Contestant for MqttProtocolCore {
                 read_properties(publish.props(), fields);
                 fields.bytes(publish.payload().as_slice());
             }
-            Packet::V5_0Puback(puback) => {
+            Packet::V5_0Puback(puback) if F::READS.puback => {
                 fields.number(puback.packet_id());
                 fields.number_if(puback.reason_code().map(|code| code as u8));
                 if let Some(properties) = puback.props() {
                     read_properties(properties, fields);
                 }
             }
-            Packet::V5_0Subscribe(subscribe) => {
+            Packet::V5_0Subscribe(subscribe) if F::READS.subscribe => {
                 fields.number(subscribe.packet_id());
                 read_properties(subscribe.props(), fields);
                 subscribe
@@ -78,12 +81,10 @@ impl Contestant for MqttProtocolCore {
         }
     }
 
-    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet else {
-            return Err(String::new());
-        };
+    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Result<(), impl Debug> {
+        let packet = packet.as_ref().expect("every slot has a packet");
         output.0.push(packet.to_continuous_buffer());
-        Ok(())
+        Ok::<_, MqttError>(())
     }
 
     fn share(_: &mut Option<Packet>, _: &mut Output) -> Outcome<()> {

@@ -39,19 +39,19 @@ impl Contestant for Mqttbytes {
         Ok::<_, Error>(())
     }
 
-    fn read(packet: &Packet, fields: &mut impl Fields) {
+    fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
-            Packet::Connect(connect) => read_connect(connect, fields),
-            Packet::ConnAck(connack) => read_connack(connack, fields),
-            Packet::Publish(publish) => read_publish(publish, fields),
-            Packet::PubAck(puback) => read_puback(puback, fields),
-            Packet::Subscribe(subscribe) => read_subscribe(subscribe, fields),
+            Packet::Connect(connect) if F::READS.connect => read_connect(connect, fields),
+            Packet::ConnAck(connack) if F::READS.connack => read_connack(connack, fields),
+            Packet::Publish(publish) if F::READS.publish => read_publish(publish, fields),
+            Packet::PubAck(puback) if F::READS.puback => read_puback(puback, fields),
+            Packet::Subscribe(subscribe) if F::READS.subscribe => read_subscribe(subscribe, fields),
             Packet::PingResp => {}
             _ => unreachable!("no case has one"),
         }
     }
 
-    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {
+    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Result<(), impl Debug> {
         let out = &mut output.0;
         let encoded = match packet {
             Some(Packet::Connect(connect)) => connect.write(out),
@@ -62,7 +62,7 @@ impl Contestant for Mqttbytes {
             Some(Packet::PingResp) => PingResp.write(out),
             _ => unreachable!("no case has one"),
         };
-        encoded.map(drop).map_err(|error| error.to_string())
+        encoded.map(drop)
     }
 
     fn clear(output: &mut Output) {

@@ -57,32 +57,39 @@ impl Contestant for NtexMqtt {
         Ok::<_, DecodeError>(())
     }
 
-    fn read(packet: &Decoded, fields: &mut impl Fields) {
+    fn read<F: Fields>(packet: &Decoded, fields: &mut F) {
         match packet {
-            Decoded::Publish(publish, payload, _) => read_publish(publish, payload, fields),
-            Decoded::Packet(Packet::Connect(connect), _) => read_connect(connect, fields),
-            Decoded::Packet(Packet::ConnectAck(connack), _) => read_connack(connack, fields),
-            Decoded::Packet(Packet::PublishAck(puback), _) => read_puback(puback, fields),
-            Decoded::Packet(Packet::Subscribe(subscribe), _) => read_subscribe(subscribe, fields),
+            Decoded::Publish(publish, payload, _) if F::READS.publish => {
+                read_publish(publish, payload, fields)
+            }
+            Decoded::Packet(Packet::Connect(connect), _) if F::READS.connect => {
+                read_connect(connect, fields)
+            }
+            Decoded::Packet(Packet::ConnectAck(connack), _) if F::READS.connack => {
+                read_connack(connack, fields)
+            }
+            Decoded::Packet(Packet::PublishAck(puback), _) if F::READS.puback => {
+                read_puback(puback, fields)
+            }
+            Decoded::Packet(Packet::Subscribe(subscribe), _) if F::READS.subscribe => {
+                read_subscribe(subscribe, fields)
+            }
             Decoded::Packet(Packet::PingResponse, _) => {}
             _ => unreachable!("no case has one"),
         }
     }
 
-    fn encode(packet: &mut Option<Decoded>, output: &mut Output) -> Outcome<()> {
+    fn encode(packet: &mut Option<Decoded>, output: &mut Output) -> Result<(), impl Debug> {
         let encoded = match packet.take() {
             Some(Decoded::Publish(publish, payload, _)) => Encoded::Publish(publish, Some(payload)),
             Some(Decoded::Packet(packet, _)) => Encoded::Packet(packet),
-            Some(Decoded::PayloadChunk(..)) | None => return Err(String::new()),
+            Some(Decoded::PayloadChunk(..)) | None => unreachable!("a packet is encoded once"),
         };
-        output
-            .codec
-            .encodev(encoded, &mut output.pages)
-            .map_err(|error| format!("{error:?}"))
+        output.codec.encodev(encoded, &mut output.pages)
     }
 
     fn share(packet: &mut Option<Decoded>, output: &mut Output) -> Outcome<()> {
-        Self::encode(packet, output)
+        Self::encode(packet, output).map_err(|error| format!("{error:?}"))
     }
 
     fn clear(output: &mut Output) {

@@ -54,26 +54,21 @@ impl Contestant for RmqttCodec {
         Ok::<_, DecodeError>(())
     }
 
-    fn read(packet: &Packet, fields: &mut impl Fields) {
+    fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
-            Packet::Connect(connect) => read_connect(connect, fields),
-            Packet::ConnectAck(connack) => read_connack(connack, fields),
-            Packet::Publish(publish) => read_publish(publish, fields),
-            Packet::PublishAck(puback) => read_puback(puback, fields),
-            Packet::Subscribe(subscribe) => read_subscribe(subscribe, fields),
+            Packet::Connect(connect) if F::READS.connect => read_connect(connect, fields),
+            Packet::ConnectAck(connack) if F::READS.connack => read_connack(connack, fields),
+            Packet::Publish(publish) if F::READS.publish => read_publish(publish, fields),
+            Packet::PublishAck(puback) if F::READS.puback => read_puback(puback, fields),
+            Packet::Subscribe(subscribe) if F::READS.subscribe => read_subscribe(subscribe, fields),
             Packet::PingResponse => {}
             _ => unreachable!("no case has one"),
         }
     }
 
-    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet.take() else {
-            return Err(String::new());
-        };
-        output
-            .codec
-            .encode(packet, &mut output.bytes)
-            .map_err(|error| format!("{error:?}"))
+    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Result<(), impl Debug> {
+        let packet = packet.take().expect("a packet is encoded once");
+        output.codec.encode(packet, &mut output.bytes)
     }
 
     fn clear(output: &mut Output) {

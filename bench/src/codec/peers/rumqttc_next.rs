@@ -40,28 +40,23 @@ impl Contestant for RumqttcNext {
         Ok::<_, Error>(())
     }
 
-    fn read(packet: &Packet, fields: &mut impl Fields) {
+    fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
-            Packet::Connect(connect, will, auth) => {
+            Packet::Connect(connect, will, auth) if F::READS.connect => {
                 read_connect(connect, will.as_ref(), auth, fields);
             }
-            Packet::ConnAck(connack) => read_connack(connack, fields),
-            Packet::Publish(publish) => read_publish(publish, fields),
-            Packet::PubAck(puback) => read_puback(puback, fields),
-            Packet::Subscribe(subscribe) => read_subscribe(subscribe, fields),
+            Packet::ConnAck(connack) if F::READS.connack => read_connack(connack, fields),
+            Packet::Publish(publish) if F::READS.publish => read_publish(publish, fields),
+            Packet::PubAck(puback) if F::READS.puback => read_puback(puback, fields),
+            Packet::Subscribe(subscribe) if F::READS.subscribe => read_subscribe(subscribe, fields),
             Packet::PingResp => {}
             _ => unreachable!("no case has one"),
         }
     }
 
-    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet else {
-            return Err(String::new());
-        };
-        packet
-            .write(&mut output.0, None)
-            .map(drop)
-            .map_err(|error| error.to_string())
+    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Result<(), impl Debug> {
+        let packet = packet.as_ref().expect("every slot has a packet");
+        packet.write(&mut output.0, None).map(drop)
     }
 
     fn clear(output: &mut Output) {

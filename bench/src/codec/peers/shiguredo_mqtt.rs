@@ -1,6 +1,7 @@
 //! shiguredo_mqtt: `codec::Packet`, which decodes from a slice and encodes into a slice.
 
 use std::fmt::Debug;
+use std::mem;
 
 use shiguredo_mqtt::codec::MqttVersion;
 use shiguredo_mqtt::decoder::Decoder;
@@ -44,29 +45,30 @@ impl Contestant for ShiguredoMqtt {
     }
 
     fn decode_all(input: &mut Self::Input, mut each: impl FnMut(Packet)) -> Result<(), impl Debug> {
-        while !input.is_empty() {
-            let (packet, len) = Packet::decode(input)?;
-            *input = &input[len..];
+        let mut rest = mem::take(input);
+        while !rest.is_empty() {
+            let (packet, len) = Packet::decode(rest)?;
+            rest = &rest[len..];
             each(packet);
         }
         Ok::<_, DecodeError>(())
     }
 
-    fn read(packet: &Packet, fields: &mut impl Fields) {
+    fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
-            Packet::Connect(connect) => read_connect(connect, fields),
-            Packet::ConnAck(connack) => {
+            Packet::Connect(connect) if F::READS.connect => read_connect(connect, fields),
+            Packet::ConnAck(connack) if F::READS.connack => {
                 fields.number(connack.session_present);
                 fields.number(connack.reason_code.as_u8());
                 read_properties(&connack.properties, fields);
             }
-            Packet::Publish(publish) => read_publish(publish, fields),
-            Packet::PubAck(puback) => {
+            Packet::Publish(publish) if F::READS.publish => read_publish(publish, fields),
+            Packet::PubAck(puback) if F::READS.puback => {
                 fields.number(puback.packet_id);
                 fields.number(puback.reason_code.as_u8());
                 read_properties(&puback.properties, fields);
             }
-            Packet::Subscribe(subscribe) => {
+            Packet::Subscribe(subscribe) if F::READS.subscribe => {
                 fields.number(subscribe.packet_id);
                 read_properties(&subscribe.properties, fields);
                 for subscription in &subscribe.subscriptions {
@@ -78,15 +80,11 @@ impl Contestant for ShiguredoMqtt {
         }
     }
 
-    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet else {
-            return Err(String::new());
-        };
-        let len = packet
-            .encode(&mut output.bytes[output.written..])
-            .map_err(|error: EncodeError| format!("{error:?}"))?;
+    fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Result<(), impl Debug> {
+        let packet = packet.as_ref().expect("every slot has a packet");
+        let len = packet.encode(&mut output.bytes[output.written..])?;
         output.written += len;
-        Ok(())
+        Ok::<_, EncodeError>(())
     }
 
     fn clear(output: &mut Output) {
