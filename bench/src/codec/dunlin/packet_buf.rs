@@ -7,7 +7,7 @@ use dunlin_codec::{DecodeError, DecodeOptions, PacketBuf};
 
 use super::{AS_BORROWED, read};
 use crate::codec::cases::Case;
-use crate::codec::contestant::{Contestant, Outcome, Task};
+use crate::codec::contestant::{Contestant, Task};
 use crate::codec::fields::Fields;
 
 /// `PacketBuf::take` splits a packet off a `BytesMut`; its fields are read through `packet()`.

@@ -39,7 +39,7 @@ impl Contestant for ToSlice {
         Ok::<_, DecodeError>(())
     }
 
-    fn read(_: &Packet<'static>, _: &mut impl Fields) {}
+    fn read<F: Fields>(_: &Packet<'static>, _: &mut F) {}
 
     fn packets(case: &Case) -> Outcome<Vec<Self::Packet>> {
         Ok(case.packets.clone())

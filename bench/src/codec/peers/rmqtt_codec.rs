@@ -11,7 +11,7 @@ use rmqtt_codec::v5::{
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::{OUTPUT, refill};
-use crate::codec::contestant::{Contestant, Outcome};
+use crate::codec::contestant::Contestant;
 use crate::codec::fields::Fields;
 
 pub struct RmqttCodec;
