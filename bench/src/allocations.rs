@@ -1,5 +1,4 @@
-//! The allocator, which counts while it is asked to: how often memory was asked for, and how much
-//! was held.
+//! An allocator that counts calls and held bytes, while counting is on.
 #![expect(
     unsafe_code,
     reason = "`GlobalAlloc` is an unsafe trait; each method passes its call on to the system's"
@@ -10,13 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// Number and total size of the allocations of one piece of work.
 pub struct Allocations {
-    /// Calls for memory: new, zeroed and moved.
+    /// Calls for new, zeroed and moved memory.
     pub calls: u64,
-    /// The most bytes held at one time, beyond what was held before.
+    /// Peak of the bytes held, beyond those held before.
     pub peak: u64,
 }
 
-/// Runs `work` and counts.
+/// Runs `work` and counts its allocations.
 pub fn count(work: impl FnOnce()) -> Allocations {
     for counter in [&HELD, &PEAK] {
         counter.store(0, Relaxed);
@@ -31,8 +30,8 @@ pub fn count(work: impl FnOnce()) -> Allocations {
     }
 }
 
-/// The system's allocator. While nothing is counted it costs one more load and branch, the same for
-/// everybody.
+/// The system's allocator. While nothing is counted it costs one more load and branch, for every
+/// codec alike.
 struct Counting;
 
 #[global_allocator]
@@ -43,7 +42,7 @@ static HELD: AtomicI64 = AtomicI64::new(0);
 static PEAK: AtomicI64 = AtomicI64::new(0);
 
 #[inline]
-fn asked(more: usize, less: usize) {
+fn record(more: usize, less: usize) {
     if COUNTING.load(Relaxed) {
         CALLS.fetch_add(u64::from(more > 0), Relaxed);
         let change = more as i64 - less as i64;
@@ -53,22 +52,22 @@ fn asked(more: usize, less: usize) {
 
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        asked(layout.size(), 0);
+        record(layout.size(), 0);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        asked(layout.size(), 0);
+        record(layout.size(), 0);
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        asked(size, layout.size());
+        record(size, layout.size());
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        asked(0, layout.size());
+        record(0, layout.size());
         unsafe { System.dealloc(pointer, layout) }
     }
 }

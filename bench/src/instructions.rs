@@ -1,4 +1,4 @@
-//! Number of instructions of each piece of work: this program again, under callgrind, doing everything once.
+//! Instructions of each piece of work: this program again, under callgrind, doing everything once.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,13 +6,13 @@ use std::{env, fs, process};
 
 use crate::timing::Work;
 
-/// The argument that makes this program the one that is counted.
+/// Argument that makes this program the one that is counted.
 pub const CHILD: &str = "--run-each-once";
 
-/// Callgrind counts inside this function only, and writes down what it counted when it ends.
+/// The function in which callgrind counts; it writes the count when the function returns.
 const COUNTED: &str = "dunlin_bench::instructions::counted";
 
-/// The instructions of each [`counted`] in the child of `command`, in order; `None` without
+/// Instructions of each call of [`counted`] in the child of `command`, in order; `None` without
 /// valgrind.
 pub fn of_child(command: &str) -> Option<Vec<u64>> {
     let folder = env::temp_dir().join(format!("dunlin-bench-{}", process::id()));

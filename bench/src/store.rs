@@ -1,5 +1,5 @@
-//! Cost of a store: messages of QoS 1 with and without one, by how many are in flight, beside
-//! the disk's flush.
+//! Cost of a store: messages of QoS 1 with and without one, by the number in flight, beside the
+//! time of a flush of the disk.
 #![expect(clippy::disallowed_methods, reason = "a clock is what this is about")]
 
 use std::collections::VecDeque;
@@ -17,11 +17,11 @@ use tokio::runtime::Builder;
 
 use crate::client::NullServer;
 
-/// Messages that wait for their acknowledgement.
+/// Numbers of unacknowledged messages that are measured.
 const IN_FLIGHT: [usize; 4] = [1, 10, 100, 1000];
 const SPAN: Duration = Duration::from_secs(2);
 const PAYLOAD: [u8; 64] = [b'x'; 64];
-/// Bytes of each write whose flush is timed, and how many there are.
+/// Bytes of each write whose flush is timed, and number of these writes.
 const FLUSHED: usize = 4096;
 const FLUSHES: u32 = 200;
 
@@ -50,7 +50,10 @@ struct Measured {
     median: Duration,
 }
 
-/// Measures in `folder`, on whose disk the store lies, and prints the table.
+/// Measures a store in `folder` and prints the table.
+///
+/// # Errors
+/// The error of the folder, of the null server or of the client.
 pub fn measure(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir_in(folder)?;
     let server = NullServer::start()?;
@@ -82,7 +85,7 @@ pub fn measure(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The median time of what every commit ends with.
+/// Returns the median time of an append and its flush, with which every commit ends.
 fn time_flush(path: &Path) -> io::Result<Duration> {
     let mut file = File::create(path)?;
     let mut times = Vec::new();
@@ -95,7 +98,7 @@ fn time_flush(path: &Path) -> io::Result<Duration> {
     Ok(median(&mut times))
 }
 
-/// Publishes for a while with so many messages in flight, on a runtime with one thread.
+/// Publishes for [`SPAN`] with `in_flight` unacknowledged messages, on a runtime with one thread.
 fn run(
     port: u16,
     path: Option<&Path>,
@@ -117,6 +120,7 @@ fn run(
             }
             None => Client::start(options),
         };
+        // The connection and what it stores aren't measured.
         client.until_connected(Duration::from_secs(10)).await?;
         client.until_persisted().await?;
 
@@ -125,6 +129,7 @@ fn run(
         let mut waiting: VecDeque<(Instant, Receipt)> = VecDeque::new();
         let began = Instant::now();
         while began.elapsed() < SPAN {
+            // Wait for the oldest message once so many are in flight.
             if waiting.len() == in_flight
                 && let Some((published, oldest)) = waiting.pop_front()
             {
@@ -135,6 +140,7 @@ fn run(
             let message = Message::new("lamp/7", &PAYLOAD[..]).qos(QoS::AtLeastOnce);
             waiting.push_back((Instant::now(), client.publish(message).await?));
         }
+        // Messages still in flight aren't counted, and their commits hardly matter.
         let elapsed = began.elapsed();
         let commits = commits.load(Relaxed) - before;
         client.disconnect().await;

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 /// Result of a benchmark step; the error text is printed for the user.
 pub type Result<T> = std::result::Result<T, String>;
 
-/// Unacknowledged messages of QoS 1 and 2.
+/// Maximum number of unacknowledged messages of QoS 1 and 2.
 pub const IN_FLIGHT: usize = 100;
 /// Topic of all published messages.
 pub const TOPIC: &str = "lamp/7";
@@ -24,29 +24,28 @@ pub struct Target {
     pub certificate: Option<String>,
 }
 
-/// A client that is connected. What a scenario measures are these calls; the messages are the same
-/// for everybody.
+/// A connected client. A scenario measures these calls, with the same messages for every client.
 pub trait Contestant: Sized + 'static {
     /// Number of connections that are opened to measure the memory of one.
     const IDLE: u64 = 1000;
 
-    /// Until the server has accepted it.
+    /// Connects, and waits for the server's CONNACK.
     async fn connect(target: &Target, client_id: &str) -> Result<Self>;
 
-    /// Publishes to [`TOPIC`] as fast as it can, as long as `pace` allows: with QoS 1 and 2 until
-    /// all are acknowledged, with [`IN_FLIGHT`] under way.
+    /// Publishes to [`TOPIC`] as fast as possible, as long as `pace` allows; with QoS 1 and 2 at most
+    /// [`IN_FLIGHT`] are unacknowledged, and the call waits for the last acknowledgement.
     async fn publish(&mut self, qos: u8, payload: &[u8], pace: &mut Pace) -> Result<()>;
 
     /// Publishes one message with QoS 1 and waits for its acknowledgement.
     async fn publish_one(&mut self, topic: &str, payload: &[u8]) -> Result<()>;
 
-    /// Until every filter is granted.
+    /// Subscribes, and waits until every filter is granted.
     async fn subscribe(&mut self, filters: &[String], qos: u8) -> Result<()>;
 
-    /// Until that many more messages have come to the application.
+    /// Waits until `count` more messages have arrived in the application.
     async fn receive(&mut self, count: u64) -> Result<()>;
 
-    /// In order, until it is done.
+    /// Sends DISCONNECT, and waits until the connection is closed.
     async fn disconnect(self) -> Result<()>;
 }
 
@@ -55,10 +54,10 @@ pub trait Contestant: Sized + 'static {
 pub struct Pace {
     until: Option<Instant>,
     left: u64,
-    /// The clock is read once in so many steps.
+    /// Number of messages between two readings of the clock.
     every: u64,
     until_look: u64,
-    /// The messages so far.
+    /// Number of messages so far.
     pub sent: u64,
 }
 
@@ -104,8 +103,7 @@ impl Pace {
     }
 }
 
-/// Counts what happens in another task or thread, and wakes whoever waits for a number once it is
-/// reached.
+/// Counter of events in another task or thread, which wakes a waiting task at a goal.
 #[derive(Clone, Default)]
 pub struct Tally(Arc<Inner>);
 

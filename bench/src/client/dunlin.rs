@@ -1,4 +1,4 @@
-//! Dunlin, through the face that applications use.
+//! Dunlin, used through its public API.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,9 +11,10 @@ use dunlin_client::{Client, ClientOptions, ConnectOptions, Message, QoS, Receipt
 use super::contestant::{Contestant, IN_FLIGHT, Pace, Result, TOPIC, Tally, Target};
 use super::tls;
 
+/// Dunlin's client, connected.
 pub struct Dunlin {
     client: Client,
-    /// The only one; if there are several, each has a task that counts into `tally`.
+    /// The stream of the only subscription; with several, each has a task that counts into `tally`.
     stream: Option<Subscription>,
     tally: Tally,
     received: u64,
@@ -48,6 +49,7 @@ impl Contestant for Dunlin {
             }
             return Ok(());
         }
+        // At most IN_FLIGHT receipts are held; the oldest is awaited before the next message.
         let mut receipts: VecDeque<Receipt> = VecDeque::with_capacity(IN_FLIGHT);
         while pace.next() {
             if receipts.len() == IN_FLIGHT
@@ -80,7 +82,7 @@ impl Contestant for Dunlin {
                 self.stream = Some(stream);
                 continue;
             }
-            // A task for each stream, as an application has that asks for many.
+            // An application with many streams has a task for each.
             let tally = self.tally.clone();
             tokio::spawn(async move {
                 while stream.next().await.is_some() {
@@ -110,7 +112,7 @@ impl Contestant for Dunlin {
     }
 }
 
-/// One for all connections of this process.
+/// Returns the one TLS connector of all connections of this process; `None` for plain TCP.
 fn connector(target: &Target) -> Result<Option<Arc<TlsConnector>>> {
     static SHARED: OnceLock<Arc<TlsConnector>> = OnceLock::new();
     let Some(pem) = &target.certificate else {

@@ -1,10 +1,10 @@
-//! A flood: many messages to receive, asked for by a message to `flood`.
+//! A flood: many messages to receive, requested by a message to `flood`.
 
 use super::wire;
 
 /// Topic on which a flood of messages is requested.
 pub const TRIGGER: &str = "flood";
-/// No more than this are unacknowledged at a time, and no more than the client's Receive Maximum.
+/// Maximum number of unacknowledged messages, if the client's Receive Maximum isn't smaller.
 const WINDOW: u64 = 1000;
 
 /// Request for a flood: `count` messages of `size` bytes to `topics` topics, one after the other.
@@ -34,7 +34,7 @@ impl Order {
     }
 }
 
-/// The topic of a flood to `topics` of them, by number.
+/// Topic number `number` of a flood to so many `topics`.
 pub fn topic(topics: u16, number: u16) -> String {
     if topics == 1 {
         "lamp/7".to_owned()
@@ -43,14 +43,17 @@ pub fn topic(topics: u16, number: u16) -> String {
     }
 }
 
-/// An order that is being carried out.
+/// A flood that is being sent.
 pub struct Flood {
+    /// Messages to send.
     left: u64,
+    /// Maximum number of unacknowledged messages.
     window: u64,
     in_flight: u64,
     next_id: u16,
+    /// Index of the next packet in `prepared`.
     next: usize,
-    /// One packet for each topic, and where its identifier is.
+    /// One packet for each topic, with the offset of its Packet Identifier; `None` at QoS 0.
     prepared: Vec<(Vec<u8>, Option<usize>)>,
 }
 
@@ -78,17 +81,19 @@ impl Flood {
         }
     }
 
-    /// An acknowledgement came that ends one exchange.
+    /// Notes a PUBACK or PUBCOMP, which completes one message.
     pub const fn acknowledged(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// Appends what may be sent now, up to `limit` bytes; whether there may be more at once.
+    /// Appends the messages that may be sent now, up to `limit` bytes; true if more may follow at
+    /// once.
     pub fn fill(&mut self, output: &mut Vec<u8>, limit: usize) -> bool {
         while output.len() < limit {
             if self.left == 0 || self.in_flight >= self.window {
                 return false;
             }
+            // Copy the prepared packet, and write its identifier.
             let (packet, id_at) = &self.prepared[self.next];
             let start = output.len();
             output.extend_from_slice(packet);
@@ -102,6 +107,7 @@ impl Flood {
                 };
                 self.in_flight += 1;
             }
+            // The topics take turns.
             self.left -= 1;
             self.next = if self.next + 1 == self.prepared.len() {
                 0

@@ -9,12 +9,12 @@ use nix::sys::time::TimeVal;
 use nix::unistd::{Pid, getppid};
 use serde::{Deserialize, Serialize};
 
-/// This process runs on the first core that it may use: clients do.
+/// Pins this process to the first core that it may use, as clients are.
 pub fn pin_client() {
     pin(0, 0);
 }
 
-/// A process (0 is this one) runs on the second core, where there is one: servers do.
+/// Pins a process (0: this one) to the second core, if there is one, as servers are.
 pub fn pin_server(process: i32) {
     pin(process, 1);
 }
@@ -30,12 +30,12 @@ fn pin(process: i32, position: usize) {
     };
     let mut only = CpuSet::new();
     if only.set(core).is_ok() {
-        // Figures of a process that wanders are worth less, but not nothing.
+        // Without the right to pin, the figures vary more but are still useful.
         let _ = sched_setaffinity(process, &only);
     }
 }
 
-/// Raises the limit of open descriptors as far as it may be raised; the limit then.
+/// Raises the limit of open descriptors to its maximum, and returns the limit.
 pub fn allow_descriptors() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return 0;
@@ -52,7 +52,7 @@ pub fn allow_descriptors() -> u64 {
 pub struct Usage {
     pub user: Duration,
     pub system: Duration,
-    /// Voluntary and involuntary.
+    /// Voluntary and involuntary context switches.
     pub context_switches: u64,
 }
 
@@ -83,13 +83,13 @@ fn duration(time: TimeVal) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
-/// The most memory that this program has held so far, in KiB. (`ru_maxrss` begins with the peak of
-/// whoever started it.)
+/// Peak of the resident memory of this program in KiB. (`ru_maxrss` begins with the peak of the
+/// parent process.)
 pub fn peak_memory() -> u64 {
     status("VmHWM:")
 }
 
-/// The memory that it holds, in KiB.
+/// Resident memory of this program in KiB.
 pub fn memory() -> u64 {
     status("VmRSS:")
 }
@@ -103,7 +103,7 @@ fn status(name: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
 }
 
-/// A system call that nobody else makes: what `strace` writes down is counted between two of them.
+/// Makes a system call that no client makes; calls are counted between two of them.
 pub fn mark() {
     getppid();
 }

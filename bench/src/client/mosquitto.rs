@@ -1,5 +1,5 @@
-//! mosquitto as the server, for the second table: its own process, and one more that floods through
-//! it.
+//! mosquitto as the server, for the second table: its own process, and one more that sends floods
+//! through it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,10 +14,10 @@ use super::contestant::Target;
 use super::flood::TRIGGER;
 use super::{machine, null_server, tls, wire};
 
-/// The argument that makes this program the one that floods, followed by the port.
+/// Argument that makes this program the one that sends floods, followed by the port.
 pub const FLOODER: &str = "flooder";
 
-/// A running mosquitto and its flooder; they end with this value.
+/// A running mosquitto and its flooder; dropping this value ends both processes.
 pub struct Mosquitto {
     server: Child,
     flooder: Option<Child>,
@@ -26,12 +26,13 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// `None` if there is no mosquitto, or it doesn't come up.
+    /// Starts mosquitto; `None` if it isn't installed or doesn't accept connections within 2 s.
     pub fn start(encrypted: bool) -> Option<Self> {
         let folder = tempfile::tempdir().ok()?;
         let path = |name: &str| folder.path().join(name);
         let (plain, port) = (free_port()?, free_port()?);
         let identity = tls::Identity::new();
+        // Its files: certificate, key, and limits that let a thousand messages wait.
         fs::write(path("certificate.pem"), &identity.certificate).ok()?;
         fs::write(path("key.pem"), &identity.key).ok()?;
         let files = format!(
@@ -69,6 +70,7 @@ impl Mosquitto {
             target,
             _folder: folder,
         };
+        // Wait for the port, which opens some time after the start.
         (0..100).find(|_| {
             thread::sleep(Duration::from_millis(20));
             TcpStream::connect(("127.0.0.1", plain)).is_ok()
@@ -101,14 +103,17 @@ fn start_flooder(port: u16) -> io::Result<Child> {
     Ok(process)
 }
 
-/// Floods through the server on `port` whenever it is asked to.
+/// Sends floods through the server on `port` whenever a message requests one.
+///
+/// # Errors
+/// The error of the connection.
 pub fn flood(port: u16) -> io::Result<()> {
     machine::pin_server(0);
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_nodelay(true)?;
     stream.write_all(&wire::connect("flooder", 100))?;
     stream.write_all(&wire::subscribe(TRIGGER, 1))?;
-    // CONNACK and SUBACK.
+    // Wait for CONNACK and SUBACK, byte by byte so that nothing after them is read.
     let mut input = Vec::new();
     let whole = |input: &[u8]| {
         let first = wire::packet(input)?;

@@ -1,8 +1,7 @@
-//! A server that does nothing: it answers every packet from prepared bytes, and floods when it is
-//! asked to.
+//! A server that answers every packet from prepared bytes, and sends a flood of messages on request.
 //!
-//! A process of its own on the other core, with a blocking thread for each connection: of all that
-//! can be on the other side of a client it needs the least time.
+//! It is a process of its own on the second core, with a blocking thread for each connection, since
+//! that needs the least CPU time of all servers.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,7 +18,7 @@ use super::contestant::Target;
 use super::flood::{Flood, Order, TRIGGER};
 use super::{machine, tls, wire};
 
-/// The argument that makes this program the null server.
+/// Argument that makes this program the null server.
 pub const ROLE: &str = "null-server";
 
 /// Addresses of a null server, which it prints as one line of JSON.
@@ -27,19 +26,23 @@ pub const ROLE: &str = "null-server";
 pub struct Address {
     pub plain: u16,
     pub tls: u16,
-    /// Answers every connection with how many PUBLISH packets there were so far.
+    /// Port that answers every connection with the number of PUBLISH packets so far.
     pub count: u16,
     /// Certificate that clients must trust, in PEM.
     pub certificate: String,
 }
 
-/// A running null server; it ends with this value.
+/// A running null server; dropping it ends the process.
 pub struct NullServer {
     process: Child,
     pub address: Address,
 }
 
 impl NullServer {
+    /// Starts the process and waits until it prints its addresses.
+    ///
+    /// # Errors
+    /// The error of starting the process or of reading its output.
     pub fn start() -> io::Result<Self> {
         let mut process = Command::new(env::current_exe()?)
             .args(["client", ROLE])
@@ -54,7 +57,7 @@ impl NullServer {
         Ok(Self { process, address })
     }
 
-    /// One of its two doors.
+    /// Returns its port for plain TCP or for TLS.
     pub fn target(&self, encrypted: bool) -> Target {
         match encrypted {
             true => Target {
@@ -77,19 +80,26 @@ impl Drop for NullServer {
 }
 
 /// Returns the number of PUBLISH packets that the server at `address` has read.
+///
+/// # Errors
+/// The error of the connection to it.
 pub fn published(address: &Address) -> io::Result<u64> {
     let mut answer = [0; 8];
     TcpStream::connect(("127.0.0.1", address.count))?.read_exact(&mut answer)?;
     Ok(u64::from_be_bytes(answer))
 }
 
-/// Serves until the standard input ends.
+/// Serves until the standard input ends, which it does when the parent process ends.
+///
+/// # Errors
+/// The error of opening a port or of printing the addresses.
 pub fn run() -> io::Result<()> {
     machine::pin_server(0);
     machine::allow_descriptors();
     let published = Arc::new(AtomicU64::new(0));
     let identity = tls::Identity::new();
     let (config, certificate) = (identity.server_config(), identity.certificate);
+    // One port for each transport, and one that tells the number of messages.
     let plain = listen({
         let published = Arc::clone(&published);
         move |stream| serve(stream, &published)
@@ -99,6 +109,7 @@ pub fn run() -> io::Result<()> {
         move |stream| serve_tls(stream, &config, &published)
     })?;
     let count = listen(move |mut stream| stream.write_all(&published.load(Relaxed).to_be_bytes()))?;
+    // The parent process waits for this line.
     println!(
         "{}",
         serde_json::to_string(&Address {
@@ -120,7 +131,7 @@ fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -
             let serve = Arc::clone(&serve);
             let connection = move || {
                 let _ = stream.set_nodelay(true);
-                // A client that goes away is no fault of this server.
+                // The client may close the connection at any time.
                 let _ = serve(stream);
             };
             if thread::Builder::new()
@@ -144,9 +155,12 @@ fn serve_tls(
     serve(StreamOwned::new(session, stream), published)
 }
 
-/// Answers whatever comes, until the other side has had enough.
+/// Answers every packet until the client closes the connection or sends DISCONNECT.
+///
+/// # Errors
+/// The error of reading or writing.
 pub fn serve(mut stream: impl Read + Write, published: &AtomicU64) -> io::Result<()> {
-    // Idle connections are what a thousand of are asked for: the buffers begin small.
+    // A thousand idle connections are measured, so the buffers begin small.
     let mut input = vec![0; 4096];
     let mut filled = 0;
     let mut connection = Connection {
@@ -159,6 +173,7 @@ pub fn serve(mut stream: impl Read + Write, published: &AtomicU64) -> io::Result
         if read == 0 {
             return Ok(());
         }
+        // Answer every complete packet, and keep the incomplete rest for the next read.
         let mut used = 0;
         while let Some(packet) = wire::packet(&input[used..filled]) {
             used += packet.len;
@@ -167,6 +182,7 @@ pub fn serve(mut stream: impl Read + Write, published: &AtomicU64) -> io::Result
         published.fetch_add(std::mem::take(&mut connection.published), Relaxed);
         input.copy_within(used..filled, 0);
         filled -= used;
+        // A fast publisher gets a larger buffer, so that few reads are needed.
         if read > input.len() / 2 && input.len() < LARGEST_READ {
             input.resize(input.len() * 4, 0);
         }
@@ -176,12 +192,18 @@ pub fn serve(mut stream: impl Read + Write, published: &AtomicU64) -> io::Result
     }
 }
 
+/// State of one connection.
 #[derive(Default)]
 struct Connection {
+    /// Answers that aren't written yet.
     output: Vec<u8>,
+    /// Flood that the client has requested and that isn't over.
     flood: Option<Flood>,
+    /// Receive Maximum of the client's CONNECT.
     receive_maximum: u16,
+    /// PUBLISH packets since they were last added to the total.
     published: u64,
+    /// True once DISCONNECT was read.
     ended: bool,
 }
 
@@ -207,7 +229,7 @@ impl Connection {
             }
             12 => self.output.extend_from_slice(&wire::PINGRESP),
             14 => self.ended = true,
-            // What a server says, to the flooder.
+            // The flooder is a client of mosquitto and gets what only servers send.
             _ => {}
         }
     }
@@ -235,11 +257,12 @@ impl Connection {
         }
     }
 
-    /// SUBACK and UNSUBACK: one code for each filter.
+    /// Answers with SUBACK or UNSUBACK, which have one code for each filter.
     fn answer_each(&mut self, first: u8, codes: &[u8], packet: wire::Raw<'_>) {
         let Some(packet_id) = packet.packet_id() else {
             return;
         };
+        // The Remaining Length: identifier, no properties, codes.
         let mut length = codes.len() + 3;
         self.output.push(first);
         while length >= 128 {
@@ -253,7 +276,10 @@ impl Connection {
         self.output.extend_from_slice(codes);
     }
 
-    /// Writes everything there is; `false` when the connection is over.
+    /// Writes the answers and as much of the flood as may be sent; false after DISCONNECT.
+    ///
+    /// # Errors
+    /// The error of writing.
     fn write(&mut self, stream: &mut impl Write) -> io::Result<bool> {
         loop {
             let more = self
@@ -269,6 +295,7 @@ impl Connection {
                 break;
             }
         }
+        // An idle connection holds no memory of a flood.
         if self.flood.as_ref().is_some_and(Flood::is_over) {
             (self.flood, self.output) = (None, Vec::new());
         }
@@ -276,7 +303,7 @@ impl Connection {
     }
 }
 
-/// The codes that grant what a SUBSCRIBE asks for.
+/// Reason Codes that grant the requested QoS of each filter of a SUBSCRIBE.
 fn subscribed(body: &[u8]) -> Vec<u8> {
     filters(body, 1).map(|options| options & 3).collect()
 }
@@ -294,7 +321,7 @@ fn filters(body: &[u8], options: usize) -> impl Iterator<Item = u8> {
 
 /// Returns the Receive Maximum of a CONNECT; `None` if the property is absent.
 fn receive_maximum(body: &[u8]) -> Option<u16> {
-    // Name, version, flags, keep alive: ten bytes.
+    // Protocol Name, version, flags and Keep Alive take ten bytes.
     let (length, prefix) = wire::variable(body.get(10..)?)?;
     let mut properties = body.get(10 + prefix..10 + prefix + length)?;
     while let Some((id, rest)) = properties.split_first() {
@@ -303,7 +330,7 @@ fn receive_maximum(body: &[u8]) -> Option<u16> {
             0x22 => 2,
             0x17 | 0x19 => 1,
             0x11 | 0x27 => 4,
-            // Anything longer comes from none of the contestants.
+            // No measured client sends a longer property before it.
             _ => return None,
         };
         properties = rest.get(size..)?;
@@ -311,6 +338,8 @@ fn receive_maximum(body: &[u8]) -> Option<u16> {
     None
 }
 
+/// Stack of a connection's thread in bytes.
 const STACK: usize = 128 * 1024;
+/// Largest buffers in bytes.
 const LARGEST_READ: usize = 256 * 1024;
 const LARGEST_WRITE: usize = 64 * 1024;

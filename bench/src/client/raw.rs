@@ -1,5 +1,5 @@
 //! The limit: a task that moves the same bytes over a tokio socket and knows nothing of MQTT but
-//! the borders of packets.
+//! the boundaries of packets.
 
 use std::sync::Arc;
 
@@ -14,11 +14,12 @@ use tokio_util::either::Either;
 use super::contestant::{Contestant, IN_FLIGHT, Pace, Result, TOPIC, Target};
 use super::{tls, wire};
 
+/// A connection without a client.
 pub struct Raw {
     stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
     input: Vec<u8>,
     filled: usize,
-    /// PUBACK for what was received.
+    /// PUBACK packets for received messages of QoS 1.
     acks: Vec<u8>,
     received: u64,
     /// Number of messages that the application has requested so far.
@@ -51,6 +52,7 @@ impl Contestant for Raw {
             received: 0,
             expected: 0,
         };
+        // CONNECT, and its answer.
         raw.write(&wire::connect(client_id, 1024)).await?;
         raw.input = vec![0; 64];
         raw.until(|packet| packet.packet_type == 2).await?;
@@ -62,6 +64,7 @@ impl Contestant for Raw {
     async fn publish(&mut self, qos: u8, payload: &[u8], pace: &mut Pace) -> Result<()> {
         self.input.resize(READ, 0);
         let packet = wire::publish(TOPIC, qos, payload);
+        // QoS 0: blocks of as many packets as one write takes.
         if qos == 0 {
             let many = (WRITE / packet.len()).max(1);
             let block = packet.repeat(many);
@@ -73,12 +76,12 @@ impl Contestant for Raw {
                 self.write(&block[..taken * packet.len()]).await?;
             }
         }
+        // QoS 1 and 2: fill the window, then read acknowledgements.
         let id_at = wire::id_at(&packet, TOPIC);
         let (mut in_flight, mut next_id) = (0, 1_u16);
         let mut output = Vec::new();
         loop {
-            let room = IN_FLIGHT as u64 - in_flight;
-            let taken = pace.take(room);
+            let taken = pace.take(IN_FLIGHT as u64 - in_flight);
             in_flight += taken;
             for _ in 0..taken {
                 let start = output.len();
@@ -127,7 +130,7 @@ impl Contestant for Raw {
     async fn disconnect(mut self) -> Result<()> {
         self.write(&wire::DISCONNECT).await?;
         self.stream.shutdown().await.map_err(text)?;
-        // Until the server has closed its side as well.
+        // Wait until the server has closed its side too.
         while self
             .stream
             .read(&mut [0; 16])
@@ -139,6 +142,7 @@ impl Contestant for Raw {
 }
 
 impl Raw {
+    /// Writes all bytes, and flushes TLS.
     async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes).await.map_err(text)?;
         if let Either::Right(encrypted) = &mut self.stream {
@@ -147,7 +151,7 @@ impl Raw {
         Ok(())
     }
 
-    /// One read, and every whole packet of it; messages of QoS 1 are acknowledged.
+    /// Reads once, passes on every complete packet, and acknowledges messages of QoS 1.
     async fn read(&mut self, mut each: impl FnMut(wire::Raw<'_>)) -> Result<()> {
         let read = self
             .stream
@@ -169,6 +173,7 @@ impl Raw {
             }
             each(packet);
         }
+        // The incomplete rest moves to the front; the acknowledgements leave in one write.
         self.input.copy_within(used..self.filled, 0);
         self.filled -= used;
         if !self.acks.is_empty() {
@@ -180,6 +185,7 @@ impl Raw {
         Ok(())
     }
 
+    /// Reads until a wanted packet arrives.
     async fn until(&mut self, wanted: impl Fn(wire::Raw<'_>) -> bool) -> Result<()> {
         let mut came = false;
         while !came {
@@ -189,7 +195,7 @@ impl Raw {
     }
 }
 
-/// One for all connections of this process.
+/// Returns the one TLS configuration of all connections of this process; `None` for plain TCP.
 fn configuration(target: &Target) -> Option<Arc<ClientConfig>> {
     static SHARED: std::sync::OnceLock<Arc<ClientConfig>> = std::sync::OnceLock::new();
     let pem = target.certificate.as_ref()?;
@@ -202,5 +208,6 @@ fn text(error: impl ToString) -> String {
     error.to_string()
 }
 
+/// Bytes of one read and of one write.
 const READ: usize = 64 * 1024;
 const WRITE: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! The scenarios, as one client goes through them in a process of its own.
+//! The scenarios, each run by one client in a process of its own.
 #![expect(clippy::disallowed_methods, reason = "a clock is what this is about")]
 
 use std::time::{Duration, Instant};
@@ -31,25 +31,25 @@ pub enum Scenario {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Span {
     Time(Duration),
-    /// For counting system calls: fewer, and always as many.
+    /// Fixed number, for counting system calls.
     Count(u64),
 }
 
 /// Figures of one turn.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sample {
-    /// Messages or connections.
+    /// Number of messages or connections.
     pub done: u64,
-    /// Messages that were published besides.
+    /// Messages that were published outside of the measured part.
     pub others: u64,
     pub elapsed: Duration,
     pub usage: Usage,
-    /// KiB, the most that the process ever held.
+    /// Peak of the resident memory in KiB.
     pub peak_memory: u64,
-    /// One at a time: how long each took.
+    /// Median and 99th percentile of the time of one message; `None` unless sent one at a time.
     pub p50: Option<Duration>,
     pub p99: Option<Duration>,
-    /// Idle: KiB for each connection.
+    /// KiB of memory for each idle connection; `None` for other scenarios.
     pub memory_each: Option<f64>,
 }
 
@@ -122,7 +122,10 @@ impl Scenario {
         }
     }
 
-    /// Goes through it.
+    /// Runs the scenario with the client `C`.
+    ///
+    /// # Errors
+    /// A text for the user if the client fails.
     pub async fn run<C: Contestant>(self, target: &Target, span: Span) -> Result<Sample> {
         match self {
             Self::Publish0 => publish::<C>(target, span, 0, SMALL).await,
@@ -155,6 +158,7 @@ impl Scenario {
     }
 }
 
+/// Lengths of payloads in bytes.
 const SMALL: usize = 64;
 const LARGE: usize = 16 * 1024;
 /// Flood of as many messages as a stream of Dunlin holds by default before it drops some; most
@@ -166,7 +170,7 @@ const FLOOD: Order = Order {
     topics: 1,
 };
 
-/// A part of a turn that is measured.
+/// The measured part of a turn.
 struct Measured {
     began: Instant,
     before: Usage,
@@ -213,6 +217,7 @@ async fn publish<C: Contestant>(
 ) -> Result<Sample> {
     let mut client = C::connect(target, "bench").await?;
     let payload = vec![b'x'; size];
+    // The first messages allocate buffers; the mark is acknowledged once they were read.
     let warm_up = if size == LARGE { FEW } else { WARM_UP };
     client
         .publish(qos, &payload, &mut Pace::count(warm_up))
@@ -222,7 +227,7 @@ async fn publish<C: Contestant>(
     let mut pace = span.pace(64);
     client.publish(qos, &payload, &mut pace).await?;
     if qos == 0 {
-        // Acknowledged when everything before it has been read.
+        // The server acknowledges it after reading everything before it.
         client.publish_one(TOPIC_OF_MARK, b"").await?;
     }
     let sample = measured.end(pace.sent);
@@ -238,7 +243,7 @@ async fn receive<C: Contestant>(target: &Target, span: Span, order: Order) -> Re
         .map(|number| flood::topic(order.topics, number))
         .collect();
     client.subscribe(&filters, order.qos).await?;
-    // Asked for a number of messages, they come in one flood.
+    // A fixed number of messages comes in one flood.
     let (order, span) = match span {
         Span::Count(count) => (Order { count, ..order }, Span::Count(1)),
         Span::Time(_) => (order, span),
@@ -262,6 +267,7 @@ async fn one_by_one<C: Contestant>(target: &Target, span: Span) -> Result<Sample
             .publish_one(super::contestant::TOPIC, &payload)
             .await?;
     }
+    // The vector doesn't grow while time is measured.
     let mut times = Vec::with_capacity(100_000);
     let measured = Measured::begin();
     let mut pace = span.pace(1);
@@ -288,6 +294,7 @@ async fn one_by_one<C: Contestant>(target: &Target, span: Span) -> Result<Sample
 }
 
 async fn connect<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
+    // The first connection pays for what later ones share, for example the TLS configuration.
     C::connect(target, "warm").await?.disconnect().await?;
     let measured = Measured::begin();
     let mut pace = span.pace(1);
@@ -303,12 +310,13 @@ async fn idle<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
     } else {
         C::IDLE
     };
-    // The first one brings what all of them share.
+    // The first connection allocates what all of them share.
     let mut clients = vec![C::connect(target, "first").await?];
     tokio::time::sleep(SETTLE).await;
     let before = machine::memory();
     let measured = Measured::begin();
     let local = LocalSet::new();
+    // Connect a few at a time, each in a task of its own.
     for some in (0..count).collect::<Vec<_>>().chunks(AT_A_TIME) {
         let connecting: Vec<_> = some
             .iter()
@@ -325,6 +333,7 @@ async fn idle<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
         };
         local.run_until(connected).await?;
     }
+    // Buffers of the handshake are released some time later.
     tokio::time::sleep(IDLE_FOR).await;
     let sample = measured.end(count);
     let more = machine::memory().saturating_sub(before);
@@ -334,10 +343,12 @@ async fn idle<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
     })
 }
 
+/// Messages before the measured part, and their number where each takes long.
 const WARM_UP: u64 = 500;
 const FEW: u64 = 10;
 const TOPIC_OF_MARK: &str = "mark";
-/// Few, so that what is held only while a connection is made is used again for the next.
+/// Connections that are made at the same time; few, so that memory of one handshake is used again
+/// for the next.
 const AT_A_TIME: usize = 10;
 const SETTLE: Duration = Duration::from_millis(100);
 /// A connection isn't idle before: buffers are kept for the next message for a while.

@@ -1,5 +1,5 @@
-//! One certificate for the null server, and what clients need to trust it. Every handshake is a
-//! full one.
+//! The certificate of the null server, and client configurations that trust it. Every handshake is
+//! a full one.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::NoServerSessionStorage;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// The name in the certificate.
+/// Name in the certificate.
 pub const NAME: &str = "localhost";
 
 /// A new certificate and its key, in PEM.
@@ -39,6 +39,7 @@ impl Identity {
                 .with_no_client_auth()
                 .with_single_cert(vec![certificate(&self.certificate)], key)
                 .expect("they belong together");
+        // Without tickets and storage no session is resumed.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Arc::new(config)
@@ -47,11 +48,10 @@ impl Identity {
 
 /// The certificate in DER.
 pub fn certificate(pem: &str) -> CertificateDer<'static> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).expect("of our own making")
+    CertificateDer::from_pem_slice(pem.as_bytes()).expect("rcgen writes PEM")
 }
 
-/// A client's configuration that trusts the certificate: the limit's and, where they take one, the
-/// peers'.
+/// Configuration that trusts the certificate, for the limit and for the peers that accept one.
 pub fn client(pem: &str) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(certificate(pem)).expect("a certificate");

@@ -1,5 +1,4 @@
-//! Prepared bytes and the borders of packets: what the null server and the limit know of MQTT, and
-//! no more.
+//! Prepared packets and the boundaries of packets, for the null server and the limit.
 
 use bytes::BytesMut;
 use dunlin_codec::{
@@ -17,17 +16,17 @@ pub const DISCONNECT: [u8; 2] = [0xe0, 0];
 /// Success, no properties, a new session.
 pub const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
 
-/// A packet as it lies in a buffer.
+/// A packet in a buffer, undecoded.
 #[derive(Clone, Copy)]
 pub struct Raw<'a> {
     pub packet_type: u8,
     pub flags: u8,
     pub body: &'a [u8],
-    /// With the fixed header.
+    /// Length with the fixed header.
     pub len: usize,
 }
 
-/// The packet at the front of `input`; `None` until it is whole.
+/// The packet at the front of `input`; `None` until it is complete.
 pub fn packet(input: &[u8]) -> Option<Raw<'_>> {
     let (&first, rest) = input.split_first()?;
     let (body_len, prefix) = variable(rest)?;
@@ -40,7 +39,7 @@ pub fn packet(input: &[u8]) -> Option<Raw<'_>> {
     })
 }
 
-/// A Variable Byte Integer, and how many bytes it takes.
+/// A Variable Byte Integer and its length in bytes; `None` if it is incomplete or too long.
 pub fn variable(input: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0;
     for (index, byte) in input.iter().take(4).enumerate() {
@@ -92,7 +91,7 @@ pub const fn ack(packet_type: u8, packet_id: [u8; 2]) -> [u8; 4] {
     [packet_type << 4 | flags, 2, packet_id[0], packet_id[1]]
 }
 
-/// A PUBLISH; with QoS 1 or 2, `id_at` tells where its identifier is.
+/// A PUBLISH; with QoS 1 or 2, [`id_at`] is the offset of its Packet Identifier.
 pub fn publish(topic: &str, qos: u8, payload: &[u8]) -> Vec<u8> {
     let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(qos)];
     let mut out = BytesMut::new();
@@ -114,6 +113,7 @@ pub fn id_at(prepared: &[u8], topic: &str) -> usize {
     1 + prefix + 2 + topic.len()
 }
 
+/// A CONNECT with Clean Start and without Keep Alive.
 pub fn connect(client_id: &str, receive_maximum: u16) -> Vec<u8> {
     let mut out = BytesMut::new();
     let mut connect = Connect {
@@ -127,6 +127,7 @@ pub fn connect(client_id: &str, receive_maximum: u16) -> Vec<u8> {
     out.to_vec()
 }
 
+/// A SUBSCRIBE to one filter.
 pub fn subscribe(filter: &str, qos: u8) -> Vec<u8> {
     let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(qos)];
     let options = SubscriptionOptions {

@@ -1,10 +1,10 @@
-//! The budget: a file with a line for each hot path.
+//! The instruction budget: a file with a line for each hot path.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::{fs, io};
 
-/// Instructions an operation, by name.
+/// Instructions per operation, by the name of the hot path.
 pub struct Budget(Vec<(&'static str, f64)>);
 
 /// Result of comparing a count with its budget; each variant contains the budget.
@@ -14,7 +14,7 @@ pub enum Verdict {
         change: f64,
     },
     Exceeded(Exceeded),
-    /// There is no line for it.
+    /// The budget has no line for the path.
     Unknown,
 }
 
@@ -25,7 +25,7 @@ pub struct Exceeded {
 
 const FILE: &str = "instructions.tsv";
 const TEXT: &str = include_str!("../../instructions.tsv");
-/// Without a socket the counts repeat to the digit.
+/// Share by which a count may exceed its budget; without a socket counts repeat exactly.
 const TOLERANCE: f64 = 0.03;
 /// Counts that vary with the distribution of messages over reads and wake-ups.
 const BY_CHANCE: [&str; 3] = ["client: receive", "client: route", "limit"];
@@ -59,7 +59,10 @@ impl Budget {
     }
 }
 
-/// Makes what was counted the budget.
+/// Writes the counts as the new budget.
+///
+/// # Errors
+/// The error of writing the file.
 pub fn write(counts: &[(&str, f64)]) -> io::Result<()> {
     let lines = counts
         .iter()

@@ -1,5 +1,5 @@
-//! The whole client and the limit, over a socket to a null server. What other processes and the
-//! kernel do isn't counted.
+//! The whole client and the limit, over a socket to a null server. Other processes and the kernel
+//! aren't counted.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,9 +36,12 @@ pub fn hot_paths() -> Vec<HotPath> {
     ]
 }
 
-/// Started when something is counted, and not when only names are asked for.
+/// Null server that starts with the first count, so that listing the names doesn't start one.
 #[derive(Clone)]
-struct Server(Rc<RefCell<Option<(Rc<Runtime>, NullServer)>>>);
+struct Server(Rc<RefCell<Option<Started>>>);
+
+/// The runtime of the clients, and the server.
+type Started = (Rc<Runtime>, NullServer);
 
 impl Server {
     fn new() -> Self {
@@ -61,7 +64,7 @@ impl Server {
     }
 }
 
-/// A client that stays connected from the first run on.
+/// Client that connects in the first run and stays connected.
 struct Standing<C>(Server, Option<(Rc<Runtime>, C)>);
 
 impl<C: Contestant> Standing<C> {
@@ -104,6 +107,7 @@ fn receive(name: &'static str, server: &Server, qos: u8, topics: u16) -> HotPath
     HotPath::new(name, MANY, move || {
         let (runtime, client) = standing.get();
         runtime.block_on(async {
+            // The first run subscribes; it isn't counted.
             if !subscribed {
                 let filters: Vec<_> = (0..topics)
                     .map(|number| flood::topic(topics, number))

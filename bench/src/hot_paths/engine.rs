@@ -15,7 +15,7 @@ use super::HotPath;
 use crate::client::wire;
 
 const MANY: u32 = 1000;
-/// Unacknowledged at a time.
+/// Messages that are published before the server's answers are read.
 const WINDOW: u32 = 100;
 
 pub fn hot_paths() -> Vec<HotPath> {
@@ -53,6 +53,7 @@ fn publish(name: &'static str, qos: QoS) -> HotPath {
                     },
                 )
                 .collect();
+            // With QoS 2 two exchanges follow each other.
             while engine.poll_transmit(&mut wire, now) {
                 answer(&wire, &mut input);
                 wire.clear();
@@ -83,6 +84,7 @@ fn receive(name: &'static str, qos: u8) -> HotPath {
     })
 }
 
+/// Engine after CONNACK, with all events taken.
 fn connected() -> Engine {
     let mut engine = Engine::new(ConnectOptions::new("lamp-7"));
     engine.open(Instant::now()).expect("the options are plain");

@@ -1,5 +1,5 @@
-//! The hot paths of codec and client in instructions, held against a budget that is checked in: a
-//! regression shows in review.
+//! Instructions of the hot paths of codec, engine and client, compared with a budget that is checked
+//! in, so that a regression shows in review.
 
 mod budget;
 mod client;
@@ -13,7 +13,7 @@ use budget::{Budget, Verdict};
 use crate::instructions;
 use crate::timing::Work;
 
-/// Work that is counted, and what it is called in the budget.
+/// Work that is counted, with its name in the budget.
 struct HotPath {
     name: &'static str,
     operations: u32,
@@ -42,12 +42,13 @@ impl Work for HotPath {
     }
 }
 
-/// Counts, compares, and with `renew` writes a new budget.
+/// Counts the instructions and compares them with the budget; with `renew` writes a new budget.
 pub fn check(renew: bool) -> ExitCode {
     let Some(counts) = instructions::of_child("instructions") else {
         eprintln!("valgrind isn't installed, or a hot path failed under it");
         return ExitCode::FAILURE;
     };
+    // Each path was counted several times; the least count has the least of chance in it.
     let counts: Vec<u64> = counts
         .chunks(TIMES)
         .map(|times| times.iter().copied().min().unwrap_or_default())
@@ -66,6 +67,7 @@ pub fn check(renew: bool) -> ExitCode {
             }
         };
     }
+    // A path without a budget fails too, so that a new one is written.
     let budget = Budget::checked_in();
     println!(
         "{:<52}{:>14}{:>14}{:>9}",
@@ -87,7 +89,7 @@ pub fn check(renew: bool) -> ExitCode {
 /// Runs each, in the order of [`check`], inside the function that is counted.
 pub fn run_each_once() {
     for mut path in all() {
-        // Once for what is only made the first time.
+        // The first run connects and allocates; it isn't counted.
         path.run();
         for _ in 0..TIMES {
             instructions::counted(&mut path);
