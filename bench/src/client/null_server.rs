@@ -1,7 +1,7 @@
 //! A server that answers every packet from prepared bytes, and sends a flood of messages on request.
 //!
-//! It is a process of its own on the second core, with a blocking thread for each connection, since
-//! that needs the least CPU time of all servers.
+//! The server is a process of its own on the second core, with a blocking thread for each connection,
+//! since that needs the least CPU time of all servers.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
