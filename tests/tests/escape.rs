@@ -303,6 +303,8 @@ async fn text_of_policy_documents_is_escaped() {
         json!({"Version": "2012-10-17", "Statement": [{"Sid": hostile, "Effect": effect, "Action": hostile,
             "Resource": hostile, hostile.as_str(): 1}]})
     };
+
+    // The text as a name, a value, an effect and a whole document.
     for (number, document) in [
         statement("Allow"),
         statement(&hostile),
@@ -343,6 +345,8 @@ async fn text_of_policy_documents_is_escaped() {
         ] {
             assert_harmless(&dunlin(words).args([&file]).run().await, "");
         }
+
+        // The same text as keys and values of a config file.
         let config = dir.path().join(format!("{number}.toml"));
         let text = json!(hostile).to_string();
         fs::write(
@@ -365,6 +369,7 @@ async fn text_of_policy_documents_is_escaped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn text_of_sandbox_clients_and_lambdas_is_escaped() {
     for part in parts() {
+        // A Lambda that prints the text, and an answer that has it in each field.
         let dir = TempDir::new().unwrap();
         let document = json!({"Version": "2012-10-17", "Statement": [
             {"Sid": part, "Effect": "Allow", "Action": "iot:*", "Resource": "*"},
@@ -389,12 +394,16 @@ async fn text_of_sandbox_clients_and_lambdas_is_escaped() {
                 .env("DUNLIN_STATE_DIR", dir.path())
                 .with_stdin()
                 .spawn();
+
+            // The ready file appears when the sandbox accepts connections.
             let is_ready = async {
                 while !ready.exists() {
                     sleep(Duration::from_millis(10)).await;
                 }
             };
             timeout(Duration::from_secs(10), is_ready).await.unwrap();
+
+            // Topics that the policy allows and denies.
             for topic in [format!("a{part}"), format!("a/{part}")] {
                 let run = dunlin([
                     "-vvv",
@@ -425,6 +434,8 @@ async fn text_of_sandbox_clients_and_lambdas_is_escaped() {
                     ),
                 );
             }
+
+            // The end of standard input ends the sandbox; its log is complete then.
             drop(sandbox.stdin.take());
             let printed = Finished::wait_for(sandbox).await;
             assert_harmless(&printed, "Lambda");

@@ -324,6 +324,7 @@ async fn mosquittos_tools_are_served() {
     for (profile, most) in PROFILES {
         let served = serve(profile).await;
         for qos in ["0", "1", "2"].into_iter().filter(|qos| *qos <= most) {
+            // The retained message of `subscriber` has arrived, so the subscription is made.
             let topic = format!("mosq/{qos}");
             let mut subscriber = subscriber(&served, &topic, qos).await;
             publishes(
@@ -349,6 +350,8 @@ async fn mosquittos_tools_are_served() {
             subscriber.child.kill().await.unwrap();
             tokio::time::sleep(Duration::from_millis(1100)).await;
         }
+
+        // A client with a will is killed, so its will is published.
         let mut watcher = subscriber(&served, "mosq/will", "1").await;
         let will = [
             "-i",

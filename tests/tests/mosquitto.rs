@@ -34,6 +34,7 @@ async fn a_message_of_each_qos_is_published_and_received() {
         .unwrap();
     assert_eq!(lamps.granted_qos(), QoS::ExactlyOnce);
 
+    // Each QoS has its receipt and arrives as it was sent.
     for qos in ALL_QOS {
         let message = Message::new("lamp/7", "on").qos(qos);
         let published = soon(soon(client.publish(message)).await.unwrap())
@@ -47,6 +48,7 @@ async fn a_message_of_each_qos_is_published_and_received() {
         );
     }
 
+    // UNSUBSCRIBE ends the stream, and DISCONNECT the client: mosquitto has seen it.
     soon(client.unsubscribe("lamp/+")).await.unwrap();
     assert!(soon(lamps.next()).await.is_none());
     soon(client.disconnect()).await;
@@ -77,6 +79,8 @@ async fn a_thousand_messages_at_once_arrive_in_order() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
         let topic = format!("many/{qos}");
         let mut stream = soon(client.subscribe(&topic, qos)).await.unwrap();
+
+        // All are accepted before the first receipt is awaited.
         let mut receipts = Vec::new();
         for number in 0..1000 {
             let payload = number.to_string();

@@ -59,12 +59,15 @@ async fn the_connack_announces_all_of_mqtt_5() {
 async fn a_message_has_the_lower_of_its_qos_and_the_subscriptions() {
     let sandbox = TestSandbox::mqtt5().await;
     for granted in LEVELS {
+        // Each granted QoS meets each published one.
         let mut subscriber = sandbox.connected_to_default("s").await;
         let code = subscribes_with(&mut subscriber, "t", granted).await;
         assert_eq!(code.code(), granted.level());
         let mut publisher = sandbox.connected_to_default("p").await;
         for published in LEVELS {
             publisher.sends(publish("t", "x", published)).await;
+
+            // The publisher completes its exchange at the QoS of its PUBLISH.
             match published {
                 QoS::AtMostOnce => {}
                 QoS::AtLeastOnce => {
@@ -85,6 +88,8 @@ async fn a_message_has_the_lower_of_its_qos_and_the_subscriptions() {
                     );
                 }
             }
+
+            // The subscriber gets the lower QoS of both.
             let packet = subscriber.receives().await;
             let Packet::Publish(received) = packet.packet() else {
                 panic!("a PUBLISH, not {packet:?}")
@@ -103,6 +108,8 @@ async fn a_message_has_the_lower_of_its_qos_and_the_subscriptions() {
 async fn overlapping_subscriptions_are_one_copy_with_the_highest_qos_and_all_identifiers() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.connected_to_default("c").await;
+
+    // Three filters match the topic; two of them share an identifier.
     for (number, filter, qos) in [
         (7, "a/+", QoS::AtMostOnce),
         (9, "a/#", QoS::ExactlyOnce),
@@ -121,11 +128,15 @@ async fn overlapping_subscriptions_are_one_copy_with_the_highest_qos_and_all_ide
         .await
         .sends(publish("a/b", "x", QoS::ExactlyOnce))
         .await;
+
+    // One copy, at the highest QoS.
     let packet = client.receives().await;
     let Packet::Publish(received) = packet.packet() else {
         panic!("a PUBLISH, not {packet:?}")
     };
     assert_eq!(received.delivery.qos(), QoS::ExactlyOnce);
+
+    // Each identifier once.
     let mut identifiers: Vec<u32> = received
         .properties
         .subscription_identifiers
@@ -234,6 +245,8 @@ async fn a_message_is_forwarded_with_all_its_end_to_end_properties() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.connected_to_default("c").await;
     client.subscribes("a/+").await;
+
+    // Names that repeat, empty texts, and data of the smallest and the largest size.
     let pair = |name, value| UserProperty::new(name, value).unwrap();
     let user_properties = [pair("b", "1"), pair("", ""), pair("a", "2"), pair("b", "1")];
     let large = vec![0; 65_535];
@@ -254,6 +267,9 @@ async fn a_message_is_forwarded_with_all_its_end_to_end_properties() {
         };
         client.sends(message).await;
         assert_eq!(client.receives_ack().await.1, 77);
+
+        // The Topic Alias, DUP and the Packet Identifier belong to the connection; all else is
+        // forwarded.
         let packet = client.receives().await;
         let Packet::Publish(received) = packet.packet() else {
             panic!("a PUBLISH, not {packet:?}")
@@ -285,6 +301,8 @@ async fn every_alias_up_to_the_maximum_stands_for_its_topic_until_the_connection
                 .await;
         let mut client = sandbox.connected_to_default("c").await;
         client.subscribes("#").await;
+
+        // The first PUBLISH sets the alias, the second uses it.
         for alias in 1..=most {
             let topic = format!("t/{alias}");
             let mut named = publish(&topic, "named", QoS::AtMostOnce);
@@ -308,6 +326,8 @@ async fn every_alias_up_to_the_maximum_stands_for_its_topic_until_the_connection
                 );
             }
         }
+
+        // One more than the maximum ends the connection. [MQTT-3.3.2-9]
         let mut above = publish("t", "x", QoS::AtMostOnce);
         above.properties.topic_alias = TopicAlias::new(most + 1);
         client.sends(above).await;
@@ -315,6 +335,8 @@ async fn every_alias_up_to_the_maximum_stands_for_its_topic_until_the_connection
             client.receives_disconnect().await.0,
             ReasonCode::TopicAliasInvalid
         );
+
+        // Another connection does not have the aliases.
         let mut another = sandbox.connected_to_default("d").await;
         let mut forgotten = publish("t", "x", QoS::AtMostOnce);
         forgotten.properties.topic_alias = TopicAlias::new(1);
@@ -339,6 +361,8 @@ async fn the_server_uses_up_to_the_clients_topic_alias_maximum() {
     asking.properties.topic_alias_maximum = Some(2);
     let (mut client, _) = sandbox.connects(asking).await;
     client.subscribes("#").await;
+
+    // Two aliases for three topics: the oldest is replaced.
     let mut told = Vec::new();
     for topic in ["a", "b", "a", "c", "a", "b"] {
         client.sends(publish(topic, "x", QoS::AtMostOnce)).await;
@@ -349,6 +373,8 @@ async fn the_server_uses_up_to_the_clients_topic_alias_maximum() {
         let alias = received.properties.topic_alias.unwrap().get();
         told.push((received.topic.map(|topic| topic.to_string()), alias));
     }
+
+    // A known topic is sent by its alias alone.
     let named = |topic: &str, alias| (Some(topic.to_owned()), alias);
     assert_eq!(
         told,
@@ -376,6 +402,8 @@ async fn an_unsuback_has_one_code_for_each_filter() {
             TestSandbox::with_answer_and(answer, |options| SandboxOptions { profile, ..options })
                 .await;
         let mut client = sandbox.connected_to_default("c").await;
+
+        // Two subscriptions; one of the filters below exists.
         client.subscribes("a/b").await;
         client.subscribes("a/+").await;
         let filters = ["a/+", "A/b", "#"].map(|filter| TopicFilter::new(filter).unwrap());
@@ -387,6 +415,8 @@ async fn an_unsuback_has_one_code_for_each_filter() {
                 filters,
             })
             .await;
+
+        // AWS IoT does not say which filters had no subscription.
         let packet = client.receives().await;
         let Packet::UnsubAck(unsuback) = packet.packet() else {
             panic!("an UNSUBACK, not {packet:?}")
@@ -396,6 +426,8 @@ async fn an_unsuback_has_one_code_for_each_filter() {
             unsuback.reason_codes.iter().collect::<Vec<_>>(),
             [ReasonCode::Success, missing, missing]
         );
+
+        // The other subscription stays.
         client.sends(publish("a/b", "x", QoS::AtMostOnce)).await;
         assert_eq!(client.receives_message().await.0, "x");
         client.sends(publish("a/c", "x", QoS::AtMostOnce)).await;
@@ -446,6 +478,8 @@ async fn a_full_receive_maximum_delays_messages_only() {
     narrow.properties.receive_maximum = 1.try_into().ok();
     let (mut client, _) = sandbox.connects(narrow).await;
     subscribes_with(&mut client, "t", QoS::ExactlyOnce).await;
+
+    // The identifier of an unfinished QoS 2 message cannot be used for another one.
     let mut publisher = sandbox.connected_to_default("p").await;
     publisher.sends(publish("t", "1", QoS::ExactlyOnce)).await;
     publisher.sends(publish("t", "2", QoS::AtLeastOnce)).await;
@@ -467,6 +501,8 @@ async fn a_full_receive_maximum_delays_messages_only() {
         publisher.receives_ack().await,
         (AckType::PubAck, 3, ReasonCode::Success)
     );
+
+    // One message may be in flight: the second waits, and SUBSCRIBE is answered at once.
     assert!(matches!(
         client.receives().await.packet(),
         Packet::Publish(_)
@@ -476,6 +512,8 @@ async fn a_full_receive_maximum_delays_messages_only() {
         client.subscribes("other").await.0,
         [ReasonCode::GrantedQoS1]
     );
+
+    // PUBREC does not free the window, PUBCOMP does (§4.9).
     client.sends_ack(AckType::PubRec, 1).await;
     assert_eq!(
         client.receives_ack().await,
@@ -512,6 +550,8 @@ async fn a_reason_that_does_not_fit_is_left_out() {
         ..options
     })
     .await;
+
+    // A Maximum Packet Size of 40 bytes: too small for any reason string here.
     let mut small = crate::client::unsigned("mqtt5-sample-1");
     small.properties.maximum_packet_size = 40.try_into().ok();
     let (mut client, _) = sandbox.connects(small).await;
@@ -526,6 +566,8 @@ async fn a_reason_that_does_not_fit_is_left_out() {
         client.receives_puback().await,
         (ReasonCode::NotAuthorized, None)
     );
+
+    // A message that is too large is not delivered, and a small one is.
     client.subscribes("test/topic").await;
     client
         .sends(publish("test/topic", &"x".repeat(40), QoS::AtMostOnce))
@@ -534,6 +576,8 @@ async fn a_reason_that_does_not_fit_is_left_out() {
         .sends(publish("test/topic", "small", QoS::AtMostOnce))
         .await;
     assert_eq!(client.receives_message().await.0, "small");
+
+    // At QoS 0 the refusal ends the connection, again without the reason.
     client
         .sends(publish("not/allowed", "x", QoS::AtMostOnce))
         .await;

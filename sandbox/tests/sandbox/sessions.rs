@@ -38,6 +38,8 @@ async fn receives_publish(client: &mut TestClient) -> (Delivery, String) {
 #[tokio::test]
 async fn messages_for_a_disconnected_client_are_queued_in_order() {
     let sandbox = TestSandbox::mqtt5().await;
+
+    // A new session subscribes and goes away.
     let (mut client, session_present) = sandbox.connects(persistent_connect("c")).await;
     assert!(!session_present);
     let mut twice = subscription("t");
@@ -45,6 +47,8 @@ async fn messages_for_a_disconnected_client_are_queued_in_order() {
     client.sends(subscribe(&[twice])).await;
     assert_eq!(client.receives_suback().await.0, [ReasonCode::GrantedQoS2]);
     disconnect(client).await;
+
+    // QoS 0 is not kept for a client that is away, QoS 1 is.
     let mut publisher = sandbox.connected_to_default("p").await;
     for (payload, qos) in [
         ("0", QoS::AtMostOnce),
@@ -55,6 +59,8 @@ async fn messages_for_a_disconnected_client_are_queued_in_order() {
     }
     assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
     assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
+
+    // The resumed session gets the kept messages in order.
     let (mut client, session_present) = sandbox.connects(persistent_connect("c")).await;
     assert!(session_present);
     assert_eq!(
@@ -143,6 +149,8 @@ async fn unacknowledged_messages_are_sent_again_only_after_a_resumption() {
             .sends(publish("t", payload, QoS::AtLeastOnce))
             .await;
     }
+
+    // Three messages are delivered, and only the second is acknowledged.
     let mut sent = Vec::new();
     for _ in 0..3 {
         let (delivery, payload) = receives_publish(&mut client).await;
@@ -153,9 +161,13 @@ async fn unacknowledged_messages_are_sent_again_only_after_a_resumption() {
     client
         .sends_ack(AckType::PubAck, sent[1].0.unwrap().get())
         .await;
+
+    // On the same connection nothing is sent again. [MQTT-4.4.0-1]
     client.receives_nothing_more().await;
     drop(client);
     publisher.sends(publish("t", "4", QoS::AtLeastOnce)).await;
+
+    // After the resumption the two others come first, under their identifiers and with DUP.
     let (mut client, session_present) = sandbox.connects(persistent_connect("c")).await;
     assert!(session_present);
     for expected in [&sent[0], &sent[2]] {
@@ -176,6 +188,8 @@ async fn a_message_of_qos_2_is_not_sent_again_once_it_was_received() {
     exactly_once.options.qos = QoS::ExactlyOnce;
     client.sends(subscribe(&[exactly_once])).await;
     client.receives_suback().await;
+
+    // The client publishes to itself: one exchange in each direction.
     client.sends(publish("t", "x", QoS::ExactlyOnce)).await;
     assert_eq!(
         client.receives_ack().await,
@@ -194,18 +208,24 @@ async fn a_message_of_qos_2_is_not_sent_again_once_it_was_received() {
         client.receives_ack().await,
         (AckType::PubComp, 2, ReasonCode::Success)
     );
+
+    // The client has received the message: from here on PUBREL is repeated, not PUBLISH.
     client.sends_ack(AckType::PubRec, 1).await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubRel, 1, ReasonCode::Success)
     );
     drop(client);
+
+    // The connection ends before PUBCOMP.
     let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubRel, 1, ReasonCode::Success)
     );
     client.sends_ack(AckType::PubComp, 1).await;
+
+    // After PUBCOMP nothing is left of the exchange.
     client.receives_nothing_more().await;
     drop(client);
     let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
@@ -220,6 +240,8 @@ async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on
     let mut watcher = sandbox.connected_to_default("w").await;
     watcher.subscribes("t").await;
     let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
+
+    // A repetition is answered again, and another QoS under the same identifier is refused.
     for _ in 0..2 {
         client.sends(publish("t", "first", QoS::ExactlyOnce)).await;
         assert_eq!(
@@ -234,6 +256,8 @@ async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on
         client.receives_ack().await,
         (AckType::PubAck, 2, ReasonCode::PacketIdentifierInUse)
     );
+
+    // Another connection of the session repeats the message and releases it.
     drop(client);
     let (mut client, _) = sandbox.connects(persistent_connect("c")).await;
     client.sends(publish("t", "first", QoS::ExactlyOnce)).await;
@@ -246,16 +270,22 @@ async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on
         client.receives_ack().await,
         (AckType::PubComp, 2, ReasonCode::Success)
     );
+
+    // A second PUBREL finds no message.
     client.sends_ack(AckType::PubRel, 2).await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubComp, 2, ReasonCode::PacketIdentifierNotFound)
     );
+
+    // From here on the identifier is another message.
     client.sends(publish("t", "second", QoS::ExactlyOnce)).await;
     assert_eq!(
         client.receives_ack().await,
         (AckType::PubRec, 2, ReasonCode::Success)
     );
+
+    // Each message was published once.
     assert_eq!(watcher.receives_message().await.0, "first");
     assert_eq!(watcher.receives_message().await.0, "second");
     watcher.receives_nothing_more().await;
@@ -335,6 +365,8 @@ async fn messages_in_flight_are_completed_after_an_unsubscribe() {
     exactly_once.options.qos = QoS::ExactlyOnce;
     client.sends(subscribe(&[exactly_once])).await;
     client.receives_suback().await;
+
+    // One message is delivered and not acknowledged.
     sandbox
         .connected_to_default("p")
         .await
@@ -342,6 +374,8 @@ async fn messages_in_flight_are_completed_after_an_unsubscribe() {
         .await;
     let (delivery, _) = receives_publish(&mut client).await;
     let packet_id = delivery.packet_id().unwrap().get();
+
+    // UNSUBSCRIBE in between.
     let filters = [dunlin_codec::TopicFilter::new("t").unwrap()];
     client
         .sends(dunlin_codec::Unsubscribe {
@@ -354,6 +388,8 @@ async fn messages_in_flight_are_completed_after_an_unsubscribe() {
         client.receives().await.packet(),
         Packet::UnsubAck(_)
     ));
+
+    // The exchange goes on. [MQTT-3.10.4-3]
     client.sends_ack(AckType::PubRec, packet_id).await;
     assert_eq!(
         client.receives_ack().await,

@@ -66,6 +66,8 @@ async fn a_shared_message_has_the_qos_that_its_member_was_granted() {
 async fn members_that_left_or_unsubscribed_receive_nothing() {
     let sandbox = TestSandbox::allowing_everything().await;
     let mut members = members(&sandbox, 3).await;
+
+    // The first of three members disconnects, the second unsubscribes.
     let mut left = members.remove(0);
     left.sends(Disconnect::default()).await;
     left.expects_end().await;
@@ -83,6 +85,8 @@ async fn members_that_left_or_unsubscribed_receive_nothing() {
         unsubscribed.receives().await.packet(),
         Packet::UnsubAck(_)
     ));
+
+    // All messages go to the third.
     let mut publisher = sandbox.connected_to_default("p").await;
     for _ in 0..3 {
         publisher
@@ -142,6 +146,8 @@ async fn an_unacknowledged_message_stays_with_its_member() {
     };
     let mut exactly_once = subscription(SHARED);
     exactly_once.options.qos = QoS::ExactlyOnce;
+
+    // The only member gets a message and does not acknowledge it.
     let (mut first, _) = sandbox.connects(staying("m1")).await;
     first.sends(subscribe(&[exactly_once])).await;
     first.receives_suback().await;
@@ -154,17 +160,23 @@ async fn an_unacknowledged_message_stays_with_its_member() {
         first.receives().await.packet(),
         Packet::Publish(_)
     ));
+
+    // A second member joins, and the first resumes its session.
     let mut second = sandbox.connected_to_default("m2").await;
     second.sends(subscribe(&[exactly_once])).await;
     second.receives_suback().await;
     drop(first);
     let (mut first, session_present) = sandbox.connects(staying("m1")).await;
     assert!(session_present);
+
+    // The message is repeated to its member, and not offered to the other.
     let packet = first.receives().await;
     let Packet::Publish(again) = packet.packet() else {
         panic!("a PUBLISH, not {packet:?}")
     };
     assert!(again.delivery.dup());
+
+    // The session ends, and the message with it (§4.8.2).
     drop(first);
     let (mut first, _) = sandbox
         .connects(Connect {

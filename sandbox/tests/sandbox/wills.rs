@@ -97,6 +97,8 @@ async fn only_a_normal_disconnect_removes_the_will() {
 #[tokio::test]
 async fn a_will_has_its_properties_and_may_be_retained() {
     let (sandbox, mut watcher) = client_with_watched_will(1).await;
+
+    // User properties keep their order and repetitions; Correlation Data may be empty.
     let user_properties = [
         UserProperty::new("b", "1").unwrap(),
         UserProperty::new("a", "2").unwrap(),
@@ -115,6 +117,8 @@ async fn a_will_has_its_properties_and_may_be_retained() {
         }),
         ..connect("c", "", "")
     };
+
+    // The connection is lost, so the will is published.
     drop(sandbox.connects(connect).await);
     let packet = watcher.receives().await;
     let Packet::Publish(publish) = packet.packet() else {
@@ -129,6 +133,8 @@ async fn a_will_has_its_properties_and_may_be_retained() {
         properties.correlation_data
     );
     assert_eq!(publish.properties.message_expiry_interval, Some(100));
+
+    // A later subscriber gets the will as a retained message.
     let mut late = sandbox.connected_to_default("late").await;
     late.subscribes("last/#").await;
     assert_eq!(

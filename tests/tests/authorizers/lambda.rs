@@ -57,6 +57,8 @@ async fn each_fault_of_a_lambda_is_one_clear_line() {
         json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": vec![document; documents],
             "disconnectAfterInSeconds": 300, "refreshAfterInSeconds": 300})
     };
+
+    // One authorizer for each mistake of a Lambda.
     let dir = TempDir::new().unwrap();
     write(&dir, "eleven.json", &policies(11).to_string());
     let config = write(
@@ -101,6 +103,8 @@ async fn each_fault_of_a_lambda_is_one_clear_line() {
         ),
         ("Raised", "it failed with KeyError"),
     ];
+
+    // Each of them refuses its client.
     for (authorizer, _) in faults {
         process
             .sample(authorizer, "alice", "s3cret")
@@ -108,6 +112,8 @@ async fn each_fault_of_a_lambda_is_one_clear_line() {
             .await
             .exits(5);
     }
+
+    // The log names the mistake in one line.
     let log = process.stop().await.stdout;
     for (authorizer, fault) in faults {
         let line = log
@@ -118,6 +124,8 @@ async fn each_fault_of_a_lambda_is_one_clear_line() {
             "{fault}\n{log}"
         );
     }
+
+    // What the Lambda printed or reported is logged as well.
     assert!(
         log.contains("lambda    Exit  no module named boto4\n"),
         "{log}"
@@ -397,6 +405,8 @@ async fn a_config_file_that_is_wrong_is_refused_with_its_line_and_key() {
         line.contains("sandbox.toml:4: lambda: write it as http://HOST:PORT"),
         "{line}"
     );
+
+    // Without a file: a flag whose command is empty or has an open quote.
     for command in ["", "sh -c 'unclosed"] {
         let run = dunlin(["sandbox", "--lambda", command])
             .env("DUNLIN_STATE_DIR", dir.path())
@@ -425,6 +435,8 @@ async fn a_token_may_be_signed_with_any_of_the_keys_and_with_no_other() {
             .exits(0);
         keys.push(key);
     }
+
+    // Two of the three keys are the authorizer's.
     let config = write(
         &dir,
         "sandbox.toml",
@@ -432,6 +444,8 @@ async fn a_token_may_be_signed_with_any_of_the_keys_and_with_no_other() {
          public_keys = ['new.pub.pem']\nlambda.static = 'answer.json'\n",
     );
     let process = Process::start_in(dir, &["--config", &config]).await;
+
+    // Exit code 5 is a refusal.
     for (key, code) in keys.iter().zip([0, 0, 5]) {
         let signed = [
             "--auth_token_key_name",
