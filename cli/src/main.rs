@@ -19,7 +19,10 @@ mod message;
 #[cfg(test)]
 mod printed;
 mod profile;
+mod program;
 mod publish;
+mod request;
+mod respond;
 mod rs256;
 mod runtime;
 mod sample;

@@ -12,8 +12,8 @@ use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
 use crate::{
-    auth, bench, connect, demo, explain, inspect, log, manual, profile, publish, sample, sandbox,
-    subscribe,
+    auth, bench, connect, demo, explain, inspect, log, manual, profile, publish, request, respond,
+    sample, sandbox, subscribe,
 };
 
 /// Runs the verb and prints the error that ended it. `words` is the command line of `typed`.
@@ -37,6 +37,8 @@ pub(crate) fn run(typed: Typed, words: &[OsString]) -> Exit {
         Some(Verb::Connect(typed)) => connect::run(*typed, &sources, console),
         Some(Verb::Pub(typed)) => publish::run(*typed, &sources, console),
         Some(Verb::Sub(typed)) => subscribe::run(*typed, &sources, console),
+        Some(Verb::Request(typed)) => request::run(*typed, &sources, console),
+        Some(Verb::Respond(typed)) => respond::run(*typed, &sources, console),
         Some(Verb::Sandbox(typed)) => block_on(sandbox::run(typed, console)),
         Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
@@ -97,6 +99,8 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Connect(typed) => Some(&typed.connection.output),
         Verb::Pub(typed) => Some(&typed.connection.output),
         Verb::Sub(typed) => Some(&typed.connection.output),
+        Verb::Request(typed) => Some(&typed.connection.output),
+        Verb::Respond(typed) => Some(&typed.connection.output),
         Verb::Sandbox(typed) => Some(&typed.output),
         Verb::Bench(verb) => verb.output(),
         Verb::Auth(_)

@@ -85,6 +85,22 @@ const EXAMPLES: &[Row] = &[
         ],
     ),
     (
+        "request",
+        [
+            "dunlin request -H mqtt://localhost -t lamp/7/get -m state",
+            "dunlin request -H localhost -t search -m lamps -C 3 -W 5s",
+            "dunlin request -H localhost -t time -n --response-topic my/answers --json",
+        ],
+    ),
+    (
+        "respond",
+        [
+            "dunlin respond -H mqtt://localhost -t echo",
+            "dunlin respond -H localhost -t 'lamp/+/get' -m on -q 1",
+            "dunlin respond -H localhost -t time --exec 'date -u' --exec-timeout 2s",
+        ],
+    ),
+    (
         "sandbox",
         [
             "dunlin sandbox --explain-decisions",

@@ -44,7 +44,10 @@ Examples:
 /// Verbs of the tool by their subject; each verb that isn't hidden is in one group.
 const GROUPS: &[(&str, &[&str])] = &[
     ("AWS IoT samples", &["demo", "sample", "unsigned", "signed"]),
-    ("Any MQTT 5 server", &["connect", "pub", "sub"]),
+    (
+        "Any MQTT 5 server",
+        &["connect", "pub", "sub", "request", "respond"],
+    ),
     ("A local server", &["sandbox"]),
     ("Load", &["bench"]),
     ("Offline", &["auth", "inspect", "explain"]),

@@ -15,6 +15,7 @@ mod message;
 mod output;
 mod profile;
 mod publish;
+mod request;
 mod sample;
 mod sandbox;
 mod sources;
@@ -57,6 +58,7 @@ pub(crate) use profile::{
     recorded_flags,
 };
 pub(crate) use publish::PublishArgs;
+pub(crate) use request::{RequestArgs, RespondArgs};
 pub(crate) use sample::{OutputArgs, SampleArgs};
 pub(crate) use sandbox::{DemoArgs, SandboxArgs};
 pub(crate) use sources::{Origin, Profile, Sources};
@@ -100,6 +102,14 @@ pub(crate) enum Verb {
     /// Standard output has the payloads, one a line, until the verb is stopped.
     #[command(visible_alias = "subscribe")]
     Sub(Box<SubscribeArgs>),
+    /// Send a request, and print its response
+    ///
+    /// The request has a response topic and correlation data; messages with other correlation data
+    /// are no responses. Standard output has the payload of the response. Without a response in time
+    /// the exit code is 9.
+    Request(Box<RequestArgs>),
+    /// Answer requests with their own payload, a text, or the output of a program
+    Respond(Box<RespondArgs>),
     /// Run a local stand-in for AWS IoT Core
     ///
     /// The sandbox listens on loopback only, prints the commands to type next, and then one line for

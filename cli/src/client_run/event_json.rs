@@ -61,6 +61,23 @@ pub(crate) enum JsonEvent<'a> {
         rtt_ms: f64,
     },
     Message(Box<MessageJson<'a>>),
+    /// Response to a request, and the time from the request to it.
+    Response {
+        rtt_ms: f64,
+        #[serde(flatten)]
+        message: Box<MessageJson<'a>>,
+    },
+    /// Request that was answered, and the time from its arrival to the acknowledgement of the
+    /// answer.
+    Answered {
+        topic: &'a str,
+        response_topic: &'a str,
+        #[serde(flatten)]
+        correlation: CorrelationJson<'a>,
+        request_len: usize,
+        response_len: usize,
+        ms: f64,
+    },
     /// Something that isn't a failure and that the user should know.
     Warning {
         text: String,
@@ -168,7 +185,7 @@ struct PropertiesJson<'a> {
 }
 
 #[derive(Serialize)]
-enum CorrelationJson<'a> {
+pub(crate) enum CorrelationJson<'a> {
     #[serde(rename = "correlation")]
     Text(Option<&'a str>),
     #[serde(rename = "correlation_b64")]
@@ -239,6 +256,43 @@ impl<'a> JsonEvent<'a> {
     }
 }
 
+impl<'a> JsonEvent<'a> {
+    pub(crate) fn response(message: &'a ReceivedMessage, rtt: Duration) -> Self {
+        Self::Response {
+            rtt_ms: millis(rtt),
+            message: Box::new(MessageJson::new(message, None)),
+        }
+    }
+
+    /// Answer of `response_len` bytes to `request`, which took `time`.
+    pub(crate) fn answered(
+        request: &'a ReceivedMessage,
+        response_topic: &'a str,
+        response_len: usize,
+        time: Duration,
+    ) -> Self {
+        let correlation = request.properties().correlation_data;
+        Self::Answered {
+            topic: request.topic(),
+            response_topic,
+            correlation: CorrelationJson::of(correlation.map(|data| data.as_bytes())),
+            request_len: request.payload().len(),
+            response_len,
+            ms: millis(time),
+        }
+    }
+}
+
+impl<'a> CorrelationJson<'a> {
+    fn of(correlation: Option<&'a [u8]>) -> Self {
+        match correlation.map(|data| (data, str::from_utf8(data))) {
+            None => Self::Text(None),
+            Some((_, Ok(text))) => Self::Text(Some(text)),
+            Some((data, Err(_))) => Self::Bytes(STANDARD.encode(data)),
+        }
+    }
+}
+
 impl<'a> GrantJson<'a> {
     pub(crate) fn new(filter: &'a str, code: ReasonCode) -> Self {
         // Code 0 of SUBACK has a name of its own (§3.9.3).
@@ -279,11 +333,7 @@ impl<'a> MessageJson<'a> {
                 message_expiry: properties.message_expiry_interval,
                 content_type: properties.content_type.map(|text| text.as_str()),
                 response_topic: properties.response_topic.map(|topic| topic.as_str()),
-                correlation: match correlation.map(|data| (data, str::from_utf8(data))) {
-                    None => CorrelationJson::Text(None),
-                    Some((_, Ok(text))) => CorrelationJson::Text(Some(text)),
-                    Some((data, Err(_))) => CorrelationJson::Bytes(STANDARD.encode(data)),
-                },
+                correlation: CorrelationJson::of(correlation),
                 topic_alias: properties.topic_alias.map(Into::into),
                 subscription_identifiers: properties
                     .subscription_identifiers

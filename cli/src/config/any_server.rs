@@ -222,6 +222,8 @@ fn no_endpoint(verb: &str) -> Diagnosis {
     let example = match verb {
         "pub" => "dunlin pub -H mqtt://localhost -t lamp/7 -m on",
         "sub" => "dunlin sub -H mqtt://localhost -t 'lamp/#'",
+        "request" => "dunlin request -H mqtt://localhost -t lamp/7/get -m state",
+        "respond" => "dunlin respond -H mqtt://localhost -t echo",
         _ => "dunlin connect -H mqtt://localhost",
     };
     Diagnosis {

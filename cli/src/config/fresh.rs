@@ -115,7 +115,7 @@ impl ConnectProvider for CommandCredentials {
             let has_worked = attempt.last.is_some();
             let fresh = self.command.run().await.map_err(|error| ProviderError {
                 is_retryable: has_worked,
-                detail: error.to_string(),
+                detail: error,
             })?;
             let credentials = self
                 .credentials(fresh)

@@ -176,6 +176,16 @@ impl Encoding {
     }
 }
 
+/// Reads the payload that the flags name, in the form that they say.
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) for text that isn't in that form, or a file that can't be
+/// read.
+pub(crate) fn read_payload(typed: PayloadArgs) -> Result<Vec<u8>, Diagnosis> {
+    let encoding = Encoding::of(&typed);
+    payload(typed, encoding)
+}
+
 /// Reads the payload that the flags name.
 fn payload(typed: PayloadArgs, encoding: Encoding) -> Result<Vec<u8>, Diagnosis> {
     if let Some(text) = typed.message {

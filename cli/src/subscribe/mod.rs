@@ -14,6 +14,9 @@ mod stats;
 mod streams;
 mod subscriber;
 
+pub(crate) use self::plan::filters;
+pub(crate) use self::streams::Streams;
+
 use self::plan::SubscribePlan;
 use self::subscriber::Subscriber;
 use crate::args::{Sources, SubscribeArgs};

@@ -107,7 +107,13 @@ impl SubscribePlan {
 }
 
 /// Filters with their options: one QoS for all, or one for each.
-fn filters(typed: &SubscriptionArgs) -> Result<Vec<(String, SubscriptionOptions)>, Diagnosis> {
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) for no filter, one that isn't valid, or another number of
+/// QoS.
+pub(crate) fn filters(
+    typed: &SubscriptionArgs,
+) -> Result<Vec<(String, SubscriptionOptions)>, Diagnosis> {
     if typed.topic.is_empty() {
         return Err(no_topic());
     }

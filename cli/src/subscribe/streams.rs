@@ -8,17 +8,17 @@ use dunlin_client::{Acknowledgement, ReceivedMessage, Subscription, Unmatched};
 use dunlin_codec::{TopicFilter, TopicName};
 
 /// Streams of one run.
-pub(super) struct Streams {
+pub(crate) struct Streams {
     subscriptions: Vec<Subscription>,
     /// Messages of a continued session that match none of the filters.
     unmatched: Option<Unmatched>,
 }
 
 /// Message with its acknowledgement.
-pub(super) type Received = (ReceivedMessage, Acknowledgement);
+pub(crate) type Received = (ReceivedMessage, Acknowledgement);
 
 impl Streams {
-    pub(super) fn new(subscriptions: Vec<Subscription>, unmatched: Option<Unmatched>) -> Self {
+    pub(crate) fn new(subscriptions: Vec<Subscription>, unmatched: Option<Unmatched>) -> Self {
         Self {
             subscriptions,
             unmatched,
@@ -29,7 +29,7 @@ impl Streams {
     /// the streams have ended.
     ///
     /// Cancel safe.
-    pub(super) async fn next(&mut self) -> Vec<Received> {
+    pub(crate) async fn next(&mut self) -> Vec<Received> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
