@@ -47,6 +47,8 @@ async fn every_packet_is_observed_once_complete_and_in_order() {
         .iter()
         .flat_map(|packet| packet.as_bytes().to_vec())
         .collect();
+
+    // Packets that arrive in pieces of three bytes.
     for part in bytes.chunks(3) {
         peer.sends_bytes(part).await;
         tokio::task::yield_now().await;
@@ -55,6 +57,7 @@ async fn every_packet_is_observed_once_complete_and_in_order() {
     peer.expects(puback(7)).await;
     soon(client.disconnect()).await;
 
+    // Both directions together begin with CONNECT; each direction has its own order.
     let seen = std::mem::take(&mut *seen.lock().unwrap());
     let (sent, received) = (Direction::Sent, Direction::Received);
     assert_eq!(

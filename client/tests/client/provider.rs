@@ -70,6 +70,8 @@ async fn a_provider_is_called_before_every_attempt_with_the_last_failure() {
     let _client = Client::start(options);
 
     let mut passwords = Vec::new();
+
+    // Two refusals, a connection that the server ends, and a second connection.
     let answers = [
         refusal(ReasonCode::ServerBusy),
         refusal(ReasonCode::BadUserNameOrPassword),
@@ -93,6 +95,7 @@ async fn a_provider_is_called_before_every_attempt_with_the_last_failure() {
     server.accepts_client().await;
     assert_eq!(passwords, ["token 1", "token 2", "token 3"]);
 
+    // The number of the attempt begins again after a success.
     let asked = asked.lock().unwrap();
     let numbers: Vec<_> = asked.iter().map(|attempt| attempt.number).collect();
     assert_eq!(numbers, [1, 2, 3, 1]);

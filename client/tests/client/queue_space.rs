@@ -87,6 +87,8 @@ async fn a_thousand_waiting_publishers_are_woken_a_few_at_a_time_and_in_order() 
             .await
             .unwrap(),
     );
+
+    // The queue is full: a thousand tasks wait, each counting its polls.
     let looks = Arc::new(AtomicUsize::new(0));
     let mut waiting = tokio::task::JoinSet::new();
     for number in 0..WAITING {
@@ -102,6 +104,8 @@ async fn a_thousand_waiting_publishers_are_woken_a_few_at_a_time_and_in_order() 
             .map(drop)
         });
     }
+
+    // Each acknowledgement frees one place, for the publisher that came first.
     peer.expects(publish("lamp/7", at_least_once(1))).await;
     peer.sends(&puback(1)).await;
     for number in 0..WAITING {
@@ -119,6 +123,8 @@ async fn a_thousand_waiting_publishers_are_woken_a_few_at_a_time_and_in_order() 
     while let Some(done) = soon(waiting.join_next()).await {
         done.unwrap().unwrap();
     }
+
+    // If each place woke all waiting tasks, the count would be half a million.
     let looks = looks.load(Ordering::Relaxed);
     assert!(looks <= 10 * usize::from(WAITING), "{looks}");
 }
@@ -253,6 +259,8 @@ async fn small_message_waits_behind_large_ones(sent: &[usize]) {
         bytes: 1000,
     };
     let (client, _, mut peer) = connected_as(&server, options).await;
+
+    // Messages in flight fill the queue of 1,000 bytes.
     let of = |size| vec![0; size];
     for size in sent {
         drop(
@@ -263,6 +271,8 @@ async fn small_message_waits_behind_large_ones(sent: &[usize]) {
         );
         peer.receives().await;
     }
+
+    // Eight large messages wait for space, and then a small one.
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let (client, large) = (client.clone(), of(900));
@@ -284,6 +294,8 @@ async fn small_message_waits_behind_large_ones(sent: &[usize]) {
         told.send(()).unwrap();
     });
     tokio::task::yield_now().await;
+
+    // The freed space is too small for the large ones.
     peer.sends(&puback(u16::try_from(sent.len()).unwrap()))
         .await;
     soon(tell).await.unwrap();

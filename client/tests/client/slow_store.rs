@@ -50,10 +50,15 @@ impl Session {
                         .parse()
                         .unwrap();
                     let packet_id = publish.delivery.packet_id().unwrap().get();
+
+                    // A message that was received before has to be a repetition under its
+                    // identifier.
                     if let Some(first) = self.received.insert(number, packet_id) {
                         assert!(publish.delivery.dup(), "{number} was here under {first}");
                         assert_eq!(first, packet_id, "{number}");
                     }
+
+                    // QoS 1 is delivered each time, QoS 2 once for each exchange.
                     let is_exact = matches!(publish.delivery, Delivery::ExactlyOnce { .. });
                     if !is_exact || self.unreleased.insert(packet_id) {
                         *delivered.entry(number).or_default() += 1;
@@ -71,6 +76,8 @@ impl Session {
                 other if other.packet_type() == PacketType::Disconnect => return,
                 other => panic!("{other:?}"),
             };
+
+            // One answer in twenty is lost with its connection.
             if fastrand::u8(..20) > 0 {
                 peer.sends(&answer).await;
             } else {
@@ -88,6 +95,8 @@ async fn no_message_is_lost_and_none_is_sent_as_new_twice() {
     let mut options = options(&server);
     options.connect.receive_maximum = None;
     let client = Client::start_with_store(options, Slow).unwrap();
+
+    // The publisher goes on while the connections break; in the end each message has a receipt.
     let publishing = tokio::spawn({
         let client = client.clone();
         async move {
@@ -117,6 +126,8 @@ async fn no_message_is_lost_and_none_is_sent_as_new_twice() {
             client.disconnect().await;
         }
     });
+
+    // The server accepts connections one after another, each for a few packets.
     let (mut session, mut delivered) = (Session::default(), BTreeMap::new());
     let mut connections = 0;
     while !publishing.is_finished() {
@@ -139,6 +150,8 @@ async fn no_message_is_lost_and_none_is_sent_as_new_twice() {
             .serves(peer, fastrand::usize(..200), &mut delivered)
             .await;
     }
+
+    // All messages have arrived, those of QoS 2 once.
     publishing.await.unwrap();
     assert!(connections > 10, "{connections}");
     assert_eq!(delivered.len(), MESSAGES as usize);

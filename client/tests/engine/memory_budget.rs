@@ -132,6 +132,8 @@ fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_hol
         .into_iter()
         .filter_map(|(_, id)| id)
         .collect();
+
+    // The budget declines one message; the server still sends all that was announced.
     client.engine.received().decline(ids[49]);
     client.receives_all(
         &(51..=100)
@@ -149,9 +151,13 @@ fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_hol
         .into_iter()
         .filter_map(|(_, id)| id)
         .for_each(|id| client.engine.received().decline(id));
+
+    // An unfinished request delays the end of the connection for a second at most.
     client.advance(Duration::from_secs(1));
     assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
     closes_over_memory_budget(&mut client);
+
+    // The next connection announces less.
     assert_eq!(
         opens(&mut client),
         Some(25),

@@ -138,6 +138,8 @@ fn a_lost_session_repeats_nothing_and_publishes_qos_1_again() {
     let sent = client.publishes("b", QoS::ExactlyOnce);
     let released = client.publishes("c", QoS::ExactlyOnce);
     let last = client.publishes("d", QoS::AtLeastOnce);
+
+    // Two messages of each QoS are in flight, one of them beyond PUBREC; one more is queued.
     client.receives(&pubrec(3));
     client.loses_connection();
     client.publishes("e", QoS::AtLeastOnce);
@@ -145,6 +147,7 @@ fn a_lost_session_repeats_nothing_and_publishes_qos_1_again() {
     client.sends();
     client.receives(&connack());
 
+    // QoS 1 becomes new messages, QoS 2 fails.
     let expected = [
         publish("a", at_least_once(5)),
         publish("d", at_least_once(6)),
@@ -249,6 +252,8 @@ fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
         .into_iter()
         .map(|(_, id)| id.unwrap())
         .collect();
+
+    // The application has both messages: repetitions are not delivered again.
     for _ in 0..3 {
         client.reconnects(&connack_resumed());
         client.receives_all(&[
@@ -257,6 +262,8 @@ fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
         ]);
         assert!(client.messages().is_empty());
     }
+
+    // One is consumed while there is no connection; its acknowledgement is due on the repetition.
     client.loses_connection();
     client.consumes(ids[1]);
     client.reconnects(&connack_resumed());
@@ -269,8 +276,12 @@ fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
         publish("b", with_dup(at_least_once(2))),
     ]);
     assert!(client.sends().is_empty());
+
+    // Acknowledgements leave in order.
     client.consumes(ids[0]);
     assert_eq!(client.sends(), [puback(1), puback(2)]);
+
+    // The same identifier is a new message now.
     client.consumes(ids[0]);
     client.receives(&publish("c", at_least_once(1)));
     assert_eq!(client.consumes_all(), ["c"]);
@@ -353,11 +364,17 @@ fn unwritten_messages_are_sent_as_new_and_the_others_repeated() {
                     other => panic!("{other:?}"),
                 }
             });
+
+            // `unwritten` bytes of the output were not written: the messages that they touch count
+            // as never sent.
             let taken = client.sends_bytes().len();
             let each = taken / topics.len();
             let whole = taken.saturating_sub(unwritten) / each;
             client.engine.handle_unwritten(unwritten);
             client.reconnects(&connack);
+
+            // Written messages are repeated if the session goes on, and fail if it is lost; the
+            // others are new.
             let sent = client.sends();
             let has_session = connack == connack_resumed();
             let repeated = if has_session { whole } else { 0 };
@@ -376,6 +393,8 @@ fn unwritten_messages_are_sent_as_new_and_the_others_repeated() {
                     (topic, index < repeated)
                 );
             }
+
+            // Only messages that were written can be lost.
             for (index, id) in ids.into_iter().enumerate() {
                 let lost =
                     (index < whole && !has_session).then_some(Err(RequestError::SessionLost));

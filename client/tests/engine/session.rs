@@ -180,6 +180,8 @@ fn only_unconsumed_messages_are_delivered_again_after_a_move() {
     {
         client.receives(&publish(topic, *delivery));
     }
+
+    // The application consumes the first and the last of four messages.
     let ids: Vec<_> = client
         .messages()
         .into_iter()
@@ -193,6 +195,7 @@ fn only_unconsumed_messages_are_delivered_again_after_a_move() {
         "the fourth waits for those before it"
     );
 
+    // Another client takes the session, and the server repeats all four.
     let mut client = client.restarts_with(options());
     opens_resumed(&mut client);
     for (delivery, topic) in
@@ -202,6 +205,8 @@ fn only_unconsumed_messages_are_delivered_again_after_a_move() {
     {
         client.receives(&publish(topic, with_dup(*delivery)));
     }
+
+    // Deliveries of the old client have no meaning here; unconsumed messages come again.
     client.consumes(ids[1]);
     assert_eq!(
         client.sends(),

@@ -26,6 +26,8 @@ fn every_packet_and_byte_is_counted_each_way() {
     assert_eq!(client.engine.statistics(), Statistics::default());
     client.opens();
     let mut sent = client.sends();
+
+    // One message of each QoS in, with its acknowledgements.
     let received = [
         connack(),
         publish("a", at_most_once()),
@@ -35,6 +37,8 @@ fn every_packet_and_byte_is_counted_each_way() {
     client.receives_all(&received);
     client.consumes_all();
     client.receives(&pubrel(2));
+
+    // One of each QoS out, and a SUBSCRIBE.
     client.try_publish(Message::new("d", "on")).unwrap();
     client.publishes("e", QoS::AtLeastOnce);
     client.publishes("f", QoS::ExactlyOnce);
@@ -48,6 +52,7 @@ fn every_packet_and_byte_is_counted_each_way() {
     client.receives_all(&answers);
     sent.extend(client.sends());
 
+    // The counters agree with what was on the wire.
     let counted = client.engine.statistics();
     let bytes = |packets: &[_]| -> u64 { packets.iter().map(bytes_of).sum() };
     assert_eq!(
@@ -110,6 +115,8 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
         },
         &connack(),
     );
+
+    // Two requests are answered, and one is answered after its timeout.
     client.publishes("acknowledged", QoS::AtLeastOnce);
     client.publishes("refused", QoS::AtLeastOnce);
     client.receives_all(&[
@@ -119,10 +126,15 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
     client.publishes("late", QoS::AtLeastOnce);
     client.advance(Duration::from_secs(5));
     client.receives(&puback(3));
+
+    // Two requests are in flight when the connection ends: the poison guard fails one, the lost
+    // session the other.
     client.publishes("poison", QoS::AtLeastOnce);
     client.publishes("lost", QoS::ExactlyOnce);
     client.sends();
     client.loses_connection();
+
+    // Offline the queue of four is full, and one message expires.
     client.publishes("dropped", QoS::AtLeastOnce);
     let mut expiring = Message::new("expired", "on");
     expiring.properties.message_expiry_interval = Some(1);
@@ -132,6 +144,7 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
     client.advance(Duration::from_secs(1));
     client.reconnects(&connack());
 
+    // Each end has one request, and two are still open.
     let counted = client.engine.statistics();
     let ends = [
         counted.acknowledged,
@@ -147,6 +160,8 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
         (counted.unfinished, counted.in_flight, counted.queued),
         (2, 2, 0)
     );
+
+    // A client that gives up counts the rest.
     client
         .engine
         .fail_all(&dunlin_client::RequestError::SessionLost);
