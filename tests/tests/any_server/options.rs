@@ -51,7 +51,7 @@ async fn a_session_is_continued_with_clean_start_false() {
     let Some(broker) = Mosquitto::start().await else {
         return;
     };
-    let of_session = ["-i", "keeper", "--session-expiry", "1h", "-q", "1"];
+    let of_session = ["-i", "lamp-9", "--session-expiry", "1h", "-q", "1"];
     let first = at(&broker, "sub").args(of_session);
     first.args(["-t", "a", "-E"]).run().await.exits(0);
     for payload in ["one", "two"] {
