@@ -18,7 +18,7 @@ use crate::inspect;
 /// Prints the packets of a verb for any server; see [`print`].
 ///
 /// # Errors
-/// Those of [`print`].
+/// See [`print`].
 pub(crate) fn print_for(config: &ConnectionConfig, packets: &[Vec<u8>]) -> Result<Exit, Failure> {
     print(
         &config.client.connect,

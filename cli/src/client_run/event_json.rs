@@ -214,7 +214,7 @@ impl JsonEvent<'_> {
     /// Writes the line in one call.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Errors of `out`.
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let line = Line {
             v: VERSION,

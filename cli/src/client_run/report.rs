@@ -41,7 +41,7 @@ impl Report {
     /// Writes `event`, if the form is JSON.
     ///
     /// # Errors
-    /// Those of standard output, like all methods here.
+    /// Errors of standard output, like all methods here.
     pub(crate) fn json(&mut self, event: &JsonEvent<'_>) -> io::Result<()> {
         match self.form {
             ReportForm::Json => event.write(&mut self.out),

@@ -175,7 +175,7 @@ impl ClientRun {
     /// Prints a warning on standard error, and with `--json` as an event.
     ///
     /// # Errors
-    /// Those of standard output.
+    /// Errors of standard output.
     pub(crate) fn warn(&mut self, text: &str) -> std::io::Result<()> {
         self.console.warning(text);
         self.report.json(&JsonEvent::Warning {

@@ -71,7 +71,7 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
 /// Reads everything, at most what a message can carry.
 ///
 /// # Errors
-/// Those of `reader`, and `FileTooLarge`.
+/// Errors of `reader`, and `FileTooLarge`.
 pub(super) fn whole(reader: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(LONGEST + 1).read_to_end(&mut bytes)?;

@@ -14,7 +14,7 @@ use crate::diagnosis::{Diagnosis, Try, quoted};
 use crate::message::encode_subscribe;
 use crate::terminal::Console;
 
-/// What is subscribed to, what is printed, and when the run ends.
+/// Filters, output and end of one run.
 pub(super) struct SubscribePlan {
     pub(super) connection: ConnectionConfig,
     pub(super) filters: Vec<(String, SubscriptionOptions)>,

@@ -46,7 +46,7 @@ impl Stats {
     /// Prints the line: on standard error, or with `--json` as an event.
     ///
     /// # Errors
-    /// Those of standard output.
+    /// Errors of standard output.
     pub(super) fn print(&mut self, run: &mut ClientRun) -> std::io::Result<()> {
         let now = Instant::now();
         let seconds = now.duration_since(self.since).as_secs_f64().max(0.001);
