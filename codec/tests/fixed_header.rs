@@ -115,3 +115,12 @@ fn a_packet_is_no_larger_than_a_publish() {
     assert_eq!(size_of::<Publish<'_>>(), publish);
     assert_eq!(size_of::<Ack<'_>>(), ack);
 }
+
+#[test]
+fn a_packet_can_stand_where_one_of_a_shorter_lifetime_is_wanted() {
+    /// Compiles only if the lifetime of a packet can be shortened.
+    fn either<'a>(_: &'a [u8], packet: Packet<'static>) -> Packet<'a> {
+        packet
+    }
+    assert_eq!(either(&[0], Packet::PingReq), Packet::PingReq);
+}
