@@ -11,6 +11,16 @@ pub(crate) const QOS: u8 = 0b0110;
 pub(crate) const QOS_1: u8 = 0b0010;
 
 /// Quality of service of a PUBLISH (§4.3), with the fields that only QoS 1 and 2 have.
+///
+/// ```
+/// use dunlin_codec::{Delivery, PacketId, QoS};
+///
+/// let packet_id = PacketId::MIN;
+/// let delivery = Delivery::AtLeastOnce { packet_id, dup: false };
+/// assert_eq!(delivery.qos(), QoS::AtLeastOnce);
+/// assert_eq!(delivery.packet_id(), Some(packet_id));
+/// assert_eq!(Delivery::AtMostOnce.packet_id(), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]

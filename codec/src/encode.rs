@@ -3,6 +3,15 @@
 use crate::packet_type::Sender;
 
 /// Options of encoding. The default encodes packets of either side.
+///
+/// ```
+/// use dunlin_codec::{EncodeErrorKind, EncodeOptions, Packet, Sender};
+///
+/// // A client never sends PINGRESP.
+/// let options = EncodeOptions::from_sender(Sender::Client);
+/// let error = Packet::PingResp.encode_to_slice_with(&mut [0; 2], &options).unwrap_err();
+/// assert_eq!(error.kind, EncodeErrorKind::WrongDirection);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct EncodeOptions {

@@ -8,6 +8,16 @@ use crate::scope::ErrorScope;
 /// Fault of a packet that can't be accepted (§4.13).
 ///
 /// An incomplete packet is no error: decoding returns `Ok(None)`.
+///
+/// ```
+/// use dunlin_codec::{DecodeErrorKind, Packet, ReasonCode};
+///
+/// // A PUBLISH of QoS 3.
+/// let error = Packet::decode(&[0x36, 0x00]).unwrap_err();
+/// assert_eq!(error.kind, DecodeErrorKind::Malformed);
+/// assert_eq!(error.reason_code, ReasonCode::MalformedPacket);
+/// assert_eq!(error.to_string(), "malformed packet: qos at byte 0 [MQTT-3.3.1-4]");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct DecodeError {
@@ -137,6 +147,15 @@ impl fmt::Display for DecodeError {
 impl core::error::Error for DecodeError {}
 
 /// Fault of a packet that can't be encoded.
+///
+/// ```
+/// use dunlin_codec::{EncodeErrorKind, Packet};
+///
+/// // PINGREQ has two bytes.
+/// let error = Packet::PingReq.encode_to_slice(&mut [0]).unwrap_err();
+/// assert_eq!(error.kind, EncodeErrorKind::NoRoom);
+/// assert_eq!(error.to_string(), "packet doesn't fit into the buffer");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct EncodeError {

@@ -8,6 +8,16 @@ use crate::scope::ErrorScope;
 use crate::varint::{self, Varint};
 
 /// Fixed header: the first two to five bytes of a packet (§2.1.1).
+///
+/// ```
+/// use dunlin_codec::{FixedHeader, PacketType};
+///
+/// // The first bytes of a PUBLISH say how many bytes have to be read.
+/// let header = FixedHeader::peek(&[0x30, 0x0a, 0x00], 1024)?.expect("two bytes are enough");
+/// assert_eq!(header.packet_type, PacketType::Publish);
+/// assert_eq!(header.packet_len(), 12);
+/// # Ok::<(), dunlin_codec::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FixedHeader {
     /// Type of the packet.

@@ -5,6 +5,14 @@ use core::fmt;
 macro_rules! packet_types {
     ($($value:literal $variant:ident $name:literal flags $flags:literal $flags_rule:literal from $from:ident codes $codes_rule:expr;)*) => {
         /// Type of a control packet (§2.1.2).
+        ///
+        /// ```
+        /// use dunlin_codec::{PacketType, Sender};
+        ///
+        /// assert_eq!(PacketType::try_from(3), Ok(PacketType::Publish));
+        /// assert_eq!(PacketType::Subscribe.name(), "SUBSCRIBE");
+        /// assert_eq!(PacketType::Subscribe.sender(), Sender::Client);
+        /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
         #[repr(u8)]
         pub enum PacketType {
@@ -87,6 +95,16 @@ impl fmt::Display for PacketType {
 }
 
 /// Sender of a packet.
+///
+/// ```
+/// use dunlin_codec::{DecodeErrorKind, DecodeOptions, Packet, Sender};
+///
+/// // A server never sends PINGREQ.
+/// let options = DecodeOptions::new().with_sender(Sender::Server);
+/// let error = Packet::decode_with(&[0xc0, 0x00], &options).unwrap_err();
+/// assert_eq!(error.kind, DecodeErrorKind::WrongDirection);
+/// assert_eq!(Sender::Server.opposite(), Sender::Client);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Sender {
     /// Unknown, or either side; the default. Packets of both sides are accepted.

@@ -31,6 +31,13 @@ pub enum DataType {
 }
 
 /// Row of the property table (Table 2-4).
+///
+/// ```
+/// use dunlin_codec::{DataType, PROPERTIES};
+///
+/// let row = PROPERTIES.iter().find(|row| row.name == "topic_alias").expect("a row");
+/// assert_eq!((row.id, row.data_type), (0x23, DataType::TwoByteInteger));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PropertyRow {
     /// Identifier on the wire.

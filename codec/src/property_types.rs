@@ -5,6 +5,12 @@ use core::num::{NonZeroU16, NonZeroU32};
 use crate::varint;
 
 /// Payload Format Indicator (§3.3.2.3.2): format of a payload, as the sender states it.
+///
+/// ```
+/// use dunlin_codec::PayloadFormat;
+///
+/// assert_eq!(PayloadFormat::try_from(1), Ok(PayloadFormat::Utf8));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
@@ -18,6 +24,13 @@ pub enum PayloadFormat {
 }
 
 /// Topic Alias (§3.3.2.3.4): number from 1 to 65,535 that stands for a topic on one connection.
+///
+/// ```
+/// use dunlin_codec::TopicAlias;
+///
+/// assert_eq!(TopicAlias::new(1).map(TopicAlias::get), Some(1));
+/// assert_eq!(TopicAlias::new(0), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
@@ -25,6 +38,13 @@ pub struct TopicAlias(NonZeroU16);
 
 /// Subscription Identifier (§3.8.2.1.2): number from 1 to 268,435,455 that a client gives a
 /// subscription, and that the server sends with each message for it.
+///
+/// ```
+/// use dunlin_codec::SubscriptionIdentifier;
+///
+/// assert!(SubscriptionIdentifier::new(268_435_455).is_some());
+/// assert_eq!(SubscriptionIdentifier::new(268_435_456), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SubscriptionIdentifier(NonZeroU32);
 

@@ -4,6 +4,14 @@ use core::fmt;
 use core::num::NonZeroU16;
 
 /// Quality of service of a message (§4.3); the default is QoS 0.
+///
+/// ```
+/// use dunlin_codec::QoS;
+///
+/// assert_eq!(QoS::try_from(1), Ok(QoS::AtLeastOnce));
+/// assert_eq!(QoS::ExactlyOnce.level(), 2);
+/// assert!(QoS::AtMostOnce < QoS::AtLeastOnce);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
@@ -84,6 +92,14 @@ impl fmt::Display for QoS {
 
 /// Packet Identifier (§2.2.1), 1 to 65,535, of a SUBSCRIBE, an UNSUBSCRIBE or a PUBLISH of QoS 1 or
 /// 2 until its exchange is complete.
+///
+/// ```
+/// use dunlin_codec::PacketId;
+///
+/// let packet_id = PacketId::new(7).expect("not 0");
+/// assert_eq!(packet_id.get(), 7);
+/// assert!(PacketId::try_from(0_u16).is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]

@@ -9,6 +9,17 @@ macro_rules! reason_codes {
         /// Reason code of an acknowledgement, a DISCONNECT or an AUTH (§2.4).
         ///
         /// 0x00 has three names: success (the default), normal disconnection and granted QoS 0.
+        ///
+        /// ```
+        /// use dunlin_codec::{PacketType, ReasonCode, Sender};
+        ///
+        /// let code = ReasonCode::try_from(0x87)?;
+        /// assert_eq!(code, ReasonCode::NotAuthorized);
+        /// assert!(code.is_error());
+        /// assert_eq!(code.to_string(), "Not authorized (0x87)");
+        /// assert!(code.is_legal_in(PacketType::ConnAck, Sender::Server));
+        /// # Ok::<(), dunlin_codec::InvalidNumber>(())
+        /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
         #[repr(u8)]
         #[non_exhaustive]

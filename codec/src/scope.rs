@@ -32,6 +32,14 @@ use crate::property_types::TopicAlias;
 ///
 /// Every fault in another packet is in the connection's scope. A PUBLISH with faults of both scopes
 /// is reported by the first one in the connection's scope.
+///
+/// ```
+/// use dunlin_codec::{ErrorScope, Packet};
+///
+/// // A PUBLISH whose topic has a wildcard: the connection can stay open.
+/// let error = Packet::decode(b"\x30\x05\x00\x01#\x00!").unwrap_err();
+/// assert!(matches!(error.scope, ErrorScope::Message(_)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ErrorScope {
     /// Nothing after the fault can be relied on; the connection should be closed with the reason

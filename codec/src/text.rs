@@ -16,15 +16,43 @@ pub(crate) const MAX_LEN: usize = u16::MAX as usize;
 /// UTF-8 Encoded String (§1.5.4): at most 65,535 bytes without NUL.
 ///
 /// The text is validated when it is decoded or made; reading it costs nothing.
+///
+/// ```
+/// use dunlin_codec::{TextError, Utf8String};
+///
+/// const CLIENT_ID: Utf8String<'static> = match Utf8String::new("lamp-7") {
+///     Ok(text) => text,
+///     Err(_) => panic!("not a UTF-8 Encoded String"),
+/// };
+/// assert_eq!(CLIENT_ID, "lamp-7");
+/// assert_eq!(Utf8String::new("\0"), Err(TextError::Nul));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Utf8String<'a>(&'a str);
 
 /// Binary Data (§1.5.6) of at most 65,535 bytes.
+///
+/// ```
+/// use dunlin_codec::BinaryData;
+///
+/// let password = BinaryData::new(b"secret")?;
+/// assert_eq!(password.as_bytes(), b"secret");
+/// assert!(BinaryData::new(&[0; 65_536]).is_err());
+/// # Ok::<(), dunlin_codec::TextError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct BinaryData<'a>(&'a [u8]);
 
 /// User Property (§1.5.7): a name and a value whose meaning the application defines. A packet keeps
 /// the order of its properties, and the same name may occur more than once.
+///
+/// ```
+/// use dunlin_codec::UserProperty;
+///
+/// let property = UserProperty::new("region", "eu")?;
+/// assert_eq!((property.name.as_str(), property.value.as_str()), ("region", "eu"));
+/// # Ok::<(), dunlin_codec::TextError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct UserProperty<'a> {
     /// Name.

@@ -11,6 +11,17 @@ use crate::validated::{Validated, str_of};
 use crate::value::{Item, Rule, Value};
 
 /// Topic Name (§4.7), to which messages are published: 1 to 65,535 bytes without wildcards and NUL.
+///
+/// ```
+/// use dunlin_codec::{TopicError, TopicName};
+///
+/// const STATE: TopicName<'static> = match TopicName::new("lamps/7/state") {
+///     Ok(topic) => topic,
+///     Err(_) => panic!("not a Topic Name"),
+/// };
+/// assert_eq!(STATE, "lamps/7/state");
+/// assert_eq!(TopicName::new("lamps/+"), Err(TopicError::WildcardInName));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicName<'a>(&'a str);
 

@@ -16,6 +16,15 @@ use crate::sink::Sink;
 use crate::value::Value;
 
 /// PUBACK, PUBREC, PUBREL or PUBCOMP, as the [`Packet`](crate::Packet) variant or the [`AckType`] beside it says.
+///
+/// ```
+/// use dunlin_codec::{Ack, AckType, PacketId};
+///
+/// let mut out = [0; 4];
+/// let len = Ack::success(PacketId::MIN).encode_to_slice(AckType::PubAck, &mut out)?;
+/// assert_eq!(out[..len], [0x40, 0x02, 0x00, 0x01]);
+/// # Ok::<(), dunlin_codec::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ack<'a> {
     /// Packet Identifier of the PUBLISH.
@@ -41,6 +50,13 @@ properties! {
 }
 
 /// Type of an [`Ack`].
+///
+/// ```
+/// use dunlin_codec::{AckType, PacketType};
+///
+/// assert_eq!(AckType::PubRel.packet_type(), PacketType::PubRel);
+/// assert_eq!(AckType::try_from(4), Ok(AckType::PubAck));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum AckType {
     /// PUBACK, which acknowledges a PUBLISH of QoS 1.

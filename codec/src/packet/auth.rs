@@ -12,6 +12,16 @@ use crate::record::Record;
 use crate::sink::Sink;
 
 /// AUTH (§3.15): a step of enhanced authentication.
+///
+/// ```
+/// use dunlin_codec::{Auth, AuthProperties, BinaryData, ReasonCode, Utf8String};
+///
+/// let method = Utf8String::new("SCRAM-SHA-256")?;
+/// let mut auth = Auth::new(ReasonCode::ContinueAuthentication, method);
+/// auth.properties.authentication_data = Some(BinaryData::new(b"n,,n=lamp")?);
+/// assert_eq!(auth.encoded_len()?, 32);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Auth<'a> {
     /// Reason code (§3.15.2.1): success, continue authentication, or re-authenticate.

@@ -17,6 +17,20 @@ use crate::sink::Sink;
 use crate::value::Value;
 
 /// CONNACK (§3.2): the server accepts or refuses a connection.
+///
+/// ```
+/// use dunlin_codec::{ConnAck, ConnAckProperties, ReasonCode, Utf8String};
+///
+/// let connack = ConnAck {
+///     properties: ConnAckProperties {
+///         reason_string: Some(Utf8String::new("no such user")?),
+///         ..ConnAckProperties::default()
+///     },
+///     ..ConnAck::new(ReasonCode::NotAuthorized)
+/// };
+/// assert_eq!(connack.encoded_len()?, 20);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ConnAck<'a> {
     /// Session Present flag (§3.2.2.1.1): the server continues an earlier session; never set in a

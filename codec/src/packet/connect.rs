@@ -32,6 +32,26 @@ const CLEAN_START: u8 = 0b0000_0010;
 const RESERVED: u8 = 0b0000_0001;
 
 /// CONNECT (§3.1): a client's request for a session.
+///
+/// ```
+/// use dunlin_codec::{BinaryData, Connect, ConnectProperties, TopicName, Utf8String, Will, WillProperties};
+///
+/// let connect = Connect {
+///     clean_start: true,
+///     keep_alive: 60,
+///     properties: ConnectProperties {
+///         session_expiry_interval: Some(3600),
+///         ..ConnectProperties::default()
+///     },
+///     will: Some(Will {
+///         properties: WillProperties { will_delay_interval: Some(5), ..WillProperties::default() },
+///         ..Will::new(TopicName::new("lamps/7/state")?, BinaryData::new(b"gone")?)
+///     }),
+///     ..Connect::new(Utf8String::new("lamp-7")?)
+/// };
+/// assert_eq!(connect.encoded_len()?, 53);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Connect<'a> {
     /// Clean Start (§3.1.2.4): the server discards the session of an earlier connection.

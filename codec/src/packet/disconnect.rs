@@ -12,6 +12,15 @@ use crate::record::Record;
 use crate::sink::Sink;
 
 /// DISCONNECT (§3.14): the sender closes the connection. The default is a normal disconnection.
+///
+/// ```
+/// use dunlin_codec::{Disconnect, ReasonCode};
+///
+/// let mut out = [0; 4];
+/// let len = Disconnect::new(ReasonCode::ServerShuttingDown).encode_to_slice(&mut out)?;
+/// assert_eq!(out[..len], [0xe0, 0x01, 0x8b]);
+/// # Ok::<(), dunlin_codec::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Disconnect<'a> {
     /// Reason code (§3.14.2.1); the default is 0x00, normal disconnection.

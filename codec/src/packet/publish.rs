@@ -21,6 +21,24 @@ use crate::value::Value;
 const RETAIN: u8 = 0b0001;
 
 /// PUBLISH (§3.3): an application message.
+///
+/// ```
+/// use dunlin_codec::{Delivery, PacketId, Publish, PublishProperties, TopicName};
+///
+/// let publish = Publish {
+///     delivery: Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false },
+///     retain: true,
+///     properties: PublishProperties {
+///         message_expiry_interval: Some(60),
+///         ..PublishProperties::default()
+///     },
+///     ..Publish::new(TopicName::new("lamps/7/state")?, b"on")
+/// };
+/// let mut out = Vec::new();
+/// publish.encode(&mut out)?;
+/// assert_eq!(out.len(), 27);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Publish<'a> {
     /// QoS, with Packet Identifier and DUP flag for QoS 1 and 2.

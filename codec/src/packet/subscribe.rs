@@ -15,6 +15,15 @@ use crate::validated::Validated;
 use crate::value::{Item, Rule, Value};
 
 /// SUBSCRIBE (§3.8): a client's request for subscriptions.
+///
+/// ```
+/// use dunlin_codec::{PacketId, QoS, Subscribe, Subscription, TopicFilter};
+///
+/// let subscriptions = [Subscription::new(TopicFilter::new("lamps/+/state")?, QoS::AtLeastOnce)];
+/// let subscribe = Subscribe::new(PacketId::MIN, &subscriptions);
+/// assert_eq!(subscribe.encoded_len()?, 21);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Subscribe<'a> {
     /// Packet Identifier, which SUBACK repeats.
@@ -48,6 +57,17 @@ pub struct Subscription<'a> {
 }
 
 /// Subscription Options (§3.8.3.1): the way in which messages are delivered.
+///
+/// ```
+/// use dunlin_codec::{QoS, RetainHandling, SubscriptionOptions};
+///
+/// let options = SubscriptionOptions {
+///     qos: QoS::AtLeastOnce,
+///     retain_handling: RetainHandling::SendIfNew,
+///     ..SubscriptionOptions::default()
+/// };
+/// assert!(!options.no_local);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]

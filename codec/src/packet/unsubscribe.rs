@@ -15,6 +15,15 @@ use crate::topic::TopicFilter;
 use crate::value::Value;
 
 /// UNSUBSCRIBE (§3.10): a client's request to end subscriptions.
+///
+/// ```
+/// use dunlin_codec::{PacketId, TopicFilter, Unsubscribe};
+///
+/// let filters = [TopicFilter::new("lamps/+/state")?];
+/// let unsubscribe = Unsubscribe::new(PacketId::MIN, &filters);
+/// assert_eq!(unsubscribe.encoded_len()?, 20);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Unsubscribe<'a> {
     /// Packet Identifier, which UNSUBACK repeats.
