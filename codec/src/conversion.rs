@@ -14,7 +14,8 @@ use crate::property_types::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::PacketId;
 use crate::reason_code::ReasonCode;
 use crate::text::{BinaryData, TextError, Utf8String};
-use crate::topic::{TopicError, TopicFilter, TopicName};
+use crate::topic::{TopicFilter, TopicName};
+use crate::topic_error::TopicError;
 
 /// Error for a number that has no meaning in the type that it was converted to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

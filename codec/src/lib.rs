@@ -184,6 +184,7 @@ mod reason_code;
 mod record;
 mod redaction;
 mod repeated;
+mod scan;
 mod scope;
 #[cfg(feature = "serde")]
 mod serde;
@@ -192,6 +193,7 @@ mod sink;
 mod spans;
 mod text;
 mod topic;
+mod topic_error;
 mod validated;
 mod value;
 mod varint;
@@ -226,4 +228,5 @@ pub use scope::{ErrorScope, FaultyMessage};
 #[cfg(feature = "spans")]
 pub use spans::{FieldSpan, field_spans};
 pub use text::{BinaryData, TextError, UserProperty, Utf8String};
-pub use topic::{TopicError, TopicFilter, TopicName};
+pub use topic::{TopicFilter, TopicName};
+pub use topic_error::TopicError;

@@ -1,12 +1,12 @@
 //! Topic Names and Topic Filters (§4.7, §4.8.2): their rules, and matching.
 
-use core::fmt;
-
 use crate::error::DecodeError;
 use crate::reader::Reader;
 use crate::record::Record;
+use crate::scan::{Scan, has_nul, has_wildcard, wildcards};
 use crate::sink::Sink;
-use crate::text::{self, Scan, Scanned, has_nul, has_wildcard, read_alone, read_scanned};
+use crate::text::{self, Scanned, read_alone, read_scanned};
+use crate::topic_error::TopicError;
 use crate::validated::{Validated, str_of};
 use crate::value::{Item, Rule, Value};
 
@@ -44,28 +44,6 @@ pub struct TopicName<'a>(&'a str);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicFilter<'a>(&'a str);
-
-/// Fault of a text that is no Topic Name or no Topic Filter.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum TopicError {
-    /// The text is empty. [MQTT-4.7.3-1]
-    Empty,
-    /// More than 65,535 bytes. [MQTT-4.7.3-3]
-    TooLong,
-    /// The NUL character. [MQTT-4.7.3-2]
-    Nul,
-    /// `+` or `#` in a topic name. [MQTT-4.7.0-1]
-    WildcardInName,
-    /// `#` that isn't alone in the last level. [MQTT-4.7.1-1]
-    MisplacedMultiLevelWildcard,
-    /// `+` that isn't alone in its level. [MQTT-4.7.1-2]
-    MisplacedSingleLevelWildcard,
-    /// `$share/` without a share name. [MQTT-4.8.2-1]
-    MissingShareName,
-    /// A share name with a wildcard, or without a topic filter after it. [MQTT-4.8.2-2]
-    MalformedShare,
-}
 
 const SHARE_PREFIX: &str = "$share/";
 
@@ -273,7 +251,7 @@ const fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
     loop {
         // Go to the next byte that may be a wildcard, or past eight bytes without any.
         if let Some((chunk, after)) = rest.split_first_chunk::<8>() {
-            let marks = text::wildcards(u64::from_le_bytes(*chunk));
+            let marks = wildcards(u64::from_le_bytes(*chunk));
             let [.., last] = chunk;
             if marks == 0 {
                 (before, rest) = (*last, after);
@@ -318,23 +296,6 @@ pub(crate) fn is_shared(filter: &[u8]) -> bool {
 /// Share Name and filter of a well-formed shared filter.
 fn split_share(filter: &str) -> Option<(&str, &str)> {
     filter.strip_prefix(SHARE_PREFIX)?.split_once('/')
-}
-
-impl TopicError {
-    /// Statement that such a topic breaks.
-    #[must_use]
-    pub const fn statement(self) -> &'static str {
-        match self {
-            Self::Empty => "MQTT-4.7.3-1",
-            Self::TooLong => "MQTT-4.7.3-3",
-            Self::Nul => "MQTT-4.7.3-2",
-            Self::WildcardInName => "MQTT-4.7.0-1",
-            Self::MisplacedMultiLevelWildcard => "MQTT-4.7.1-1",
-            Self::MisplacedSingleLevelWildcard => "MQTT-4.7.1-2",
-            Self::MissingShareName => "MQTT-4.8.2-1",
-            Self::MalformedShare => "MQTT-4.8.2-2",
-        }
-    }
 }
 
 impl<'a> Value<'a> for TopicName<'a> {
@@ -409,20 +370,3 @@ impl<'a> Item<'a> for TopicFilter<'a> {
 }
 
 text::checked_text!(TopicName TopicFilter);
-
-impl fmt::Display for TopicError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "a topic has at least one character",
-            Self::TooLong => "a topic has at most 65,535 bytes",
-            Self::Nul => "a topic has no NUL character",
-            Self::WildcardInName => "a topic name has no wildcard (+ or #)",
-            Self::MisplacedMultiLevelWildcard => "# stands alone in the last level",
-            Self::MisplacedSingleLevelWildcard => "+ stands alone in its level",
-            Self::MissingShareName => "$share/ is followed by a share name",
-            Self::MalformedShare => "a share name has no wildcard, and a topic filter follows it",
-        })
-    }
-}
-
-impl core::error::Error for TopicError {}

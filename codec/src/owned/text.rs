@@ -9,7 +9,7 @@ use core::str::FromStr;
 
 use super::{Lend, Own, owns};
 use crate::text::TextError;
-use crate::topic::TopicError;
+use crate::topic_error::TopicError;
 
 /// Declares an owned type for each row, with the name of the borrowed one: its content, the
 /// borrowed content with the method that returns it, and the error of content that is not allowed.

@@ -17,7 +17,8 @@ use crate::record::Record;
 use crate::redaction::{Redacted, UserName};
 use crate::sink::Sink;
 use crate::text::{BinaryData, Utf8String};
-use crate::topic::{TopicError, TopicName};
+use crate::topic::TopicName;
+use crate::topic_error::TopicError;
 use crate::value::{Rule, Value};
 
 const PROTOCOL_NAME: &[u8] = b"MQTT";
