@@ -5,6 +5,7 @@
 //! `acknowledge` completes it; `queue` holds it if it has to wait, `timeouts` and `expiry` end it,
 //! `resumption` moves it to the next connection.
 
+mod accept;
 pub(super) mod accepted_request;
 pub(super) mod ack_deadlines;
 mod acknowledge;
