@@ -15,6 +15,7 @@ use crate::engine::CloseCause;
 use crate::error::TransportError;
 use crate::event::Event;
 use crate::runtime::clock::now;
+use crate::runtime::connection_phase::{CLOSING_TIME, ConnectionPhase};
 use crate::runtime::deadline_timer::DeadlineTimer;
 use crate::runtime::lifecycle::StopProgress;
 use crate::runtime::observer::PacketObserver;
@@ -27,16 +28,11 @@ use crate::transport::Transport;
 /// Bytes that are read before the task yields: a stream then holds little more than one read brings
 /// while somebody reads it, and what is sent in answer leaves together with the acknowledgements.
 const READ_PER_TURN: usize = 16 * 1024;
-/// Time that the server gets to take the last output, and to close its side.
-const CLOSING_TIME: Duration = Duration::from_secs(1);
 /// Bytes that may be read after a deadline has passed and before time-outs are handled: more than
 /// the system keeps for a socket, so that a server that sends without end delays no time-out.
 const MAX_READ_OVERDUE: usize = 8 << 20;
 /// Time for which unused buffers are kept.
 const KEEP_BUFFERS: Duration = Duration::from_secs(1);
-/// Time in which a DISCONNECT may arrive that explains why nothing can be written any more.
-const READ_ON_AFTER_BREAK: Duration = Duration::from_millis(500);
-
 /// One network connection of a client.
 pub(crate) struct Connection {
     transport: Transport,
@@ -53,29 +49,6 @@ pub(crate) struct Connection {
     timer: DeadlineTimer,
     /// Time at which unused buffers are released; `None` while there is nothing to release.
     release_buffers_at: Option<Instant>,
-}
-
-/// ConnectionPhase of a connection.
-enum ConnectionPhase {
-    /// Bytes go both ways.
-    Open,
-    /// The engine wants to close: the remaining output may be written until `deadline`.
-    Closing {
-        deadline: Instant,
-        /// True if DISCONNECT is part of the output.
-        sends_disconnect: bool,
-    },
-    /// Nothing can be written any more. Boxed, because it is rare and large.
-    Broken(Box<BreakCause>),
-}
-
-/// Failure of a transport that takes no output any more.
-struct BreakCause {
-    cause: CloseCause,
-    /// End of the time in which a DISCONNECT may still arrive.
-    deadline: Instant,
-    /// Size of the output that wasn't written, in bytes.
-    unwritten: usize,
 }
 
 /// Interest of the engine in the connection.
@@ -126,7 +99,7 @@ impl Connection {
         self.observer = PacketObserver::new(shared.lock(|state| state.observer.clone()));
         self.write.timeout = shared.lock(|state| state.engine.options().ack_timeout);
         let cause = poll_fn(|cx| self.poll(cx, shared)).await;
-        if !self.is_broken() && self.write.output.is_empty() {
+        if !self.phase.is_broken() && self.write.output.is_empty() {
             // Boxed, so that it takes no memory while the connection lasts.
             let closed = Box::pin(tokio::time::timeout(CLOSING_TIME, self.close()));
             let _: Result<_, _> = closed.await;
@@ -136,9 +109,9 @@ impl Connection {
 
     /// Size of the output that was taken from the engine and not written, in bytes.
     pub(crate) fn unwritten(&self) -> usize {
-        match &self.phase {
-            ConnectionPhase::Broken(broken) => broken.unwritten,
-            ConnectionPhase::Open | ConnectionPhase::Closing { .. } => self.write.output.len(),
+        match self.phase.broken_off() {
+            Some(broken) => broken.unwritten,
+            None => self.write.output.len(),
         }
     }
 
@@ -180,7 +153,8 @@ impl Connection {
 
         // Write. A connection that closes ends once all is written, or its time is over.
         let is_written = self.poll_write(cx).is_ready() && !self.waits_for_store;
-        if interest.close && (is_written && !interest.has_more_output || self.is_closing_over(now))
+        if interest.close
+            && (is_written && !interest.has_more_output || self.phase.is_closing_over(now))
         {
             return Round::Ended(CloseCause::Eof);
         }
@@ -188,7 +162,7 @@ impl Connection {
         // Check deadlines. They count once nothing is left to read.
         let may_time_out = may_time_out || !interest.read;
         let mut is_overdue = interest.is_overdue;
-        if let ConnectionPhase::Broken(broken) = &self.phase
+        if let Some(broken) = self.phase.broken_off()
             && broken.deadline <= now
         {
             if may_time_out {
@@ -266,7 +240,7 @@ impl Connection {
         state.deliver(events);
 
         // Take output.
-        if self.write.output.is_empty() && !self.is_broken() {
+        if self.write.output.is_empty() && !self.phase.is_broken() {
             state.transmit(&mut self.write.output, now);
             self.waits_for_store = self.write.output.is_empty() && state.engine.has_output();
             state
@@ -295,13 +269,13 @@ impl Connection {
             state.engine.poll_timeout(),
             state.deadline(),
             stop.deadline(),
-            self.closing_deadline(),
+            self.phase.closing_deadline(),
         ];
         Interest {
             close,
             // A server that is stuck because nobody reads wouldn't take our DISCONNECT either.
             read: close || reads && state.engine.read_interest(),
-            has_more_output: !self.is_broken() && state.engine.has_output(),
+            has_more_output: !self.phase.is_broken() && state.engine.has_output(),
             deadline: deadlines.into_iter().flatten().min(),
             is_overdue: is_overdue && !close,
         }
@@ -309,36 +283,18 @@ impl Connection {
 
     /// Starts the time for closing.
     fn begin_closing(&mut self, state: &ClientState, now: Instant) {
-        if !matches!(self.phase, ConnectionPhase::Open) {
+        if !self.phase.is_open() {
             return;
         }
         // After a failure of the store, output that the engine still has never leaves.
         let has_store_failed = state.store.as_ref().is_some_and(|store| store.has_failed());
         let nothing_leaves = self.write.output.is_empty() && has_store_failed;
         let has_output = !self.write.output.is_empty() || state.engine.has_output();
-        self.phase = ConnectionPhase::Closing {
-            deadline: if nothing_leaves {
-                now
-            } else {
-                now + CLOSING_TIME
-            },
-            sends_disconnect: !nothing_leaves && has_output,
+        self.phase = if nothing_leaves {
+            ConnectionPhase::closed(now)
+        } else {
+            ConnectionPhase::closing(now, has_output)
         };
-    }
-
-    const fn is_broken(&self) -> bool {
-        matches!(self.phase, ConnectionPhase::Broken(_))
-    }
-
-    const fn closing_deadline(&self) -> Option<Instant> {
-        match self.phase {
-            ConnectionPhase::Closing { deadline, .. } => Some(deadline),
-            ConnectionPhase::Open | ConnectionPhase::Broken(_) => None,
-        }
-    }
-
-    fn is_closing_over(&self, now: Instant) -> bool {
-        self.closing_deadline().is_some_and(|until| until <= now)
     }
 
     /// Writes; ready when nothing is left, or nothing can be written any more.
@@ -355,11 +311,8 @@ impl Connection {
 
     /// Stops writing. A DISCONNECT that gives the reason may still arrive.
     fn break_off(&mut self, error: &io::Error) {
-        self.phase = ConnectionPhase::Broken(Box::new(BreakCause {
-            cause: self.cause_of(error),
-            deadline: now() + READ_ON_AFTER_BREAK,
-            unwritten: self.write.discard(),
-        }));
+        let cause = self.cause_of(error);
+        self.phase = ConnectionPhase::broken(cause, self.write.discard(), now());
     }
 
     /// Reads once and hands the bytes to the engine. `is_overdue`: a deadline has passed that waits
@@ -373,9 +326,9 @@ impl Connection {
         read: &mut usize,
     ) -> Round {
         match self.read.poll_read(&mut self.transport, cx) {
-            Poll::Ready(Ok(0)) => Round::Ended(match &self.phase {
-                ConnectionPhase::Broken(broken) => broken.cause.clone(),
-                ConnectionPhase::Open | ConnectionPhase::Closing { .. } => CloseCause::Eof,
+            Poll::Ready(Ok(0)) => Round::Ended(match self.phase.broken_off() {
+                Some(broken) => broken.cause.clone(),
+                None => CloseCause::Eof,
             }),
             Poll::Ready(Ok(bytes)) => {
                 self.handle_input(shared, now);
@@ -440,10 +393,7 @@ impl Connection {
 
     /// True if a deadline has passed: `deadline` or one of the connection itself.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> bool {
-        let broken = match &self.phase {
-            ConnectionPhase::Broken(broken) => Some(broken.deadline),
-            ConnectionPhase::Open | ConnectionPhase::Closing { .. } => None,
-        };
+        let broken = self.phase.broken_off().map(|broken| broken.deadline);
         let deadlines = [
             deadline,
             broken,
@@ -472,13 +422,7 @@ impl Connection {
         if self.transport.shutdown().await.is_err() {
             return;
         }
-        let sends_disconnect = matches!(
-            self.phase,
-            ConnectionPhase::Closing {
-                sends_disconnect: true,
-                ..
-            }
-        );
+        let sends_disconnect = self.phase.sends_disconnect();
         let input = &mut self.read.input;
         while sends_disconnect && matches!(self.transport.read_buf(input).await, Ok(1..)) {
             input.clear();

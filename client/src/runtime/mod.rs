@@ -9,6 +9,7 @@
 pub(crate) mod backoff;
 pub(crate) mod clock;
 mod connection;
+mod connection_phase;
 mod deadline_timer;
 mod delivery;
 pub(crate) mod driver;
