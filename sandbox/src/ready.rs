@@ -16,7 +16,7 @@ pub struct Ready {
     /// The port for connections without TLS, on loopback; `None` means that there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain_port: Option<u16>,
-    /// A client that names no authorizer is let in and may do everything.
+    /// A client that names no authorizer is accepted and may do everything.
     #[serde(default)]
     pub anonymous: bool,
     /// The addresses that it listens on with TLS, without the port.

@@ -1,4 +1,4 @@
-//! Words as a POSIX shell takes them.
+//! Words in the quoting of a POSIX shell.
 
 use std::borrow::Cow;
 

@@ -82,7 +82,7 @@ impl Authorizers {
         self
     }
 
-    /// Has a watchdog told of every process of a Lambda.
+    /// Reports every process of a Lambda to a watchdog.
     pub(crate) fn watched_by(mut self, watchdog: Option<Watchdog>) -> Self {
         self.watchdog = watchdog;
         self

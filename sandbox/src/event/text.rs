@@ -26,7 +26,7 @@ impl LogLine {
         let decision = self.event.decision();
         // The first line of an explanation is often part of the log line already.
         for reason in decision.map(Decision::explanation).unwrap_or_default() {
-            let reason = Shown(&reason).to_string();
+            let reason = Short(&reason).to_string();
             if !text.contains(&reason) {
                 text.push_str(INDENT);
                 text.push_str(&reason);
@@ -56,7 +56,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected { peer, reason } => write!(f, "rejected  {peer}  {}", Escaped(reason)),
-            Self::Note { peer, text } => write!(f, "note      {peer}  {}", Shown(text)),
+            Self::Note { peer, text } => write!(f, "note      {peer}  {}", Short(text)),
             Self::Connect {
                 client_id,
                 authorizer,
@@ -65,16 +65,16 @@ impl fmt::Display for Event {
             } => {
                 // Each line begins with a word of ten columns, so that the client ids are below
                 // each other.
-                write!(f, "connect   {}  ", Shown(client_id))?;
+                write!(f, "connect   {}  ", Short(client_id))?;
                 if let Some(authorizer) = authorizer {
-                    write!(f, "{} ", Shown(authorizer))?;
+                    write!(f, "{} ", Short(authorizer))?;
                 }
-                verdict(f, outcome)?;
+                write_decision(f, outcome)?;
                 write!(f, "  {} ms", took.as_millis())
             }
             Self::Refresh { client_id, outcome } => {
-                write!(f, "refresh   {}  ", Shown(client_id))?;
-                verdict(f, outcome)
+                write!(f, "refresh   {}  ", Short(client_id))?;
+                write_decision(f, outcome)
             }
             Self::Lambda { authorizer, text } => {
                 // Whole: it is the developer's own, and bounded where it is read. Lines of a log
@@ -82,7 +82,7 @@ impl fmt::Display for Event {
                 write!(
                     f,
                     "lambda    {}  {}",
-                    Shown(authorizer),
+                    Short(authorizer),
                     Escaped(&text.replace('\t', "  "))
                 )
             }
@@ -91,17 +91,17 @@ impl fmt::Display for Event {
                 filter,
                 outcome,
             } => {
-                write!(f, "subscribe {}  {}  ", Shown(client_id), Shown(filter))?;
+                write!(f, "subscribe {}  {}  ", Short(client_id), Short(filter))?;
                 match outcome {
                     Outcome::Allowed((qos, _)) => {
                         fmt::Display::fmt(&DecisionMark::Allow, f)?;
                         write!(f, ", granted QoS {}", qos.level())
                     }
-                    refused @ Outcome::Refused { .. } => refusal(f, refused),
+                    refused @ Outcome::Refused { .. } => write_refusal(f, refused),
                 }
             }
             Self::Unsubscribe { client_id, filter } => {
-                write!(f, "unsubscribe {}  {}", Shown(client_id), Shown(filter))
+                write!(f, "unsubscribe {}  {}", Short(client_id), Short(filter))
             }
             Self::Publish {
                 is_will,
@@ -111,7 +111,7 @@ impl fmt::Display for Event {
             } => {
                 // A will is published by the server, so the line says where it comes from.
                 let word = if *is_will { "will     " } else { "publish  " };
-                write!(f, "{word} {}  {}  ", Shown(client_id), Shown(topic))?;
+                write!(f, "{word} {}  {}  ", Short(client_id), Short(topic))?;
                 match outcome {
                     Outcome::Allowed((receivers, _)) => {
                         let word = if *receivers == 1 {
@@ -122,7 +122,7 @@ impl fmt::Display for Event {
                         fmt::Display::fmt(&DecisionMark::Allow, f)?;
                         write!(f, ", to {receivers} {word}")
                     }
-                    refused @ Outcome::Refused { .. } => refusal(f, refused),
+                    refused @ Outcome::Refused { .. } => write_refusal(f, refused),
                 }
             }
             Self::Receive {
@@ -130,13 +130,13 @@ impl fmt::Display for Event {
                 topic,
                 outcome,
             } => {
-                write!(f, "receive   {}  {}  ", Shown(client_id), Shown(topic))?;
+                write!(f, "receive   {}  {}  ", Short(client_id), Short(topic))?;
                 match outcome {
                     Outcome::Allowed(_) => {
                         fmt::Display::fmt(&DecisionMark::Allow, f)?;
                         f.write_str(", delivered")
                     }
-                    refused @ Outcome::Refused { .. } => refusal(f, refused),
+                    refused @ Outcome::Refused { .. } => write_refusal(f, refused),
                 }
             }
             Self::Dropped {
@@ -147,33 +147,36 @@ impl fmt::Display for Event {
             } => {
                 // Losses are counted, and not logged one by one: a full queue may lose thousands.
                 let messages = if *count == 1 { "message" } else { "messages" };
-                let (client_id, topic) = (Shown(client_id), Shown(topic));
+                let (client_id, topic) = (Short(client_id), Short(topic));
                 write!(
                     f,
                     "dropped   {client_id}  {topic}  {count} {messages} ({reason})"
                 )
             }
             Self::Limited { client_id, limit } => {
-                write!(f, "limited   {}  {}", Shown(client_id), Shown(limit))
+                write!(f, "limited   {}  {}", Short(client_id), Short(limit))
             }
             Self::Disconnect { client_id, reason } => {
-                write!(f, "disconnect {}  {}", Shown(client_id), Shown(reason))
+                write!(f, "disconnect {}  {}", Short(client_id), Short(reason))
             }
         }
     }
 }
 
-fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<(String, Decision)>) -> fmt::Result {
+fn write_decision(
+    f: &mut fmt::Formatter<'_>,
+    outcome: &Outcome<(String, Decision)>,
+) -> fmt::Result {
     match outcome {
         Outcome::Allowed((policy, _)) => {
             fmt::Display::fmt(&DecisionMark::Allow, f)?;
-            write!(f, " (policy: {})", Shown(policy))
+            write!(f, " (policy: {})", Short(policy))
         }
-        refused @ Outcome::Refused { .. } => refusal(f, refused),
+        refused @ Outcome::Refused { .. } => write_refusal(f, refused),
     }
 }
 
-fn refusal<T>(f: &mut fmt::Formatter<'_>, outcome: &Outcome<T>) -> fmt::Result {
+fn write_refusal<T>(f: &mut fmt::Formatter<'_>, outcome: &Outcome<T>) -> fmt::Result {
     match outcome {
         Outcome::Allowed(_) => Ok(()),
         Outcome::Refused {
@@ -209,10 +212,10 @@ impl fmt::Display for DecisionMark {
     }
 }
 
-/// Text of a client, on one line and of a bounded length, whatever it holds.
-struct Shown<'a>(&'a str);
+/// Text of a client: at most 256 characters, escaped.
+struct Short<'a>(&'a str);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Excerpt::new(self.0, MAX_SHOWN).fmt(f)
     }

@@ -12,7 +12,7 @@ pub(crate) struct FaultPlan {
     faults: Vec<Fault>,
 }
 
-/// A fault that happens by itself, so long after the CONNACK.
+/// Fault that happens some time after the CONNACK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimedFault {
     Disconnect(ReasonCode),

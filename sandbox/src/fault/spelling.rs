@@ -1,4 +1,4 @@
-//! Spellings of the faults, as `--fault` and the config file take them.
+//! Spellings of the faults in `--fault` and in the config file.
 
 use core::fmt;
 use core::str::FromStr;

@@ -1,4 +1,4 @@
-//! Protocols that clients speak to a port of another one, told apart by their first bytes.
+//! Protocols that clients speak to a port of another one, recognised by their first bytes.
 
 /// A protocol that isn't the one of the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

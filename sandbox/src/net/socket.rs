@@ -66,7 +66,7 @@ pub(crate) async fn serve(
         connection,
         wake,
         shared,
-        verdict: None,
+        authorization: None,
         write_at: None,
         is_flushed: true,
         slot: Some(slot),
@@ -82,7 +82,7 @@ struct Socket<T> {
     wake: Arc<Notify>,
     shared: Arc<Shared>,
     /// The authorizers are being asked.
-    verdict: Option<Pin<Box<dyn Future<Output = Verdict> + Send>>>,
+    authorization: Option<Pin<Box<dyn Future<Output = Authorization> + Send>>>,
     /// Set while there is something to send: now, or later where a fault delays it.
     write_at: Option<Instant>,
     is_flushed: bool,
@@ -90,13 +90,13 @@ struct Socket<T> {
     slot: Option<HandshakeSlot>,
 }
 
-type Verdict = Result<Grant, Refusal>;
+type Authorization = Result<Grant, Refusal>;
 
 /// Reason for which the task was woken.
 enum WakeReason {
     Read(io::Result<usize>),
     Written(io::Result<()>),
-    Decided(Verdict),
+    Decided(Authorization),
     Stopping,
     /// Another client took the slot.
     Evicted,
@@ -182,7 +182,7 @@ impl<T: Transport> Socket<T> {
             // The CONNECT is here: from now on the queue of the authorizer says how many may wait.
             self.slot = None;
             let shared = Arc::clone(&self.shared);
-            self.verdict = Some(Box::pin(async move {
+            self.authorization = Some(Box::pin(async move {
                 shared
                     .authorizers
                     .authorize(&credentials, &shared.log)
@@ -197,16 +197,17 @@ impl<T: Transport> Socket<T> {
     }
 
     async fn next(&mut self) -> WakeReason {
-        // A verdict that is there counts, even if the client has closed its side by now.
-        if let Some(verdict) = decided_already(&mut self.verdict).await {
-            return WakeReason::Decided(verdict);
+        // An authorization that is there counts, even if the client has closed its side by now.
+        if let Some(authorization) = decided_already(&mut self.authorization).await {
+            return WakeReason::Decided(authorization);
         }
         // What has come is handled first, or there would be no bound to it.
         let more = self.connection.has_more_work();
         // While the authorizers are asked, nothing is handled; reading a little shows whether the
         // client is still there.
-        let watches =
-            self.connection.is_pending() && self.verdict.is_some() && self.input.len() < READ_SIZE;
+        let watches = self.connection.is_pending()
+            && self.authorization.is_some()
+            && self.input.len() < READ_SIZE;
         let wants_input = (self.connection.wants_input() || watches) && !more;
         let writes = self.write_at.is_some_and(|at| at <= instant());
         // A delayed write is a deadline like those of the connection.
@@ -225,7 +226,7 @@ impl<T: Transport> Socket<T> {
         tokio::select! {
             read = self.reader.read_buf(&mut self.input), if wants_input => WakeReason::Read(read),
             written = write(&mut self.writer, output, &mut self.is_flushed), if writes => WakeReason::Written(written),
-            verdict = decided(&mut self.verdict) => WakeReason::Decided(verdict),
+            authorization = decided(&mut self.authorization) => WakeReason::Decided(authorization),
             () = self.shared.stopping() => WakeReason::Stopping,
             () = self.wake.notified() => WakeReason::Called,
             () = evicted(&mut self.slot) => WakeReason::Evicted,
@@ -241,10 +242,10 @@ impl<T: Transport> Socket<T> {
             WakeReason::Read(Ok(0) | Err(_)) | WakeReason::Written(Err(_)) => {
                 self.connection.handle_lost(&mut self.shared.hub(), now());
             }
-            WakeReason::Decided(verdict) => {
-                self.verdict = None;
+            WakeReason::Decided(authorization) => {
+                self.authorization = None;
                 self.connection
-                    .handle_authorization(verdict, &mut self.shared.hub(), now());
+                    .handle_authorization(authorization, &mut self.shared.hub(), now());
             }
             WakeReason::Stopping => self
                 .connection
@@ -254,7 +255,9 @@ impl<T: Transport> Socket<T> {
                 self.connection
                     .handle_eviction(&mut self.shared.hub(), now());
             }
-            WakeReason::Read(Ok(_)) if self.verdict.is_none() && self.connection.is_pending() => {
+            WakeReason::Read(Ok(_))
+                if self.authorization.is_none() && self.connection.is_pending() =>
+            {
                 self.refuse_other_protocol();
             }
             WakeReason::Written(Ok(())) if !self.has_output() => self.write_at = None,
@@ -337,20 +340,22 @@ async fn finish(stream: &mut impl Transport, output: &mut BytesMut) -> io::Resul
     Ok(())
 }
 
-async fn decided(verdict: &mut Option<Pin<Box<dyn Future<Output = Verdict> + Send>>>) -> Verdict {
-    match verdict {
-        Some(verdict) => verdict.await,
+async fn decided(
+    authorization: &mut Option<Pin<Box<dyn Future<Output = Authorization> + Send>>>,
+) -> Authorization {
+    match authorization {
+        Some(authorization) => authorization.await,
         None => pending().await,
     }
 }
 
-/// The verdict, if nothing has to be waited for.
+/// Authorization that is there without waiting; `None` otherwise.
 async fn decided_already(
-    verdict: &mut Option<Pin<Box<dyn Future<Output = Verdict> + Send>>>,
-) -> Option<Verdict> {
-    let verdict = verdict.as_mut()?;
-    poll_fn(|context| match verdict.as_mut().poll(context) {
-        Poll::Ready(verdict) => Poll::Ready(Some(verdict)),
+    authorization: &mut Option<Pin<Box<dyn Future<Output = Authorization> + Send>>>,
+) -> Option<Authorization> {
+    let authorization = authorization.as_mut()?;
+    poll_fn(|context| match authorization.as_mut().poll(context) {
+        Poll::Ready(authorization) => Poll::Ready(Some(authorization)),
         Poll::Pending => Poll::Ready(None),
     })
     .await

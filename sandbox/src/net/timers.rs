@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::net::shared::Shared;
 use crate::server::NO_DEADLINE;
 
-/// Runs the timers until the sandbox stops, and then reports the losses that no line told yet.
+/// Runs the timers until the sandbox stops, and then logs the losses that were not logged yet.
 #[expect(
     clippy::disallowed_methods,
     reason = "the clock of the sandbox's deadlines"

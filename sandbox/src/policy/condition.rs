@@ -53,7 +53,7 @@ impl Condition {
     ) -> Vec<Self> {
         let mut conditions = Vec::new();
         for (operator, keys) in operators {
-            // An unknown operator is told once, and not for each of its keys.
+            // An unknown operator is reported once, and not for each of its keys.
             let place = place.member(operator);
             let Value::Object(keys) = keys else {
                 errors.push(place.error(PolicyErrorKind::Type {
@@ -98,7 +98,7 @@ impl Condition {
         };
 
         let test = if is_null(operator_name) {
-            // Null takes exactly one boolean and compares no values.
+            // Null has exactly one boolean and compares no values.
             let [value] = values else {
                 return Err(wrong(&Value::Array(values.to_vec())));
             };
@@ -219,7 +219,7 @@ fn split(operator: &str) -> (Option<Set>, bool, &str) {
     }
 }
 
-/// `Null` is an operator of its own and takes no set operator.
+/// `Null` is an operator of its own and has no set operator.
 fn is_null(operator: &str) -> bool {
     operator == "Null"
 }

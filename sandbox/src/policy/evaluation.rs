@@ -255,5 +255,5 @@ impl Statement {
     }
 }
 
-/// Statements that an explanation names; more than anybody reads.
+/// Maximum number of statements that an explanation names.
 const MAX_NEAR_MISSES: usize = 16;

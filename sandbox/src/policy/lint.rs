@@ -210,7 +210,7 @@ fn allowing(policy: &Policy, action: Action) -> impl Iterator<Item = &Statement>
 fn undelivered(policy: &Policy, time: SystemTime) -> Option<Box<str>> {
     let filters = allowing(policy, Action::Subscribe)
         .flat_map(|statement| &statement.resources)
-        // topic/ is written by mistake in place of topicfilter/; it is told by itself.
+        // topic/ is written by mistake in place of topicfilter/; it has a finding of its own.
         .filter(|resource| matches!(resource.kind(), None | Some("topic" | "topicfilter")))
         .map(|resource| problem::behind_kind(resource.name()));
     // An empty client id: only filters without variables are evaluated with it.

@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 
 /// JSON value that was read strictly: a key that an object has twice is an error, where
-/// `serde_json` takes the last value without a word. In a policy that could turn a Deny into an
+/// `serde_json` silently takes the last value. In a policy that could turn a Deny into an
 /// Allow.
 #[derive(Debug, PartialEq)]
 pub(super) struct UniqueKeys(pub(super) Value);

@@ -1,4 +1,4 @@
-//! Reasons for the end of a connection, and the CONNACK or DISCONNECT that tells the client.
+//! Reasons for the end of a connection, and the CONNACK or DISCONNECT that has them.
 
 use std::borrow::Cow;
 
@@ -31,9 +31,9 @@ pub(crate) enum CloseReason {
     AuthenticationMethod,
     /// The client breaks a limit of the profile that ends the connection.
     Limit(Limit),
-    /// A refusal that ends the connection and is told by CONNACK or DISCONNECT.
+    /// A refusal that ends the connection with CONNACK or DISCONNECT.
     Refused(RequestRefusal),
-    /// A refusal that isn't told: the connection is closed without a packet.
+    /// A refusal that closes the connection without a packet.
     RefusedSilently(RequestRefusal),
     /// The CONNACK is larger than the client's Maximum Packet Size, so that none can be sent.
     ConnAckTooLarge { needed: usize, maximum: usize },
@@ -80,10 +80,10 @@ impl CloseReason {
     }
 
     /// End of the connection for a refused subscription or message, if the setting has it so; `None`
-    /// if the answer to the request tells the refusal.
+    /// if the answer to the request has the refusal.
     pub(crate) fn for_operation(refusal: &RequestRefusal, denials: Denials) -> Option<Self> {
         // The settings are about the policy and about reserved topics. All other refusals, such as
-        // a full queue, are told by the answer.
+        // a full queue, are in the answer.
         let denial = match refusal {
             RequestRefusal::Policy(_) => denials.operation,
             RequestRefusal::Limit(Limit::ReservedTopic | Limit::ReservedFilter) => {
@@ -114,7 +114,7 @@ impl CloseReason {
             }
     }
 
-    /// Sends the CONNACK of a client that isn't accepted, unless the reason isn't told.
+    /// Sends the CONNACK of a client that isn't accepted, if the reason has a packet.
     pub(crate) fn send_connack(&self, output: &mut Output) {
         if let Self::OtherVersion(other) = self {
             return output.bytes.extend_from_slice(other.connack());
@@ -144,7 +144,7 @@ impl CloseReason {
         }
     }
 
-    /// Sends the DISCONNECT of a client that has its CONNACK, unless the reason isn't told.
+    /// Sends the DISCONNECT of a client that has its CONNACK, if the reason has a packet.
     pub(crate) fn send_disconnect(&self, output: &mut Output) {
         let Some(reason_code) = self.reason_code() else {
             return;

@@ -1,4 +1,4 @@
-//! CONNACK of a client that is let in: the limits of the profile, within the client's Maximum Packet
+//! CONNACK of a client that is accepted: the limits of the profile, within the client's Maximum Packet
 //! Size.
 
 use core::num::{NonZeroU16, NonZeroU32};
@@ -11,7 +11,7 @@ use crate::server::connect::Pending;
 use crate::server::output::Output;
 
 impl Pending {
-    /// Sends the CONNACK; optional properties are left out if the client takes no larger packet.
+    /// Sends the CONNACK; optional properties are left out if the client accepts no larger packet.
     ///
     /// # Errors
     /// The end of the connection if even then the packet is too large: no CONNACK may say so.

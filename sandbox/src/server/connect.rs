@@ -1,5 +1,5 @@
 //! CONNECT: the requests of the client, the decision of authorizers and policy, and the state of a
-//! client that is let in.
+//! client that is accepted.
 
 use core::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl Pending {
             is_assigned,
             subject: subject(connect, &client_id, peer),
             credentials: Credentials {
-                // The Lambda is told only what the client has sent, as at AWS.
+                // The Lambda gets only what the client has sent, as at AWS.
                 client_id: (!is_assigned).then(|| client_id.to_string()),
                 username: connect.username.map(|name| name.as_str().to_owned()),
                 password: connect

@@ -312,7 +312,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the connection: tells the client, writes the log line, and leaves the socket to be
+    /// Ends the connection: sends its last packet, writes the log line, and leaves the socket to be
     /// closed by its owner.
     fn close(&mut self, reason: &CloseReason, hub: &mut Hub, now: Timestamp) {
         // The state is taken, so that nothing ends twice.

@@ -13,7 +13,7 @@ use crate::server::{Connection, Hub, Peer, RandomIds, Settings, Timestamp};
 
 /// Several clients of one server, in virtual time, for fuzzers and for tests without sockets.
 ///
-/// Every client that the policy allows to connect is let in, without credentials.
+/// Every client that the policy allows to connect is accepted, without credentials.
 #[derive(Debug)]
 pub struct Conversation {
     hub: Hub,

@@ -88,7 +88,7 @@ impl Open {
         }
     }
 
-    /// Counts bytes in or out; the log tells once that there are too many in this second.
+    /// Counts bytes in or out; the first excess of a second is logged.
     pub(super) fn count_bytes(&mut self, bytes: usize, turn: &mut Turn<'_>) {
         // It is true once for each pause, so a fast client doesn't fill the log.
         if self.throttle.count_bytes(bytes, turn.now) {

@@ -21,8 +21,8 @@ impl Open {
     /// Handles a PUBLISH: routes its message, or refuses it in the way that its QoS allows.
     ///
     /// # Errors
-    /// The end of the connection: the PUBLISH breaks a limit of the connection, or its refusal is
-    /// told by closing.
+    /// The end of the connection: the PUBLISH breaks a limit of the connection, or the setting closes
+    /// the connection for its refusal.
     pub(super) fn handle_publish(
         &mut self,
         publish: &Publish<'_>,
@@ -79,7 +79,7 @@ impl Open {
         }
     }
 
-    /// Tells the publisher the outcome.
+    /// Acknowledges the message with its outcome.
     ///
     /// # Errors
     /// The end of the connection for a refused message of QoS 0, which has no acknowledgement.
@@ -110,7 +110,7 @@ impl Open {
             session.received.insert(packet_id);
         }
 
-        // The acknowledgement tells a refusal, and the connection goes on.
+        // The acknowledgement has the reason code of a refusal, and the connection goes on.
         let (reason_code, reason) = match &refusal {
             None => (ReasonCode::Success, None),
             Some(refusal) => (refusal.reason_code(), Some(refusal.reason())),
@@ -188,7 +188,7 @@ impl Open {
         }
     }
 
-    /// Discards messages beyond the rate of the profile; only from QoS 1 on the client is told.
+    /// Discards messages beyond the rate of the profile; from QoS 1 on the acknowledgement says so.
     fn check_rate(&mut self, now: Instant) -> Result<(), RequestRefusal> {
         if self.throttle.try_take_message(now) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Refusal of one valid request: the answer to the request tells it, and the client stays connected.
+//! Refusal of one valid request: the answer has its reason code, and the client stays connected.
 
 use dunlin_codec::{Escaped, ReasonCode, needs_escape};
 

@@ -11,11 +11,11 @@ use crate::policy::Decision;
 use crate::server::message::Message;
 use crate::server::outgoing::{Outgoing, Queued};
 
-/// Identifier that tells a session from an earlier one of the same client id.
+/// Identifier that distinguishes a session from an earlier one of the same client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SessionId(pub(super) u64);
 
-/// Identifier that tells a connection from an earlier one of the same client id.
+/// Identifier that distinguishes a connection from an earlier one of the same client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionId(pub(super) u64);
 

@@ -28,7 +28,8 @@ impl Open {
     /// Handles a SUBSCRIBE: makes each subscription that limits and policy allow, and answers.
     ///
     /// # Errors
-    /// The end of the connection: the SUBSCRIBE breaks a limit, or a denial is told by closing.
+    /// The end of the connection: the SUBSCRIBE breaks a limit, or the setting closes the connection
+    /// for its refusal.
     pub(super) fn handle_subscribe(
         &self,
         subscribe: &Subscribe<'_>,
@@ -212,7 +213,7 @@ impl Open {
     }
 
     fn withheld_event(&self, filter: TopicFilter<'_>, count: usize) -> Event {
-        // The client isn't told by any packet, so the log is the only place to learn of it.
+        // No packet tells the client, so only the log has it.
         let messages = if count == 1 {
             "1 retained message matches".into()
         } else {

@@ -26,7 +26,7 @@ enum Compares {
     Text,
     TextInAnyCase,
     Like,
-    /// ARNs, field by field; IAM's `ArnEquals` takes wildcards as `ArnLike` does.
+    /// ARNs, field by field; IAM's `ArnEquals` has wildcards as `ArnLike` does.
     Arn,
     Number(Order),
     Date(Order),

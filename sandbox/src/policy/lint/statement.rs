@@ -1,4 +1,4 @@
-//! Mistakes that one statement shows by itself.
+//! Mistakes of a single statement.
 
 use std::time::UNIX_EPOCH;
 
@@ -26,7 +26,7 @@ pub(super) fn problems(statement: &Statement) -> Vec<Found<'_>> {
         });
     }
 
-    // A resource of the wrong kind is told once, for the action that it was meant for.
+    // A resource of the wrong kind is reported once, for the action that it was meant for.
     let wrong_kinds: Vec<Found<'_>> = Action::ALL
         .into_iter()
         .filter_map(|action| wrong_kind(statement, action))
@@ -160,7 +160,7 @@ fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem>
             .find(|action| statement.covers(*action))
     };
 
-    // The widest grant is told, and not every part of it.
+    // The widest grant is reported, and not every part of it.
     if is_all(name) && Action::ALL.iter().all(|action| statement.covers(*action)) {
         return Some(PolicyProblem::AllowsEverything);
     }

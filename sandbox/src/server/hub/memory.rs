@@ -146,7 +146,7 @@ impl Hub {
     /// Ends the sessions with most waiting messages until the messages of all are within their bound.
     pub(super) fn limit_messages(&mut self, now: Instant) {
         while self.memory.messages.bytes() > HARD_MESSAGE_BYTES {
-            // The queue with most bytes, whoever's message came last.
+            // The queue with the most bytes, whichever client's message came last.
             let heaviest = self
                 .sessions
                 .iter()
