@@ -15,10 +15,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inspect;
 
-/// Prints the packets of a verb for any server; see [`print`].
+/// Prints the packets of a verb for any server; see [`print()`].
 ///
 /// # Errors
-/// See [`print`].
+/// See [`print()`].
 pub(crate) fn print_for(config: &ConnectionConfig, packets: &[Vec<u8>]) -> Result<Exit, Failure> {
     print(
         &config.client.connect,

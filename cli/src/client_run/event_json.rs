@@ -222,6 +222,7 @@ impl JsonEvent<'_> {
             event: self,
         };
         let text = serde_json::to_string(&line)?;
+        // One call, so that a line is written whole or not at all.
         out.write_all(format!("{}\n", EscapedJson(text)).as_bytes())
     }
 }
@@ -310,6 +311,7 @@ impl<'a> GrantJson<'a> {
 
 impl<'a> MessageJson<'a> {
     fn new(message: &'a ReceivedMessage, file: Option<&'a str>) -> Self {
+        // Properties are decoded once for all fields.
         let properties = message.properties();
         let correlation = properties.correlation_data.map(|data| data.as_bytes());
         Self {
@@ -318,6 +320,7 @@ impl<'a> MessageJson<'a> {
             retain: message.retain(),
             dup: message.dup(),
             packet_id: message.delivery().packet_id().map(Into::into),
+            // JSON strings are text: other bytes are Base64, in a field of their own.
             payload: match str::from_utf8(message.payload()) {
                 Ok(text) => PayloadJson::Payload(text),
                 Err(_) => PayloadJson::Bytes(STANDARD.encode(message.payload())),

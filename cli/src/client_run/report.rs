@@ -151,6 +151,7 @@ impl Report {
 
 /// CONNACK and the limits that it sets, one a line.
 fn connected_text(connected: &Connected) -> String {
+    // The first line has what every CONNACK has.
     let limits = &connected.limits;
     let yes_no = |available| if available { "yes" } else { "no" };
     let mut text = format!(
@@ -162,6 +163,7 @@ fn connected_text(connected: &Connected) -> String {
         u32::MAX => "never".to_owned(),
         seconds => format!("{seconds} s"),
     };
+    // Then each limit, with the standard's default where the server set none.
     let rows = [
         ("client id", Escaped(&connected.client_id).to_string()),
         ("receive maximum", limits.receive_maximum.to_string()),

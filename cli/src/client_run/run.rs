@@ -73,6 +73,7 @@ impl ClientRun {
         console: Console,
         stop: StopSignal,
     ) -> Result<Self, Failure> {
+        // The observer sees every packet: for --packets, and for the bytes that E-PROTOCOL shows.
         let history = ConnectionHistory::new(config.context.clone());
         let options = ClientOptions {
             observer: Some(history.printing_observer(config.results.packets)),
@@ -164,6 +165,7 @@ impl ClientRun {
                     self.history.forget_drops();
                     return Ok(value);
                 }
+                // Connected again without the session: the loop sends the request once more.
                 Err(RequestError::SessionLost) => {}
                 Err(error) => return Err(self.failed(operation, &error).await),
             }

@@ -145,6 +145,7 @@ impl ClientRun {
         let is_fatal = self.limits.is_strict && matches!(cause, ConnectionError::Protocol(_));
         let is_requested = *cause == ConnectionError::Requested;
         let is_last = is_fatal || retry_in.is_none() && !is_requested;
+        // A close right after a request may be the answer to it.
         let outstanding = match wait.activity {
             Activity::Operate(operation) => Some(Outstanding {
                 operation,
@@ -163,6 +164,7 @@ impl ClientRun {
             received: self.counts.received,
         };
         self.history.ended(cause, outstanding, progress, is_last)?;
+        // The client tries again: the reason is told now, not only if it gives up.
         if let (Some(retry_in), Some(last_failure)) = (retry_in, self.history.last_failure()) {
             let last_failure = last_failure.clone();
             self.report

@@ -130,6 +130,7 @@ fn asked_for(typed: &ConnectionArgs, sources: &Sources) -> AskedFor {
 
 /// Sets session, limits and user properties of CONNECT; true if the session outlives the run.
 fn set_session(connect: &mut ConnectOptions, typed: ConnectPacketArgs) -> bool {
+    // Session Expiry Interval 0 means that the session ends with the connection.
     let expiry = typed.session_expiry.filter(|seconds| *seconds > 0);
     connect.session_expiry_interval = typed.session_expiry;
     connect.clean_start = match (typed.clean_start, expiry) {

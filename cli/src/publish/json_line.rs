@@ -64,6 +64,7 @@ pub(super) fn message(line: &[u8], plan: &PublishPlan) -> Result<Option<Outgoing
         return Ok(None);
     }
 
+    // Topic and QoS: those that were typed, or else the line's.
     let typed = &plan.message;
     let is_typed = plan.typed;
     let topic = match (line.topic, typed.topic.is_empty()) {
@@ -72,6 +73,7 @@ pub(super) fn message(line: &[u8], plan: &PublishPlan) -> Result<Option<Outgoing
         (_, false) => typed.topic.clone(),
     };
     let qos = QoS::try_from(line.qos).map_err(|_| "\"qos\" is 0, 1 or 2".to_owned())?;
+    // Properties likewise. A topic alias belongs to a connection and isn't copied.
     let properties = line.properties;
     let format = properties.payload_format.map(|format| match format {
         Format::Utf8 => PayloadFormat::Utf8,

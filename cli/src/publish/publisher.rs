@@ -26,6 +26,8 @@ pub(super) struct Publisher<'a> {
     next_at: Option<Instant>,
     /// Number of messages so far.
     count: u64,
+    /// True if a message of QoS 0 was sent, which nothing acknowledges.
+    has_unconfirmed: bool,
 }
 
 /// Message whose outcome isn't known.
@@ -47,6 +49,7 @@ impl<'a> Publisher<'a> {
             unacknowledged: VecDeque::new(),
             next_at: None,
             count: 0,
+            has_unconfirmed: false,
         }
     }
 
@@ -143,6 +146,7 @@ impl<'a> Publisher<'a> {
             Err(error) => return Err(run.failed(Operation::Publish, &error).await),
         };
         run.counts.sent += 1;
+        self.has_unconfirmed |= message.qos == QoS::AtMostOnce;
         self.unacknowledged.push_back(Unacknowledged {
             receipt,
             seq: self.count,
@@ -226,6 +230,12 @@ impl<'a> Publisher<'a> {
         }
         if self.plan.store.is_some() {
             run.connect().await?;
+        }
+        // At QoS 0, what was on its way when a connection ended is lost, and nobody tells.
+        if self.has_unconfirmed && run.client.statistics().connections > 1 {
+            run.warn(
+                "a connection was lost: messages of QoS 0 that were on their way may be missing",
+            )?;
         }
         // Stored messages of an earlier run have no receipts, and bytes have none either.
         let wait = run.wait(Activity::Operate(Operation::Publish));

@@ -38,6 +38,7 @@ impl Values {
             let (before, behind) = rest.split_at_checked(start).unwrap_or((rest, &[]));
             out.extend_from_slice(before);
             let inner = behind.get(2..).unwrap_or_default();
+            // A brace that opens has to be closed, so that a slip isn't sent.
             let Some(end) = find(inner, b"}}") else {
                 return Err(Diagnosis::usage("--template: \"{{\" without \"}}\""));
             };
@@ -51,6 +52,7 @@ impl Values {
     }
 
     fn value(&self, placeholder: &str) -> Result<String, Diagnosis> {
+        // The name, and for a random number its limits.
         let words: Vec<&str> = placeholder.split_whitespace().collect();
         match words.as_slice() {
             ["count"] => Ok(self.count.to_string()),

@@ -27,6 +27,7 @@ impl Folder {
         let absolute = fs::canonicalize(path).map_err(unusable)?;
         let mut next = 1;
         for entry in fs::read_dir(&absolute).map_err(unusable)? {
+            // Files of other programs have no number, and don't count.
             let name = entry.map_err(unusable)?.file_name();
             let number = name.to_str().and_then(|name| name.split_once('-'));
             if let Some(number) = number.and_then(|(number, _)| number.parse::<u64>().ok()) {

@@ -34,6 +34,7 @@ impl Streams {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Received>> {
+        // Each stream is read until it has nothing; its waker is registered then.
         let (mut batch, mut open) = (Vec::new(), 0);
         for index in 0..self.subscriptions.len() {
             let mut is_open = true;
@@ -65,6 +66,7 @@ impl Streams {
                 }
             }
         }
+        // An empty batch means that all streams have ended, so there is nothing to wait for.
         if batch.is_empty() && open > 0 {
             Poll::Pending
         } else {

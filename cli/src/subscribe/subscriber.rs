@@ -135,6 +135,7 @@ impl<'a> Subscriber<'a> {
             .map(|(filter, _)| filter.clone())
             .unwrap_or_default();
         let filters = &self.plan.filters;
+        // One SUBSCRIBE for all filters, which is repeated if the session is lost before its SUBACK.
         let answers = run
             .request(Operation::Subscribe, |client| async move {
                 let filters = filters.iter().map(|(filter, options)| {
@@ -162,6 +163,7 @@ impl<'a> Subscriber<'a> {
                 }
             }
         }
+        // The session may have messages of subscriptions that an earlier run made.
         let unmatched = self
             .plan
             .continues_session
@@ -203,6 +205,7 @@ impl<'a> Subscriber<'a> {
         run.until(Wait::idle(), async {
             tokio::select! {
                 biased;
+                // Times first: a flood of messages must not hold them up.
                 () = at(deadline) => Next::TimeIsOver,
                 () = async { match stats {
                     Some(stats) => stats.due().await,
@@ -293,6 +296,7 @@ impl<'a> Subscriber<'a> {
         let (Some(wanted), Some(time)) = (self.plan.count, self.plan.time) else {
             return Ok(());
         };
+        // Messages are missing: how many, on what, and why that may be.
         let received = run.counts.received;
         let filters: Vec<&str> = self
             .plan

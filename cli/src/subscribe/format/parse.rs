@@ -62,6 +62,7 @@ impl Parser<'_> {
 
     /// Reads flags, width, precision and letter of a field: `%-010.3t`.
     fn field(&mut self) -> Result<(), String> {
+        // Flags in the order of mosquitto_sub: "-" before "0".
         let mut shape = Shape {
             is_left: self.takes('-'),
             ..Shape::default()
@@ -71,6 +72,7 @@ impl Parser<'_> {
         if self.takes('.') {
             shape.precision = Some(self.number()?);
         }
+        // The letter decides which field it is.
         let letter = self
             .rest
             .next()
