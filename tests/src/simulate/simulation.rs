@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use dunlin_client::ConnectOptions;
 use dunlin_client::codec::QoS;
 use dunlin_client::engine::{CloseCause, EngineEvent};
+use dunlin_client::{ConnectOptions, EndCause};
 
 use super::application::{Application, FILTERS};
 use super::checks::Deliveries;
@@ -321,7 +321,7 @@ impl Simulation {
         self.deliveries.clock.stop(self.now);
         let ended = self.driver.closes(cause, self.now, &mut self.transcript)?;
         // Neither a faulty message nor a burst at resumption is one that a connection ends for.
-        let is_violation = ended.violation().is_some();
+        let is_violation = matches!(ended, EndCause::Connection(_)) && ended.violation().is_some();
         ensure(
             !is_violation,
             "no connection ends for what this server sends",
