@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
-use crate::args::{InspectVerb, OutputArgs, SampleArgs, Sources, Typed, Verb};
+use crate::args::{InspectVerb, OutputArgs, ProfileVerb, SampleArgs, Sources, Typed, Verb};
 use crate::client_run::dry_run;
 use crate::config::{SampleConfig, Script};
 use crate::exit::Exit;
@@ -101,6 +101,7 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Sub(typed) => Some(&typed.connection.output),
         Verb::Request(typed) => Some(&typed.connection.output),
         Verb::Respond(typed) => Some(&typed.connection.output),
+        Verb::Profile(ProfileVerb::Check(typed)) => Some(&typed.connection.output),
         Verb::Sandbox(typed) => Some(&typed.output),
         Verb::Bench(verb) => verb.output(),
         Verb::Auth(_)

@@ -187,6 +187,26 @@ fn every_verb_that_connects_takes_the_flags_of_a_profile() {
 }
 
 #[test]
+fn a_check_prints_the_sources_and_ends_as_the_connection_does() {
+    let profiles = Profiles::new();
+    profiles.write(
+        "gone",
+        "endpoint = \"mqtt://localhost:1\"\nusername = \"me\"\nreconnect = 0\n",
+    );
+    let (code, page, error) = profiles.run(&["profile", "check", "gone", "--keep-alive=30s"]);
+    assert_eq!(code, Some(3), "{error}");
+    assert!(error.contains("error[E-REFUSED]"), "{error}");
+    assert_eq!(
+        line_of(&page, "--username").join(" "),
+        "--username me profile gone"
+    );
+    assert_eq!(
+        line_of(&page, "--keep-alive").join(" "),
+        "--keep-alive 30s command line"
+    );
+}
+
+#[test]
 fn no_secret_of_a_profile_is_shown() {
     let profiles = Profiles::new();
     let (code, out, error) = profiles.run(&[

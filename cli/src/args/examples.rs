@@ -253,6 +253,14 @@ const EXAMPLES: &[Row] = &[
         ],
     ),
     (
+        "profile check",
+        [
+            "dunlin profile check local",
+            "dunlin profile check local --reconnect 0 -W 5s",
+            "dunlin profile check --profile local --json",
+        ],
+    ),
+    (
         "profile path",
         [
             "dunlin profile path local",

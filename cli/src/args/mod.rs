@@ -54,8 +54,8 @@ pub(crate) use manual::{CompletionsArgs, ExplainArgs, HelpArgs, ManArgs};
 pub(crate) use message::{MessagePropertyArgs, PayloadArgs};
 pub(crate) use output::{PacketForm, ResultArgs};
 pub(crate) use profile::{
-    ProfilePathArgs, ProfileSaveArgs, ProfileShowArgs, ProfileVerb, RecordedFlag, is_switch,
-    recorded_flags,
+    ProfileCheckArgs, ProfilePathArgs, ProfileSaveArgs, ProfileShowArgs, ProfileVerb, RecordedFlag,
+    is_switch, recorded_flags,
 };
 pub(crate) use publish::PublishArgs;
 pub(crate) use request::{RequestArgs, RespondArgs};

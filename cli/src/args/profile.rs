@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Args, Command, Subcommand};
 
-use crate::args::any_server::{AccountArgs, ConnectPacketArgs};
+use crate::args::any_server::{AccountArgs, ConnectPacketArgs, ConnectionArgs};
 use crate::args::connection::{AuthorizerArgs, EndpointArgs, ReliabilityArgs, TlsArgs};
 use crate::args::will::WillArgs;
 
@@ -22,6 +22,12 @@ pub(crate) enum ProfileVerb {
     List,
     /// Show the flags of a profile, without secrets
     Show(Box<ProfileShowArgs>),
+    /// Connect with a profile, and print the source of each value
+    ///
+    /// Prints all values that the connection uses, with the source of each, and then the connection
+    /// itself: its attempts, and the limits that the server sets. It ends with DISCONNECT. The exit
+    /// code is that of the connection.
+    Check(Box<ProfileCheckArgs>),
     /// Print the file of a profile, or the folder of all profiles
     Path(ProfilePathArgs),
 }
@@ -49,6 +55,15 @@ pub(crate) struct ProfileShowArgs {
     pub(crate) effective: bool,
     #[command(flatten)]
     pub(crate) connection: RecordedArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ProfileCheckArgs {
+    /// Name of the profile [default: that of --profile]
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
 }
 
 #[derive(Args)]

@@ -74,6 +74,7 @@ line nor the environment has a value.
   dunlin profile save local --endpoint localhost:8883 --ca ca.pem
   dunlin --profile local
   dunlin profile show local --effective
+  dunlin profile check local
 
 A profile is a file in TOML, NAME.toml in the folder that this prints:
 

@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use dunlin_codec::Escaped;
 
 use crate::args::{
-    self, Profile, ProfilePathArgs, ProfileSaveArgs, ProfileShowArgs, ProfileVerb, Sources, Typed,
-    recorded_flags,
+    self, HoldArgs, Profile, ProfileCheckArgs, ProfilePathArgs, ProfileSaveArgs, ProfileShowArgs,
+    ProfileVerb, Sources, Typed, recorded_flags,
 };
+use crate::connect;
 use crate::diagnosis::{Diagnosis, Try, quoted};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -51,6 +53,7 @@ pub(crate) fn run(verb: ProfileVerb, sources: &Sources, console: Console) -> Res
         ProfileVerb::Save(typed) => save(&typed, sources, console),
         ProfileVerb::List => list(),
         ProfileVerb::Show(typed) => show(&typed, sources),
+        ProfileVerb::Check(typed) => check(*typed, sources, console),
         ProfileVerb::Path(typed) => path(&typed),
     }
 }
@@ -132,6 +135,21 @@ fn show(typed: &ProfileShowArgs, sources: &Sources) -> Result<Exit, Failure> {
     out.write_all(lines.as_bytes())?;
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// Prints the values of the connection with their sources, then connects and disconnects.
+fn check(typed: ProfileCheckArgs, sources: &Sources, console: Console) -> Result<Exit, Failure> {
+    // With --json standard output has objects alone.
+    if !typed.connection.results.json {
+        let mut out = io::stdout().lock();
+        out.write_all(effective::lines(sources).as_bytes())?;
+        out.flush()?;
+    }
+    let held = HoldArgs {
+        duration: Some(Duration::ZERO),
+        connection: typed.connection,
+    };
+    connect::run(held, sources, console)
 }
 
 fn path(typed: &ProfilePathArgs) -> Result<Exit, Failure> {

@@ -140,6 +140,71 @@ async fn reports_of_bench_are_as_the_schema_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lines_of_the_verbs_that_connect_are_as_the_schema_says() {
+    let schema = schema().await;
+    let server = Server::start().await;
+    let url = server.url();
+    // A retained message, so that `sub` has one.
+    for words in [
+        &["connect", "--json", "--duration=0"][..],
+        &[
+            "pub",
+            "--json",
+            "-q1",
+            "-r",
+            "-t=a/b",
+            "-m=x",
+            "--user-property=k=v",
+        ],
+        &[
+            "pub",
+            "--json",
+            "-q1",
+            "-t=a/b",
+            "--hex",
+            "-m=00ff",
+            "--dry-run",
+        ],
+        &["sub", "--json", "-q1", "-t=a/b", "-C=1"],
+        &["sub", "--json", "-t=nothing", "-C=1", "-W=1s"],
+        &["request", "--json", "-t=nobody", "-m=x", "-W=1s"],
+    ] {
+        let run = dunlin(words).args(["--endpoint", &url]).run().await;
+        let _ = checked(&schema, "run_line", &run);
+    }
+    let mut responder = dunlin(["respond", "--json", "-t=echo", "-C=1", "--endpoint"])
+        .args([&url])
+        .spawn();
+    let mut lines = BufReader::new(responder.stdout.take().unwrap()).lines();
+    let mut request = None;
+    let mut events = BTreeSet::new();
+    while let Ok(Ok(Some(line))) = timeout(Duration::from_secs(20), lines.next_line()).await {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(schema.check("run_line", &line), Ok(()));
+        let event = line["event"].as_str().unwrap().to_owned();
+        if event == "suback" {
+            let words = ["request", "--json", "-t=echo", "-m=x", "--endpoint", &url];
+            request = Some(dunlin(words).spawn());
+        }
+        let _ = events.insert(event);
+    }
+    assert!(
+        events.contains("answered") && events.contains("summary"),
+        "{events:?}"
+    );
+    let run = Finished::wait_for(request.unwrap()).await;
+    run.exits(0);
+    let _ = checked(&schema, "run_line", &run);
+    // The sample, which ends with an error here: the sandbox knows no such authorizer.
+    let sample = dunlin(["sample", "--json", "--authorizer-name=Nobody", "--count=1"])
+        .args(["--auth-username=me"])
+        .connecting_to(&server.sandbox)
+        .run()
+        .await;
+    let _ = checked(&schema, "run_line", &sample);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lines_of_the_offline_verbs_are_as_the_schema_says() {
     let schema = schema().await;
     let folder = TempDir::new().unwrap();
