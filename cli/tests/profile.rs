@@ -35,7 +35,7 @@ impl Profiles {
 
     /// Exit code, standard output, and standard error in one line.
     fn run(&self, words: &[&str]) -> (Option<i32>, String, String) {
-        told(&self.command(words).output().unwrap())
+        result_of(&self.command(words).output().unwrap())
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -54,7 +54,7 @@ impl Profiles {
     }
 }
 
-fn told(output: &Output) -> (Option<i32>, String, String) {
+fn result_of(output: &Output) -> (Option<i32>, String, String) {
     let stderr = String::from_utf8_lossy(&output.stderr)
         .split_whitespace()
         .collect::<Vec<_>>()
@@ -81,8 +81,8 @@ fn flags_are_saved_listed_and_shown_and_only_those_of_the_command_line() {
         .env("DUNLIN_AUTH_PASSWORD", CANARY)
         .output()
         .unwrap();
-    assert_eq!(told(&saved).0, Some(0), "{saved:?}");
-    assert_eq!(told(&saved).1, "", "notes go to standard error");
+    assert_eq!(result_of(&saved).0, Some(0), "{saved:?}");
+    assert_eq!(result_of(&saved).1, "", "notes go to standard error");
 
     let text = fs::read_to_string(profiles.file("local")).unwrap();
     let ca = std::path::absolute("ca.pem").unwrap();
@@ -138,7 +138,7 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_profile() {
         .env("DUNLIN_AUTH_USERNAME", "environment")
         .output()
         .unwrap();
-    let (code, page, _) = told(&shown);
+    let (code, page, _) = result_of(&shown);
     assert_eq!(code, Some(0));
     for (flag, value, source) in [
         ("--endpoint", "typed", "command line"),
@@ -179,7 +179,7 @@ fn every_verb_that_connects_takes_the_flags_of_a_profile() {
         .env("DUNLIN_PROFILE", "gone")
         .output()
         .unwrap();
-    assert_eq!(told(&by_variable).0, Some(3));
+    assert_eq!(result_of(&by_variable).0, Some(3));
     // A flag of the command line goes before that of the profile.
     let (code, _, error) = profiles.run(&["sample", "--profile=gone", "--port=2"]);
     assert_eq!(code, Some(3));
@@ -287,5 +287,5 @@ fn a_secret_of_the_environment_goes_before_a_file_of_the_profile() {
         .env("DUNLIN_AUTH_PASSWORD", "p")
         .output()
         .unwrap();
-    assert_eq!(told(&by_variable).0, Some(3), "{by_variable:?}");
+    assert_eq!(result_of(&by_variable).0, Some(3), "{by_variable:?}");
 }

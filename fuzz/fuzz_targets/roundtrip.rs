@@ -14,13 +14,13 @@ fuzz_target!(|input: ([u32; 8], owned::Packet)| {
     let (order, owned) = input;
     let packet = owned.packet();
     let bytes = any_bytes::encoded(&packet);
-    it_decodes_equal_and_is_canonical(&packet, &bytes);
-    it_is_as_long_as_announced(&packet, &bytes);
-    it_reads_the_same_in_any_order(&packet, &sections::shuffled(&bytes, &order));
+    encoded_packets_decode_equal_and_are_canonical(&packet, &bytes);
+    encoded_packets_have_the_announced_length(&packet, &bytes);
+    properties_read_the_same_in_any_order(&packet, &sections::shuffled(&bytes, &order));
     any_bytes::hold(&bytes);
 });
 
-fn it_decodes_equal_and_is_canonical(packet: &Packet<'_>, bytes: &[u8]) {
+fn encoded_packets_decode_equal_and_are_canonical(packet: &Packet<'_>, bytes: &[u8]) {
     let (decoded, len) = Packet::decode_with(bytes, &DecodeOptions::any_size())
         .expect("a valid packet")
         .expect("a whole packet");
@@ -30,7 +30,7 @@ fn it_decodes_equal_and_is_canonical(packet: &Packet<'_>, bytes: &[u8]) {
     assert_eq!((kept.packet(), &kept.as_bytes()[..]), (*packet, bytes));
 }
 
-fn it_is_as_long_as_announced(packet: &Packet<'_>, bytes: &[u8]) {
+fn encoded_packets_have_the_announced_length(packet: &Packet<'_>, bytes: &[u8]) {
     assert_eq!(packet.encoded_len(), Ok(bytes.len()));
     let mut room = vec![0xAA; bytes.len()];
     let error = packet
@@ -45,7 +45,7 @@ fn it_is_as_long_as_announced(packet: &Packet<'_>, bytes: &[u8]) {
     assert_eq!(room, bytes);
 }
 
-fn it_reads_the_same_in_any_order(packet: &Packet<'_>, shuffled: &[u8]) {
+fn properties_read_the_same_in_any_order(packet: &Packet<'_>, shuffled: &[u8]) {
     assert_eq!(
         Packet::decode_with(shuffled, &DecodeOptions::any_size()),
         Ok(Some((*packet, shuffled.len())))

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_values_are_read_again() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("new/a.toml");
         let mut file = ProfileFile::default();

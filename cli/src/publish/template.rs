@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_placeholder_is_refused() {
+    fn an_unknown_placeholder_is_refused() {
         for text in ["{{", "{{cuont}}", "{{random}}", "{{random 9 1}}", "{{}}"] {
             assert!(
                 filled(text).unwrap_err().starts_with("--template: "),

@@ -99,7 +99,7 @@ fn an_io_error_keeps_its_kind_and_names_the_path() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_but_its_user_can_read_a_file() {
+fn only_the_user_can_read_a_file() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = tempfile::tempdir().unwrap();

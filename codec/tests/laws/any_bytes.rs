@@ -8,7 +8,7 @@ use dunlin_codec::{
 
 /// Asserts every law for the packet, or what isn't one, at the front of `input`.
 pub(crate) fn hold(input: &[u8]) {
-    what_is_taken_leniently_is_strict(input);
+    leniently_decoded_packets_encode_strictly(input);
     for sender in [Sender::Any, Sender::Client, Sender::Server] {
         let options = DecodeOptions::any_size().with_sender(sender);
         let decoded = Packet::decode_with(input, &options);
@@ -20,16 +20,16 @@ pub(crate) fn hold(input: &[u8]) {
                 decoded,
                 "a known sender refuses more, and changes nothing"
             );
-            what_stands_behind_is_not_looked_at(input, &options, &decoded, len);
+            bytes_after_the_packet_are_not_read(input, &options, &decoded, len);
             every_strict_prefix_needs_more(&input[..len], &options);
             each_part_lies_inside(&input[..len], &packet);
-            it_encodes_canonically(&packet, len);
+            decoded_packets_encode_canonically(&packet, len);
         }
     }
 }
 
 /// Whatever a lenient receiver accepts, the bytes that it passes on are accepted by a strict one.
-fn what_is_taken_leniently_is_strict(input: &[u8]) {
+fn leniently_decoded_packets_encode_strictly(input: &[u8]) {
     let options = DecodeOptions::any_size().with_leniency(Leniency::ALL);
     if let Ok(Some(taken)) = PacketBuf::take(&mut input.into(), &options) {
         let decoded = Packet::decode_with(taken.as_bytes(), &DecodeOptions::any_size());
@@ -124,7 +124,7 @@ fn of_one_type<'a>(
     }
 }
 
-fn what_stands_behind_is_not_looked_at(
+fn bytes_after_the_packet_are_not_read(
     input: &[u8],
     options: &DecodeOptions,
     decoded: &Front<'_>,
@@ -146,7 +146,7 @@ fn every_strict_prefix_needs_more(packet: &[u8], options: &DecodeOptions) {
     }
 }
 
-fn it_encodes_canonically(packet: &Packet<'_>, len: usize) {
+fn decoded_packets_encode_canonically(packet: &Packet<'_>, len: usize) {
     let encoded = encoded(packet);
     assert_eq!(packet.encoded_len(), Ok(encoded.len()));
     assert!(encoded.len() <= len, "the canonical form is the shortest");

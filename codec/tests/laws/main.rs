@@ -33,7 +33,7 @@ proptest! {
 
     /// [MQTT-3.15.2-1]
     #[test]
-    fn what_a_side_may_encode_is_what_the_other_side_accepts(owned: owned::Packet) {
+    fn each_side_encodes_exactly_what_the_other_accepts(owned: owned::Packet) {
         let (packet, mut out) = (owned.packet(), Vec::new());
         let bytes = encoded(&packet);
         for sender in [Sender::Any, Sender::Client, Sender::Server] {

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_mosquitto_sub_refuses_is_refused() {
+    fn formats_that_mosquitto_sub_refuses_are_refused() {
         for format in ["%Y", "%", "%5", "%-", "%.", "@", "a\\", "\\q", "%9999999t"] {
             assert!(Format::parse(format).is_err(), "{format}");
         }

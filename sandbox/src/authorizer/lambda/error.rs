@@ -174,7 +174,7 @@ const MAX_DEPTH: usize = 127;
 mod tests {
     use super::*;
 
-    fn told(answer: &str) -> String {
+    fn error_text(answer: &str) -> String {
         let error = serde_json::from_str::<Value>(answer).unwrap_err();
         let fault = LambdaError::not_json(answer.as_bytes(), &error).to_string();
         let problem = json_problem(answer.as_bytes(), &error);
@@ -195,13 +195,13 @@ mod tests {
             ("{\"a\": -Infinity}", 8),
         ] {
             assert_eq!(
-                told(answer),
+                error_text(answer),
                 format!(
                     "its answer has NaN or Infinity at line 1 column {column}; JSON has neither"
                 )
             );
         }
-        assert!(told("{\n\"a\": NaN}").contains("at line 2 column 6"));
+        assert!(error_text("{\n\"a\": NaN}").contains("at line 2 column 6"));
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(serde_json::from_str::<Value>(&nested(MAX_DEPTH)).is_ok());
         assert_eq!(
-            told(&nested(MAX_DEPTH + 1)),
+            error_text(&nested(MAX_DEPTH + 1)),
             "its answer is nested too deeply: at most 127 levels are read"
         );
     }

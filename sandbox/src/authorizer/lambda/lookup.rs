@@ -170,7 +170,7 @@ const SCRIPTS: [&str; 8] = ["py", "js", "mjs", "cjs", "ts", "rb", "sh", "php"];
 mod tests {
     use super::*;
 
-    fn told(name: &str, folder: Option<&Path>) -> Option<String> {
+    fn missing_text(name: &str, folder: Option<&Path>) -> Option<String> {
         program(Path::new(name), folder, &LambdaEnvironment::default())
             .err()
             .map(|missing| missing.to_string())
@@ -179,31 +179,31 @@ mod tests {
     #[test]
     fn a_missing_file_is_reported_with_the_searched_folder() {
         // Found: in PATH, and by an absolute path.
-        assert_eq!(told("sh", None), None);
-        assert_eq!(told("/bin/sh", Some(Path::new("/"))), None);
+        assert_eq!(missing_text("sh", None), None);
+        assert_eq!(missing_text("/bin/sh", Some(Path::new("/"))), None);
         assert_eq!(
-            told("/no/such/program", None).unwrap(),
+            missing_text("/no/such/program", None).unwrap(),
             "there is no program program in /no/such"
         );
         assert_eq!(
-            told("/etc/passwd", None).unwrap(),
+            missing_text("/etc/passwd", None).unwrap(),
             "/etc/passwd can't be executed (chmod +x makes it a program)"
         );
         assert_eq!(
-            told("/etc", None).unwrap(),
+            missing_text("/etc", None).unwrap(),
             "/etc is a folder; name a program, or the file of a handler in it"
         );
         let here = env::current_dir().unwrap();
         let relative = format!("there is no program x.sh in {}", here.join("sub").display());
-        assert_eq!(told("sub/x.sh", None).unwrap(), relative);
+        assert_eq!(missing_text("sub/x.sh", None).unwrap(), relative);
         // The folders that were searched, which end in PATH's own.
-        let in_path = told("no-such-program", None).unwrap();
+        let in_path = missing_text("no-such-program", None).unwrap();
         assert!(
             in_path.starts_with("there is no program no-such-program in PATH (/"),
             "{in_path}"
         );
         assert_eq!(
-            told("sh", Some(Path::new("/no/such"))).unwrap(),
+            missing_text("sh", Some(Path::new("/no/such"))).unwrap(),
             "there is no folder /no/such"
         );
         let mut nowhere = LambdaEnvironment::default();
@@ -218,17 +218,17 @@ mod tests {
 
     #[test]
     fn a_missing_script_is_reported_before_its_interpreter_starts() {
-        let told = |argument: &str, folder: &str| {
+        let script_error = |argument: &str, folder: &str| {
             script(OsStr::new(argument), Some(Path::new(folder)))
                 .err()
                 .map(|missing| missing.to_string())
         };
         assert_eq!(
-            told("run.py", "/no/such").unwrap(),
+            script_error("run.py", "/no/such").unwrap(),
             "there is no file run.py in /no/such"
         );
         assert_eq!(
-            told("sub/run.mjs", "/no/such").unwrap(),
+            script_error("sub/run.mjs", "/no/such").unwrap(),
             "there is no file run.mjs in /no/such/sub"
         );
         for (program, interprets) in [
@@ -240,7 +240,7 @@ mod tests {
         }
         // Flags, modules and data files aren't scripts.
         for other in ["-c", "--loader=x.mjs", "module", "data.json"] {
-            assert_eq!(told(other, "/no/such"), None, "{other}");
+            assert_eq!(script_error(other, "/no/such"), None, "{other}");
         }
     }
 }

@@ -354,7 +354,7 @@ fn a_message_that_waited_an_hour_for_its_puback_is_not_sent_again() {
 
 /// §4.8.2
 #[test]
-fn where_nobody_is_connected_a_shared_message_waits_for_a_client_that_will_be_back() {
+fn a_shared_message_waits_for_a_session_if_no_member_is_connected() {
     let mut harness = aws();
     let mut publisher = harness.connected("p");
     let (mut away, _) = harness.connects(lasting("away", 600));
