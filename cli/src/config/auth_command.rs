@@ -34,7 +34,7 @@ impl AuthCommand {
     /// Command of the value of `--auth-cmd`.
     ///
     /// # Errors
-    /// Those of [`Program::parse`].
+    /// Errors of [`Program::parse`].
     pub(super) fn new(text: &str) -> Result<Self, Diagnosis> {
         Program::parse("--auth-cmd", text).map(Self)
     }

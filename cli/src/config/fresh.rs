@@ -39,7 +39,7 @@ impl CommandCredentials {
     /// Credentials of the flags and of the command.
     ///
     /// # Errors
-    /// Those of [`Credentials::of_flags`].
+    /// Errors of [`Credentials::of_flags`].
     fn credentials(&self, fresh: FreshCredentials) -> Result<Credentials, Diagnosis> {
         let (mut authorizer, mut account) = (self.authorizer.clone(), self.account.clone());
         let is_account = !authorizer.is_given() && fresh.token.is_none();

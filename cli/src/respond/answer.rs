@@ -24,7 +24,7 @@ impl Answer {
     /// Answer by the flags.
     ///
     /// # Errors
-    /// Those of [`Program::parse`].
+    /// Errors of [`Program::parse`].
     pub(super) fn new(
         text: Option<String>,
         program: Option<&str>,
@@ -40,7 +40,7 @@ impl Answer {
     /// Payload of the answer to `request`.
     ///
     /// # Errors
-    /// Those of a program.
+    /// Errors of a program.
     pub(super) async fn to(&self, request: &ReceivedMessage) -> Result<Vec<u8>, ProgramError> {
         match self {
             Self::Echo => Ok(request.payload().to_vec()),
