@@ -191,6 +191,47 @@ async fn output_that_is_written_during_a_pause_of_the_runtime_is_no_timeout() {
     assert!(received.len() > payload.len());
 }
 
+/// The runtime stands still past the ping timeout, and PINGRESP arrives meanwhile.
+#[tokio::test]
+async fn an_answer_that_arrives_during_a_pause_of_the_runtime_is_no_timeout() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut options = options(&TestServer::start().await);
+    options.transport.connect_to = Some(listener.local_addr().unwrap());
+    options.connect.keep_alive = Duration::from_secs(1);
+    options.connect.ping_timeout = millis(200);
+    let (pinged, pings) = std::sync::mpsc::channel::<()>();
+    let (pause, pauses) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0, "CONNECT");
+        stream.write_all(connack().as_bytes()).unwrap();
+        stream.read_exact(&mut [0; 2]).unwrap();
+        pinged.send(()).unwrap();
+        pauses.recv().unwrap();
+        stream.write_all(pingresp().as_bytes()).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    });
+    let client = Client::start(options);
+    let mut events = client.events();
+    until_connected(&mut events).await;
+    while pings.try_recv().is_err() {
+        tokio::time::sleep(millis(5)).await;
+    }
+    pause.send(()).unwrap();
+    std::thread::sleep(millis(400));
+    // The driver finds its deadline passed, and the answer in the socket.
+    tokio::time::sleep(millis(50)).await;
+    client.disconnect_within(millis(0)).await;
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+        panic!()
+    };
+    assert!(cause.is_requested(), "{cause}");
+    server.join().unwrap();
+}
+
 #[tokio::test]
 async fn a_silent_server_is_pinged() {
     let server = TestServer::start().await;
