@@ -128,6 +128,7 @@ impl Engine {
     /// that weren't polled are dropped.
     ///
     /// Requests keep their identifiers. Received messages that weren't taken are delivered again.
+    /// The connection ends at the time that the engine was told last ([`set_now`](Self::set_now)).
     #[must_use]
     pub fn into_session(mut self) -> Session {
         self.leave();

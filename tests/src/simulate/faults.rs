@@ -79,6 +79,8 @@ impl Simulation {
         self.deliveries.clock.stop(self.now);
         self.application.move_session(&mut self.deliveries);
         self.driver.discard_output();
+        // The time of the connection ends now, for the engine as for the checks.
+        self.driver.engine.set_now(self.now);
         let session = if self.choices.one_in(2) {
             let session = self
                 .driver
