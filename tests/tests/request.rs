@@ -1,7 +1,11 @@
 //! `dunlin request` and `dunlin respond` with each other, and with what goes wrong between them.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::time::Duration;
 
