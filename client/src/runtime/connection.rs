@@ -33,6 +33,7 @@ const READ_PER_TURN: usize = 16 * 1024;
 const MAX_READ_OVERDUE: usize = 8 << 20;
 /// Time for which unused buffers are kept.
 const KEEP_BUFFERS: Duration = Duration::from_secs(1);
+
 /// One network connection of a client.
 pub(crate) struct Connection {
     transport: Transport,
@@ -240,6 +241,7 @@ impl Connection {
         state.deliver(events);
 
         // Take output.
+        state.has_unwritten_output = !self.write.output.is_empty();
         if self.write.output.is_empty() && !self.phase.is_broken() {
             state.transmit(&mut self.write.output, now);
             self.waits_for_store = self.write.output.is_empty() && state.engine.has_output();

@@ -101,10 +101,10 @@ impl Shared {
     pub(crate) fn lock_and_notify<T>(&self, act: impl FnOnce(&mut ClientState) -> T) -> T {
         self.lock(|state| {
             // While there is output, the driver is awake and looks at deadlines by itself, unless
-            // the output waits for a store.
+            // the output waits for a store or for the transport.
             let had_output = state.engine.has_output();
-            let deadline =
-                (!had_output || state.store.is_some()).then(|| state.engine.poll_timeout());
+            let may_sleep = !had_output || state.store.is_some() || state.has_unwritten_output;
+            let deadline = may_sleep.then(|| state.engine.poll_timeout());
             let paused_reading = state.router.pauses_reading();
             let result = act(state);
 

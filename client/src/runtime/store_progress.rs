@@ -39,7 +39,7 @@ pub(crate) struct StoreProgress {
     waiting: Vec<Waker>,
 }
 
-/// StorePhase of the store task.
+/// Phase of the store task.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum StorePhase {
     #[default]

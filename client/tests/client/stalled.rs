@@ -155,6 +155,27 @@ async fn requests_behind_slowly_written_output_end_within_their_time() {
     peer.abort();
 }
 
+/// The driver sleeps while the server reads nothing, and has to learn of a deadline that is sooner
+/// than all others.
+#[tokio::test]
+async fn a_request_behind_output_that_is_not_written_ends_within_its_own_time() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.request_timeout.publish = Some(millis(300));
+    let (client, _events, _peer) = connected_as(&server, options).await;
+    // At QoS 0 a message has no time limit.
+    publish_until_full(&client).await;
+    // The driver wakes once more to release buffers, and then sleeps until the server reads.
+    tokio::time::sleep(millis(1500)).await;
+    let receipt = client
+        .try_publish(Message::new("b", "on").qos(QoS::AtLeastOnce))
+        .unwrap();
+    assert_eq!(
+        soon(receipt).await.unwrap_err(),
+        RequestError::RequestTimeout { after: millis(300) }
+    );
+}
+
 /// The runtime stands still, and the server takes the output meanwhile.
 #[tokio::test]
 async fn output_that_is_written_during_a_pause_of_the_runtime_is_no_timeout() {

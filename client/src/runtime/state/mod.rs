@@ -56,6 +56,9 @@ pub(crate) struct ClientState {
     /// Publishers that wait for space in the engine's queue, or at QoS 0 for less output.
     pub(crate) wait_queue: WaitQueue,
     pub(crate) yield_counter: YieldCounter,
+    /// True if the transport has not taken all of the output that it was given: the driver may sleep
+    /// though the engine has more.
+    pub(crate) has_unwritten_output: bool,
     driver: Option<Waker>,
     /// Tasks that wait for an event, a connection or the stop.
     watchers: Vec<Waker>,
@@ -94,6 +97,7 @@ impl ClientState {
             pending_events: Vec::new(),
             wait_queue: WaitQueue::default(),
             yield_counter: YieldCounter::default(),
+            has_unwritten_output: false,
             driver: None,
             watchers: Vec::new(),
             wakers: Vec::new(),
@@ -179,6 +183,7 @@ impl ClientState {
         // once.
         self.wait_queue.wake_all(&mut self.wakers);
         self.manual_acks.handle_connection_closed();
+        self.has_unwritten_output = false;
         self.engine.handle_unwritten(unwritten);
         self.engine.set_now(now());
         self.engine.handle_closed(cause)
