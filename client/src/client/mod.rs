@@ -256,9 +256,10 @@ impl Client {
     /// * [`RequestError::Reauthentication`]: something is missing or went wrong.
     /// * [`RequestError::Stopped`]: the client has stopped.
     pub async fn reauthenticate(&self) -> Result<(), RequestError> {
-        let id = self
-            .shared()
-            .lock_and_notify(|state| state.engine.reauthenticate(now()))?;
+        let id = self.shared().lock_and_notify(|state| {
+            state.lifecycle.check_running()?;
+            state.engine.reauthenticate(now())
+        })?;
         let Reauthenticated = RequestHandle::new(self.shared(), id).outcome().await?;
         Ok(())
     }

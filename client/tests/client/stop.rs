@@ -479,3 +479,14 @@ fn a_log_subscriber_may_hold_a_client_while_it_stops() {
         "disconnected stopped"
     );
 }
+
+#[tokio::test]
+async fn a_client_that_has_stopped_does_not_authenticate_again() {
+    let server = TestServer::start().await;
+    let (client, _, _peer) = connected(&server).await;
+    soon(client.disconnect_within(Duration::ZERO)).await;
+    assert_eq!(
+        without_waiting(client.reauthenticate()).await.unwrap_err(),
+        RequestError::Stopped(StopCause::Requested)
+    );
+}
