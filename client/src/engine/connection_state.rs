@@ -65,12 +65,18 @@ impl ConnectionState {
             Exit::Close(close) => (close.cause, close.reason_code),
         };
         if let Some(reason_code) = reason_code {
-            let disconnect = Disconnect {
+            let packet = Packet::Disconnect(Disconnect {
                 reason_code,
                 ..Disconnect::default()
-            };
-            core.output
-                .write_packet(&Packet::Disconnect(disconnect), &mut core.statistics);
+            });
+            // A server that takes no packet of this size isn't told. [MQTT-3.2.2-15]
+            let fits = self.flow_mut().is_none_or(|flow| {
+                let size = packet.encoded_len();
+                size.is_ok_and(|size| flow.check_size(size).is_ok())
+            });
+            if fits {
+                core.output.write_packet(&packet, &mut core.statistics);
+            }
         }
         self.close(cause, core);
     }

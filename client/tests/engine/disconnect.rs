@@ -322,3 +322,25 @@ fn a_client_is_idle_when_every_request_has_its_outcome_and_is_written() {
     client.receives(&puback(1));
     assert!(client.engine.is_idle());
 }
+
+/// [MQTT-3.2.2-15]
+#[test]
+fn a_server_that_takes_no_reason_code_is_not_told_of_its_violation() {
+    for (maximum, expected) in [
+        (2, vec![]),
+        (3, vec![disconnect(ReasonCode::ProtocolError)]),
+    ] {
+        let properties = ConnAckProperties {
+            maximum_packet_size: maximum.try_into().ok(),
+            ..ConnAckProperties::default()
+        };
+        let mut client = Client::connected_to(&connack_with(properties));
+        client.receives(&connack());
+        assert_eq!(client.sends(), expected, "{maximum}");
+        let end = client.closes();
+        assert!(
+            matches!(end, Ended::Connection(ConnectionError::Protocol(_))),
+            "{end:?}"
+        );
+    }
+}
