@@ -201,13 +201,18 @@ impl Engine {
         core.session.outbound.give_back_memory();
     }
 
-    /// Begins a connection whose transport is open: CONNECT is written into the output.
+    /// Begins a connection whose transport is open: CONNECT is written into the output. An earlier
+    /// connection that is still there counts as closed.
     ///
     /// # Errors
     /// [`ConnectError::Options`] if the options can't be encoded, [`ConnectError::Authentication`]
     /// if the exchange can't begin. Nothing was done then.
     pub fn open(&mut self, now: Instant) -> Result<(), ConnectError> {
-        self.core.pass_time(now, self.state.is_open());
+        self.core.now = Some(now);
+        if !matches!(self.state, ConnectionState::Disconnected) {
+            self.handle_closed(CloseCause::Eof);
+        }
+        self.core.pass_time(now, false);
         self.state = ConnectionState::Connecting(Connecting::begin(now, &mut self.core)?);
         Ok(())
     }

@@ -371,3 +371,19 @@ fn run_conversation(seed: u64) {
 fn acknowledgements_stay_in_order_whatever_the_answers_and_reconnections() {
     (0..300).for_each(run_conversation);
 }
+
+#[test]
+fn a_message_of_a_connection_that_was_never_closed_is_not_acknowledged_on_the_next_one() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", at_least_once(1)));
+    let ids = delivered(&mut client);
+    // The driver opens another transport without a word about the first one.
+    client.opens();
+    client.sends();
+    client.receives(&connack_resumed());
+    client.consumes(ids[0]);
+    assert!(client.sends().is_empty(), "the server has to repeat it");
+    client.receives(&publish("a", with_dup(at_least_once(1))));
+    assert_eq!(client.sends(), [puback(1)]);
+    assert!(client.messages().is_empty());
+}
