@@ -93,7 +93,8 @@ pub struct OnSessionLost {
     pub qos2: LostMessage,
     /// SUBSCRIBE: `Reissue` by default.
     pub subscribe: LostRequest,
-    /// UNSUBSCRIBE: `Reissue` by default.
+    /// UNSUBSCRIBE: `Reissue` by default. One that nobody waits for is reissued in any case, or a
+    /// subscription of a dropped stream might stay.
     pub unsubscribe: LostRequest,
 }
 

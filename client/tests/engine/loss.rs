@@ -239,3 +239,24 @@ fn a_message_that_is_lost_again_and_again_is_published_again_and_again() {
     client.receives(&puback(5));
     assert!(published(&mut client, first).republished);
 }
+
+/// Nobody would learn that it failed, and the subscription would stay.
+#[test]
+fn an_unsubscribe_that_nobody_waits_for_survives_any_policy() {
+    let mut client = Client::connected_as(
+        options_with_loss_policy(OnSessionLost {
+            unsubscribe: LostRequest::Fail,
+            ..OnSessionLost::default()
+        }),
+        &connack(),
+    );
+    for id in [client.subscribes(&["a"]), client.unsubscribes(&["a"])] {
+        client.engine.forget(id);
+    }
+    client.sends();
+    client.reconnects(&connack());
+    assert_eq!(
+        client.sends(),
+        [subscribe(3, &["a"]), unsubscribe(4, &["a"])]
+    );
+}

@@ -183,7 +183,11 @@ impl AcceptedRequest {
             Request::Subscribe(subscribe) => {
                 !subscribe.is_resubscribe && matches!(policy.subscribe, LostRequest::Reissue)
             }
-            Request::Unsubscribe(_) => matches!(policy.unsubscribe, LostRequest::Reissue),
+            // Nobody would learn of a failure, and a SUBSCRIBE before it may be sent again.
+            Request::Unsubscribe(_) => {
+                matches!(policy.unsubscribe, LostRequest::Reissue)
+                    || !self.completion.has_receiver()
+            }
             Request::Authenticate => false,
         };
         survives && !self.has_outcome() && !matches!(self.stage, RequestStage::Released(_))
