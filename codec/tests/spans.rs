@@ -74,6 +74,28 @@ fn a_property_is_one_field_from_its_identifier_on() {
 }
 
 #[test]
+fn each_of_many_user_properties_is_a_field() {
+    // Linear time: if each property were read up to the last one, this would take a minute.
+    let properties = owned::DisconnectProperties {
+        user_properties: vec![owned::UserProperty::default(); 1_000_000].into(),
+        ..owned::DisconnectProperties::default()
+    };
+    let disconnect = owned::Disconnect {
+        properties,
+        ..owned::Disconnect::default()
+    };
+    let mut bytes = Vec::new();
+    owned::Packet::from(disconnect).encode(&mut bytes).unwrap();
+
+    let spans = field_spans(&bytes);
+    let found = spans
+        .iter()
+        .filter(|span| span.field == "user_property" && span.end - span.start == 5);
+    assert_eq!(found.count(), 1_000_000);
+    assert_eq!(spans.last().unwrap().end, bytes.len());
+}
+
+#[test]
 fn the_items_of_a_list_are_fields_of_their_own() {
     assert_eq!(
         fields("90 05 0001 00 00 01")[2..],
