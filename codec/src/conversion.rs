@@ -236,6 +236,18 @@ impl PartialEq<&[u8]> for BinaryData<'_> {
     }
 }
 
+impl PartialEq<BinaryData<'_>> for [u8] {
+    fn eq(&self, other: &BinaryData<'_>) -> bool {
+        self == other.as_bytes()
+    }
+}
+
+impl PartialEq<BinaryData<'_>> for &[u8] {
+    fn eq(&self, other: &BinaryData<'_>) -> bool {
+        *self == other.as_bytes()
+    }
+}
+
 impl AsRef<[u8]> for BinaryData<'_> {
     fn as_ref(&self) -> &[u8] {
         self.as_bytes()
@@ -250,14 +262,16 @@ mod io {
     use crate::error::{DecodeError, EncodeError};
 
     impl From<EncodeError> for io::Error {
-        /// Error of the kind `InvalidInput`, whose source is the encode error.
+        /// Error of the kind `InvalidInput`, whose [`get_ref`](io::Error::get_ref) is the encode
+        /// error.
         fn from(error: EncodeError) -> Self {
             Self::new(io::ErrorKind::InvalidInput, error)
         }
     }
 
     impl From<DecodeError> for io::Error {
-        /// Error of the kind `InvalidData`, whose source is the decode error.
+        /// Error of the kind `InvalidData`, whose [`get_ref`](io::Error::get_ref) is the decode
+        /// error.
         fn from(error: DecodeError) -> Self {
             Self::new(io::ErrorKind::InvalidData, error)
         }

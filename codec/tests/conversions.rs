@@ -12,7 +12,7 @@ use dunlin_codec::{
     EncodeErrorKind, FramingError, Packet, PacketBuf, PacketId, PacketType, PayloadFormat, Publish,
     PublishProperties, QoS, ReasonCode, Repeated, RetainHandling, SubAck, Subscribe, Subscription,
     SubscriptionIdentifier, TextError, TopicAlias, TopicError, TopicFilter, TopicMatcher,
-    TopicName, UnsubAck, Unsubscribe, UserProperty, Utf8String, Will,
+    TopicName, UnsubAck, Unsubscribe, UserProperty, Utf8String, Will, owned,
 };
 
 #[test]
@@ -106,6 +106,24 @@ fn text_compares_and_converts() {
     let (bytes, owned): (&[u8], Vec<u8>) = (data.into(), data.into());
     assert_eq!((bytes, &*owned), (&b"key"[..], &b"key"[..]));
     assert_eq!(data, *b"key".as_slice());
+    assert_eq!(data, b"key".as_slice());
+    assert_eq!(*b"key".as_slice(), data);
+    assert_eq!(b"key".as_slice(), data);
+}
+
+#[test]
+fn owned_text_and_data_compare_from_either_side() {
+    let name: owned::TopicName = "lamp/7".parse().unwrap();
+    assert_eq!("lamp/7", name);
+    assert_eq!(*"lamp/7", name);
+    assert_eq!(name, "lamp/7");
+    let filter: owned::TopicFilter = "lamp/+".parse().unwrap();
+    assert_ne!("lamp/7", filter);
+    let text: owned::Utf8String = "lamp".parse().unwrap();
+    assert_eq!("lamp", text);
+    let data = owned::BinaryData::new(b"key").unwrap();
+    assert_eq!(b"key".as_slice(), data);
+    assert_eq!(*b"key".as_slice(), data);
     assert_eq!(data, b"key".as_slice());
 }
 

@@ -143,6 +143,18 @@ macro_rules! checked {
             }
         }
 
+        impl PartialEq<$name> for $borrowed {
+            fn eq(&self, other: &$name) -> bool {
+                self == other.$as_borrowed()
+            }
+        }
+
+        impl PartialEq<$name> for &$borrowed {
+            fn eq(&self, other: &$name) -> bool {
+                *self == other.$as_borrowed()
+            }
+        }
+
         impl PartialEq<crate::$name<'_>> for $name {
             fn eq(&self, other: &crate::$name<'_>) -> bool {
                 self.as_borrowed() == *other
