@@ -149,6 +149,31 @@ async fn a_command_without_credentials_is_an_error_with_its_last_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_hangs_is_named_and_not_a_firewall() {
+    let served = Served::start(None).await;
+    let run = served
+        .sample("exec sleep 60")
+        .args(["--timeout=4s"])
+        .run()
+        .await;
+    run.exits(2);
+    assert!(
+        run.stderr
+            .contains("waiting: the command of --auth-cmd still runs"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains(
+            "error[E-AUTH-CMD]: --auth-cmd brought no credentials: it still ran after 4 s"
+        ),
+        "{}",
+        run.stderr
+    );
+    assert!(!run.stderr.contains("firewall"), "{}", run.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_typed_password_goes_before_the_command_and_that_before_the_environment() {
     let served = Served::start(None).await;
     let typed = served

@@ -176,6 +176,20 @@ async fn a_program_that_fails_or_hangs_gives_no_answer_and_the_responder_goes_on
             "{}",
             run.stderr
         );
+        // There is no policy at this server, and the responder may be at fault.
+        assert!(
+            run.stderr.contains(
+                "error[E-NOT-RECEIVED]: no response to the request on \"run\" within 2 s"
+            ),
+            "{}",
+            run.stderr
+        );
+        assert!(
+            run.stderr.contains("the responder failed"),
+            "{}",
+            run.stderr
+        );
+        assert!(!run.stderr.contains("policy"), "{}", run.stderr);
         let text = warning["text"].as_str().unwrap();
         assert!(text.contains(words), "{text}");
     }

@@ -97,7 +97,8 @@ pub(crate) struct AuthorizerArgs {
     /// Run this command before every connection, and take the password that it prints
     ///
     /// Or a JSON object with any of username, password, token and signature (strings). No shell
-    /// reads the command; it has 30 s, and what it prints is never shown. --dry-run doesn't run it.
+    /// reads the command; it has 30 s, and its standard output is never shown; if it fails, the last
+    /// line of its standard error is. --dry-run doesn't run it.
     #[arg(
         long,
         value_name = "COMMAND",

@@ -38,8 +38,10 @@ pub(crate) struct ConnectionHistory {
 /// Phase of the connection, with the time at which it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// No connection: the first one is being opened, or the last one was lost.
+    /// No connection, and no attempt: the credentials of the next one are awaited, or its pause.
     Down,
+    /// The transport is being opened.
+    Opening,
     /// TLS is up and CONNECT was sent.
     Opened(Instant),
     /// The server has sent CONNACK.
@@ -115,6 +117,7 @@ impl ConnectionHistory {
     /// Records the start of an attempt to connect.
     pub(crate) fn begin_attempt(&mut self) {
         self.attempt = if self.is_up() { 1 } else { self.attempt + 1 };
+        self.phase = Phase::Opening;
     }
 
     /// Number of the current attempt, or of the last one.
@@ -141,6 +144,9 @@ impl ConnectionHistory {
             Phase::Opened(_) => {
                 "CONNECT was sent, no CONNACK yet: the server or its authorizer is slow, or silent"
                     .to_owned()
+            }
+            Phase::Down if self.context.choices.auth_cmd && self.last_failure.is_none() => {
+                "the command of --auth-cmd still runs".to_owned()
             }
             _ => format!(
                 "no connection to {} yet ({})",
@@ -231,13 +237,15 @@ impl ConnectionHistory {
             // The last failure explains more than the time-out.
             (Some(last_failure), _) => last_failure.clone(),
             (None, Phase::Opened(_)) => connect::unanswered(&self.context, &self.facts, timeout),
+            // Nothing was sent: no guess about the network.
+            (None, Phase::Down) if self.context.choices.auth_cmd => connect::slow_command(timeout),
             (None, _) => network::timed_out(&self.context, timeout),
         }
     }
 
     fn elapsed(&self) -> Duration {
         match self.phase {
-            Phase::Down => Duration::ZERO,
+            Phase::Down | Phase::Opening => Duration::ZERO,
             Phase::Opened(at) | Phase::Up(at) => at.elapsed(),
         }
     }

@@ -193,7 +193,8 @@ impl ClientRun {
             Activity::Operate(operation) => {
                 operation::unacknowledged(context, operation, self.progress(), wait.limit)
             }
-            _ => operation::not_received(context, self.progress(), wait.limit),
+            // Of the waits without a request, only that for responses has an end.
+            _ => operation::no_response(context, self.progress(), wait.limit),
         }
     }
 

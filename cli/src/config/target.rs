@@ -111,6 +111,7 @@ impl Target {
             is_tls: server.is_tls,
             is_sample: typed.is_sample,
             is_load: typed.is_load,
+            auth_cmd: provider.is_some(),
         };
         let context = run_context(
             &server,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dunlin_client::{ConnectError, ProviderError, ServerReason};
+use dunlin_client::{ConnectError, ServerReason};
 use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::context::{ConnectionFacts, RunContext};
@@ -24,7 +24,7 @@ pub(crate) fn failed(
     );
     let diagnosis = match error {
         ConnectError::Options(error) => return Diagnosis::usage(error.to_string()),
-        ConnectError::Provider(error) => return no_credentials(error),
+        ConnectError::Provider(error) => return no_credentials(&error.detail),
         // These two have an address and a stage of their own for the line `at:`.
         ConnectError::Transport(error) => return network::transport(context, error),
         ConnectError::Refused(refusal) => refused(context, refusal),
@@ -47,8 +47,14 @@ pub(crate) fn failed(
     }
 }
 
+/// Diagnosis of a command of `--auth-cmd` that still runs when the time of the run is over, after
+/// `timeout`. Nothing was sent.
+pub(crate) fn slow_command(timeout: Duration) -> Diagnosis {
+    no_credentials(&format!("it still ran after {}", duration(timeout)))
+}
+
 /// Diagnosis of a command that has printed no credentials. Nothing was sent.
-fn no_credentials(error: &ProviderError) -> Diagnosis {
+fn no_credentials(detail: &str) -> Diagnosis {
     Diagnosis {
         try_: vec![Try::advice(
             "run the command by itself: it prints the password, or a JSON object with username, \
@@ -56,7 +62,7 @@ fn no_credentials(error: &ProviderError) -> Diagnosis {
         )],
         ..Diagnosis::new(
             Id::AuthCommand,
-            format!("--auth-cmd brought no credentials: {}", error.detail),
+            format!("--auth-cmd brought no credentials: {detail}"),
         )
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct UserChoices {
     pub(crate) is_sample: bool,
     /// A load test, whose clients share the start of their identifiers.
     pub(crate) is_load: bool,
+    /// `--auth-cmd`, whose command runs before every connection.
+    pub(crate) auth_cmd: bool,
 }
 
 /// Observations of the current connection, or of the last one.
@@ -222,6 +224,7 @@ pub(crate) fn context(host: &str) -> RunContext {
             is_tls: true,
             is_sample: true,
             is_load: false,
+            auth_cmd: false,
         },
         username: Some("u".into()),
         password_len: Some(8),

@@ -189,6 +189,41 @@ pub(crate) fn not_received(
     }
 }
 
+/// Diagnosis of a request that the server has acknowledged, and that too few responses came to within
+/// `after`.
+pub(crate) fn no_response(
+    context: &RunContext,
+    progress: Progress<'_>,
+    after: Duration,
+) -> Diagnosis {
+    let topic = quoted(progress.topic);
+    let responses = match usize::try_from(progress.received).unwrap_or(usize::MAX) {
+        0 => "no response".to_owned(),
+        some => format!("only {}", count(some, "response")),
+    };
+    let mut likely = vec![
+        format!("nobody answers requests on {topic}"),
+        "the responder failed, or needs more time".to_owned(),
+    ];
+    if context.uses_authorizers() {
+        likely.push("the policy lacks iot:Receive on the response topic".to_owned());
+    }
+    Diagnosis {
+        saw: Some("the request was published, and the response topic is subscribed to".to_owned()),
+        likely,
+        try_: vec![Try::advice(
+            "a look at what the responder printed · a longer --timeout",
+        )],
+        ..Diagnosis::new(
+            Id::NotReceived,
+            format!(
+                "{responses} to the request on {topic} within {}",
+                duration(after)
+            ),
+        )
+    }
+}
+
 /// Adds the missing policy statement, or the server's access rules where there is no policy.
 fn policy(
     context: &RunContext,

@@ -61,6 +61,7 @@ fn contexts() -> Vec<RunContext> {
         is_tls: false,
         is_sample: false,
         is_load: true,
+        auth_cmd: false,
     };
     contexts.push(load_test);
     // Each run once more with the opposite choices, which advice must not repeat.
@@ -284,6 +285,8 @@ fn diagnoses(context: &RunContext) -> Vec<Diagnosis> {
             received: 0,
         };
         all.push(operation::not_received(context, progress, long));
+        all.push(operation::no_response(context, progress, long));
+        all.push(connect::slow_command(long));
         for (operation, packet) in [
             (Operation::Subscribe, PacketType::SubAck),
             (Operation::Publish, PacketType::PubAck),
