@@ -56,6 +56,7 @@ impl Target {
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
+        check_tls_flags(&server, sources)?;
         let proxy = ProxyChoice::new(typed.proxy.as_deref(), sources, &server, console)?;
 
         // A sandbox that was found by itself brings its CA; one from the environment is for other
@@ -134,6 +135,23 @@ impl Target {
             ..ClientOptions::new(transport, connect)
         };
         Ok(Self { client, context })
+    }
+}
+
+/// Checks that flags of TLS weren't typed for a server without it: ignored, they would let the password
+/// go over the network in clear text. The environment and profiles may have them for other servers.
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) with the flag.
+fn check_tls_flags(server: &Server, sources: &Sources) -> Result<(), Diagnosis> {
+    let flag = ["ca", "cert", "key"]
+        .into_iter()
+        .find(|id| sources.on_command_line(id));
+    match flag {
+        Some(flag) if !server.is_tls => Err(Diagnosis::usage(format!(
+            "--{flag} is for TLS, and mqtt:// is without: mqtts:// is with TLS"
+        ))),
+        _ => Ok(()),
     }
 }
 

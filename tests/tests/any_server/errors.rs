@@ -135,6 +135,25 @@ async fn the_table_of_verbs_exit_codes_and_error_ids() {
     }
 }
 
+#[tokio::test]
+async fn flags_of_tls_are_refused_for_an_endpoint_without_tls() {
+    for flag in ["ca", "cert", "key"] {
+        let file = format!("--{flag}=/no/such/file");
+        let run = dunlin(["pub", "-H=mqtt://localhost:1", "-t=a", "-m=x", &file])
+            .run()
+            .await;
+        run.exits(2);
+        let words = format!("--{flag} is for TLS, and mqtt:// is without");
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+    }
+    // In the environment they may be for other servers.
+    let run = dunlin(["pub", "-H=mqtt://localhost:1", "-t=a", "-m=x", "--dry-run"])
+        .env("DUNLIN_CA", "/etc/hostname")
+        .run()
+        .await;
+    assert!(!run.stderr.contains("is for TLS"), "{}", run.stderr);
+}
+
 /// Runs of all verbs at a sandbox with this fault.
 async fn runs_with(fault: &str, expected: [(i32, &str); 3]) -> Vec<Finished> {
     let (sandbox, _state) = serve(fault).await;
