@@ -248,6 +248,18 @@ impl PartialEq<BinaryData<'_>> for &[u8] {
     }
 }
 
+impl<const N: usize> PartialEq<[u8; N]> for BinaryData<'_> {
+    fn eq(&self, other: &[u8; N]) -> bool {
+        self.as_bytes() == other
+    }
+}
+
+impl<const N: usize> PartialEq<&[u8; N]> for BinaryData<'_> {
+    fn eq(&self, other: &&[u8; N]) -> bool {
+        self.as_bytes() == *other
+    }
+}
+
 impl AsRef<[u8]> for BinaryData<'_> {
     fn as_ref(&self) -> &[u8] {
         self.as_bytes()

@@ -109,6 +109,9 @@ fn text_compares_and_converts() {
     assert_eq!(data, b"key".as_slice());
     assert_eq!(*b"key".as_slice(), data);
     assert_eq!(b"key".as_slice(), data);
+    assert_eq!(data, b"key");
+    assert_eq!(data, *b"key");
+    assert_ne!(data, b"kex");
 }
 
 #[test]
@@ -125,6 +128,9 @@ fn owned_text_and_data_compare_from_either_side() {
     assert_eq!(b"key".as_slice(), data);
     assert_eq!(*b"key".as_slice(), data);
     assert_eq!(data, b"key".as_slice());
+    assert_eq!(data, b"key");
+    assert_eq!(data, *b"key");
+    assert_ne!(data, b"ke");
 }
 
 #[test]

@@ -198,6 +198,19 @@ checked! {
     TopicFilter(String) str, as_str or TopicError;
 }
 
+// `data == b"key"` compares with an array.
+impl<const N: usize> PartialEq<[u8; N]> for BinaryData {
+    fn eq(&self, other: &[u8; N]) -> bool {
+        self.as_bytes() == other
+    }
+}
+
+impl<const N: usize> PartialEq<&[u8; N]> for BinaryData {
+    fn eq(&self, other: &&[u8; N]) -> bool {
+        self.as_bytes() == *other
+    }
+}
+
 /// Implements `FromStr` for text.
 macro_rules! from_str {
     ($($name:ident: $error:ty;)*) => {$(
