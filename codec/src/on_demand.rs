@@ -80,6 +80,20 @@ pub(crate) trait Large<'a>: Copy + Default {
     reason = "sealed: the crate decides which packets are large"
 )]
 impl<'a, T: Large<'a>> OnDemand<'a, T> {
+    /// Packet that was built, for constants; elsewhere `From` does the same.
+    ///
+    /// ```
+    /// use dunlin_codec::{ConnAck, OnDemand, Packet, ReasonCode};
+    ///
+    /// const REFUSAL: ConnAck<'static> = ConnAck::new(ReasonCode::ServerBusy);
+    /// const PACKET: Packet<'static> = Packet::ConnAck(OnDemand::new(&REFUSAL));
+    /// assert_eq!(PACKET, Packet::from(&REFUSAL));
+    /// ```
+    #[must_use]
+    pub const fn new(packet: &'a T) -> Self {
+        Self(Source::Built(packet))
+    }
+
     pub(crate) const fn from_wire(body: &'a [u8]) -> Self {
         Self(Source::Wire(body))
     }
@@ -113,7 +127,7 @@ impl<'a, T: Large<'a>> OnDemand<'a, T> {
 
 impl<'a, T: Large<'a>> From<&'a T> for OnDemand<'a, T> {
     fn from(packet: &'a T) -> Self {
-        Self(Source::Built(packet))
+        Self::new(packet)
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, BinaryData, Connect, DecodeOptions, Packet, PacketBuf, PacketCodec, PacketId, Publish,
-    QoS, ReasonCode, Subscribe, Subscription, SubscriptionOptions, TextError, TopicError,
-    TopicFilter, TopicName, Unsubscribe, Utf8String, Will, owned,
+    Ack, Auth, BinaryData, ConnAck, Connect, DecodeOptions, Disconnect, Packet, PacketBuf,
+    PacketCodec, PacketId, Publish, QoS, ReasonCode, SubAck, Subscribe, Subscription,
+    SubscriptionOptions, TextError, TopicError, TopicFilter, TopicName, UnsubAck, Unsubscribe,
+    Utf8String, Will, owned,
 };
 use proptest::prelude::*;
 use tokio_util::codec::{Decoder, Encoder};
@@ -157,6 +158,27 @@ fn an_owned_list_is_a_collection() {
     list.clear();
     assert_eq!(list, owned::Repeated::new());
     assert_eq!(list.iter().next(), None);
+}
+
+#[test]
+fn answers_are_made_owned_as_they_are_borrowed() {
+    let (code, codes) = (ReasonCode::NotAuthorized, [ReasonCode::NotAuthorized]);
+    let method = Utf8String::new("SCRAM").unwrap();
+    let auth = Auth::new(ReasonCode::ContinueAuthentication, method);
+    let owned_auth = owned::Auth::new(auth.reason_code, method.into());
+    let connack = owned::ConnAck::new(code);
+    let suback = owned::SubAck::new(PacketId::MIN, codes);
+    let unsuback = owned::UnsubAck::new(PacketId::MIN, codes);
+    let disconnect = owned::Disconnect::new(code);
+
+    assert_eq!(Packet::from(&connack), Packet::from(&ConnAck::new(code)));
+    assert_eq!(suback.as_borrowed(), SubAck::new(PacketId::MIN, &codes));
+    assert_eq!(unsuback.as_borrowed(), UnsubAck::new(PacketId::MIN, &codes));
+    assert_eq!(
+        Packet::from(&disconnect),
+        Packet::from(Disconnect::new(code))
+    );
+    assert_eq!(Packet::from(&owned_auth), Packet::from(auth));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
-    Ack, AckProperties, BinaryData, Connect, Publish, PublishProperties, Repeated, Subscribe,
-    SubscribeProperties, Subscription, TopicFilter, TopicName, Unsubscribe, UnsubscribeProperties,
+    Ack, AckProperties, Auth, AuthProperties, BinaryData, ConnAck, Connect, Disconnect, Publish,
+    PublishProperties, Repeated, SubAck, SubAckProperties, Subscribe, SubscribeProperties,
+    Subscription, TopicFilter, TopicName, UnsubAck, Unsubscribe, UnsubscribeProperties,
     UserProperty, Utf8String, Will, WillProperties,
 };
 use crate::delivery::Delivery;
@@ -114,6 +115,61 @@ impl Unsubscribe {
             packet_id,
             properties: UnsubscribeProperties::default(),
             filters: filters.into(),
+        }
+    }
+}
+
+impl ConnAck {
+    /// CONNACK with this reason code, without a session and properties.
+    #[must_use]
+    pub fn new(reason_code: ReasonCode) -> Self {
+        Self {
+            reason_code,
+            ..Self::default()
+        }
+    }
+}
+
+/// Implements `new` for SUBACK and UNSUBACK.
+macro_rules! new_list_of_codes {
+    ($($type:ident $name:literal)*) => {$(
+        impl $type {
+            #[doc = concat!($name, " without properties. Encoding requires at least one reason code.")]
+            #[must_use]
+            pub fn new(packet_id: PacketId, reason_codes: impl Into<Repeated<ReasonCode>>) -> Self {
+                Self {
+                    packet_id,
+                    properties: SubAckProperties::default(),
+                    reason_codes: reason_codes.into(),
+                }
+            }
+        }
+    )*};
+}
+
+new_list_of_codes!(SubAck "SUBACK" UnsubAck "UNSUBACK");
+
+impl Disconnect {
+    /// DISCONNECT with this reason code, without properties.
+    #[must_use]
+    pub fn new(reason_code: ReasonCode) -> Self {
+        Self {
+            reason_code,
+            ..Self::default()
+        }
+    }
+}
+
+impl Auth {
+    /// AUTH with this reason code and Authentication Method, without data.
+    #[must_use]
+    pub fn new(reason_code: ReasonCode, method: Utf8String) -> Self {
+        Self {
+            reason_code,
+            properties: AuthProperties {
+                authentication_method: Some(method),
+                ..AuthProperties::default()
+            },
         }
     }
 }

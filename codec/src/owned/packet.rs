@@ -77,6 +77,12 @@ macro_rules! packets {
                 }
             }
 
+            impl<'a> From<&'a $packet> for crate::Packet<'a> {
+                fn from(packet: &'a $packet) -> Self {
+                    Self::$packet(packet.into())
+                }
+            }
+
             impl fmt::Display for $packet {
                 /// One line of text for people, as [`Packet`](crate::Packet) has it.
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
