@@ -21,7 +21,7 @@ use crate::runtime::lifecycle::StopProgress;
 use crate::runtime::observer::PacketObserver;
 use crate::runtime::read_buffer::ReadBuffer;
 use crate::runtime::shared::Shared;
-use crate::runtime::state::ClientState;
+use crate::runtime::state::{ClientState, StalledDriver};
 use crate::runtime::write_buffer::{WriteBuffer, WriteTimeout};
 use crate::transport::Transport;
 
@@ -241,7 +241,7 @@ impl Connection {
         state.deliver(events);
 
         // Take output.
-        state.has_unwritten_output = !self.write.output.is_empty();
+        let is_stalled = !self.write.output.is_empty();
         if self.write.output.is_empty() && !self.phase.is_broken() {
             state.transmit(&mut self.write.output, now);
             self.waits_for_store = self.write.output.is_empty() && state.engine.has_output();
@@ -273,12 +273,14 @@ impl Connection {
             stop.deadline(),
             self.phase.closing_deadline(),
         ];
+        let deadline = deadlines.into_iter().flatten().min();
+        state.stalled = is_stalled.then_some(StalledDriver { wakes_at: deadline });
         Interest {
             close,
             // A server that is stuck because nobody reads wouldn't take our DISCONNECT either.
             read: close || reads && state.engine.read_interest(),
             has_more_output: !self.phase.is_broken() && state.engine.has_output(),
-            deadline: deadlines.into_iter().flatten().min(),
+            deadline,
             is_overdue: is_overdue && !close,
         }
     }

@@ -103,8 +103,9 @@ impl Shared {
             // While there is output, the driver is awake and looks at deadlines by itself, unless
             // the output waits for a store or for the transport.
             let had_output = state.engine.has_output();
-            let may_sleep = !had_output || state.store.is_some() || state.has_unwritten_output;
-            let deadline = may_sleep.then(|| state.engine.poll_timeout());
+            let deadline =
+                (!had_output || state.store.is_some()).then(|| state.engine.poll_timeout());
+            let unfinished = state.engine.load().0;
             let paused_reading = state.router.pauses_reading();
             let result = act(state);
 
@@ -112,7 +113,11 @@ impl Shared {
                 !had_output && state.engine.has_output() || state.is_due_before(deadline)
             });
             let resumes_reading = paused_reading && !state.router.pauses_reading();
-            if has_output_or_deadline || state.has_pending_events() || resumes_reading {
+            if has_output_or_deadline
+                || state.is_stalled_past_deadline(unfinished)
+                || state.has_pending_events()
+                || resumes_reading
+            {
                 state.wake_driver();
             }
             result

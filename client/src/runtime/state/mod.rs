@@ -56,14 +56,21 @@ pub(crate) struct ClientState {
     /// Publishers that wait for space in the engine's queue, or at QoS 0 for less output.
     pub(crate) wait_queue: WaitQueue,
     pub(crate) yield_counter: YieldCounter,
-    /// True if the transport has not taken all of the output that it was given: the driver may sleep
-    /// though the engine has more.
-    pub(crate) has_unwritten_output: bool,
+    /// Sleep of the driver while the transport hasn't taken all of the output that it was given;
+    /// `None` while it has.
+    pub(crate) stalled: Option<StalledDriver>,
     driver: Option<Waker>,
     /// Tasks that wait for an event, a connection or the stop.
     watchers: Vec<Waker>,
     /// Tasks to be woken after unlocking.
     wakers: Vec<Waker>,
+}
+
+/// A driver that waits for the transport, and sleeps though the engine has output.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StalledDriver {
+    /// Time at which it looks at the engine in any case; `None` for never.
+    pub(crate) wakes_at: Option<Instant>,
 }
 
 /// Session that outlives the client in this process.
@@ -97,7 +104,7 @@ impl ClientState {
             pending_events: Vec::new(),
             wait_queue: WaitQueue::default(),
             yield_counter: YieldCounter::default(),
-            has_unwritten_output: false,
+            stalled: None,
             driver: None,
             watchers: Vec::new(),
             wakers: Vec::new(),
@@ -133,6 +140,16 @@ impl ClientState {
         self.engine
             .poll_timeout()
             .is_some_and(|deadline| due.is_none_or(|due| deadline < due))
+    }
+
+    /// True if the driver waits for the transport and would sleep past a deadline of a new request.
+    /// `unfinished` is the earlier number of requests: messages of QoS 0 that were written at once
+    /// have no deadline and cost nothing here.
+    #[inline]
+    pub(crate) fn is_stalled_past_deadline(&self, unfinished: usize) -> bool {
+        self.stalled.is_some_and(|stalled| {
+            self.engine.load().0 > unfinished && self.is_due_before(stalled.wakes_at)
+        })
     }
 
     /// Engine and router, for one step of the delivery of messages.
@@ -183,7 +200,7 @@ impl ClientState {
         // once.
         self.wait_queue.wake_all(&mut self.wakers);
         self.manual_acks.handle_connection_closed();
-        self.has_unwritten_output = false;
+        self.stalled = None;
         self.engine.handle_unwritten(unwritten);
         self.engine.set_now(now());
         self.engine.handle_closed(cause)
