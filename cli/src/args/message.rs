@@ -1,5 +1,6 @@
 //! Flags of a message to publish: payload, QoS, retain and properties.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
@@ -20,7 +21,7 @@ pub(crate) struct PayloadArgs {
         allow_hyphen_values = true,
         group = "payload"
     )]
-    pub(crate) message: Option<String>,
+    pub(crate) message: Option<OsString>,
     /// Payload: the bytes of a file, or of standard input for "-"
     #[arg(
         short = 'f',

@@ -1,5 +1,6 @@
 //! `PublishPlan`: the messages of `dunlin pub`, checked before anything is sent.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -189,8 +190,8 @@ pub(crate) fn read_payload(typed: PayloadArgs) -> Result<Vec<u8>, Diagnosis> {
 /// Reads the payload that the flags name.
 fn payload(typed: PayloadArgs, encoding: Encoding) -> Result<Vec<u8>, Diagnosis> {
     if let Some(text) = typed.message {
-        return encoding
-            .decode(text.into_bytes())
+        return bytes_of(text)
+            .and_then(|text| encoding.decode(text))
             .map_err(|fault| Diagnosis::usage(format!("--message: {fault}")));
     }
     if let Some(size) = typed.size {
@@ -204,6 +205,20 @@ fn payload(typed: PayloadArgs, encoding: Encoding) -> Result<Vec<u8>, Diagnosis>
         // `--stdin`, or "-" as the file.
         _ => input::whole(io::stdin().lock())
             .map_err(|error| Diagnosis::unreadable("--stdin", Path::new("-"), &error)),
+    }
+}
+
+/// Bytes of a word of the command line, as the user has given them.
+///
+/// # Errors
+/// Text about a word that isn't Unicode, on Windows, where a word has no bytes of its own.
+fn bytes_of(word: OsString) -> Result<Vec<u8>, String> {
+    match word.into_string() {
+        Ok(text) => Ok(text.into_bytes()),
+        #[cfg(unix)]
+        Err(word) => Ok(std::os::unix::ffi::OsStringExt::into_vec(word)),
+        #[cfg(not(unix))]
+        Err(_) => Err("not Unicode".to_owned()),
     }
 }
 
@@ -280,3 +295,16 @@ fn check_store(typed: &mut PublishArgs, sources: &Sources) -> Result<(), Diagnos
 
 /// Session Expiry Interval of a run with a store, in seconds, unless the user sets one.
 const STORED_SESSION: u32 = 24 * 60 * 60;
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn a_payload_on_the_command_line_may_be_no_text() {
+        let word = OsString::from_vec(b"a\xff".to_vec());
+        assert_eq!(bytes_of(word).unwrap(), b"a\xff");
+    }
+}

@@ -98,7 +98,7 @@ async fn every_source_of_a_payload_is_sent_as_given() {
         (&["-f", file], b"", &["\0file\n"]),
         (&["-s"], b"a\r\nb\n", &["a\r\nb\n"]),
         (&["-n"], b"", &[""]),
-        (&["-l"], b"a\n\xff\r\n\nb", &["a", "/w==", "", "b"]),
+        (&["-l"], b"a\n\xff\r\n\nb", &["a", "/w0=", "", "b"]),
         (&["--hex", "-m", "00 fF"], b"", &["AP8="]),
         (&["--base64", "-l"], b"/wA=\n", &["/wA="]),
         (&["--size", "3"], b"", &["xxx"]),
