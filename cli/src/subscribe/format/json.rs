@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::subscribe::clock::LocalTime;
 
 /// Appends the message as one object. `payload` is JSON to print in place of the payload as a string;
-/// bytes that aren't UTF-8 are replaced by U+FFFD there.
+/// bytes that aren't UTF-8 are replaced by U+FFFD there, and an empty payload is `null`.
 pub(super) fn write(
     message: &ReceivedMessage,
     properties: &PublishProperties<'_>,
@@ -33,6 +33,7 @@ pub(super) fn write(
     }
     match payload {
         Some(json) => object.raw("payload", json),
+        None if message.payload().is_empty() => object.raw("payload", NULL),
         None => object.text("payload", &String::from_utf8_lossy(message.payload())),
     }
     object.end();
@@ -84,8 +85,12 @@ fn of_properties(properties: &PublishProperties<'_>) -> Option<String> {
     (!is_empty).then(|| String::from_utf8_lossy(&out).into_owned())
 }
 
-/// JSON on one line; `None` for a payload that isn't JSON.
+/// JSON on one line, `null` for an empty payload as in mosquitto_sub; `None` for a payload that isn't
+/// JSON.
 pub(super) fn compact(payload: &[u8]) -> Option<String> {
+    if payload.is_empty() {
+        return Some(NULL.to_owned());
+    }
     let json: &RawValue = serde_json::from_slice(payload).ok()?;
     // Line breaks in JSON stand between values only: in a string they would be escaped.
     Some(json.get().replace(['\n', '\r'], " "))
@@ -130,4 +135,19 @@ impl<'a> Object<'a> {
 /// Text as a JSON string.
 fn string(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
+}
+
+/// JSON of an empty payload.
+const NULL: &str = "null";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_payload_is_null_and_no_fault() {
+        assert_eq!(compact(b"").as_deref(), Some("null"));
+        assert_eq!(compact(b"{\"a\":\n1}").as_deref(), Some("{\"a\": 1}"));
+        assert_eq!(compact(b"x"), None);
+    }
 }
