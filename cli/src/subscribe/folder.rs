@@ -27,11 +27,11 @@ impl Folder {
         let absolute = fs::canonicalize(path).map_err(unusable)?;
         let mut next = 1;
         for entry in fs::read_dir(&absolute).map_err(unusable)? {
-            // Files of other programs have no number, and don't count.
+            // Files of other programs have no number, or one that no run reaches, and don't count.
             let name = entry.map_err(unusable)?.file_name();
             let number = name.to_str().and_then(|name| name.split_once('-'));
-            if let Some(number) = number.and_then(|(number, _)| number.parse::<u64>().ok()) {
-                next = next.max(number.saturating_add(1));
+            if let Some(number) = number.and_then(|(number, _)| number.parse::<u32>().ok()) {
+                next = next.max(u64::from(number) + 1);
             }
         }
         Ok(Self {
@@ -117,6 +117,7 @@ mod tests {
     fn numbers_go_on_after_those_that_are_there() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("000041-a"), "x").unwrap();
+        fs::write(folder.path().join("18446744073709551615-a"), "x").unwrap();
         assert_eq!(Folder::open(folder.path()).unwrap().next, 42);
     }
 }
