@@ -71,6 +71,15 @@ impl SubscribePlan {
         let reliability = &mut typed.connection.reliability;
         reliability.timeout = reliability.timeout.min(LONGEST_ANSWER);
         let continues_session = !typed.connection.session.clean_start;
+        // In mosquitto_sub the flag prints topics, which a script may rely on.
+        if sources.on_command_line("verbose")
+            && !sources.on_command_line("format")
+            && !sources.on_command_line("json")
+        {
+            console.note(
+                "-v logs the connection; what mosquitto_sub prints for -v is -F '%t %p' here",
+            );
+        }
         let connection = ConnectionConfig::new(typed.connection, "sub", faults, sources, console)?;
         let (Some(filters), Some(format)) = (filters, format) else {
             return Err(no_topic());
