@@ -10,7 +10,7 @@ use dunlin_client::engine::{Accepted, DeliveryId, Engine, EngineEvent, Operation
 use dunlin_client::{ConnectOptions, Message, RequestError};
 
 use super::auth_method::Reauthentication;
-use super::checks::{AcceptedAt, Deliveries, NewMessage};
+use super::checks::{AcceptedAt, Deliveries, NewMessage, WaitingAcks};
 use super::choices::Choices;
 use super::server::payload_of;
 use super::transcript::Transcript;
@@ -26,14 +26,9 @@ pub(super) struct Application {
     /// Messages that it has and isn't done with.
     unanswered: Vec<(DeliveryId, usize)>,
     /// Messages for which it has no stream yet.
-    unmatched: Vec<Unmatched>,
+    unmatched: Vec<(DeliveryId, usize)>,
     /// Time at which the engine first resumed a session; `None` while none was resumed.
     resumed_at: Option<Instant>,
-    /// Messages of this session that the application answered on this connection.
-    answered: usize,
-    /// The same for earlier connections: their acknowledgements may wait for the server to repeat
-    /// the messages.
-    answered_before: usize,
     /// Receive Maximum of the last CONNECT.
     pub(super) receive_maximum: usize,
     /// One in how many messages of QoS 1 and 2 it has no memory for; `None` means it takes all.
@@ -42,15 +37,6 @@ pub(super) struct Application {
     pub(super) declined: u64,
     /// Subscriptions by filter, as far as the application knows; `None` if it can't know.
     pub(super) subscriptions: BTreeMap<&'static str, Option<bool>>,
-}
-
-/// A message for which the application has no stream yet.
-#[derive(Debug)]
-struct Unmatched {
-    id: DeliveryId,
-    serial: usize,
-    /// Messages that the application was done with since it arrived.
-    taken: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -280,32 +266,32 @@ impl Application {
         &mut self,
         event: EngineEvent,
         engine: &mut Engine,
-        deliveries: &mut Deliveries,
+        (deliveries, acks): (&mut Deliveries, &mut WaitingAcks),
         choices: &mut Choices,
         (options, now): (&ConnectOptions, Instant),
     ) -> Checked {
         match event {
             EngineEvent::UnmatchedRefused(id) => {
-                let index = self.unmatched.iter().position(|each| each.id == id);
+                let index = self.unmatched.iter().position(|(each, _)| *each == id);
                 let index = index.ok_or_else(|| {
                     Violation::new("what is refused was unmatched", format!("{id:?}"))
                 })?;
-                let refused = self.unmatched.swap_remove(index);
+                let (_, serial) = self.unmatched.swap_remove(index);
                 let half = self.receive_maximum / 2;
                 let waited = self
                     .resumed_at
                     .map(|since| now.saturating_duration_since(since));
                 let has_waited = waited.is_some_and(|waited| waited >= options.unmatched_wait);
-                let holds_back = refused.taken + self.answered_before >= half.max(1);
-                self.answered += 1;
+                let behind = acks.behind(id, deliveries.resumes_wrong_session());
+                acks.answered(id);
                 ensure(
-                    has_waited || holds_back,
+                    has_waited || behind >= half.max(1),
                     "an unmatched message waits for a stream",
-                    || format!("{refused:?}"),
+                    || format!("{serial} with {behind} of {half} behind it: {acks:?}"),
                 )?;
-                deliveries.incoming.taken(refused.serial);
+                deliveries.incoming.taken(serial);
                 // If this answer gets lost.
-                deliveries.incoming.abandoned(refused.serial);
+                deliveries.incoming.abandoned(serial);
             }
             EngineEvent::Message(message, id) => {
                 let serial = deliveries.received(&message)?;
@@ -316,6 +302,7 @@ impl Application {
                     || serial.to_string(),
                 )?;
                 let Some(id) = id else { return Ok(()) };
+                acks.delivered(message.delivery(), id);
                 // What follows a message that was declined can't be acknowledged before it.
                 let declines = self.declines_one_in.map(|times| choices.one_in(times));
                 if declines == Some(true) || engine.declines_messages() {
@@ -325,11 +312,7 @@ impl Application {
                     return Ok(());
                 }
                 if choices.one_in(4) && engine.received().keep_unmatched(id) {
-                    self.unmatched.push(Unmatched {
-                        id,
-                        serial,
-                        taken: 0,
-                    });
+                    self.unmatched.push((id, serial));
                     return Ok(());
                 }
                 self.unanswered.push((id, serial));
@@ -337,10 +320,6 @@ impl Application {
                     engine.received().set_consumers(id, 2);
                     self.unanswered.push((id, serial));
                 }
-            }
-            // It waits behind those without a stream, like one that was taken.
-            EngineEvent::MessageRefused(refused) if refused.qos != QoS::AtMostOnce => {
-                self.count_answer();
             }
             EngineEvent::SubscriptionLost { filter, .. } => {
                 let known = FILTERS.into_iter().find(|known| *known == filter);
@@ -359,13 +338,12 @@ impl Application {
     pub(super) fn takes(
         &mut self,
         engine: &mut Engine,
-        deliveries: &mut Deliveries,
+        (deliveries, acks): (&mut Deliveries, &mut WaitingAcks),
         choices: &mut Choices,
         transcript: &mut Transcript,
     ) -> Checked<bool> {
         if !self.unmatched.is_empty() && (self.unanswered.is_empty() || choices.one_in(4)) {
-            let Unmatched { id, serial, .. } =
-                self.unmatched.remove(choices.below(self.unmatched.len()));
+            let (id, serial) = self.unmatched.remove(choices.below(self.unmatched.len()));
             transcript.say(format_args!("application has a stream for {serial}"));
             ensure(
                 engine.received().match_unmatched(id),
@@ -386,7 +364,7 @@ impl Application {
         }
         let (id, serial) = self.unanswered.remove(choices.below(self.unanswered.len()));
         if self.unanswered.iter().all(|(held, _)| *held != id) {
-            self.count_answer();
+            acks.answered(id);
             transcript.say(format_args!("application is done with {serial}"));
             deliveries.incoming.taken(serial);
         }
@@ -426,32 +404,18 @@ impl Application {
     pub(super) fn move_session(&mut self, deliveries: &mut Deliveries) {
         self.unmatched
             .drain(..)
-            .for_each(|each| deliveries.incoming.abandoned(each.serial));
+            .for_each(|(_, serial)| deliveries.incoming.abandoned(serial));
         self.resumed_at = None;
-        self.disconnected();
         self.unanswered
             .drain(..)
             .for_each(|(_, serial)| deliveries.incoming.abandoned(serial));
-    }
-
-    /// Handles the end of the connection.
-    pub(super) fn disconnected(&mut self) {
-        self.answered_before += std::mem::take(&mut self.answered);
     }
 
     /// The server accepted a connection.
     pub(super) fn connected(&mut self, session_present: bool, now: Instant) {
         if session_present {
             self.resumed_at.get_or_insert(now);
-        } else {
-            (self.answered, self.answered_before) = (0, 0);
         }
-    }
-
-    /// One more message is answered, and may wait behind those without a stream.
-    fn count_answer(&mut self) {
-        self.answered += 1;
-        self.unmatched.iter_mut().for_each(|each| each.taken += 1);
     }
 
     /// Handles the end of the process: the receivers of all outcomes are gone.

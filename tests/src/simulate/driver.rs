@@ -11,7 +11,7 @@ use dunlin_client::codec::{
 use dunlin_client::engine::{CloseCause, Engine, Session};
 use dunlin_client::{ConnectOptions, ConnectionError, EndCause};
 
-use super::checks::Wire;
+use super::checks::{WaitingAcks, Wire};
 use super::network::{End, Network};
 use super::server::serial_of;
 use super::store_model::StoreModel;
@@ -23,6 +23,8 @@ use super::violation::{Checked, Violation, ensure};
 pub(super) struct Driver {
     pub(super) engine: Engine,
     pub(super) wire: Wire,
+    /// Acknowledgements of received messages that wait for earlier ones.
+    pub(super) acks: WaitingAcks,
     /// Bytes read that aren't a whole packet yet.
     input: BytesMut,
     /// Output of the engine that the network hasn't taken yet.
@@ -56,6 +58,7 @@ impl Driver {
             engine,
             store: StoreModel::new(now),
             wire: Wire::new(true),
+            acks: WaitingAcks::default(),
             input: BytesMut::new(),
             output: BytesMut::new(),
             checked_input: BytesMut::new(),
@@ -86,6 +89,7 @@ impl Driver {
     ) -> Checked {
         self.engine = Engine::with_session(options, session);
         self.largest_window = None;
+        self.acks.move_session();
         self.check_persisted(now)
     }
 
@@ -110,6 +114,7 @@ impl Driver {
             None => {
                 self.engine = Engine::new(options);
                 self.largest_window = None;
+                self.acks.move_session();
                 self.engine.recorder().start();
             }
         }
@@ -132,6 +137,7 @@ impl Driver {
             buffer.clear();
         }
         self.wire.opens();
+        self.acks.opens();
         self.last_sent = now;
         (self.declining_since, self.disconnected_with) = (None, None);
         self.engine
@@ -220,6 +226,7 @@ impl Driver {
                 transcript.say(format_args!("client reads a faulty message: {delivery:?}"));
                 self.checked_input.advance(len);
                 self.wire.receives_faulty(delivery);
+                self.acks.receives(delivery, true);
                 continue;
             }
             let Some(packet) = take(&mut self.checked_input, Sender::Server)? else {
@@ -227,6 +234,9 @@ impl Driver {
             };
             transcript.say(format_args!("client reads {}", packet.packet()));
             self.wire.receives(&packet);
+            if let Packet::Publish(publish) = packet.packet() {
+                self.acks.receives(publish.delivery, false);
+            }
             self.progresses |= matches!(
                 packet.packet(),
                 Packet::PubAck(_)

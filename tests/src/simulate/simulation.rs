@@ -185,9 +185,10 @@ impl Simulation {
     }
 
     fn take(&mut self) -> Checked<bool> {
-        let (engine, deliveries) = (&mut self.driver.engine, &mut self.deliveries);
+        let checks = (&mut self.deliveries, &mut self.driver.acks);
+        let engine = &mut self.driver.engine;
         self.application
-            .takes(engine, deliveries, &mut self.choices, &mut self.transcript)
+            .takes(engine, checks, &mut self.choices, &mut self.transcript)
     }
 
     fn queue_server_message(&mut self) {
@@ -327,7 +328,6 @@ impl Simulation {
             "no connection ends for what this server sends",
             || format!("{ended:?}"),
         )?;
-        self.application.disconnected();
         network.up.close();
         let most = if self.choices.one_in(4) {
             self.choices.below(64)
@@ -373,11 +373,12 @@ impl Simulation {
                 if let EngineEvent::MessageRefused(_) = &event {
                     self.report.refused += 1;
                 }
-                let (engine, deliveries) = (&mut self.driver.engine, &mut self.deliveries);
+                let checks = (&mut self.deliveries, &mut self.driver.acks);
+                let engine = &mut self.driver.engine;
                 let context = (&self.options, self.now);
                 self.application.receive_maximum = self.driver.receive_maximum;
                 self.application
-                    .receives(event, engine, deliveries, &mut self.choices, context)?;
+                    .receives(event, engine, checks, &mut self.choices, context)?;
                 self.driver.expects_smaller_window(self.now);
             }
         }
@@ -397,6 +398,8 @@ impl Simulation {
             self.open()?;
             let mut some = self.exchange()?;
             some |= self.take()?;
+            // What an answer brings about is known before the server can send anything more.
+            self.process_events()?;
             self.look()?;
             if !some && self.is_done() {
                 return self.check_end();

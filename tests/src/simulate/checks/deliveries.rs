@@ -135,7 +135,7 @@ impl Deliveries {
 
     /// Returns `true` if the client takes the server's session for another one, since a connection before this
     /// one perhaps.
-    pub(super) fn resumes_wrong_session(&self) -> bool {
+    pub(in crate::simulate) fn resumes_wrong_session(&self) -> bool {
         let same = self.connections.iter().rev();
         let lost = self
             .connections
