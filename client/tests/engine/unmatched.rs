@@ -158,6 +158,48 @@ fn an_unmatched_message_is_refused_when_half_of_the_receive_maximum_waits_behind
     assert_eq!(refused(&mut client), [first]);
 }
 
+/// Answers that the application gave during an outage wait behind it; the older unmatched message
+/// has none behind it, and its stream may still be opened.
+#[test]
+fn only_the_unmatched_message_that_holds_up_others_is_refused_before_the_wait_is_over() {
+    let mut client = resumed();
+    let abandoned = receives(&mut client, 1);
+    let ids: Vec<_> = (2..=6)
+        .map(|packet_id| receives(&mut client, packet_id))
+        .collect();
+    let older = receives(&mut client, 7);
+    assert!(client.engine.received().keep_unmatched(older));
+    client.engine.received().abandon(abandoned);
+    client.loses_connection();
+    ids.iter().for_each(|id| client.consumes(*id));
+    client.opens();
+    client.sends();
+    client.receives(&connack_resumed());
+
+    // The abandoned message is delivered under a new number, which is higher than `older`.
+    client.receives(&publish("a", with_dup(at_least_once(1))));
+    let first = client.messages().pop().unwrap().1.unwrap();
+    assert!(client.engine.received().keep_unmatched(first));
+    for packet_id in 2..=7 {
+        client.receives(&publish("a", with_dup(at_least_once(packet_id))));
+    }
+    assert_eq!(
+        client.sends(),
+        [
+            refusal(1),
+            puback(2),
+            puback(3),
+            puback(4),
+            puback(5),
+            puback(6)
+        ]
+    );
+    assert_eq!(refused(&mut client), [first]);
+    assert!(client.engine.received().match_unmatched(older));
+    client.consumes(older);
+    assert_eq!(client.sends(), [puback(7)]);
+}
+
 /// All of them may be for the stream that the application opens next.
 #[test]
 fn a_window_full_of_unmatched_messages_waits() {

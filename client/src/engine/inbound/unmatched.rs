@@ -50,8 +50,8 @@ impl Inbound {
         !self.unmatched.0.is_empty()
     }
 
-    /// The oldest unmatched message, if the wait `is_over`, or if at least `maximum`
-    /// acknowledgements wait behind its own.
+    /// The oldest unmatched message, if the wait `is_over`. Before that, the unmatched message
+    /// whose acknowledgement comes first, if at least `maximum` wait behind it.
     pub(in crate::engine) fn overdue_unmatched(
         &self,
         is_over: bool,
@@ -61,7 +61,7 @@ impl Inbound {
         if is_over {
             return Some(*oldest);
         }
-        // After a reconnection the server may repeat messages in another order.
+        // The first need not be the oldest: an abandoned message comes again under a new number.
         let first = self.pending_acks.front().map(|pending| pending.id)?;
         (self.ready >= maximum && self.unmatched.0.contains(&first)).then_some(first)
     }
