@@ -31,8 +31,8 @@ pub(super) fn explain(word: &str) -> Option<String> {
 fn subject(number: &str) -> Option<String> {
     let parts = number
         .split('.')
-        .map(|part| part.parse().ok())
-        .collect::<Option<Vec<u8>>>()?;
+        .map(|part| part.parse::<u8>().ok())
+        .collect::<Option<Vec<_>>>()?;
     // A packet type has its own section in chapter 3, in the order of the types' numbers.
     if let [3, packet, rest @ ..] = parts.as_slice() {
         let packet = PacketType::ALL

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::args::{RecordedFlag, userinfo};
-use crate::diagnosis::{Diagnosis, Try, quoted, shell};
+#[cfg(unix)]
+use crate::diagnosis::shell;
+use crate::diagnosis::{Diagnosis, Try, quoted};
 
 /// Flags of a saved connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
