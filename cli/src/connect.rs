@@ -3,7 +3,6 @@
 use std::future::pending;
 use std::time::Duration;
 
-use dunlin_client::store::Store;
 use tokio::time::sleep;
 
 use crate::args::{HoldArgs, Sources};
@@ -34,12 +33,7 @@ pub(crate) fn run(typed: HoldArgs, sources: &Sources, console: Console) -> Resul
     }
     block_on(async {
         let stop = StopSignal::install()?;
-        let form = if config.results.json {
-            ReportForm::Json
-        } else {
-            ReportForm::Text
-        };
-        let mut run = ClientRun::start(&config, form, None::<Box<dyn Store>>, console, stop)?;
+        let mut run = ClientRun::start(&config, ReportForm::Text, console, stop)?;
         let outcome = hold(&mut run, typed.duration).await;
         run.finish(outcome).await
     })

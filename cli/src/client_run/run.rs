@@ -62,17 +62,37 @@ pub(super) struct RunLimits {
 }
 
 impl ClientRun {
-    /// Starts the client; it connects by itself. With a `store`, it goes on with the session there.
+    /// Starts the client; it connects by itself. The report has `form`, or JSON lines if the user
+    /// asked for them.
+    ///
+    /// # Errors
+    /// Those of [`start_with_store`](Self::start_with_store); without a store there are none.
+    pub(crate) fn start(
+        config: &ConnectionConfig,
+        form: ReportForm,
+        console: Console,
+        stop: StopSignal,
+    ) -> Result<Self, Failure> {
+        Self::start_with_store(config, form, None::<Box<dyn Store>>, console, stop)
+    }
+
+    /// Starts the client like [`start`](Self::start), and goes on with the session in `store`, if
+    /// there is one.
     ///
     /// # Errors
     /// [`Failure::Diagnosed`] for a store that can't be read.
-    pub(crate) fn start(
+    pub(crate) fn start_with_store(
         config: &ConnectionConfig,
         form: ReportForm,
         store: Option<impl Store>,
         console: Console,
         stop: StopSignal,
     ) -> Result<Self, Failure> {
+        let form = if config.results.json {
+            ReportForm::Json
+        } else {
+            form
+        };
         // The observer sees every packet: for --packets, and for the bytes that E-PROTOCOL shows.
         let history = ConnectionHistory::new(config.context.clone());
         let options = ClientOptions {

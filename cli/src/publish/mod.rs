@@ -44,13 +44,9 @@ pub(crate) fn run(
 
 async fn publish(plan: PublishPlan, console: Console) -> Result<Exit, Failure> {
     let stop = StopSignal::install()?;
-    let form = if plan.connection.results.json {
-        ReportForm::Json
-    } else {
-        ReportForm::Messages
-    };
+    let form = ReportForm::Messages;
     let store = plan.store.as_deref().map(store::open).transpose()?;
-    let mut run = ClientRun::start(&plan.connection, form, store, console, stop)?;
+    let mut run = ClientRun::start_with_store(&plan.connection, form, store, console, stop)?;
     let mut publisher = Publisher::new(&plan);
     let outcome = publisher.publish_all(&mut run).await;
     // What a store still has is told, because the next run sends it.

@@ -11,7 +11,6 @@ use std::future::pending;
 use std::io::Write as _;
 use std::time::Duration;
 
-use dunlin_client::store::Store;
 use dunlin_client::{ReceivedMessage, Subscription};
 use tokio::time::{Instant, timeout};
 
@@ -46,13 +45,7 @@ pub(crate) fn run(
 
 async fn request(plan: RequestPlan, console: Console) -> Result<Exit, Failure> {
     let stop = StopSignal::install()?;
-    let form = if plan.connection.results.json {
-        ReportForm::Json
-    } else {
-        ReportForm::Messages
-    };
-    let store = None::<Box<dyn Store>>;
-    let mut run = ClientRun::start(&plan.connection, form, store, console, stop)?;
+    let mut run = ClientRun::start(&plan.connection, ReportForm::Messages, console, stop)?;
     // The stream lives until DISCONNECT: dropped before, it would end the subscription.
     let mut responses = None;
     let outcome = exchange(&plan, &mut run, &mut responses).await;

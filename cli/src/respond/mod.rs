@@ -10,7 +10,6 @@ mod answer;
 use std::future::pending;
 use std::time::Duration;
 
-use dunlin_client::store::Store;
 use dunlin_client::{
     Acknowledgement, ReceivedMessage, RequestError, SubscribeOptions, Subscription,
 };
@@ -75,13 +74,7 @@ pub(crate) fn run(
 
 async fn respond(plan: RespondPlan, console: Console) -> Result<Exit, Failure> {
     let stop = StopSignal::install()?;
-    let form = if plan.connection.results.json {
-        ReportForm::Json
-    } else {
-        ReportForm::Messages
-    };
-    let store = None::<Box<dyn Store>>;
-    let mut run = ClientRun::start(&plan.connection, form, store, console, stop)?;
+    let mut run = ClientRun::start(&plan.connection, ReportForm::Messages, console, stop)?;
     // The streams live until DISCONNECT: dropped before, they would end the subscriptions.
     let mut streams = None;
     let outcome = answer_all(&plan, &mut run, &mut streams).await;

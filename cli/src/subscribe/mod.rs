@@ -26,7 +26,6 @@ use crate::failure::Failure;
 use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use dunlin_client::store::Store;
 
 /// Subscribes, and prints messages until the count or the time is reached, or the verb is stopped.
 ///
@@ -48,18 +47,7 @@ pub(crate) fn run(
 
 async fn subscribe(plan: SubscribePlan, console: Console) -> Result<Exit, Failure> {
     let stop = StopSignal::install()?;
-    let form = if plan.connection.results.json {
-        ReportForm::Json
-    } else {
-        ReportForm::Messages
-    };
-    let mut run = ClientRun::start(
-        &plan.connection,
-        form,
-        None::<Box<dyn Store>>,
-        console,
-        stop,
-    )?;
+    let mut run = ClientRun::start(&plan.connection, ReportForm::Messages, console, stop)?;
     // The streams live until DISCONNECT: dropped before, they would end the subscriptions.
     let mut subscriber = Subscriber::new(&plan)?;
     let outcome = subscriber.run(&mut run).await;
