@@ -39,7 +39,7 @@ pub fn field_spans(bytes: &[u8]) -> Vec<FieldSpan> {
 
 impl Record for &RefCell<Vec<FieldSpan>> {
     const READS_ON: bool = true;
-    // The packet itself is dropped. Text would be looked for anew in each User Property, up to the
+    // The packet itself is dropped. Text would be searched for again in each User Property, up to the
     // last one.
     const ONLY_CHECKS: bool = true;
 

@@ -227,7 +227,7 @@ struct Cut<'t>(&'t str);
 
 impl Display for Cut<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        // The dots stand behind the quotation marks: they are no part of the text.
+        // The dots follow the closing quotation mark, since they are not part of the text.
         let excerpt = Excerpt::new(self.0, LONGEST_TEXT);
         Quoted(excerpt.as_str()).fmt(f)?;
         f.write_str(if excerpt.is_cut() { ".." } else { "" })
