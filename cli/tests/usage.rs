@@ -220,6 +220,30 @@ fn a_password_in_a_url_is_never_repeated() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_second_payload_is_refused_where_it_would_replace_the_first() {
+    let closed = ["-H", "mqtt://127.0.0.1:1", "--reconnect", "0", "-t", "x"];
+    for verb in ["pub", "request"] {
+        for payloads in [
+            &["-m", "a", "-m", "b"][..],
+            &["-ma", "--message=b"],
+            &["-m", "-m", "-m", "b"],
+        ] {
+            let words = [&[verb], &closed[..], payloads].concat();
+            let output = run(&words).output();
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{words:?}\n{text}");
+            assert_contains(&text, &["-m stands once"]);
+        }
+    }
+    // Short flags may be written in one word.
+    let words = [&["pub"], &closed[..], &["-rm", "a", "-rm", "b"]].concat();
+    assert_eq!(run(&words).output().status.code(), Some(2));
+    // One payload that is spelt like a flag is fine: the run gets as far as the closed port.
+    let words = [&["pub"], &closed[..], &["-m", "-m"]].concat();
+    assert_eq!(run(&words).output().status.code(), Some(3));
+}
+
+#[test]
 fn an_output_that_is_full_is_an_error_with_an_id() {
     for line in [&["demo", "--quiet"][..], &["--help"], &["auth", "policy"]] {
         let full = fs::OpenOptions::new()

@@ -55,21 +55,11 @@ fn takes_any_text(flag: &OsStr) -> bool {
     flag == "-m" || flag == "--message" || flag == "--will-message" || flag == "--will-payload"
 }
 
-/// True for `-m`, `-mTEXT`, `--message` and `--message=TEXT`.
-fn is_payload(word: &str) -> bool {
-    let is_long = word.split('=').next() == Some("--message");
-    is_long || word.starts_with("-m")
-}
-
 /// Hint about a command line that clap would misread, or whose error would print a secret; `None`
 /// if there is nothing to say.
 pub(super) fn before_parsing(line: &[OsString]) -> Option<String> {
     // `dunlin -h pub` asks for the help of a verb.
     let is_help = line.len() == 3 && line.get(1).is_some_and(|word| word == "-h");
-    let is_pub = line
-        .get(1)
-        .is_some_and(|verb| verb == "pub" || verb == "publish");
-    let mut payloads = 0;
     let mut before: Option<&OsStr> = None;
     for (index, word) in line.iter().enumerate() {
         let is_value = before.replace(word).is_some_and(takes_any_text);
@@ -81,14 +71,6 @@ pub(super) fn before_parsing(line: &[OsString]) -> Option<String> {
         let Some(flag) = word.to_str().filter(|_| !is_value) else {
             continue;
         };
-        // Of two payloads clap would take the last, and the first would be lost in silence.
-        payloads += u32::from(is_payload(flag));
-        if is_pub && payloads > 1 {
-            return Some(
-                "-m stands once: one message is sent; -l sends one for each line of standard input"
-                    .to_owned(),
-            );
-        }
         let value = line.get(index + 1).and_then(|value| value.to_str());
         // A secret that begins with "-" would be read, and printed, as flags.
         if let Some(value) = value
@@ -423,24 +405,6 @@ mod tests {
             "dunlin -h pub",
             "dunlin pub -h",
             "dunlin pub -m -h x",
-        ] {
-            assert!(before_parsing(&line(words)).is_none(), "{words}");
-        }
-    }
-
-    #[test]
-    fn a_second_payload_is_refused_where_it_would_replace_the_first() {
-        for words in [
-            "dunlin pub -t x -m a -m b",
-            "dunlin pub -t x -ma --message=b",
-            "dunlin publish -m -m -m b",
-        ] {
-            assert!(refusal(words).contains("-m stands once"), "{words}");
-        }
-        for words in [
-            "dunlin pub -t x -m -m",
-            "dunlin pub -m x --will-message -m",
-            "dunlin -m a -m b",
         ] {
             assert!(before_parsing(&line(words)).is_none(), "{words}");
         }

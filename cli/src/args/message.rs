@@ -19,9 +19,11 @@ pub(crate) struct PayloadArgs {
         long,
         value_name = "TEXT",
         allow_hyphen_values = true,
-        group = "payload"
+        group = "payload",
+        // Repeated flags replace earlier ones elsewhere; here the first would be lost in silence.
+        action = ArgAction::Append
     )]
-    pub(crate) message: Option<OsString>,
+    pub(crate) message: Vec<OsString>,
     /// Payload: the bytes of a file, or of standard input for "-"
     #[arg(
         short = 'f',
@@ -52,6 +54,17 @@ pub(crate) struct PayloadArgs {
     /// -m and lines are Base64
     #[arg(long, hide_short_help = true)]
     pub(crate) base64: bool,
+}
+
+impl PayloadArgs {
+    /// True if the user named a source of the payload.
+    pub(crate) fn has_source(&self) -> bool {
+        !self.message.is_empty()
+            || self.message_file.is_some()
+            || self.size.is_some()
+            || self.stdin
+            || self.empty
+    }
 }
 
 /// QoS, retain and properties of a message.

@@ -189,7 +189,14 @@ pub(crate) fn read_payload(typed: PayloadArgs) -> Result<Vec<u8>, Diagnosis> {
 
 /// Reads the payload that the flags name.
 fn payload(typed: PayloadArgs, encoding: Encoding) -> Result<Vec<u8>, Diagnosis> {
-    if let Some(text) = typed.message {
+    let mut messages = typed.message.into_iter();
+    if let Some(text) = messages.next() {
+        if messages.next().is_some() {
+            return Err(Diagnosis::usage(
+                "-m stands once: one message is sent; dunlin pub -l sends one for each line of \
+                 standard input",
+            ));
+        }
         return bytes_of(text)
             .and_then(|text| encoding.decode(text))
             .map_err(|fault| Diagnosis::usage(format!("--message: {fault}")));
@@ -223,14 +230,7 @@ fn bytes_of(word: OsString) -> Result<Vec<u8>, String> {
 }
 
 fn has_source(typed: &PublishArgs) -> bool {
-    let payload = &typed.payload;
-    payload.message.is_some()
-        || payload.message_file.is_some()
-        || payload.size.is_some()
-        || payload.stdin
-        || payload.empty
-        || typed.lines
-        || typed.json_lines
+    typed.payload.has_source() || typed.lines || typed.json_lines
 }
 
 /// Checks topic, source and the flags that only go with one payload.
@@ -259,7 +259,7 @@ fn check_source(typed: &PublishArgs) -> Result<(), Diagnosis> {
         ));
     }
     let encoding = Encoding::of(&typed.payload);
-    if encoding != Encoding::Text && typed.payload.message.is_none() && !typed.lines {
+    if encoding != Encoding::Text && typed.payload.message.is_empty() && !typed.lines {
         return Err(Diagnosis::usage(
             "--hex and --base64 say how --message or --lines is written; files are sent as they are",
         ));

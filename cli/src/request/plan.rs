@@ -34,13 +34,7 @@ impl RequestPlan {
         if let Some(topic) = &typed.response_topic {
             faults.collect(check_topic("--response-topic", topic));
         }
-        let payload = &typed.payload;
-        let has_payload = payload.message.is_some()
-            || payload.message_file.is_some()
-            || payload.size.is_some()
-            || payload.stdin
-            || payload.empty;
-        if !has_payload {
+        if !typed.payload.has_source() {
             faults.collect::<()>(Err(no_payload()));
         }
         let connection =
