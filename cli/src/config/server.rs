@@ -1,13 +1,16 @@
 //! `Server`: host, port and TLS of `--endpoint`, checked before anything is sent.
 
+mod errors;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use dunlin_client::aws::{self, Endpoint, EndpointAdvice, EndpointFault};
-use dunlin_sandbox::{RunningSandbox, StateDir};
+use dunlin_client::aws::{self, Endpoint, EndpointAdvice};
+use dunlin_sandbox::StateDir;
 
+use self::errors::{has_userinfo, many_running, none_running, refused, unsupported};
 use crate::args::{EndpointArgs, userinfo, without_userinfo};
-use crate::diagnosis::{Diagnosis, Id, Try, folder, quoted, shell};
+use crate::diagnosis::{Diagnosis, folder, quoted};
 
 /// Server to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,24 +216,6 @@ const MQTTS: u16 = 8883;
 const MQTT_ALPN: &str = "mqtt";
 const CERTIFICATE_ALPN: &str = "x-amzn-mqtt-ca";
 
-/// Error for the scheme of a transport that isn't there yet.
-fn unsupported(scheme: &str) -> Diagnosis {
-    let transport = if scheme == "unix" {
-        "a Unix domain socket"
-    } else {
-        "WebSocket"
-    };
-    Diagnosis {
-        try_: vec![Try::advice(
-            "mqtt://HOST for TCP, mqtts://HOST for TLS, if the server listens there as well",
-        )],
-        ..Diagnosis::new(
-            Id::Endpoint,
-            format!("{scheme}:// is not supported: MQTT over {transport} can't be spoken yet"),
-        )
-    }
-}
-
 /// Port of the endpoint or of `--port`, which must not contradict each other.
 fn one_of(inner: Option<u16>, outer: Option<u16>) -> Result<Option<u16>, Diagnosis> {
     match (inner, outer) {
@@ -256,135 +241,6 @@ fn address(text: &str, port: u16) -> Result<SocketAddr, Diagnosis> {
                 quoted(&without_userinfo(text))
             ))
         })
-}
-
-/// An endpoint with a user name; `endpoint` is without it.
-fn has_userinfo(endpoint: &str, form: EndpointForm) -> Diagnosis {
-    let host = match endpoint.split_once("://") {
-        Some((_, host)) if form == EndpointForm::Host => host,
-        _ => endpoint,
-    };
-    let instead = match form {
-        EndpointForm::AnyServer(_) => {
-            "--username NAME and --password-file FILE, or the variables DUNLIN_USERNAME and \
-             DUNLIN_PASSWORD"
-        }
-        EndpointForm::Host | EndpointForm::HostOrUrl => {
-            "--auth-username NAME and --auth-password-file FILE, or the variables \
-             DUNLIN_AUTH_USERNAME and DUNLIN_AUTH_PASSWORD"
-        }
-    };
-    Diagnosis {
-        try_: vec![
-            Try::paste(format!("--endpoint {}", shell(host))),
-            Try::advice(instead),
-        ],
-        ..Diagnosis::new(
-            Id::Endpoint,
-            "--endpoint has a user name or password in front of the host, which is not supported",
-        )
-    }
-}
-
-fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
-    // Each mistake gets the endpoint to use instead, or the command that prints it.
-    let describe = Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS");
-    let instead = |host: &String| Try::paste(format!("--endpoint {host}"));
-    let name = quoted(endpoint);
-    let (headline, try_) = match fault {
-        EndpointFault::WrongService { service, instead } => (
-            format!("{name} is {service}, not the data endpoint"),
-            vec![describe, Try::advice(format!("it looks like {instead}"))],
-        ),
-        EndpointFault::Scheme {
-            scheme,
-            instead: host,
-        } if scheme == "mqtt" => (
-            format!(
-                "{name}: mqtt:// is without TLS, which custom authorizers need; dunlin connect, pub, sub and bench take it"
-            ),
-            vec![instead(host)],
-        ),
-        EndpointFault::Scheme {
-            scheme,
-            instead: host,
-        } if scheme == "mqtts" => (
-            format!("{name}: --endpoint takes a host name here; TLS is always used"),
-            vec![instead(host)],
-        ),
-        EndpointFault::Scheme {
-            scheme,
-            instead: host,
-        } => (
-            format!("{name} begins with \"{scheme}://\"; --endpoint takes a host name"),
-            vec![instead(host)],
-        ),
-        EndpointFault::Path {
-            path,
-            instead: host,
-        } => (
-            format!(
-                "{name} ends in {}; --endpoint takes a host name",
-                quoted(path)
-            ),
-            vec![instead(host)],
-        ),
-        EndpointFault::Port { .. } => (
-            format!("{name}: what follows the \":\" is not a port"),
-            Vec::new(),
-        ),
-        EndpointFault::Empty => ("--endpoint is empty".to_owned(), vec![describe]),
-        _ => (
-            format!("{name} is neither a host name nor an IP address"),
-            vec![describe],
-        ),
-    };
-    Diagnosis {
-        try_,
-        ..Diagnosis::new(Id::Endpoint, headline)
-    }
-}
-
-fn none_running(others: &[RunningSandbox]) -> Diagnosis {
-    let headline = match others {
-        [] => "no sandbox is running on this computer".to_owned(),
-        others => format!(
-            "no sandbox is running on that port; running: {}",
-            ports(others)
-        ),
-    };
-    Diagnosis {
-        try_: vec![
-            Try::command("dunlin sandbox        # in another terminal"),
-            Try::command("dunlin demo"),
-        ],
-        ..Diagnosis::new(Id::Refused, headline)
-    }
-}
-
-fn many_running(running: &[RunningSandbox]) -> Diagnosis {
-    let choose = |sandbox: &RunningSandbox| {
-        Try::paste(format!("--endpoint sandbox --port {}", sandbox.port))
-    };
-    Diagnosis {
-        try_: running.iter().take(4).map(choose).collect(),
-        ..Diagnosis::new(
-            Id::Endpoint,
-            format!(
-                "{} sandboxes are running: {}",
-                running.len(),
-                ports(running)
-            ),
-        )
-    }
-}
-
-fn ports(running: &[RunningSandbox]) -> String {
-    let ports: Vec<String> = running
-        .iter()
-        .map(|sandbox| format!("port {} (pid {})", sandbox.port, sandbox.pid))
-        .collect();
-    ports.join(", ")
 }
 
 #[cfg(test)]

@@ -1,0 +1,158 @@
+//! Errors of `--endpoint`: endpoints that can't be used, and sandboxes that can't be found.
+
+use dunlin_client::aws::EndpointFault;
+use dunlin_sandbox::RunningSandbox;
+
+use super::EndpointForm;
+use crate::diagnosis::{Diagnosis, Id, Try, quoted, shell};
+
+/// Error for the scheme of a transport that isn't there yet.
+pub(super) fn unsupported(scheme: &str) -> Diagnosis {
+    let transport = if scheme == "unix" {
+        "a Unix domain socket"
+    } else {
+        "WebSocket"
+    };
+    Diagnosis {
+        try_: vec![Try::advice(
+            "mqtt://HOST for TCP, mqtts://HOST for TLS, if the server listens there as well",
+        )],
+        ..Diagnosis::new(
+            Id::Endpoint,
+            format!("{scheme}:// is not supported: MQTT over {transport} can't be spoken yet"),
+        )
+    }
+}
+
+/// Error for an endpoint with a user name; `endpoint` is without it.
+pub(super) fn has_userinfo(endpoint: &str, form: EndpointForm) -> Diagnosis {
+    let host = match endpoint.split_once("://") {
+        Some((_, host)) if form == EndpointForm::Host => host,
+        _ => endpoint,
+    };
+    let instead = match form {
+        EndpointForm::AnyServer(_) => {
+            "--username NAME and --password-file FILE, or the variables DUNLIN_USERNAME and \
+             DUNLIN_PASSWORD"
+        }
+        EndpointForm::Host | EndpointForm::HostOrUrl => {
+            "--auth-username NAME and --auth-password-file FILE, or the variables \
+             DUNLIN_AUTH_USERNAME and DUNLIN_AUTH_PASSWORD"
+        }
+    };
+    Diagnosis {
+        try_: vec![
+            Try::paste(format!("--endpoint {}", shell(host))),
+            Try::advice(instead),
+        ],
+        ..Diagnosis::new(
+            Id::Endpoint,
+            "--endpoint has a user name or password in front of the host, which is not supported",
+        )
+    }
+}
+
+/// Error for an endpoint that `fault` makes unusable.
+pub(super) fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
+    // Each mistake gets the endpoint to use instead, or the command that prints it.
+    let describe = Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS");
+    let instead = |host: &String| Try::paste(format!("--endpoint {host}"));
+    let name = quoted(endpoint);
+    let (headline, try_) = match fault {
+        EndpointFault::WrongService { service, instead } => (
+            format!("{name} is {service}, not the data endpoint"),
+            vec![describe, Try::advice(format!("it looks like {instead}"))],
+        ),
+        EndpointFault::Scheme {
+            scheme,
+            instead: host,
+        } if scheme == "mqtt" => (
+            format!(
+                "{name}: mqtt:// is without TLS, which custom authorizers need; dunlin connect, pub, sub and bench take it"
+            ),
+            vec![instead(host)],
+        ),
+        EndpointFault::Scheme {
+            scheme,
+            instead: host,
+        } if scheme == "mqtts" => (
+            format!("{name}: --endpoint takes a host name here; TLS is always used"),
+            vec![instead(host)],
+        ),
+        EndpointFault::Scheme {
+            scheme,
+            instead: host,
+        } => (
+            format!("{name} begins with \"{scheme}://\"; --endpoint takes a host name"),
+            vec![instead(host)],
+        ),
+        EndpointFault::Path {
+            path,
+            instead: host,
+        } => (
+            format!(
+                "{name} ends in {}; --endpoint takes a host name",
+                quoted(path)
+            ),
+            vec![instead(host)],
+        ),
+        EndpointFault::Port { .. } => (
+            format!("{name}: what follows the \":\" is not a port"),
+            Vec::new(),
+        ),
+        EndpointFault::Empty => ("--endpoint is empty".to_owned(), vec![describe]),
+        _ => (
+            format!("{name} is neither a host name nor an IP address"),
+            vec![describe],
+        ),
+    };
+    Diagnosis {
+        try_,
+        ..Diagnosis::new(Id::Endpoint, headline)
+    }
+}
+
+/// Error for `--endpoint sandbox` without a running sandbox on that port; `others` run elsewhere.
+pub(super) fn none_running(others: &[RunningSandbox]) -> Diagnosis {
+    let headline = match others {
+        [] => "no sandbox is running on this computer".to_owned(),
+        others => format!(
+            "no sandbox is running on that port; running: {}",
+            ports(others)
+        ),
+    };
+    Diagnosis {
+        try_: vec![
+            Try::command("dunlin sandbox        # in another terminal"),
+            Try::command("dunlin demo"),
+        ],
+        ..Diagnosis::new(Id::Refused, headline)
+    }
+}
+
+/// Error for `--endpoint sandbox` with several sandboxes that are running.
+pub(super) fn many_running(running: &[RunningSandbox]) -> Diagnosis {
+    let choose = |sandbox: &RunningSandbox| {
+        Try::paste(format!("--endpoint sandbox --port {}", sandbox.port))
+    };
+    Diagnosis {
+        try_: running.iter().take(4).map(choose).collect(),
+        ..Diagnosis::new(
+            Id::Endpoint,
+            format!(
+                "{} sandboxes are running: {}",
+                running.len(),
+                ports(running)
+            ),
+        )
+    }
+}
+
+/// Ports of the sandboxes, with their process ids.
+fn ports(running: &[RunningSandbox]) -> String {
+    let ports: Vec<String> = running
+        .iter()
+        .map(|sandbox| format!("port {} (pid {})", sandbox.port, sandbox.pid))
+        .collect();
+    ports.join(", ")
+}
