@@ -60,8 +60,8 @@ impl Server {
     /// is the endpoint.
     ///
     /// # Errors
-    /// [`Id::Endpoint`] for an endpoint that can't be used; [`Id::Refused`] if no sandbox is
-    /// running; [`Id::Usage`] for the other flags. No user name or password is repeated.
+    /// [`Id::Endpoint`](crate::diagnosis::Id::Endpoint) for an endpoint that can't be used; [`Id::Refused`](crate::diagnosis::Id::Refused) if no sandbox
+    /// is running; [`Id::Usage`](crate::diagnosis::Id::Usage) for the other flags. No user name or password is repeated.
     pub(crate) fn new(typed: EndpointArgs, form: EndpointForm) -> Result<Self, Diagnosis> {
         // A password in the URL must not reach any message, so this is checked before all else.
         let endpoint = typed.endpoint.unwrap_or_default();
@@ -246,6 +246,7 @@ fn address(text: &str, port: u16) -> Result<SocketAddr, Diagnosis> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::{Id, Try};
 
     fn server(
         endpoint: &str,
