@@ -18,6 +18,7 @@ mod manual;
 mod message;
 #[cfg(test)]
 mod printed;
+mod process_group;
 mod profile;
 mod program;
 mod publish;

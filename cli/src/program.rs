@@ -10,6 +10,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::diagnosis::{Diagnosis, duration, quoted};
+use crate::process_group::ProcessGroup;
 
 /// Program and arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,24 +79,30 @@ impl Program {
         quoted(&self.name)
     }
 
-    /// Runs the program to its end and returns its standard output. Dropped, the program is killed.
+    /// Runs the program to its end and returns its standard output.
+    ///
+    /// A program that takes too long is asked to end (SIGTERM), and killed one second later. One that
+    /// prints too much, and one whose run is dropped, is killed at once. On Unix all of this goes for
+    /// the processes that it has started, too; children of a program that ends by itself are left
+    /// alone.
     ///
     /// # Errors
-    /// The program can't be started, fails, takes too long, or prints too much.
+    /// [`ProgramError::Start`], [`ProgramError::Pipe`], [`ProgramError::Timeout`],
+    /// [`ProgramError::TooLarge`], or [`ProgramError::Failed`] for an exit code other than 0.
     pub(crate) async fn run(&self, run: Run<'_>) -> Result<Secret<Vec<u8>>, ProgramError> {
         let program = self.name();
-        let mut child = match Command::new(&self.name)
+        let mut command = Command::new(&self.name);
+        command
             .args(&self.arguments)
             .envs(run.variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-        {
-            Ok(child) => child,
+            .stderr(Stdio::piped());
+        let mut group = match ProcessGroup::spawn(&mut command) {
+            Ok(group) => group,
             Err(error) => return Err(ProgramError::Start { program, error }),
         };
+        let child = &mut group.child;
         let (input, mut out, mut err) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
 
@@ -118,12 +125,14 @@ impl Program {
             }
             Ok(Err(error)) => return Err(ProgramError::Pipe { program, error }),
             Err(_) => {
+                group.terminate().await;
                 return Err(ProgramError::Timeout {
                     program,
                     within: run.within,
                 });
             }
         };
+        group.release();
         if !status.success() {
             return Err(ProgramError::Failed {
                 program,

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::exit::Exit;
+use crate::process_group;
 
 /// Signal of the user to stop; once received it stays received.
 #[derive(Clone, Debug)]
@@ -37,6 +38,9 @@ impl StopSignal {
                 let again = signals.next().await;
                 // timeout(1) and npm send a signal to the process and again to its group.
                 if at.elapsed() >= SAME_SIGNAL {
+                    // Programs of the user are in groups of their own, which no signal of the
+                    // terminal reaches.
+                    process_group::kill_all();
                     std::process::exit(i32::from(again.code()));
                 }
             }

@@ -98,7 +98,9 @@ pub(crate) struct AuthorizerArgs {
     ///
     /// Or a JSON object with any of username, password, token and signature (strings). No shell
     /// reads the command; it has 30 s, and its standard output is never shown; if it fails, the last
-    /// line of its standard error is. --dry-run doesn't run it.
+    /// line of its standard error is. It has no terminal to ask on: --ask does that. If it takes too
+    /// long, it is ended together with what it has started (on Windows alone). --dry-run doesn't run
+    /// it.
     #[arg(
         long,
         value_name = "COMMAND",

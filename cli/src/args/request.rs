@@ -86,7 +86,8 @@ pub(crate) struct RespondArgs {
     /// DUNLIN_MSG_RETAIN, DUNLIN_MSG_RESPONSE_TOPIC, DUNLIN_MSG_CONTENT_TYPE,
     /// DUNLIN_MSG_PAYLOAD_FORMAT, DUNLIN_MSG_EXPIRY, DUNLIN_MSG_CORRELATION_BASE64 and
     /// DUNLIN_MSG_USER_PROPERTIES (JSON: a list of pairs); one that the request lacks is empty. A
-    /// request whose program fails gets no answer.
+    /// request whose program fails gets no answer. A program that takes too long is ended together
+    /// with what it has started (SIGTERM, SIGKILL after 1 s; on Windows the program alone).
     #[arg(long, value_name = "PROGRAM", help_heading = "Answer")]
     pub(crate) exec: Option<String>,
     /// Longest run of the program for one request
