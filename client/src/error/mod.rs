@@ -23,4 +23,6 @@ pub(crate) use self::server_reason::{Explanation, copied_bytes};
 pub use self::server_reason::{Omitted, ServerReason};
 pub use self::stop_cause::StopCause;
 pub use self::tls::{CertificateFault, RootsTried, TlsAlert, TlsError};
-pub use self::transport::{FailedAttempt, ProxyError, ResolveFault, Stage, TransportError};
+pub use self::transport::{
+    FailedAttempt, IpVersion, ProxyError, ResolveFault, Stage, TransportError,
+};

@@ -2,7 +2,7 @@
 //! conversions from errors of sockets and of TLS are in `transport/`.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use dunlin_codec::Escaped;
@@ -21,6 +21,14 @@ pub enum TransportError {
         host: String,
         /// Fault of the name.
         fault: ResolveFault,
+    },
+    /// The local address can't be used, usually because this computer doesn't have it.
+    #[error("cannot connect from the address {address}: {fault}")]
+    LocalAddress {
+        /// Local address as given.
+        address: IpAddr,
+        /// Fault of the address.
+        fault: IoFault,
     },
     /// A host answered that nothing listens on this port. Other addresses may have failed otherwise.
     #[error("connection refused: {}", listed(attempts))]
@@ -102,12 +110,44 @@ pub enum ResolveFault {
     /// No name server answered: another attempt may succeed, when the network is up.
     #[error("temporary failure")]
     Temporary,
+    /// The host has addresses, but none of the IP version that the options allow.
+    #[error("no {0} address")]
+    NoAddressOf(IpVersion),
     /// Any other fault.
     #[error("{}", Escaped(detail))]
     Other {
         /// Message of the operating system.
         detail: String,
     },
+}
+
+/// Version of the Internet Protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IpVersion {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl IpVersion {
+    /// Version of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+impl fmt::Display for IpVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
 }
 
 /// Address that could not be connected to.

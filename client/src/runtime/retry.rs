@@ -209,6 +209,8 @@ fn of_transport(error: &TransportError, has_connected: bool) -> Retry {
         | TransportError::Unreachable { .. }
         | TransportError::TimedOut { .. }
         | TransportError::Io(_) => Retry::Transient,
+        // An interface may get its address later, for example that of a VPN.
+        TransportError::LocalAddress { .. } => Retry::Transient,
         TransportError::Proxy { error, .. } => match error {
             // The way to the proxy fails as the way to a server does.
             ProxyError::Unreachable(error) => of_transport(error, has_connected),

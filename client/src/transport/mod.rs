@@ -3,6 +3,7 @@
 
 mod deadline;
 mod error;
+mod local;
 mod proxy;
 mod resolve;
 mod stream;
@@ -10,23 +11,24 @@ mod tcp;
 mod tls;
 mod url;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::deadline::Deadline;
+use self::local::LocalEnd;
 pub use self::proxy::{Proxy, ProxyCredentials};
 pub use self::stream::Transport;
 pub use self::tls::{
-    CaBundle, ClientCertificate, PeerCertificate, Roots, TlsConnector, TlsInfo, TlsOptions,
-    TlsOptionsError, TlsVersion,
+    CaBundle, ClientCertificate, KeyLog, NameVerifier, PeerCertificate, PresentedNames, Roots,
+    ServerVerification, TlsConnector, TlsInfo, TlsOptions, TlsOptionsError, TlsVersion,
 };
 pub use self::url::UrlError;
 pub use crate::error::{
-    CertificateFault, FailedAttempt, IoFault, ProxyError, ResolveFault, RootsTried, Stage,
-    TlsAlert, TlsError, TransportError,
+    CertificateFault, FailedAttempt, IoFault, IpVersion, ProxyError, ResolveFault, RootsTried,
+    Stage, TlsAlert, TlsError, TransportError,
 };
 
 /// Server address, TLS and time-out of a connection.
@@ -62,6 +64,12 @@ pub struct TransportOptions {
     /// Address to connect to without resolving `host`, which keeps its part in TLS. Default:
     /// `None`, which means that `host` is resolved.
     pub connect_to: Option<SocketAddr>,
+    /// IP version of the address to connect to: the server's, or the proxy's. Default: `None`, which
+    /// means both.
+    pub ip_version: Option<IpVersion>,
+    /// Local address to connect from, on a computer that has several. Only addresses of its IP
+    /// version are connected to. Default: `None`, which means that the system chooses one.
+    pub local_address: Option<IpAddr>,
     /// HTTP proxy to connect through. It resolves `host` itself; `connect_to` is where it is asked
     /// to connect to. Default: `None`, which means no proxy.
     pub proxy: Option<Proxy>,
@@ -80,6 +88,8 @@ impl TransportOptions {
             host: host.into(),
             port,
             connect_to: None,
+            ip_version: None,
+            local_address: None,
             proxy: None,
             tls: None,
             timeout: Duration::from_secs(30),
@@ -116,7 +126,9 @@ pub struct Opened {
 /// resolving occupies one of tokio's blocking threads until it answers.)
 ///
 /// # Errors
-/// [`TransportError::Resolve`] if the host name has no address, [`TransportError::Refused`] and
+/// [`TransportError::Resolve`] if the host name has no address, or none of the IP version that is
+/// asked for, [`TransportError::LocalAddress`] if this computer doesn't have the local address,
+/// [`TransportError::Refused`] and
 /// [`TransportError::Unreachable`] if no address accepts a TCP connection,
 /// [`TransportError::Proxy`] if the proxy opens no tunnel, [`TransportError::Tls`] if the TLS
 /// handshake fails, [`TransportError::TimedOut`] if `options.timeout` ends before all stages are
@@ -127,6 +139,10 @@ pub struct Opened {
 )]
 pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), TransportError> {
     let deadline = Deadline::after(options.timeout);
+    let local = LocalEnd {
+        ip_version: options.ip_version,
+        address: options.local_address,
+    };
     let host = without_brackets(&options.host);
 
     // Stage 1: resolve the host name. A given address skips the resolver, and with a proxy the
@@ -146,9 +162,9 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
                 .connect_to
                 .map(|address| (address.ip().to_string(), address.port()));
             let (host, port) = to.unwrap_or_else(|| (host.to_owned(), options.port));
-            proxy.connect(&host, port, deadline).await?
+            proxy.connect(&host, port, local, deadline).await?
         }
-        None => tcp::connect(addresses, deadline).await?,
+        None => tcp::connect(local.select(host, addresses)?, local, deadline).await?,
     };
     let connected = Instant::now();
     // Stage 3: TLS. SNI and the certificate are for `host`, also where `connect_to` or a proxy led

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use super::deadline::Deadline;
+use super::local::LocalEnd;
 use super::{resolve, tcp, without_brackets};
 use crate::error::{IoFault, ProxyError, Stage, TransportError};
 use crate::secret::Secret;
@@ -56,6 +57,7 @@ impl Proxy {
         &self,
         host: &str,
         port: u16,
+        local: LocalEnd,
         deadline: Deadline,
     ) -> Result<(TcpStream, SocketAddr), TransportError> {
         // All failures name the proxy, also those of its own name and address: otherwise the user
@@ -66,10 +68,12 @@ impl Proxy {
         };
         let unreachable = |error| failed(ProxyError::Unreachable(Box::new(error)));
         // Connect to the proxy itself.
-        let addresses = resolve::resolve(without_brackets(&self.host), self.port, deadline)
+        let proxy_host = without_brackets(&self.host);
+        let addresses = resolve::resolve(proxy_host, self.port, deadline)
             .await
+            .and_then(|addresses| local.select(proxy_host, addresses))
             .map_err(unreachable)?;
-        let (mut tcp, peer) = tcp::connect(addresses, deadline)
+        let (mut tcp, peer) = tcp::connect(addresses, local, deadline)
             .await
             .map_err(unreachable)?;
         // Then ask it for the tunnel. From its 2xx answer on, the socket carries the server's

@@ -12,23 +12,29 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::deadline::Deadline;
+use super::local::{self, LocalEnd};
 use crate::error::{FailedAttempt, IoFault, Stage, TransportError};
 
-/// The first connection that opens. Every address gets its attempt, the next one as soon as the
-/// last has failed or kept us waiting for a quarter of a second: a dead IPv6 route costs that much
-/// and not the deadline.
+/// Connects to the first address that accepts a connection.
+///
+/// Every address gets its attempt: the next one begins as soon as the last has failed, or after
+/// 250 ms. An IPv6 route that drops packets costs that much, and not all of the time-out.
 ///
 /// # Errors
+/// [`TransportError::LocalAddress`] if the local address can't be used,
 /// [`TransportError::Refused`] if an address refused the connection and none accepted it,
 /// [`TransportError::Unreachable`] if all failed in other ways, [`TransportError::TimedOut`] in the
 /// stage [`Stage::Tcp`], with the addresses that hadn't failed yet.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
+    local: LocalEnd,
     deadline: Deadline,
 ) -> Result<(TcpStream, SocketAddr), TransportError> {
+    // A local address that this computer doesn't have would fail every attempt with the same error.
+    local.check()?;
     // The race stays outside of the future that the deadline drops: its attempts are needed for the
     // error.
-    let mut race = Race::new(alternating(addresses));
+    let mut race = Race::new(alternating(addresses), local);
     match deadline.run(race.winner()).await {
         Some(Some(winner)) => Ok(winner),
         Some(None) => Err(race.failure()),
@@ -36,8 +42,9 @@ pub(super) async fn connect(
     }
 }
 
-/// A dropped race closes what it has opened.
+/// Attempts to connect to several addresses. A dropped race closes what it has opened.
 struct Race {
+    local: LocalEnd,
     waiting: VecDeque<SocketAddr>,
     running: Vec<Attempt>,
     failed: Vec<FailedAttempt>,
@@ -49,15 +56,16 @@ struct Attempt {
 }
 
 impl Race {
-    fn new(waiting: VecDeque<SocketAddr>) -> Self {
+    fn new(waiting: VecDeque<SocketAddr>, local: LocalEnd) -> Self {
         Self {
+            local,
             waiting,
             running: Vec::new(),
             failed: Vec::new(),
         }
     }
 
-    /// `None` when no address is left.
+    /// Runs the attempts until one succeeds; `None` when no address is left.
     async fn winner(&mut self) -> Option<(TcpStream, SocketAddr)> {
         loop {
             // Start one more attempt per round; the earlier ones go on beside it. The race is lost
@@ -65,20 +73,20 @@ impl Race {
             match self.waiting.pop_front() {
                 Some(address) => self.running.push(Attempt {
                     address,
-                    stream: Box::pin(attempt(address)),
+                    stream: Box::pin(attempt(address, self.local)),
                 }),
                 None if self.running.is_empty() => return None,
                 None => {}
             }
-            // No address waits for its turn any more, so only the deadline limits the rest.
-            let patience = if self.waiting.is_empty() {
+            // Without another address to begin with, only the deadline limits the attempts.
+            let delay = if self.waiting.is_empty() {
                 Duration::MAX
             } else {
                 ATTEMPT_DELAY
             };
             // Wait for the outcome of any attempt. A failure starts the next address at once, the
             // delay starts it while this one is still connecting (RFC 8305, section 5).
-            match timeout(patience, self.next_outcome()).await {
+            match timeout(delay, self.next_outcome()).await {
                 Ok((address, Ok(stream))) => return Some((stream, address)),
                 Ok((address, Err(error))) => {
                     self.failed.push(FailedAttempt {
@@ -91,6 +99,7 @@ impl Race {
         }
     }
 
+    /// Waits for the end of any attempt that runs, and removes it.
     async fn next_outcome(&mut self) -> (SocketAddr, io::Result<TcpStream>) {
         poll_fn(|context| {
             // Every pending attempt is polled at each wake-up. They are as many as the name has
@@ -109,7 +118,7 @@ impl Race {
         .await
     }
 
-    /// A refusal outweighs the rest: somebody was there.
+    /// Error of attempts that have all failed. One refusal decides: a host was reached.
     fn failure(self) -> TransportError {
         let attempts = self.failed;
         if attempts
@@ -122,6 +131,7 @@ impl Race {
         }
     }
 
+    /// Addresses whose attempts have not failed yet.
     fn pending(&self) -> Vec<SocketAddr> {
         self.running
             .iter()
@@ -131,17 +141,21 @@ impl Race {
     }
 }
 
-async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    // An acknowledgement that waits for company is 40 ms late.
+/// Connects to one address.
+async fn attempt(address: SocketAddr, local: LocalEnd) -> io::Result<TcpStream> {
+    let stream = match local.address {
+        None => TcpStream::connect(address).await?,
+        Some(from) => local::socket(from)?.connect(address).await?,
+    };
+    // Without this an acknowledgement waits up to 40 ms for more bytes (Nagle's algorithm).
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// The families by turns, so that a family without a route holds up one attempt and not all of its
-/// addresses (§4).
+/// Orders addresses by alternating IP versions, so that a version without a route delays one attempt
+/// and not all of its addresses (RFC 8305, section 4).
 fn alternating(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
-    // The resolver's first address decides which family begins; within a family its order is kept.
+    // The resolver's first address decides which version begins; within a version its order is kept.
     let preferred = addresses.first().map(SocketAddr::is_ipv6);
     let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses
         .into_iter()
@@ -154,7 +168,7 @@ fn alternating(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     turns
 }
 
-/// §5 recommends it.
+/// Delay between the beginnings of two attempts, as RFC 8305 recommends it (section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
@@ -197,7 +211,9 @@ mod tests {
     async fn a_connection_opens_without_delay_on_small_packets() {
         let (_listener, address) = listener().await;
 
-        let (stream, peer) = connect(vec![address], soon()).await.unwrap();
+        let (stream, peer) = connect(vec![address], LocalEnd::default(), soon())
+            .await
+            .unwrap();
 
         assert_eq!(peer, address);
         assert!(stream.nodelay().unwrap());
@@ -207,7 +223,7 @@ mod tests {
     async fn a_refused_address_is_followed_by_the_next_one() {
         let (_listener, address) = listener().await;
 
-        let (_stream, peer) = connect(vec![deserted().await, address], soon())
+        let (_stream, peer) = connect(vec![deserted().await, address], LocalEnd::default(), soon())
             .await
             .unwrap();
 
@@ -218,7 +234,9 @@ mod tests {
     async fn the_error_names_all_addresses_if_all_refuse() {
         let addresses = vec![deserted().await, deserted().await];
 
-        let error = connect(addresses.clone(), soon()).await.unwrap_err();
+        let error = connect(addresses.clone(), LocalEnd::default(), soon())
+            .await
+            .unwrap_err();
 
         let TransportError::Refused { attempts } = error else {
             panic!("{error}")
@@ -240,6 +258,7 @@ mod tests {
 
         let (_stream, peer) = connect(
             vec![silent, address],
+            LocalEnd::default(),
             Deadline::after(Duration::from_millis(900)),
         )
         .await
@@ -254,7 +273,7 @@ mod tests {
         let (_fill, _listener, silent) = black_hole().await;
         let after = Duration::from_millis(50);
 
-        let error = connect(vec![silent], Deadline::after(after))
+        let error = connect(vec![silent], LocalEnd::default(), Deadline::after(after))
             .await
             .unwrap_err();
 

@@ -6,9 +6,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod addresses;
 mod files;
 mod proxy;
 mod server;
+mod verification;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -35,6 +35,11 @@ impl Authority {
         self.issues_with(hosts, |_| {})
     }
 
+    /// Issues a certificate with this Common Name, and these hosts as Subject Alternative Names.
+    pub fn issues_as(&self, common_name: &str, hosts: &[&str]) -> Identity {
+        self.issue(named(common_name, hosts))
+    }
+
     /// Issues a certificate that is valid for one year only.
     pub fn issues_for_year(&self, hosts: &[&str], year: i32) -> Identity {
         self.issues_with(hosts, |params| {
@@ -46,6 +51,10 @@ impl Authority {
     fn issues_with(&self, hosts: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = named(hosts.first().unwrap(), hosts);
         change(&mut params);
+        self.issue(params)
+    }
+
+    fn issue(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Identity { certificate, key }

@@ -72,7 +72,7 @@ fn first<'a, 'b: 'a>(
         .map(escaped)
 }
 
-fn host_of(name: &GeneralName<'_>) -> Option<String> {
+pub(super) fn host_of(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some(escaped(name)),
         GeneralName::IPAddress(bytes) => address_of(bytes).map(|address| address.to_string()),

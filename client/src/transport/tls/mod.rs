@@ -4,9 +4,11 @@ mod certificate;
 mod certificate_fault;
 mod client_certificate;
 mod error;
+mod key_log;
 mod options;
 mod pem;
 mod roots;
+mod verification;
 mod verifier;
 
 use std::fmt;
@@ -16,15 +18,20 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore,
+};
 
 pub use self::certificate::PeerCertificate;
 pub use self::client_certificate::ClientCertificate;
+pub use self::key_log::KeyLog;
 pub use self::options::{TlsOptions, TlsOptionsError, TlsVersion};
 pub use self::roots::{CaBundle, Roots};
-use self::verifier::RecordingVerifier;
+pub use self::verification::{NameVerifier, PresentedNames, ServerVerification};
+use self::verifier::{RecordingVerifier, UnverifiedServer};
 use super::deadline::Deadline;
 use super::stream::RecordedStream;
 use crate::error::{RootsTried, Stage, TlsError, TransportError};
@@ -34,6 +41,9 @@ use crate::error::{RootsTried, Stage, TlsError, TransportError};
 pub struct TlsConnector {
     config: Arc<ClientConfig>,
     roots_tried: RootsTried,
+    /// Name for SNI and certificate in place of the host.
+    server_name: Option<ServerName<'static>>,
+    is_verified: bool,
 }
 
 /// Result of a TLS handshake.
@@ -46,8 +56,10 @@ pub struct TlsInfo {
     pub alpn_offered: Vec<String>,
     /// ALPN protocol that the server selected; `None` if it ignored the offer, or there was none.
     pub alpn_selected: Option<String>,
-    /// Certificate of the server, verified; `None` if it can't be read.
+    /// Certificate of the server; `None` if it can't be read.
     pub certificate: Option<PeerCertificate>,
+    /// True if the certificate was verified; false with [`ServerVerification::Disabled`].
+    pub is_verified: bool,
     /// True if an earlier TLS session was resumed.
     pub resumed: bool,
 }
@@ -55,44 +67,48 @@ pub struct TlsInfo {
 impl TlsConnector {
     /// Builds the configuration once, for all attempts.
     ///
-    /// The certificate of the server is verified by rustls' own verifier. The cryptography is
-    /// aws-lc's, whatever another part of the program has installed as default.
+    /// The cryptography is aws-lc's, whatever another part of the program has installed as default.
     ///
     /// # Errors
     /// [`TlsOptionsError::NoRoots`] if no authority is trusted, [`TlsOptionsError::InvalidAlpn`] if the
-    /// name of an ALPN protocol has no byte or more than 255, [`TlsOptionsError::Unsupported`] if the
+    /// name of an ALPN protocol has no byte or more than 255, [`TlsOptionsError::InvalidServerName`]
+    /// if [`TlsOptions::server_name`] is no name, [`TlsOptionsError::Unsupported`] if the
     /// cryptographic library doesn't support the options.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsOptionsError> {
         let provider = crypto_provider();
-        // The server's certificate: rustls' verifier, wrapped so that a rejected certificate can be
-        // shown to the user.
         let (roots, roots_tried) = options.roots.to_store();
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-                .build()
-                .map_err(|_no_root| TlsOptionsError::NoRoots)?;
-        // `dangerous` is rustls' word for any verifier that isn't built in. This one passes every
-        // verdict of rustls on unchanged.
+        let verifier = verifier(&options.verification, roots, &provider)?;
+        // `dangerous` is rustls' word for any verifier that isn't built in.
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(options.min_version.and_later())
             .map_err(|error| TlsOptionsError::Unsupported {
                 detail: error.to_string(),
             })?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(RecordingVerifier::new(verifier)));
+            .with_custom_certificate_verifier(verifier);
         // The client's own certificate, sent only to a server that asks for one.
         let mut config = match &options.client_certificate {
             Some(certificate) => builder.with_client_cert_resolver(certificate.resolver()),
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = options.alpn_protocols()?;
+        if let Some(key_log) = &options.key_log {
+            config.key_log = key_log.to_rustls();
+        }
+        // Checked here, and not by the first connection: the name is an option.
+        let server_name = options.server_name.as_ref().map(|name| {
+            ServerName::try_from(name.clone())
+                .map_err(|_invalid| TlsOptionsError::InvalidServerName { name: name.clone() })
+        });
         Ok(Self {
             config: Arc::new(config),
             roots_tried,
+            server_name: server_name.transpose()?,
+            is_verified: !matches!(options.verification, ServerVerification::Disabled),
         })
     }
 
-    /// Runs the handshake with `host` as SNI.
+    /// Runs the handshake with `host` as SNI, unless the options name another one.
     ///
     /// # Errors
     /// [`TransportError::Tls`] if it fails, [`TransportError::TimedOut`] in the stage [`Stage::Tls`].
@@ -105,11 +121,15 @@ impl TlsConnector {
     ) -> Result<(TlsStream<RecordedStream>, TlsInfo), TransportError> {
         // SNI needs a host name or an IP address in the form of rustls.
         let failed = |error| TransportError::Tls { peer, error };
-        let Ok(server_name) = ServerName::try_from(host.to_owned()) else {
-            return Err(failed(TlsError::InvalidServerName {
-                host: host.to_owned(),
-            }));
+        let server_name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host.to_owned()).map_err(|_invalid| {
+                failed(TlsError::InvalidServerName {
+                    host: host.to_owned(),
+                })
+            })?,
         };
+        let wanted = server_name.to_str().into_owned();
         // The first bytes of the answer are recorded, and the stream comes back with an error, so
         // that a server that speaks something else than TLS can be named.
         let stream = RecordedStream::new(tcp);
@@ -130,7 +150,7 @@ impl TlsConnector {
                 let roots = &self.roots_tried;
                 Err(failed(TlsError::of_handshake(
                     &error,
-                    host,
+                    &wanted,
                     rejected,
                     roots,
                     stream.received(),
@@ -157,6 +177,7 @@ impl TlsConnector {
                 .collect(),
             alpn_selected: connection.alpn_protocol().map(text),
             certificate: leaf.and_then(|leaf| PeerCertificate::read(leaf)),
+            is_verified: self.is_verified,
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         }
     }
@@ -168,6 +189,31 @@ impl fmt::Debug for TlsConnector {
             .field("roots", &self.roots_tried)
             .finish_non_exhaustive()
     }
+}
+
+/// Verifier of the server's certificate for rustls.
+///
+/// # Errors
+/// [`TlsOptionsError::NoRoots`] if no authority is trusted and certificates are verified.
+fn verifier(
+    verification: &ServerVerification,
+    roots: RootCertStore,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, TlsOptionsError> {
+    if let ServerVerification::Disabled = verification {
+        return Ok(Arc::new(UnverifiedServer::new(provider.clone())));
+    }
+    let roots = Arc::new(roots);
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone())
+        .build()
+        .map_err(|_no_root| TlsOptionsError::NoRoots)?;
+    let recording = RecordingVerifier::new(verifier);
+    Ok(Arc::new(match verification {
+        ServerVerification::OrName(names) => {
+            recording.with_names(names.clone(), roots, provider.clone())
+        }
+        _ => recording,
+    }))
 }
 
 /// Named everywhere and never installed as the process's default: that is the application's to

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use dunlin_codec::Escaped;
+use dunlin_codec::{Escaped, Quoted};
 use tokio_rustls::rustls::{self, SupportedProtocolVersion};
 
 use super::client_certificate::ClientCertificate;
+use super::key_log::KeyLog;
 use super::roots::Roots;
+use super::verification::ServerVerification;
 use crate::error::IoFault;
 
-/// Options of TLS. SNI is always sent, and the server's certificate is always verified.
+/// Options of TLS. SNI is always sent for a host name.
 ///
 /// ```
 /// use dunlin_client::transport::{TlsConnector, TlsOptions};
@@ -29,8 +31,15 @@ pub struct TlsOptions {
     pub alpn: Vec<Vec<u8>>,
     /// Client certificate for servers that ask for one. Default: `None`.
     pub client_certificate: Option<ClientCertificate>,
-    /// Minimum version of TLS. Default: TLS 1.2.
+    /// Minimum version of TLS. Default: TLS 1.2; older versions are not supported.
     pub min_version: TlsVersion,
+    /// Name that is sent as SNI and that the server's certificate must have. Default: `None`, which
+    /// means [`TransportOptions::host`](crate::transport::TransportOptions::host).
+    pub server_name: Option<String>,
+    /// Extent to which the server's certificate is verified. Default: in full.
+    pub verification: ServerVerification,
+    /// File that secrets of each connection are written to, for debugging. Default: `None`.
+    pub key_log: Option<KeyLog>,
 }
 
 impl TlsOptions {
@@ -65,6 +74,7 @@ pub enum TlsVersion {
 }
 
 impl TlsVersion {
+    /// This version and those after it.
     pub(super) fn and_later(self) -> &'static [&'static SupportedProtocolVersion] {
         match self {
             Self::V1_2 => rustls::ALL_VERSIONS,
@@ -152,6 +162,20 @@ pub enum TlsOptionsError {
     InvalidAlpn {
         /// Number of bytes of the name.
         length: usize,
+    },
+    /// The name for SNI is neither a DNS name nor an IP address.
+    #[error("{} is neither a host name nor an IP address", Quoted(name))]
+    InvalidServerName {
+        /// Name as given.
+        name: String,
+    },
+    /// The file for TLS secrets can't be opened.
+    #[error("cannot write to {}: {fault}", Escaped(path.display()))]
+    KeyLog {
+        /// Path of the file.
+        path: PathBuf,
+        /// Fault.
+        fault: IoFault,
     },
     /// The cryptographic library doesn't support the options.
     #[error("unsupported: {}", Escaped(detail))]
