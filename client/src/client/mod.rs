@@ -246,6 +246,39 @@ impl Client {
         });
     }
 
+    /// Sends PINGREQ, whether the keep alive asks for it or not, and waits for PINGRESP (§3.12).
+    ///
+    /// Returns the time between the two; `None` if there is no connection, or if it ended before the
+    /// answer: the events have the reason. A server that doesn't answer within
+    /// [`ConnectOptions::ping_timeout`](crate::ConnectOptions::ping_timeout) ends the connection,
+    /// unless the keep alive is off: then there is no limit. The answer to another PINGREQ that was
+    /// under way counts as well.
+    ///
+    /// Cancel safe.
+    pub async fn ping(&self) -> Option<Duration> {
+        let began = now();
+        let before = self.shared().lock_and_notify(|state| {
+            let before = state.engine.statistics();
+            state.engine.ping(began).then_some(before)
+        })?;
+        poll_fn(|cx| {
+            self.shared().lock_quietly(|state| {
+                let statistics = state.engine.statistics();
+                if statistics.pings_answered > before.pings_answered {
+                    return Poll::Ready(Some(now().saturating_duration_since(began)));
+                }
+                // Another connection has taken the place of the one that the ping was sent on.
+                let is_same = statistics.connections == before.connections;
+                if !is_same || !state.engine.is_connected() {
+                    return Poll::Ready(None);
+                }
+                state.watch_for_pong(cx);
+                Poll::Pending
+            })
+        })
+        .await
+    }
+
     /// Authenticates again on the present connection (§4.12.1), and waits until both sides are
     /// done. Other requests go on meanwhile. A failure ends the connection, and the next one
     /// authenticates from the beginning.

@@ -85,6 +85,13 @@ impl KeepAlive {
         }
     }
 
+    /// Notes that PINGREQ is in the output, though none was due.
+    pub(super) fn pinged(&mut self, now: Instant) {
+        if let Some(timer) = &mut self.timer {
+            timer.pinged(now);
+        }
+    }
+
     /// Handles PINGRESP. An unsolicited one is harmless. [U-3.13-1]
     pub(super) const fn handle_pong(&mut self) {
         if let Some(timer) = &mut self.timer {

@@ -289,6 +289,18 @@ impl Engine {
         }
     }
 
+    /// Writes PINGREQ now, whether the keep alive asks for it or not; `false` without a connection.
+    ///
+    /// With a keep alive, a missing answer ends the connection, as it does for every PINGREQ.
+    /// [`Statistics::pings_answered`] counts the answers.
+    pub fn ping(&mut self, now: Instant) -> bool {
+        let ConnectionState::Open(open) = &mut self.state else {
+            return false;
+        };
+        open.ping(now, &mut self.core);
+        true
+    }
+
     /// Tells the engine the time, without any consequence. [`subscribe`](Self::subscribe),
     /// [`unsubscribe`](Self::unsubscribe) and [`handle_closed`](Self::handle_closed) use the time
     /// that was told last.

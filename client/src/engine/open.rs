@@ -151,6 +151,7 @@ impl Open {
             }
             Packet::PingResp => {
                 self.keep_alive.handle_pong();
+                core.statistics.pings_answered += 1;
                 Ok(())
             }
             // The server says why it closes the connection, and reads no answer.
@@ -248,6 +249,13 @@ impl Open {
                 .write_packet(&Packet::PingReq, &mut core.statistics);
         }
         Ok(())
+    }
+
+    /// Sends PINGREQ now. With a keep alive, the answer is due as for any other PINGREQ.
+    pub(super) fn ping(&mut self, now: Instant, core: &mut Core) {
+        self.keep_alive.pinged(now);
+        core.output
+            .write_packet(&Packet::PingReq, &mut core.statistics);
     }
 
     /// Sends what the rate limit held back, as far as its time has come.

@@ -35,6 +35,8 @@ pub struct Statistics {
     pub repeated: u64,
     /// Messages of QoS 1 and 2 that the server acknowledged.
     pub acknowledged: u64,
+    /// PINGRESP packets that were received.
+    pub pings_answered: u64,
     /// SUBSCRIBE and UNSUBSCRIBE requests that were answered.
     pub answered: u64,
     /// Requests that the server refused.

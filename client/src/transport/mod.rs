@@ -4,6 +4,7 @@
 mod deadline;
 mod error;
 mod local;
+mod open_observer;
 mod proxy;
 mod resolve;
 mod stream;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 use self::deadline::Deadline;
 use self::local::LocalEnd;
+pub use self::open_observer::{OpenObserver, OpenStep};
 pub use self::proxy::{Proxy, ProxyCredentials};
 pub use self::stream::Transport;
 pub use self::tls::{
@@ -78,6 +80,8 @@ pub struct TransportOptions {
     pub tls: Option<Arc<TlsConnector>>,
     /// Time for all stages together: name, TCP, proxy and TLS. Default: 30 s.
     pub timeout: Duration,
+    /// Callback invoked for each step of opening a transport. Default: `None`.
+    pub observer: Option<OpenObserver>,
 }
 
 impl TransportOptions {
@@ -93,6 +97,7 @@ impl TransportOptions {
             proxy: None,
             tls: None,
             timeout: Duration::from_secs(30),
+            observer: None,
         }
     }
 }
@@ -144,6 +149,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
         address: options.local_address,
     };
     let host = without_brackets(&options.host);
+    let observer = options.observer.as_ref();
 
     // Stage 1: resolve the host name. A given address skips the resolver, and with a proxy the
     // proxy resolves the name: the local network may have no DNS for it.
@@ -151,7 +157,15 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     let addresses = match (options.connect_to, &options.proxy) {
         (Some(address), _) => vec![address],
         (None, Some(_)) => Vec::new(),
-        (None, None) => resolve::resolve(host, options.port, deadline).await?,
+        (None, None) => {
+            let addresses = resolve::resolve(host, options.port, deadline).await?;
+            let step = OpenStep::Resolved {
+                host,
+                addresses: &addresses,
+            };
+            OpenObserver::report(observer, step);
+            addresses
+        }
     };
     let resolved = Instant::now();
     // Stage 2: TCP to the first address that accepts it, or a tunnel through the proxy. The proxy
@@ -162,9 +176,11 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
                 .connect_to
                 .map(|address| (address.ip().to_string(), address.port()));
             let (host, port) = to.unwrap_or_else(|| (host.to_owned(), options.port));
-            proxy.connect(&host, port, local, deadline).await?
+            proxy
+                .connect(&host, port, local, deadline, observer)
+                .await?
         }
-        None => tcp::connect(local.select(host, addresses)?, local, deadline).await?,
+        None => tcp::connect(local.select(host, addresses)?, local, deadline, observer).await?,
     };
     let connected = Instant::now();
     // Stage 3: TLS. SNI and the certificate are for `host`, also where `connect_to` or a proxy led
@@ -173,6 +189,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
         None => (Transport::plain(tcp), None),
         Some(connector) => {
             let (stream, info) = connector.connect(host, tcp, peer, deadline).await?;
+            OpenObserver::report(observer, OpenStep::Secured { tls: &info });
             (Transport::tls(stream), Some(Box::new(info)))
         }
     };

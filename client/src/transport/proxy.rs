@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::deadline::Deadline;
 use super::local::LocalEnd;
+use super::open_observer::{OpenObserver, OpenStep};
 use super::{resolve, tcp, without_brackets};
 use crate::error::{IoFault, ProxyError, Stage, TransportError};
 use crate::secret::Secret;
@@ -59,6 +60,7 @@ impl Proxy {
         port: u16,
         local: LocalEnd,
         deadline: Deadline,
+        observer: Option<&OpenObserver>,
     ) -> Result<(TcpStream, SocketAddr), TransportError> {
         // All failures name the proxy, also those of its own name and address: otherwise the user
         // would look for the fault at the MQTT server.
@@ -71,15 +73,23 @@ impl Proxy {
         let proxy_host = without_brackets(&self.host);
         let addresses = resolve::resolve(proxy_host, self.port, deadline)
             .await
-            .and_then(|addresses| local.select(proxy_host, addresses))
             .map_err(unreachable)?;
-        let (mut tcp, peer) = tcp::connect(addresses, local, deadline)
+        let step = OpenStep::Resolved {
+            host: proxy_host,
+            addresses: &addresses,
+        };
+        OpenObserver::report(observer, step);
+        let addresses = local.select(proxy_host, addresses).map_err(unreachable)?;
+        let (mut tcp, peer) = tcp::connect(addresses, local, deadline, observer)
             .await
             .map_err(unreachable)?;
         // Then ask it for the tunnel. From its 2xx answer on, the socket carries the server's
         // bytes.
         match deadline.run(self.ask(&mut tcp, host, port)).await {
-            Some(Ok(())) => Ok((tcp, peer)),
+            Some(Ok(())) => {
+                OpenObserver::report(observer, OpenStep::Tunnelled { peer });
+                Ok((tcp, peer))
+            }
             Some(Err(error)) => Err(failed(error)),
             None => Err(deadline.passed(Stage::Proxy, vec![peer])),
         }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::deadline::Deadline;
 use super::local::{self, LocalEnd};
+use super::open_observer::{OpenObserver, OpenStep};
 use crate::error::{FailedAttempt, IoFault, Stage, TransportError};
 
 /// Connects to the first address that accepts a connection.
@@ -29,25 +30,30 @@ pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
     local: LocalEnd,
     deadline: Deadline,
+    observer: Option<&OpenObserver>,
 ) -> Result<(TcpStream, SocketAddr), TransportError> {
     // A local address that this computer doesn't have would fail every attempt with the same error.
     local.check()?;
     // The race stays outside of the future that the deadline drops: its attempts are needed for the
     // error.
-    let mut race = Race::new(alternating(addresses), local);
+    let mut race = Race::new(alternating(addresses), local, observer);
     match deadline.run(race.winner()).await {
-        Some(Some(winner)) => Ok(winner),
+        Some(Some((stream, peer))) => {
+            OpenObserver::report(observer, OpenStep::Connected { peer });
+            Ok((stream, peer))
+        }
         Some(None) => Err(race.failure()),
         None => Err(deadline.passed(Stage::Tcp, race.pending())),
     }
 }
 
 /// Attempts to connect to several addresses. A dropped race closes what it has opened.
-struct Race {
+struct Race<'a> {
     local: LocalEnd,
     waiting: VecDeque<SocketAddr>,
     running: Vec<Attempt>,
     failed: Vec<FailedAttempt>,
+    observer: Option<&'a OpenObserver>,
 }
 
 struct Attempt {
@@ -55,13 +61,18 @@ struct Attempt {
     stream: Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>,
 }
 
-impl Race {
-    fn new(waiting: VecDeque<SocketAddr>, local: LocalEnd) -> Self {
+impl<'a> Race<'a> {
+    fn new(
+        waiting: VecDeque<SocketAddr>,
+        local: LocalEnd,
+        observer: Option<&'a OpenObserver>,
+    ) -> Self {
         Self {
             local,
             waiting,
             running: Vec::new(),
             failed: Vec::new(),
+            observer,
         }
     }
 
@@ -89,10 +100,12 @@ impl Race {
             match timeout(delay, self.next_outcome()).await {
                 Ok((address, Ok(stream))) => return Some((stream, address)),
                 Ok((address, Err(error))) => {
-                    self.failed.push(FailedAttempt {
+                    let attempt = FailedAttempt {
                         address,
                         fault: IoFault::from(&error),
-                    });
+                    };
+                    OpenObserver::report(self.observer, OpenStep::AddressFailed(attempt));
+                    self.failed.push(attempt);
                 }
                 Err(_next_one_joins) => {}
             }
@@ -211,7 +224,7 @@ mod tests {
     async fn a_connection_opens_without_delay_on_small_packets() {
         let (_listener, address) = listener().await;
 
-        let (stream, peer) = connect(vec![address], LocalEnd::default(), soon())
+        let (stream, peer) = connect(vec![address], LocalEnd::default(), soon(), None)
             .await
             .unwrap();
 
@@ -223,7 +236,8 @@ mod tests {
     async fn a_refused_address_is_followed_by_the_next_one() {
         let (_listener, address) = listener().await;
 
-        let (_stream, peer) = connect(vec![deserted().await, address], LocalEnd::default(), soon())
+        let addresses = vec![deserted().await, address];
+        let (_stream, peer) = connect(addresses, LocalEnd::default(), soon(), None)
             .await
             .unwrap();
 
@@ -234,7 +248,7 @@ mod tests {
     async fn the_error_names_all_addresses_if_all_refuse() {
         let addresses = vec![deserted().await, deserted().await];
 
-        let error = connect(addresses.clone(), LocalEnd::default(), soon())
+        let error = connect(addresses.clone(), LocalEnd::default(), soon(), None)
             .await
             .unwrap_err();
 
@@ -260,6 +274,7 @@ mod tests {
             vec![silent, address],
             LocalEnd::default(),
             Deadline::after(Duration::from_millis(900)),
+            None,
         )
         .await
         .unwrap();
@@ -273,9 +288,14 @@ mod tests {
         let (_fill, _listener, silent) = black_hole().await;
         let after = Duration::from_millis(50);
 
-        let error = connect(vec![silent], LocalEnd::default(), Deadline::after(after))
-            .await
-            .unwrap_err();
+        let error = connect(
+            vec![silent],
+            LocalEnd::default(),
+            Deadline::after(after),
+            None,
+        )
+        .await
+        .unwrap_err();
 
         assert_eq!(
             error,

@@ -23,6 +23,7 @@ mod lost;
 mod many;
 mod observe;
 mod pace;
+mod ping;
 mod provider;
 mod queue_space;
 mod reconnect;

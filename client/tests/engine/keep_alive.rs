@@ -268,3 +268,23 @@ fn a_packet_is_not_slow_while_nothing_is_read() {
     client.receives_bytes(&bytes[50_000..]);
     assert_eq!(client.consumes_all(), ["a"]);
 }
+
+#[test]
+fn a_ping_on_demand_leaves_at_once_and_its_missing_answer_ends_the_connection() {
+    let mut options = keeping_alive(60);
+    options.ping_timeout = 10 * SECOND;
+    let mut client = Client::connected_as(options, &connack());
+    assert!(client.engine.ping(client.now()));
+    assert_eq!(client.sends(), [pingreq()]);
+    client.receives(&pingresp());
+    assert_eq!(client.engine.statistics().pings_answered, 1);
+
+    assert!(client.engine.ping(client.now()));
+    assert_eq!(client.sends(), [pingreq()]);
+    client.advance(10 * SECOND);
+    assert!(matches!(
+        client.closes(),
+        Ended::Connection(ConnectionError::KeepAliveTimeout { .. })
+    ));
+    assert!(!client.engine.ping(client.now()), "there is no connection");
+}

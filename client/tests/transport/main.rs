@@ -8,6 +8,7 @@
 
 mod addresses;
 mod files;
+mod observer;
 mod proxy;
 mod server;
 mod verification;
@@ -101,6 +102,7 @@ async fn a_server_of_a_trusted_authority_is_connected_to() {
     assert_eq!(certificate.subject, "localhost");
     assert_eq!(certificate.issuer, "Test CA");
     assert_eq!(certificate.names, ["localhost"]);
+    assert_eq!(certificate.key, "ECDSA P-256");
     assert!(certificate.not_after > SystemTime::now());
     assert_eq!(read_greeting(&mut transport).await, "localhost 0\n");
 }

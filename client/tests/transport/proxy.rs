@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use crate::observer::recorder;
 use crate::{read_greeting, transport_options};
 
 /// Reads one request, says `answer` in pieces, and leaves the rest to the caller.
@@ -84,6 +85,29 @@ async fn a_tunnel_carries_the_connection_and_the_proxy_resolves_the_host() {
     server.write_all(b"hello").await.unwrap();
     drop(server);
     assert_eq!(read_greeting(&mut transport).await, "hello");
+}
+
+#[tokio::test]
+async fn an_observer_sees_the_tunnel() {
+    let (address, served) = proxy(&["HTTP/1.1 200 OK\r\n\r\n"]).await;
+    let (observer, steps) = recorder();
+    let through = options_through(address);
+    open(&TransportOptions {
+        proxy: Some(Proxy::new("127.0.0.1", address.port())),
+        observer: Some(observer),
+        ..through
+    })
+    .await
+    .unwrap();
+    served.await.unwrap();
+    assert_eq!(
+        *steps.lock().unwrap(),
+        [
+            "resolved 127.0.0.1 1",
+            "connected 127.0.0.1",
+            "tunnelled 127.0.0.1"
+        ]
+    );
 }
 
 #[tokio::test]

@@ -60,6 +60,8 @@ pub(crate) struct ClientState {
     /// `None` while it has.
     pub(crate) stalled: Option<StalledDriver>,
     driver: Option<Waker>,
+    /// Tasks that wait for PINGRESP.
+    ping_watchers: Vec<Waker>,
     /// Tasks that wait for an event, a connection or the stop.
     watchers: Vec<Waker>,
     /// Tasks to be woken after unlocking.
@@ -106,6 +108,7 @@ impl ClientState {
             yield_counter: YieldCounter::default(),
             stalled: None,
             driver: None,
+            ping_watchers: Vec::new(),
             watchers: Vec::new(),
             wakers: Vec::new(),
         }
@@ -133,6 +136,11 @@ impl ClientState {
     /// Registers the current task: it is woken by the next event.
     pub(crate) fn watch(&mut self, cx: &Context<'_>) {
         register(&mut self.watchers, cx);
+    }
+
+    /// Registers the current task: it is woken by the next change, which may be a PINGRESP.
+    pub(crate) fn watch_for_pong(&mut self, cx: &Context<'_>) {
+        register(&mut self.ping_watchers, cx);
     }
 
     /// True if the engine's deadline is before `due`, which was its deadline earlier.
@@ -444,6 +452,7 @@ impl ClientState {
     /// engine's load before the changes.
     pub(crate) fn collect_wakers(&mut self, before: (usize, usize), wakers: &mut Vec<Waker>) {
         move_wakers(&mut self.wakers, wakers);
+        move_wakers(&mut self.ping_watchers, wakers);
         self.engine.take_wakers(wakers);
         self.router.take_wakers(wakers);
         self.replies.take_wakers(wakers);

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
-use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+use x509_parser::x509::{AttributeTypeAndValue, SubjectPublicKeyInfo, X509Name};
 
 /// Content of a certificate. The names are escaped ([`Escaped`]), because anyone may have made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub struct PeerCertificate {
     pub not_after: SystemTime,
     /// Host names and IP addresses that the certificate is valid for.
     pub names: Vec<String>,
+    /// Type and size in bits of the public key, such as `RSA 2048` or `ECDSA P-256`; the object
+    /// identifier of its algorithm if the type is unknown.
+    pub key: String,
 }
 
 impl PeerCertificate {
@@ -42,6 +46,7 @@ impl PeerCertificate {
             issuer_organization: first(certificate.issuer().iter_organization()),
             not_before: time_of(&validity.not_before),
             not_after: time_of(&validity.not_after),
+            key: key_of(certificate.public_key()),
             names: names
                 .map(|names| {
                     names
@@ -55,6 +60,24 @@ impl PeerCertificate {
         })
     }
 }
+
+/// Type and size of a public key.
+fn key_of(key: &SubjectPublicKeyInfo<'_>) -> String {
+    let oid = key.algorithm.algorithm.to_id_string();
+    match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) => format!("RSA {}", rsa.key_size()),
+        // The size of P-521 in whole bytes is 528.
+        Ok(PublicKey::EC(point)) => match point.key_size() {
+            528 => "ECDSA P-521".to_owned(),
+            bits => format!("ECDSA P-{bits}"),
+        },
+        _ if oid == ED25519 => "Ed25519".to_owned(),
+        _ => oid,
+    }
+}
+
+/// Object identifier of Ed25519 (RFC 8410, section 3).
+const ED25519: &str = "1.3.101.112";
 
 fn name_of(name: &X509Name<'_>) -> String {
     // The common name is what people recognise; some authorities have only an organisation.
@@ -139,6 +162,20 @@ mod tests {
         assert_eq!(read.names, ["localhost", "::1"]);
         assert_eq!(read.not_before, UNIX_EPOCH + Duration::from_secs(86_400));
         assert!(read.not_after > read.not_before);
+    }
+
+    #[test]
+    fn a_certificate_tells_the_type_of_its_key() {
+        let of = |algorithm| {
+            let key = KeyPair::generate_for(algorithm).unwrap();
+            let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+            PeerCertificate::read(params.self_signed(&key).unwrap().der())
+                .unwrap()
+                .key
+        };
+        assert_eq!(of(&rcgen::PKCS_ECDSA_P256_SHA256), "ECDSA P-256");
+        assert_eq!(of(&rcgen::PKCS_ECDSA_P384_SHA384), "ECDSA P-384");
+        assert_eq!(of(&rcgen::PKCS_ED25519), "Ed25519");
     }
 
     #[test]

@@ -165,6 +165,7 @@ mod tests {
             issuer_organization: organization.map(str::to_owned),
             not_before: UNIX_EPOCH,
             not_after: UNIX_EPOCH,
+            key: "ECDSA P-256".to_owned(),
             names: Vec::new(),
         }
     }

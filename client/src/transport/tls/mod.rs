@@ -60,6 +60,9 @@ pub struct TlsInfo {
     pub certificate: Option<PeerCertificate>,
     /// True if the certificate was verified; false with [`ServerVerification::Disabled`].
     pub is_verified: bool,
+    /// Certificates that the server sent after its own, in its order: those of the authorities that
+    /// issued it. One that can't be read is left out.
+    pub chain: Vec<PeerCertificate>,
     /// True if an earlier TLS session was resumed.
     pub resumed: bool,
 }
@@ -163,7 +166,11 @@ impl TlsConnector {
         // The values of the finished handshake. After a resumption, rustls has the certificate from
         // the first one.
         let text = |protocol: &[u8]| String::from_utf8_lossy(protocol).into_owned();
-        let leaf = connection.peer_certificates().and_then(<[_]>::first);
+        let certificates = connection.peer_certificates().unwrap_or_default();
+        let (leaf, issuers) = match certificates.split_first() {
+            Some((leaf, issuers)) => (Some(leaf), issuers),
+            None => (None, &[][..]),
+        };
         TlsInfo {
             version: match connection.protocol_version() {
                 Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
@@ -178,6 +185,10 @@ impl TlsConnector {
             alpn_selected: connection.alpn_protocol().map(text),
             certificate: leaf.and_then(|leaf| PeerCertificate::read(leaf)),
             is_verified: self.is_verified,
+            chain: issuers
+                .iter()
+                .filter_map(|issuer| PeerCertificate::read(issuer))
+                .collect(),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         }
     }
