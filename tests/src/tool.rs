@@ -46,6 +46,7 @@ where
     command
         .args(words)
         .env_remove("SSL_CERT_FILE")
+        .env_remove("SSLKEYLOGFILE")
         .env_remove("CLICOLOR_FORCE")
         .env("DUNLIN_NO_ARGV_WARNING", "1")
         .stdin(Stdio::null())

@@ -1,11 +1,12 @@
 //! Flags of every verb that connects: endpoint, credentials, TLS, session and time-outs.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::args::value::{self, Alpn, Attempts, Encode};
+use crate::args::value::{self, Alpn, Attempts, Encode, TlsMinimum};
 
 /// Server to connect to.
 #[derive(Args)]
@@ -29,6 +30,8 @@ pub(crate) struct EndpointArgs {
     /// Connect to this address and still ask TLS for the endpoint's name
     #[arg(long, value_name = "IP[:PORT]", hide_short_help = true)]
     pub(crate) connect_to: Option<String>,
+    #[command(flatten)]
+    pub(crate) address: AddressArgs,
     /// Connect through an HTTP proxy, or with "none" through no proxy
     ///
     /// http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; the default port is 80. Without this
@@ -45,6 +48,21 @@ pub(crate) struct EndpointArgs {
         hide_short_help = true
     )]
     pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// Addresses of both ends of the TCP connection.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Endpoint")]
+pub(crate) struct AddressArgs {
+    /// Connect to an IPv4 address only
+    #[arg(short = '4', long, conflicts_with = "ipv6", hide_short_help = true)]
+    pub(crate) ipv4: bool,
+    /// Connect to an IPv6 address only
+    #[arg(short = '6', long, hide_short_help = true)]
+    pub(crate) ipv6: bool,
+    /// Connect from this address of this computer
+    #[arg(short = 'A', long, value_name = "IP", hide_short_help = true)]
+    pub(crate) bind: Option<IpAddr>,
 }
 
 /// Credentials for the custom authorizer.
@@ -129,7 +147,7 @@ pub(crate) const OF_TOKEN: [&str; 3] = [
 ];
 
 /// TLS of the connection.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
     /// Trust the CA certificates in this PEM file (also: SSL_CERT_FILE)
@@ -153,6 +171,33 @@ pub(crate) struct TlsArgs {
     /// else nothing is offered.
     #[arg(long, alias = "tls-alpn", value_name = "NAME", hide_short_help = true)]
     pub(crate) alpn: Option<Alpn>,
+    /// Name to ask the server for (SNI) and to look for in its certificate [default: the host]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub(crate) sni: Option<String>,
+    /// Lowest version of TLS [default: 1.2]
+    #[arg(long, value_name = "VERSION", value_enum, hide_short_help = true)]
+    pub(crate) tls_min: Option<TlsMinimum>,
+    /// Accept any certificate of the server: whoever redirects the connection can read all of it
+    ///
+    /// For tests alone. Better: --ca FILE with the certificate that the server shows, or its
+    /// authority's. Refused for AWS IoT without --yes-really.
+    #[arg(long, hide_short_help = true)]
+    pub(crate) insecure: bool,
+    /// Confirm --insecure for AWS IoT
+    #[arg(long, requires = "insecure", hide_short_help = true)]
+    pub(crate) yes_really: bool,
+    /// Append the secrets of TLS to this file, with which Wireshark decrypts a recording
+    ///
+    /// Whoever has this file and a recording of the network can read the connection, passwords
+    /// included. A new file is for its owner alone.
+    #[arg(
+        long,
+        alias = "tls-keylog",
+        value_name = "FILE",
+        env = "SSLKEYLOGFILE",
+        hide_short_help = true
+    )]
+    pub(crate) keylog: Option<PathBuf>,
 }
 
 /// Content of CONNECT besides the credentials.

@@ -280,14 +280,12 @@ const OF_MOSQUITTO_FOR_ANY_SERVER: [(&str, &str); 12] = [
 ];
 
 /// Flags of mosquitto's tools that have no counterpart in the verbs for any server.
-const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 16] = [
-    (
-        "--insecure",
-        "the certificate is always checked; --ca names the authority to trust",
-    ),
+const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 14] = [
     ("--capath", "--ca takes one file with all certificates"),
-    ("-A", "the address to connect from can't be chosen"),
-    ("--tls-version", "TLS 1.2 and 1.3 are always offered"),
+    (
+        "--tls-version",
+        "TLS 1.2 and 1.3 are offered, with --tls-min 1.3 only the latter",
+    ),
     (
         "--tls-use-os-certs",
         "without --ca the usual authorities are trusted",
@@ -315,14 +313,12 @@ const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 16] = [
 ];
 
 /// Flags of mosquitto_pub and mosquitto_sub that have no counterpart in the sample.
-const NOT_HERE: [(&str, &str); 17] = [
-    ("-A", "the address to connect from can't be chosen"),
+const NOT_HERE: [(&str, &str); 15] = [
     ("--capath", "--ca takes one file with all certificates"),
     (
-        "--insecure",
-        "the certificate is always checked; --ca names the authority to trust",
+        "--tls-version",
+        "TLS 1.2 and 1.3 are offered, with --tls-min 1.3 only the latter",
     ),
-    ("--tls-version", "TLS 1.2 and 1.3 are always offered"),
     ("--psk", "TLS with a pre-shared key is not supported"),
     ("--ws", "MQTT over WebSocket is not supported"),
     ("-c", "a run always begins with a new session"),
@@ -386,7 +382,7 @@ mod tests {
     fn a_flag_of_mosquitto_is_answered_for_the_verb_it_is_given_to() {
         assert!(refusal("dunlin sub -H h -t t -c").contains("is --clean-start false"));
         assert!(refusal("dunlin pub -H h -t t -n -D publish x").contains("--user-property"));
-        assert!(refusal("dunlin sub -H h -t t --insecure").contains("always checked"));
+        assert!(refusal("dunlin sub -H h -t t --tls-version tlsv1.3").contains("--tls-min 1.3"));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) use bench::{
 };
 pub(crate) use connect::HoldArgs;
 pub(crate) use connection::{
-    AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs,
+    AddressArgs, AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs,
 };
 pub(crate) use environment::variables;
 pub(crate) use help::exit_codes;
@@ -64,7 +64,7 @@ pub(crate) use sandbox::{DemoArgs, SandboxArgs};
 pub(crate) use sources::{Origin, Profile, Sources};
 pub(crate) use subscribe::{RetainHandlingArg, SubscribeArgs, SubscriptionArgs};
 pub(crate) use userinfo::{userinfo, without_userinfo};
-pub(crate) use value::{Alpn, Count, Encode, base64, hex, pairs};
+pub(crate) use value::{Alpn, Count, Encode, TlsMinimum, base64, hex, pairs};
 pub(crate) use will::{OF_WILL, WillArgs};
 
 /// Whole command line.

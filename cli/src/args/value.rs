@@ -22,6 +22,17 @@ pub(crate) enum Alpn {
     Name(String),
 }
 
+/// Lowest version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TlsMinimum {
+    /// TLS 1.2 or 1.3
+    #[value(name = "1.2")]
+    V1_2,
+    /// TLS 1.3
+    #[value(name = "1.3")]
+    V1_3,
+}
+
 /// Number of attempts after the first one; `None` means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attempts(pub(crate) Option<u32>);

@@ -42,6 +42,7 @@ impl LoadTarget {
     ) -> Result<Self, Diagnosis> {
         // All mistakes that can be found without reading a secret are told together.
         let proxy = typed.endpoint.proxy.take();
+        let address = typed.endpoint.address;
         let server = match typed.endpoint.endpoint {
             Some(_) => faults.collect(Server::new(typed.endpoint, EndpointForm::HostOrUrl)),
             None => faults.collect(Err(no_endpoint())),
@@ -59,6 +60,7 @@ impl LoadTarget {
             reliability: typed.reliability,
             keep_alive: typed.keep_alive,
             proxy,
+            address,
             client_id: prefix.clone(),
             is_client_id_given,
             account: None,

@@ -49,6 +49,7 @@ impl ConnectionConfig {
     ) -> Result<Self, Diagnosis> {
         // Mistakes that can be found without reading a secret are told together.
         let proxy = typed.endpoint.proxy.take();
+        let address = typed.endpoint.address;
         let asked_for = asked_for(&typed, sources);
         let server = match typed.endpoint.endpoint {
             Some(_) => faults.collect(Server::new(
@@ -71,6 +72,7 @@ impl ConnectionConfig {
             tls: typed.tls,
             keep_alive: typed.session.keep_alive,
             proxy,
+            address,
             is_client_id_given: typed.session.client_id.is_some(),
             client_id,
             is_sample: false,
@@ -124,7 +126,9 @@ fn asked_for(typed: &ConnectionArgs, sources: &Sources) -> AskedFor {
             || auth_token_key_name.is_some(),
         certificate: typed.tls.cert.is_some(),
         // A CA of the environment is for all servers, and doesn't ask for TLS with this one.
-        ca: sources.is_chosen("ca"),
+        ca: ["ca", "insecure", "sni", "tls_min"]
+            .into_iter()
+            .any(|id| sources.is_chosen(id)),
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) fn run_context(
     credentials: &Credentials,
     client_id: &str,
     alpn: &Alpn,
+    sni: Option<&str>,
     choices: UserChoices,
 ) -> RunContext {
     // A "?" of the user's own may be followed by a token, so only the text before it is shown.
@@ -21,6 +22,7 @@ pub(super) fn run_context(
     RunContext {
         host: server.host.clone(),
         port: server.port,
+        server_name: sni.unwrap_or(&server.host).to_owned(),
         is_aws: aws::is_aws_host(&server.host),
         suggested_endpoint: server.suggested_endpoint.clone(),
         proxy: proxy.map(|ProxyChoice { proxy, from }| format!("via {proxy} (from {from})")),

@@ -1,6 +1,7 @@
 //! The configuration of a run: defaults filled in, files read, and every mistake found that can be
 //! found before anything is sent.
 
+mod address;
 mod any_server;
 mod ask;
 mod auth_command;
@@ -18,6 +19,7 @@ mod secret;
 mod server;
 mod signature;
 mod target;
+mod tls;
 
 pub(crate) use any_server::{ConnectionConfig, check_topic};
 pub(crate) use authorizer::Credentials;

@@ -93,7 +93,9 @@ fn of_connection(error: &ConnectionError) -> bool {
 /// True if another attempt may reach the server.
 fn of_transport(error: &TransportError, has_connected: bool) -> bool {
     match error {
-        TransportError::Resolve { fault, .. } => !matches!(fault, ResolveFault::NotFound),
+        TransportError::Resolve { fault, .. } => {
+            !matches!(fault, ResolveFault::NotFound | ResolveFault::NoAddressOf(_))
+        }
         TransportError::Refused { .. } => has_connected,
         TransportError::Proxy { error, .. } => match error {
             ProxyError::Unreachable(error) => of_transport(error, has_connected),

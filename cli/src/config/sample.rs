@@ -53,6 +53,7 @@ impl SampleConfig {
         // An endpoint that is there and wrong is told before the flags that are missing.
         let mut faults = Faults::default();
         let proxy = typed.endpoint.proxy.take();
+        let address = typed.endpoint.address;
         let endpoint_is_given = typed.endpoint.endpoint.is_some();
         // Every check runs, so that one run tells all mistakes of the command line.
         let checked = script.check(&mut typed, sources);
@@ -75,6 +76,7 @@ impl SampleConfig {
             tls: typed.tls,
             keep_alive: typed.session.keep_alive,
             proxy,
+            address,
             account: None,
             is_sample: true,
             is_load: false,

@@ -51,7 +51,7 @@ pub(crate) struct AskedFor {
     pub(crate) authorizer: bool,
     /// A client certificate.
     pub(crate) certificate: bool,
-    /// A CA file.
+    /// A CA file, or another flag of TLS.
     pub(crate) ca: bool,
 }
 
@@ -266,6 +266,7 @@ mod tests {
             endpoint: Some(endpoint.into()),
             port,
             connect_to: connect_to.map(Into::into),
+            address: crate::args::AddressArgs::default(),
             proxy: None,
             state_dir: None,
         };

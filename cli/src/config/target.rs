@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages};
 
-use crate::args::{AccountArgs, Alpn, AuthorizerArgs, ReliabilityArgs, Sources, TlsArgs};
+use crate::args::{
+    AccountArgs, AddressArgs, Alpn, AuthorizerArgs, ReliabilityArgs, Sources, TlsArgs,
+};
 use crate::config::auth_command::LONGEST_RUN;
 use crate::config::connection::{keep_alive, transport};
 use crate::config::context::run_context;
 use crate::config::fresh::CommandCredentials;
 use crate::config::retry::reconnect;
+use crate::config::tls;
 use crate::config::{Credentials, ProxyChoice, Server};
 use crate::diagnosis::{Diagnosis, RunContext, UserChoices};
 use crate::terminal::Console;
@@ -24,6 +27,7 @@ pub(crate) struct TargetArgs {
     pub(crate) keep_alive: Duration,
     /// URL of `--proxy`; `None` if none was given.
     pub(crate) proxy: Option<String>,
+    pub(crate) address: AddressArgs,
     /// Client identifier, or for a load test the start of all of them.
     pub(crate) client_id: String,
     /// True if the user chose the client identifier.
@@ -120,12 +124,16 @@ impl Target {
             &credentials,
             &typed.client_id,
             &alpn,
+            typed.tls.sni.as_deref(),
             choices,
         );
 
         let keep_alive = keep_alive(typed.keep_alive, context.is_aws, console)?;
         let connect = connect(typed.client_id, credentials, keep_alive, &typed.reliability);
-        let transport = transport(server, proxy, typed.tls, alpn, &typed.reliability, console)?;
+        // Files are read even for a server without TLS, so that a mistake in a profile is told.
+        let tls = tls::connector(typed.tls, alpn, &server.host, sources, console)?;
+        let tls = server.is_tls.then_some(tls);
+        let transport = transport(server, proxy, typed.address, tls, &typed.reliability)?;
         let client = ClientOptions {
             reconnect: reconnect(typed.reliability.reconnect.0),
             connect_within: typed.reliability.timeout,
@@ -144,16 +152,18 @@ impl Target {
 /// # Errors
 /// [`Id::Usage`](crate::diagnosis::Id::Usage) with the flag.
 fn check_tls_flags(server: &Server, sources: &Sources) -> Result<(), Diagnosis> {
-    let flag = ["ca", "cert", "key"]
-        .into_iter()
-        .find(|id| sources.on_command_line(id));
+    let flag = OF_TLS.into_iter().find(|id| sources.on_command_line(id));
     match flag {
         Some(flag) if !server.is_tls => Err(Diagnosis::usage(format!(
-            "--{flag} is for TLS, and mqtt:// is without: mqtts:// is with TLS"
+            "--{} is for TLS, and mqtt:// is without: mqtts:// is with TLS",
+            flag.replace('_', "-")
         ))),
         _ => Ok(()),
     }
 }
+
+/// Ids of flags that have no meaning without TLS.
+const OF_TLS: [&str; 7] = ["ca", "cert", "key", "insecure", "sni", "tls_min", "keylog"];
 
 /// CONNECT and the time-outs of the connection.
 fn connect(

@@ -181,7 +181,7 @@ fn another_key(context: &RunContext, ca_file: Option<&Path>) -> Vec<Try> {
         Try::command(format!(
             "openssl s_client -connect {} -servername {} -CAfile {} -verify_return_error </dev/null",
             shell(&context.address()),
-            shell(&context.host),
+            shell(&context.server_name),
             shell_path(file)
         )),
         for_a_sandbox(),
@@ -196,11 +196,11 @@ fn for_a_sandbox() -> Try {
 /// `ca.key`, and the server's key in `server.key`.
 fn make_certificate(context: &RunContext) -> Try {
     // A certificate names addresses and host names in different forms (RFC 5280 section 4.2.1.6).
-    let kind = match context.host.parse::<IpAddr>() {
+    let kind = match context.server_name.parse::<IpAddr>() {
         Ok(_) => "IP",
         Err(_) => "DNS",
     };
-    let host = shell(&context.host);
+    let host = shell(&context.server_name);
     Try::command(format!(
         "printf 'subjectAltName={kind}:%s' {host} >san && \
          openssl req -new -key server.key -subj /CN=server -out server.csr && \
@@ -213,7 +213,7 @@ fn show_certificate(context: &RunContext) -> Try {
     Try::command(format!(
         "openssl s_client -connect {} -servername {} </dev/null | openssl x509 -noout -text",
         shell(&context.address()),
-        shell(&context.host)
+        shell(&context.server_name)
     ))
 }
 

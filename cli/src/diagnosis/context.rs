@@ -13,6 +13,8 @@ use crate::diagnosis::text::{count, quoted};
 pub(crate) struct RunContext {
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Name for SNI and certificate: the host, or that of `--sni`.
+    pub(crate) server_name: String,
     pub(crate) is_aws: bool,
     /// Endpoint with `-ats`, if one without it was given.
     pub(crate) suggested_endpoint: Option<String>,
@@ -209,6 +211,7 @@ pub(crate) fn context(host: &str) -> RunContext {
     RunContext {
         host: host.into(),
         port: 443,
+        server_name: host.into(),
         is_aws: dunlin_client::aws::is_aws_host(host),
         suggested_endpoint: None,
         proxy: None,

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dunlin_client::transport::{FailedAttempt, ProxyError, ResolveFault, Stage, TransportError};
+use dunlin_client::transport::{
+    FailedAttempt, IpVersion, ProxyError, ResolveFault, Stage, TransportError,
+};
 
 use crate::diagnosis::context::RunContext;
 use crate::diagnosis::text::{duration, quoted, shell};
@@ -13,6 +15,17 @@ use crate::diagnosis::{Diagnosis, Id, Try, region, tls};
 pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnosis {
     match error {
         TransportError::Resolve { fault, .. } => unresolved(context, fault),
+        TransportError::LocalAddress { address, fault } => Diagnosis {
+            likely: vec!["the interface with this address is not up".into()],
+            try_: vec![Try::advice("leave --bind out")],
+            ..Diagnosis::new(
+                Id::Refused,
+                format!(
+                    "{} cannot be reached from the address {address}: {fault}",
+                    context.address()
+                ),
+            )
+        },
         TransportError::Refused { attempts } => refused(context, attempts),
         TransportError::Unreachable { attempts } => unreachable(context, attempts),
         TransportError::TimedOut {
@@ -80,7 +93,7 @@ fn silent_in_tls(context: &RunContext, after: Duration) -> Diagnosis {
         try_: vec![Try::command(format!(
             "openssl s_client -connect {} -servername {} </dev/null",
             shell(&context.address()),
-            shell(&context.host)
+            shell(&context.server_name)
         ))],
         ..Diagnosis::new(
             Id::ConnectTimeout,
@@ -112,6 +125,17 @@ fn no_answer_from_dns(context: &RunContext, after: Duration) -> Diagnosis {
 /// Diagnosis of a host name without an address.
 fn unresolved(context: &RunContext, fault: &ResolveFault) -> Diagnosis {
     let host = quoted(&context.host);
+    if let ResolveFault::NoAddressOf(version) = fault {
+        let flags = match version {
+            IpVersion::V4 => "-4 and --bind",
+            IpVersion::V6 => "-6 and --bind",
+        };
+        return Diagnosis {
+            likely: vec!["the server can be reached by the other IP version only".into()],
+            try_: vec![Try::advice(format!("leave {flags} out"))],
+            ..Diagnosis::new(Id::Dns, format!("{host} has {fault} (DNS)"))
+        };
+    }
     let mut diagnosis = match fault {
         ResolveFault::NotFound => Diagnosis::new(Id::Dns, format!("there is no host {host} (DNS)")),
         fault => Diagnosis::new(Id::Dns, format!("cannot resolve {host} (DNS: {fault})")),

@@ -12,6 +12,7 @@ mod copy;
 mod errors;
 mod formats;
 mod mosquitto_clients;
+mod network;
 mod options;
 mod queue;
 mod sample_output;

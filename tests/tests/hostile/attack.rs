@@ -37,12 +37,9 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 pub(crate) fn options(address: SocketAddr, client_id: &str) -> ClientOptions {
     let transport = TransportOptions {
-        host: "localhost".into(),
-        port: address.port(),
         connect_to: Some(address),
-        proxy: None,
-        tls: None,
         timeout: Duration::from_secs(10),
+        ..TransportOptions::new("localhost", address.port())
     };
     ClientOptions::new(transport, ConnectOptions::new(client_id))
 }
