@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 
+use crate::args::capture::CaptureArgs;
 use crate::args::connection::{AuthorizerArgs, EndpointArgs, ReliabilityArgs, TlsArgs};
 use crate::args::output::ResultArgs;
 use crate::args::sample::OutputArgs;
@@ -45,6 +46,8 @@ pub(crate) struct ConnectionArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) results: ResultArgs,
+    #[command(flatten)]
+    pub(crate) capture: CaptureArgs,
 }
 
 /// User name and password as CONNECT carries them, without a custom authorizer.

@@ -3,6 +3,7 @@
 mod any_server;
 mod auth;
 mod bench;
+mod capture;
 mod connect;
 mod connection;
 mod environment;
@@ -43,6 +44,7 @@ pub(crate) use auth::{
 pub(crate) use bench::{
     BenchMergeArgs, BenchVerb, FleetArgs, LoadArgs, LoadTargetArgs, TrafficArgs,
 };
+pub(crate) use capture::CaptureArgs;
 pub(crate) use connect::HoldArgs;
 pub(crate) use connection::{
     AddressArgs, AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 
+use crate::args::capture::CaptureArgs;
 use crate::args::connection::{
     AuthorizerArgs, EndpointArgs, ReliabilityArgs, SessionArgs, TlsArgs,
 };
@@ -30,6 +31,8 @@ pub(crate) struct SampleArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) results: ResultArgs,
+    #[command(flatten)]
+    pub(crate) capture: CaptureArgs,
 }
 
 /// Messages to publish.

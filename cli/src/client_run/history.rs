@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::packets;
 use crate::args::PacketForm;
+use crate::capture::{CaptureFile, ClientCapture};
 use crate::diagnosis::{
     ConnectionFacts, Diagnosis, Operation, Progress, RunContext, connect, lost, network, operation,
 };
@@ -33,6 +34,8 @@ pub(crate) struct ConnectionHistory {
     closes: u32,
     /// True once the server has ignored the ALPN offer.
     ignored_alpn: bool,
+    /// Capture of the connections; `None` without `--capture`.
+    capture: Option<ClientCapture>,
 }
 
 /// Phase of the connection, with the time at which it began.
@@ -68,6 +71,7 @@ impl ConnectionHistory {
             has_connected: false,
             closes: 0,
             ignored_alpn: false,
+            capture: None,
         }
     }
 
@@ -76,16 +80,34 @@ impl ConnectionHistory {
         self.facts.received.observer()
     }
 
-    /// Observer that also prints each packet in this form.
+    /// Observer that also prints each packet in this form, and writes it to the capture.
     pub(crate) fn printing_observer(&self, form: Option<PacketForm>) -> Observer {
-        let Some(form) = form else {
+        let capture = self.capture.clone();
+        if form.is_none() && capture.is_none() {
             return self.observer();
-        };
+        }
         let record = self.facts.received.recorder();
         Observer::new(move |seen| {
-            packets::print(&seen, form);
+            if let Some(form) = form {
+                packets::print(&seen, form);
+            }
+            if let Some(capture) = &capture {
+                capture.record(&seen);
+            }
             record(&seen);
         })
+    }
+
+    /// Writes the packets of the connections to this file, from the next observer on.
+    pub(crate) fn capture_to(&mut self, file: CaptureFile) {
+        self.capture = Some(ClientCapture::new(file));
+    }
+
+    /// Writes the end of the connection to the capture, if there is one.
+    pub(crate) fn close_capture(&self) {
+        if let Some(capture) = &self.capture {
+            capture.close(Instant::now().into_std());
+        }
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -252,6 +274,7 @@ impl ConnectionHistory {
 
     fn down(&mut self, last_failure: Diagnosis) -> Diagnosis {
         self.phase = Phase::Down;
+        self.close_capture();
         self.last_failure = Some(last_failure.clone());
         last_failure
     }

@@ -16,6 +16,7 @@ use super::outcome::RunOutcome;
 use super::output::Output;
 use super::report::{Report, ReportForm};
 use super::waiting::{Activity, SilenceNotice, Wait};
+use crate::capture::CaptureFile;
 use crate::config::ConnectionConfig;
 use crate::diagnosis::{Diagnosis, Operation, Progress, duration, operation};
 use crate::exit::Exit;
@@ -66,7 +67,7 @@ impl ClientRun {
     /// asked for them.
     ///
     /// # Errors
-    /// Those of [`start_with_store`](Self::start_with_store); without a store there are none.
+    /// Those of [`start_with_store`](Self::start_with_store).
     pub(crate) fn start(
         config: &ConnectionConfig,
         form: ReportForm,
@@ -80,7 +81,7 @@ impl ClientRun {
     /// there is one.
     ///
     /// # Errors
-    /// [`Failure::Diagnosed`] for a store that can't be read.
+    /// [`Failure::Diagnosed`] for a store that can't be read, or a capture file that can't be created.
     pub(crate) fn start_with_store(
         config: &ConnectionConfig,
         form: ReportForm,
@@ -93,8 +94,11 @@ impl ClientRun {
         } else {
             form
         };
-        // The observer sees every packet: for --packets, and for the bytes that E-PROTOCOL shows.
-        let history = ConnectionHistory::new(config.context.clone());
+        // The observer sees every packet: for --packets, --capture, and for the bytes that E-PROTOCOL shows.
+        let mut history = ConnectionHistory::new(config.context.clone());
+        if let Some(file) = CaptureFile::asked_for(&config.capture, console)? {
+            history.capture_to(file);
+        }
         let options = ClientOptions {
             observer: Some(history.printing_observer(config.results.packets)),
             ..config.client.clone()
@@ -277,6 +281,7 @@ impl ClientRun {
                 Err(outcome)
             }
         };
+        self.history.close_capture();
         // The error and the summary are the last lines of JSON.
         let exit = match &outcome {
             Ok(()) => Exit::Done,

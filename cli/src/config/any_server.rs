@@ -7,8 +7,8 @@ use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, Will};
 use dunlin_codec::{TopicName, Utf8String};
 
 use crate::args::{
-    AuthorizerArgs, ConnectPacketArgs, ConnectionArgs, OF_WILL, ResultArgs, Sources, WillArgs,
-    pairs,
+    AuthorizerArgs, CaptureArgs, ConnectPacketArgs, ConnectionArgs, OF_WILL, ResultArgs, Sources,
+    WillArgs, pairs,
 };
 use crate::config::retry::patient;
 use crate::config::{AskedFor, EndpointForm, Faults, Server, Target, TargetArgs};
@@ -30,6 +30,7 @@ pub(crate) struct ConnectionConfig {
     /// True if the session outlives the run.
     pub(crate) keeps_session: bool,
     pub(crate) results: ResultArgs,
+    pub(crate) capture: CaptureArgs,
 }
 
 impl ConnectionConfig {
@@ -100,6 +101,7 @@ impl ConnectionConfig {
             is_strict,
             keeps_session,
             results: typed.results,
+            capture: typed.capture,
         })
     }
 }

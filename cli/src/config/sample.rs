@@ -5,7 +5,7 @@ use std::time::Duration;
 use dunlin_client::{ClientOptions, ConnectOptions, QoS, aws};
 use dunlin_codec::SubscriptionOptions;
 
-use crate::args::{Count, ResultArgs, SampleArgs, Sources};
+use crate::args::{CaptureArgs, Count, ResultArgs, SampleArgs, Sources};
 use crate::config::{EndpointForm, Faults, Script, Server, Target, TargetArgs, check_topic};
 use crate::diagnosis::{Diagnosis, RunContext, quoted};
 use crate::message::{OutgoingMessage, encode_subscribe};
@@ -35,6 +35,7 @@ pub(crate) struct SampleConfig {
     /// True if a server that breaks the protocol ends the run.
     pub(crate) is_strict: bool,
     pub(crate) results: ResultArgs,
+    pub(crate) capture: CaptureArgs,
 }
 
 impl SampleConfig {
@@ -117,6 +118,7 @@ impl SampleConfig {
             is_reconnect_given: sources.is_chosen("reconnect"),
             is_strict,
             results: typed.results,
+            capture: typed.capture,
         })
     }
 }

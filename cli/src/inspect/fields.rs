@@ -1,8 +1,8 @@
 //! Fields of a packet with their meaning for people. The codec says where they are.
 
-use dunlin_codec::{DataType, FieldSpan, PROPERTIES, PacketType, ReasonCode, field_spans};
+use dunlin_codec::{DataType, FieldSpan, PROPERTIES, PacketType, ReasonCode};
 
-use super::words;
+use super::secrets;
 use crate::diagnosis::quoted;
 
 /// A field of a packet.
@@ -21,7 +21,7 @@ pub(super) struct Field {
 /// the packet is cut off or can't be read to its end.
 pub(super) fn of_packet(bytes: &[u8]) -> Vec<Field> {
     // The codec finds the fields even of a broken packet, up to the fault.
-    let spans = field_spans(bytes);
+    let spans = secrets::spans(bytes);
     let end = spans.last().map_or(0, |span| span.end);
     let mut fields: Vec<Field> = spans.iter().map(|span| Field::new(span, bytes)).collect();
     if end < bytes.len() {
@@ -32,7 +32,7 @@ pub(super) fn of_packet(bytes: &[u8]) -> Vec<Field> {
             name: NOT_PARSED,
             meaning: String::new(),
             // Only after the fixed header.
-            secret: if spans.len() > 1 && may_hold_secrets(bytes) {
+            secret: if spans.len() > 1 && secrets::may_hold_secrets(bytes) {
                 len
             } else {
                 0
@@ -45,21 +45,13 @@ pub(super) fn of_packet(bytes: &[u8]) -> Vec<Field> {
 /// Name of the bytes after the last field that can be read.
 pub(super) const NOT_PARSED: &str = "not_parsed";
 
-/// True for the packets with passwords and authentication data: what can't be read of them may be
-/// one.
-fn may_hold_secrets(bytes: &[u8]) -> bool {
-    matches!(
-        words::packet_type(bytes),
-        Some(PacketType::Connect | PacketType::ConnAck | PacketType::Auth)
-    )
-}
-
 impl Field {
     fn new(span: &FieldSpan, packet: &[u8]) -> Self {
         let bytes = packet.get(span.start..span.end).unwrap_or_default();
         // A field that is cut off has fewer bytes than its type needs; each meaning copes with
         // that.
-        let (meaning, secret) = meaning(span.field, bytes);
+        let secret = secrets::secret_len(span.field, bytes);
+        let meaning = meaning(span.field, bytes, secret);
         Self {
             at: span.start,
             len: bytes.len(),
@@ -80,12 +72,12 @@ impl Field {
     }
 }
 
-/// Meaning of a field, and the number of bytes at its end that are secret.
-fn meaning(name: &str, bytes: &[u8]) -> (String, usize) {
+/// Meaning of a field without the `secret` bytes at its end.
+fn meaning(name: &str, bytes: &[u8], secret: usize) -> String {
     // After two bytes of length, where the field is text or binary data.
     let content = bytes.get(2..).unwrap_or_default();
     let number = number(bytes);
-    let meaning = match name {
+    match name {
         "packet_type" => packet_type(number),
         "remaining_length" | "property_length" => variable_byte_integer(bytes),
         "connect_flags" => connect_flags(number),
@@ -97,42 +89,36 @@ fn meaning(name: &str, bytes: &[u8]) -> (String, usize) {
         "protocol_name" | "client_id" | "topic" | "topic_filter" | "will_topic" => text(content),
         "payload" => shown(bytes),
         "will_payload" => shown(content),
-        // A custom authorizer's token may be in the query of the User Name.
-        "username" => return user_name(content),
-        "password" => return (redacted(content), content.len()),
-        _ => return property_meaning(name, bytes),
-    };
-    (meaning, 0)
+        "username" => user_name(content),
+        "password" => redacted(content.len()),
+        _ => property_meaning(name, bytes, secret),
+    }
 }
 
-/// Meaning of a property: its identifier, then its value.
-fn property_meaning(name: &str, bytes: &[u8]) -> (String, usize) {
+/// Meaning of a property without the `secret` bytes at its end: its identifier, then its value.
+fn property_meaning(name: &str, bytes: &[u8], secret: usize) -> String {
     let value = bytes.get(1..).unwrap_or_default();
     let content = value.get(2..).unwrap_or_default();
-    let meaning = match property(name) {
+    match property(name) {
         Some(DataType::Byte | DataType::TwoByteInteger | DataType::FourByteInteger) => {
             number(value).to_string()
         }
         Some(DataType::VariableByteInteger) => variable_byte_integer(value),
         Some(DataType::Utf8EncodedString) => text(content),
-        // §3.1.2.11.10: this may be a credential, unlike Correlation Data.
-        Some(DataType::BinaryData) if name == "authentication_data" => {
-            return (redacted(content), content.len());
-        }
+        Some(DataType::BinaryData) if secret > 0 => redacted(secret),
         Some(DataType::BinaryData) => shown(content),
         Some(DataType::Utf8StringPair) => {
             // Two strings, each after a length of two bytes; a cut one is shown as far as it goes.
             let len = usize::try_from(number(value.get(..2).unwrap_or_default())).unwrap_or(0);
             let (name, value) = content.split_at_checked(len).unwrap_or((content, &[]));
-            format!(
-                "{} = {}",
-                text(name),
-                text(value.get(2..).unwrap_or_default())
-            )
+            let value = match secret {
+                0 => text(value.get(2..).unwrap_or_default()),
+                secret => redacted(secret),
+            };
+            format!("{} = {value}", text(name))
         }
         None => String::new(),
-    };
-    (meaning, 0)
+    }
 }
 
 /// Data type of a property; `None` if the field is no property.
@@ -141,12 +127,11 @@ fn property(name: &str) -> Option<DataType> {
     Some(row.data_type)
 }
 
-/// User Name up to the query that may hold a token, and the length of the query.
-fn user_name(bytes: &[u8]) -> (String, usize) {
-    let name = bytes.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let secret = bytes.len() - name.len();
-    let more = if secret > 0 { "?.." } else { "" };
-    (format!("{}{more}", text(name)), secret)
+/// User Name up to the query that may hold a token.
+fn user_name(bytes: &[u8]) -> String {
+    let name = secrets::before_query(bytes);
+    let more = if name.len() < bytes.len() { "?.." } else { "" };
+    format!("{}{more}", text(name))
 }
 
 /// Number of up to four bytes, the most significant first.
@@ -260,8 +245,8 @@ fn text(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| "not UTF-8".to_owned(), quoted)
 }
 
-fn redacted(bytes: &[u8]) -> String {
-    format!("<redacted {} bytes>", bytes.len())
+fn redacted(len: usize) -> String {
+    format!("<redacted {len} bytes>")
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ mod hex;
 mod input;
 mod json;
 mod lines;
+mod older_version;
 mod page;
+mod secrets;
 mod verdict;
 mod words;
 
@@ -18,6 +20,8 @@ use crate::args::{DecodeArgs, PacketForm};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+pub(crate) use secrets::without_secrets;
 
 /// Decodes and prints packets.
 ///

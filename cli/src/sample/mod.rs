@@ -33,7 +33,7 @@ pub(crate) async fn run(
     stop: StopSignal,
 ) -> Result<Exit, Failure> {
     let output = Output::new(io::stdout());
-    let mut run = SampleRun::new(&config, output, console, stop);
+    let mut run = SampleRun::new(&config, output, console, stop)?;
     // All steps, then the rest of the output, unless something ends the run early.
     let mut outcome = run.run().await;
     if outcome.is_ok() {
@@ -41,12 +41,14 @@ pub(crate) async fn run(
     }
     match outcome {
         Ok(()) => {
+            run.close_capture();
             run.summarize(&Ok(()))?;
             run.flush(true).await.ok();
             Ok(Exit::Done)
         }
         Err(outcome) => {
             run.end_early(&outcome).await;
+            run.close_capture();
             let outcome = Err(outcome);
             let _ = run.summarize(&outcome);
             let Err(outcome) = outcome else {

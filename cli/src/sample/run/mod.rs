@@ -14,10 +14,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::step::{Activity, Wait};
 use self::waiting::WaitingNotice;
+use crate::capture::CaptureFile;
 use crate::client_run::event_json::{ErrorJson, GrantJson, JsonEvent, millis, name_of};
 use crate::client_run::{ConnectionHistory, Output, Report, ReportForm, RunOutcome};
 use crate::config::SampleConfig;
-use crate::diagnosis::{Operation, Progress, duration, operation};
+use crate::diagnosis::{Diagnosis, Operation, Progress, duration, operation};
 use crate::exit::Exit;
 use crate::sample::counters::MessageCounters;
 use crate::sample::transcript::Transcript;
@@ -47,13 +48,20 @@ pub(crate) struct SampleRun<'a> {
 }
 
 impl<'a> SampleRun<'a> {
+    /// Starts the client of the sample.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a capture file that can't be created.
     pub(crate) fn new(
         config: &'a SampleConfig,
         output: Output,
         console: Console,
         stop: StopSignal,
-    ) -> Self {
-        let connection = ConnectionHistory::new(config.context.clone());
+    ) -> Result<Self, Diagnosis> {
+        let mut connection = ConnectionHistory::new(config.context.clone());
+        if let Some(file) = CaptureFile::asked_for(&config.capture, console)? {
+            connection.capture_to(file);
+        }
         let client = Client::start(ClientOptions {
             observer: Some(connection.printing_observer(config.results.packets)),
             ..config.client.clone()
@@ -65,7 +73,7 @@ impl<'a> SampleRun<'a> {
         } else {
             ReportForm::Messages
         };
-        Self {
+        Ok(Self {
             config,
             events: client.events(),
             client,
@@ -81,7 +89,7 @@ impl<'a> SampleRun<'a> {
             console,
             stop,
             is_ending: false,
-        }
+        })
     }
 
     /// Runs all steps, from the banner to "Client Stopped!".
@@ -257,6 +265,11 @@ impl<'a> SampleRun<'a> {
                 .unwrap_or_default(),
         )?;
         Ok(())
+    }
+
+    /// Writes the end of the connection to the capture, if there is one.
+    pub(crate) fn close_capture(&self) {
+        self.connection.close_capture();
     }
 
     async fn disconnect(&mut self) -> Result<(), RunOutcome> {

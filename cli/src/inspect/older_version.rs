@@ -1,0 +1,146 @@
+//! `OlderConnect`: the CONNECT of MQTT 3.1 and 3.1.1, which the codec doesn't read.
+
+use dunlin_codec::{FieldSpan, FixedHeader};
+
+/// CONNECT of MQTT 3.1 (protocol level 3) or 3.1.1 (level 4), with the place of its fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OlderConnect {
+    /// All fields, from the fixed header on.
+    spans: Vec<FieldSpan>,
+}
+
+impl OlderConnect {
+    /// Reads the packet at the front of `bytes`; `None` if it is no whole CONNECT of these versions.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let header = FixedHeader::peek(bytes, u32::MAX).ok().flatten()?;
+        let packet = bytes.get(..header.packet_len())?;
+        if packet.first() != Some(&CONNECT) {
+            return None;
+        }
+        let remaining = usize::try_from(header.remaining_length).ok()?;
+        let start = packet.len() - remaining;
+        let mut fields = Fields {
+            packet,
+            at: 0,
+            spans: Vec::new(),
+        };
+        fields.take("packet_type", 1)?;
+        fields.take("remaining_length", start - 1)?;
+
+        // The name and the level belong together (MQTT 3.1.1, section 3.1.2).
+        let name = fields.text("protocol_name")?;
+        let level = *fields.take("protocol_version", 1)?.first()?;
+        if !matches!((name, level), (b"MQTT", 4) | (b"MQIsdp", 3)) {
+            return None;
+        }
+        let flags = *fields.take("connect_flags", 1)?.first()?;
+        fields.take("keep_alive", 2)?;
+
+        // The payload: each field but the first is there if its flag is set.
+        fields.text("client_id")?;
+        if flags & WILL != 0 {
+            fields.text("will_topic")?;
+            fields.text("will_payload")?;
+        }
+        if flags & USERNAME != 0 {
+            fields.text("username")?;
+        }
+        if flags & PASSWORD != 0 {
+            fields.text("password")?;
+        }
+        Some(Self {
+            spans: fields.spans,
+        })
+    }
+
+    /// Fields of the packet, from the fixed header on.
+    pub(crate) fn into_spans(self) -> Vec<FieldSpan> {
+        self.spans
+    }
+}
+
+/// Reader of the fields of a packet.
+struct Fields<'a> {
+    packet: &'a [u8],
+    /// Offset of the next field.
+    at: usize,
+    spans: Vec<FieldSpan>,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes a field of `len` bytes; `None` if the packet ends before that.
+    fn take(&mut self, field: &'static str, len: usize) -> Option<&'a [u8]> {
+        let end = self.at.checked_add(len)?;
+        let bytes = self.packet.get(self.at..end)?;
+        self.spans.push(FieldSpan {
+            field,
+            start: self.at,
+            end,
+        });
+        self.at = end;
+        Some(bytes)
+    }
+
+    /// Takes text or binary data, which has two bytes of length before it, and returns its content.
+    fn text(&mut self, field: &'static str) -> Option<&'a [u8]> {
+        let len = self.packet.get(self.at..self.at.checked_add(2)?)?;
+        let len = len
+            .iter()
+            .fold(0, |len, byte| len << 8 | usize::from(*byte));
+        self.take(field, 2 + len)?.get(2..)
+    }
+}
+
+/// First byte of CONNECT.
+const CONNECT: u8 = 0x10;
+/// Flags of CONNECT (MQTT 3.1.1, section 3.1.2.3).
+const WILL: u8 = 0x04;
+const PASSWORD: u8 = 0x40;
+const USERNAME: u8 = 0x80;
+
+#[cfg(test)]
+mod tests {
+    use super::super::hex;
+    use super::*;
+
+    /// Client Identifier "c", Will "w" of "x", user name "u", password "p".
+    const WITH_ALL: &str = "101900044d51545404c6003c0001630001770001780001750001 70";
+
+    fn bytes(text: &str) -> Vec<u8> {
+        hex::decode(text.replace(' ', "").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_fields_of_both_versions_are_found() {
+        let packet = bytes(WITH_ALL);
+        let connect = OlderConnect::read(&packet).unwrap();
+        let spans = connect.into_spans();
+        let names: Vec<_> = spans.iter().map(|span| span.field).collect();
+        assert_eq!(
+            names[4..],
+            [
+                "connect_flags",
+                "keep_alive",
+                "client_id",
+                "will_topic",
+                "will_payload",
+                "username",
+                "password"
+            ]
+        );
+        assert_eq!(spans.last().unwrap().end, packet.len());
+
+        let packet = bytes("101000064d51497364700302003c000263 63");
+        assert!(OlderConnect::read(&packet).is_some());
+    }
+
+    #[test]
+    fn a_cut_or_newer_packet_is_refused() {
+        let packet = bytes(WITH_ALL);
+        for len in 0..packet.len() {
+            assert_eq!(OlderConnect::read(&packet[..len]), None);
+        }
+        let newer = bytes("100d00044d515454050200000000 00");
+        assert_eq!(OlderConnect::read(&newer), None);
+    }
+}
