@@ -28,6 +28,8 @@ pub enum Program {
     Fish,
     /// The formatter of man pages.
     Groff,
+    /// Wireshark's command line.
+    Tshark,
     /// The Python package paho-mqtt, in an environment of its own below `target/foreign`.
     PahoMqtt,
     /// The npm package mqtt, below `target/foreign`.
@@ -57,7 +59,8 @@ impl Program {
             | Self::Bash
             | Self::Zsh
             | Self::Fish
-            | Self::Groff => search(self.name()),
+            | Self::Groff
+            | Self::Tshark => search(self.name()),
         };
         if found.is_none() {
             let is_ci = env::var_os("CI").is_some_and(|ci| ci == "true");
@@ -89,6 +92,7 @@ impl Program {
             Self::Zsh => "zsh",
             Self::Fish => "fish",
             Self::Groff => "groff",
+            Self::Tshark => "tshark",
             Self::PahoMqtt => "paho-mqtt",
             Self::MqttJs => "MQTT.js",
         }
@@ -105,6 +109,7 @@ impl Program {
             Self::Zsh => "apt-get install zsh",
             Self::Fish => "apt-get install fish",
             Self::Groff => "apt-get install groff-base",
+            Self::Tshark => "apt-get install tshark",
             Self::PahoMqtt => ".ci/tools installs it into target/foreign",
             Self::MqttJs => ".ci/tools installs it into target/foreign",
         }
