@@ -57,6 +57,11 @@
     )
 )]
 
+/// The README, whose example is compiled as those of the documentation are.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod authentication;
 pub mod aws;
 #[cfg(feature = "blocking")]

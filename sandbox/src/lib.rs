@@ -67,6 +67,11 @@
 //! [`Profile::Mqtt5`] is all of MQTT 5 for other clients: QoS 2, subscription identifiers, will
 //! delays, and none of AWS's limits.
 
+/// The README, whose example is compiled as those of the documentation are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod authorizer;
 mod config;
 mod denial;
