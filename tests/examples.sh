@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Runs each example of the client against a real server: mosquitto, and the sandbox for custom authorizers.
+# Each command is bounded in time; both servers are ended at the end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command -v mosquitto >/dev/null || { echo "mosquitto isn't installed: apt-get install mosquitto" >&2; exit 1; }
+
+folder=$(mktemp -d)
+servers=()
+trap 'kill "${servers[@]}" 2>/dev/null || true; wait; rm -rf "$folder"' EXIT
+
+# Built first, so that the times below are those of the examples.
+cargo build -q -p dunlin-client --all-features --examples
+cargo build -q -p dunlin
+target=${CARGO_TARGET_DIR:-target}/debug
+example() { timeout 60 "$target/examples/$@"; }
+
+# mosquitto without a configuration file listens on loopback only, and takes everybody.
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+mosquitto -p "$port" >"$folder/mosquitto.log" 2>&1 &
+servers+=($!)
+url=mqtt://127.0.0.1:$port
+for _ in $(seq 50); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
+    sleep 0.1
+done
+
+echo "== first"
+example first "$url" | grep -q "received on dunlin/first/temperature: 21.5"
+echo "== subscribe, publish"
+example subscribe "$url" dunlin/example 100 >"$folder/lines" 2>"$folder/events" &
+subscriber=$!
+until grep -q connected "$folder/events"; do sleep 0.1; done
+sleep 0.5 # SUBACK
+seq 100 | example publish "$url" dunlin/example | grep -qx "100 acknowledged, 0 failed"
+wait "$subscriber"
+[ "$(wc -l <"$folder/lines")" -eq 100 ]
+echo "== request_response"
+example request_response "$url" | grep -qx "21.5 degrees"
+echo "== many_devices"
+example many_devices "$url" 200 | grep -qx "200 devices reported, 0 failed"
+echo "== without_tokio"
+example without_tokio "$url" | grep -qx "on"
+echo "== scram"
+example scram >/dev/null
+
+echo "== custom_authorizer"
+timeout 60 "$target/dunlin" sandbox --port 0 --state-dir "$folder/state" --ready-file "$folder/ready" >"$folder/sandbox.log" 2>&1 &
+servers+=($!)
+until [ -s "$folder/ready" ]; do sleep 0.1; done
+read -r sandbox_port ca < <(python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); print(r["port"], r["ca"])' "$folder/ready")
+{
+    echo tok
+    echo hello
+    "$target/dunlin" auth sign --key "$folder/state/sandbox/signing.pem" --token-file <(printf hello)
+} >"$folder/token"
+example custom_authorizer "localhost:$sandbox_port" DemoSigned "$folder/token" "$ca" | grep -qx "Hello from Rust"
+echo "all examples passed"
