@@ -139,12 +139,9 @@ async fn expect_line(lines: &mut Lines<BufReader<ChildStdout>>, expected: &str) 
 fn options(broker: &Mosquitto) -> ClientOptions {
     let address = broker.plain_address();
     let transport = TransportOptions {
-        host: "localhost".into(),
-        port: address.port(),
         connect_to: Some(address),
-        proxy: None,
-        tls: None,
         timeout: Duration::from_secs(5),
+        ..TransportOptions::new("localhost", address.port())
     };
     let mut connect = ConnectOptions::new("publisher");
     connect.username = Some(Mosquitto::USER.into());
