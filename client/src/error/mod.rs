@@ -12,6 +12,7 @@ mod server_reason;
 mod stop_cause;
 mod tls;
 mod transport;
+mod websocket;
 
 pub use self::connection::{ConnectError, ConnectionError, ProviderError, Violation};
 pub use self::end_cause::EndCause;
@@ -26,3 +27,4 @@ pub use self::tls::{CertificateFault, RootsTried, TlsAlert, TlsError};
 pub use self::transport::{
     FailedAttempt, IpVersion, ProxyError, ResolveFault, Stage, TransportError,
 };
+pub use self::websocket::{CloseReason, FrameFault, UpgradeRefusal, WebSocketError};

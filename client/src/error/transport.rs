@@ -9,6 +9,7 @@ use dunlin_codec::Escaped;
 
 use super::io_fault::IoFault;
 use super::tls::TlsError;
+use super::websocket::WebSocketError;
 
 /// Cause of a transport that couldn't be opened, or that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +70,14 @@ pub enum TransportError {
         /// Cause of the failure.
         error: TlsError,
     },
+    /// The server opened no WebSocket connection, or ended it.
+    #[error("{error}")]
+    WebSocket {
+        /// Address of the server; through a proxy, that of the proxy.
+        peer: SocketAddr,
+        /// Cause of the failure. Boxed, because it has several texts.
+        error: Box<WebSocketError>,
+    },
     /// The connection failed after it was open. [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof) if the server
     /// closed it.
     #[error("the connection failed: {0}")]
@@ -87,6 +96,8 @@ pub enum Stage {
     Proxy,
     /// Running the TLS handshake.
     Tls,
+    /// Waiting for the answer to the request for a WebSocket connection.
+    WebSocket,
 }
 
 impl fmt::Display for Stage {
@@ -96,6 +107,7 @@ impl fmt::Display for Stage {
             Self::Tcp => "the TCP connection",
             Self::Proxy => "the proxy's answer",
             Self::Tls => "the TLS handshake",
+            Self::WebSocket => "the WebSocket handshake",
         })
     }
 }

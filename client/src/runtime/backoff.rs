@@ -23,6 +23,9 @@ use crate::runtime::retry::{RepeatedViolation, Retry, RetryPolicy};
 /// | TLS otherwise: server certificate not trusted or of another name, client certificate refused, no common ALPN protocol or version | final | transient |
 /// | proxy: unreachable, closed, status 500 to 599 | transient | transient |
 /// | proxy: any other status, or not HTTP | final | transient |
+/// | WebSocket: status 408, 425, 429 or 500 to 599, no answer, a Close frame | transient | transient |
+/// | WebSocket: status 401 or 403 | final | slow |
+/// | WebSocket: any other status, a wrong answer or subprotocol, a frame that breaks the rules | final | transient |
 /// | connection closed or reset instead of CONNACK, or no CONNACK in time | transient | transient |
 /// | CONNACK 0x80 (Unspecified error), 0x83 (Implementation specific error), 0x88 (Server unavailable), 0x89 (Server busy), 0x97 (Quota exceeded), 0x9F (Connection rate exceeded) | transient | transient |
 /// | CONNACK 0x86 (Bad User Name or Password), 0x87 (Not authorized) | final | slow |

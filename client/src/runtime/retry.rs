@@ -10,6 +10,7 @@ use dunlin_codec::ReasonCode;
 
 use crate::error::{
     ConnectError, ConnectionError, EndCause, ProxyError, TlsError, TransportError, Violation,
+    WebSocketError,
 };
 
 /// Class of a failure: whether the client connects again after it, and how soon.
@@ -228,6 +229,29 @@ fn of_transport(error: &TransportError, has_connected: bool) -> Retry {
             | TlsError::NotYetValid { .. } => Retry::Transient,
             _ => unless_new(has_connected),
         },
+        TransportError::WebSocket { error, .. } => of_websocket(error, has_connected),
+    }
+}
+
+fn of_websocket(error: &WebSocketError, has_connected: bool) -> Retry {
+    match error {
+        WebSocketError::Refused(refusal) => match refusal.status {
+            // The server or something before it has trouble of its own, or asks for patience.
+            408 | 425 | 429 | 500..=599 => Retry::Transient,
+            // As CONNACK 0x86 and 0x87: an authorizer that failed looks like refused credentials.
+            401 | 403 if has_connected => Retry::Slow,
+            _ => unless_new(has_connected),
+        },
+        // The same as a connection that ends without CONNACK.
+        WebSocketError::NoAnswer | WebSocketError::Closed(_) | WebSocketError::Io(_) => {
+            Retry::Transient
+        }
+        WebSocketError::InvalidPath
+        | WebSocketError::InvalidHeader { .. }
+        | WebSocketError::NotHttp
+        | WebSocketError::WrongAnswer { .. }
+        | WebSocketError::Subprotocol { .. }
+        | WebSocketError::Frame(_) => unless_new(has_connected),
     }
 }
 

@@ -3,12 +3,19 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::error::{IoFault, TlsError, TransportError};
+use crate::error::{IoFault, TlsError, TransportError, WebSocketError};
 
 impl TransportError {
     /// Error of reading from or writing to an open connection. It may be a TLS alert: under TLS 1.3
-    /// the server checks the client certificate when the handshake is done for the client.
+    /// the server checks the client certificate when the handshake is done for the client. Or it is
+    /// the end of a WebSocket connection.
     pub fn from_io(error: &io::Error, peer: SocketAddr) -> Self {
+        let source = error.get_ref().map(|source| source.downcast_ref());
+        if let Some(Some(error)) = source {
+            let error: &WebSocketError = error;
+            let error = Box::new(error.clone());
+            return Self::WebSocket { peer, error };
+        }
         match TlsError::from_io(error) {
             Some(error) => Self::Tls { peer, error },
             None => Self::Io(IoFault::from(error)),

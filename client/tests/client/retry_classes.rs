@@ -3,7 +3,10 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use dunlin_client::codec::{PacketType, ReasonCode, Sender};
-use dunlin_client::transport::{ProxyError, ResolveFault, TlsAlert, TlsError, TransportError};
+use dunlin_client::transport::{
+    CloseReason, FrameFault, ProxyError, ResolveFault, TlsAlert, TlsError, TransportError,
+    UpgradeRefusal, WebSocketError,
+};
 use dunlin_client::{
     AuthenticationError, ConnectError, ConnectionError, EndCause, OptionsError, ProviderError,
     Retry, RetryContext,
@@ -25,6 +28,22 @@ fn proxy(error: ProxyError) -> ConnectError {
         proxy: "http://proxy".into(),
         error,
     })
+}
+
+fn websocket(error: WebSocketError) -> ConnectError {
+    ConnectError::Transport(TransportError::WebSocket {
+        peer: "127.0.0.1:1".parse().unwrap(),
+        error: Box::new(error),
+    })
+}
+
+fn upgrade_refused(status: u16) -> ConnectError {
+    websocket(WebSocketError::Refused(UpgradeRefusal {
+        status,
+        reason: String::new(),
+        error_type: None,
+        body: String::new(),
+    }))
 }
 
 fn retry_classes(failure: &EndCause) -> (Retry, Retry) {
@@ -104,6 +123,29 @@ fn attempts_are_classified_as_documented() {
             (Final, Transient),
         ),
         (proxy(ProxyError::NotHttp), (Final, Transient)),
+        (upgrade_refused(401), (Final, Slow)),
+        (upgrade_refused(403), (Final, Slow)),
+        (upgrade_refused(404), (Final, Transient)),
+        (upgrade_refused(302), (Final, Transient)),
+        (upgrade_refused(429), (Transient, Transient)),
+        (upgrade_refused(503), (Transient, Transient)),
+        (websocket(WebSocketError::NoAnswer), (Transient, Transient)),
+        (
+            websocket(WebSocketError::Closed(CloseReason {
+                code: Some(1008),
+                reason: String::new(),
+            })),
+            (Transient, Transient),
+        ),
+        (websocket(WebSocketError::NotHttp), (Final, Transient)),
+        (
+            websocket(WebSocketError::Subprotocol { selected: None }),
+            (Final, Transient),
+        ),
+        (
+            websocket(WebSocketError::Frame(FrameFault::Text)),
+            (Final, Transient),
+        ),
         (
             ConnectError::Closed { reset: false },
             (Transient, Transient),
