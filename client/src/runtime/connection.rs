@@ -347,8 +347,13 @@ impl Connection {
                 Round::Progress { is_drained: false }
             }
             Poll::Ready(Err(error)) => Round::Ended(self.cause_of(&error)),
-            // The runtime may not have heard yet of what arrived during a pause.
-            Poll::Pending if is_overdue && self.transport.has_unread() => Round::Yield,
+            // The runtime may not have heard yet of what arrived during a pause. Bytes that bring
+            // nothing, such as pings of WebSocket without end, count as well, or they would delay
+            // the time-outs for ever.
+            Poll::Pending if is_overdue && self.transport.has_unread() => {
+                self.read_overdue += READ_PER_TURN;
+                Round::Yield
+            }
             Poll::Pending if is_overdue => Round::Progress { is_drained: true },
             Poll::Pending => Round::Idle,
         }
@@ -386,9 +391,13 @@ impl Connection {
                 self.release_buffers_at = None;
                 self.read.release_spare();
                 self.write.release_spare();
+                self.transport.release_spare();
                 shared.lock(ClientState::give_back_memory);
             }
-            None if self.read.has_spare() || self.write.has_spare() => {
+            None if self.read.has_spare()
+                || self.write.has_spare()
+                || self.transport.has_spare() =>
+            {
                 self.release_buffers_at = now.checked_add(KEEP_BUFFERS);
             }
             Some(_) | None => {}

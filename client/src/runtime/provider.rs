@@ -1,5 +1,5 @@
-//! `ConnectProvider`: returns server and credentials for each attempt to connect, so that tokens are
-//! fresh and endpoints may change.
+//! `ConnectProvider`: returns server and credentials for each attempt to connect, so that tokens,
+//! passwords and headers are fresh and endpoints may change.
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -14,7 +14,7 @@ use crate::transport::TransportOptions;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Target {
-    /// Address of the server, TLS and proxy.
+    /// Address of the server, TLS and proxy, and with WebSocket path, query and headers.
     pub transport: TransportOptions,
     /// User Name of CONNECT; `None` means none.
     pub username: Option<Secret<String>>,
@@ -58,6 +58,9 @@ pub type Provided<'a> = Pin<Box<dyn Future<Output = Result<Target, ProviderError
 /// });
 /// # async fn fetch_token() -> std::io::Result<Vec<u8>> { Ok(b"token".to_vec()) }
 /// ```
+///
+/// Path, query and headers of WebSocket (feature `websocket`) are options of [`Target::transport`], so
+/// they may be fresh for each attempt, too.
 pub trait ConnectProvider: Send + Sync {
     /// Returns the target of the next attempt. After
     /// [`ClientOptions::provide_within`](crate::ClientOptions::provide_within) the future is dropped.
@@ -147,7 +150,12 @@ impl Target {
             (None, None) => true,
             _ => false,
         };
+        #[cfg(feature = "websocket")]
+        let same_websocket = one.websocket == two.websocket;
+        #[cfg(not(feature = "websocket"))]
+        let same_websocket = true;
         same_tls
+            && same_websocket
             && (&one.host, one.port, one.connect_to) == (&two.host, two.port, two.connect_to)
             && one.proxy == two.proxy
             && (&self.username, &self.password) == (&other.username, &other.password)

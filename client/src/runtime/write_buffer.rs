@@ -67,9 +67,10 @@ impl WriteBuffer {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         // Any byte that leaves is progress; the time-out is for a connection that takes none.
-        let before = self.output.len();
+        // Of bytes in a buffer of the transport, too.
+        let before = self.output.len() + transport.unsent();
         let written = self.poll_write_all(transport, &mut observer, cx);
-        if written.is_ready() || self.output.len() < before {
+        if written.is_ready() || self.output.len() + transport.unsent() < before {
             self.progress = WriteProgress::Flowing;
         }
         if written.is_pending()

@@ -1,5 +1,5 @@
-//! Transports: resolve a host name, open TCP or the tunnel of a proxy, run the TLS handshake, with one
-//! timeout for all.
+//! Transports: resolve a host name, open TCP or the tunnel of a proxy, run the handshakes of TLS and
+//! of WebSocket, with one timeout for all.
 
 mod deadline;
 mod error;
@@ -11,6 +11,8 @@ mod stream;
 mod tcp;
 mod tls;
 mod url;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -28,9 +30,12 @@ pub use self::tls::{
     ServerVerification, TlsConnector, TlsInfo, TlsOptions, TlsOptionsError, TlsVersion,
 };
 pub use self::url::UrlError;
+#[cfg(feature = "websocket")]
+pub use self::websocket::{HttpHeader, WebSocketOptions};
 pub use crate::error::{
-    CertificateFault, FailedAttempt, IoFault, IpVersion, ProxyError, ResolveFault, RootsTried,
-    Stage, TlsAlert, TlsError, TransportError,
+    CertificateFault, CloseReason, FailedAttempt, FrameFault, IoFault, IpVersion, ProxyError,
+    ResolveFault, RootsTried, Stage, TlsAlert, TlsError, TransportError, UpgradeRefusal,
+    WebSocketError,
 };
 
 /// Server address, TLS and time-out of a connection.
@@ -78,7 +83,14 @@ pub struct TransportOptions {
     /// TLS; `None`, the default, means plain TCP. Share one connector among all attempts: TLS
     /// sessions resume through it.
     pub tls: Option<Arc<TlsConnector>>,
-    /// Time for all stages together: name, TCP, proxy and TLS. Default: 30 s.
+    /// MQTT over WebSocket, above TCP or TLS; it works through proxies too. Default: `None`, which
+    /// means MQTT without it.
+    ///
+    /// TLS for it offers no ALPN protocol, or `http/1.1`: servers that share a port, as AWS IoT Core
+    /// does, take `mqtt` for MQTT without WebSocket.
+    #[cfg(feature = "websocket")]
+    pub websocket: Option<WebSocketOptions>,
+    /// Time for all stages together: name, TCP, proxy, TLS and WebSocket. Default: 30 s.
     pub timeout: Duration,
     /// Callback invoked for each step of opening a transport. Default: `None`.
     pub observer: Option<OpenObserver>,
@@ -96,6 +108,8 @@ impl TransportOptions {
             local_address: None,
             proxy: None,
             tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: None,
             timeout: Duration::from_secs(30),
             observer: None,
         }
@@ -123,6 +137,8 @@ pub struct Opened {
     pub tcp_time: Duration,
     /// Time for the TLS handshake; zero over plain TCP.
     pub tls_time: Duration,
+    /// Time for the WebSocket handshake; zero without WebSocket.
+    pub websocket_time: Duration,
 }
 
 /// Opens a transport.
@@ -136,7 +152,8 @@ pub struct Opened {
 /// [`TransportError::Refused`] and
 /// [`TransportError::Unreachable`] if no address accepts a TCP connection,
 /// [`TransportError::Proxy`] if the proxy opens no tunnel, [`TransportError::Tls`] if the TLS
-/// handshake fails, [`TransportError::TimedOut`] if `options.timeout` ends before all stages are
+/// handshake fails, [`TransportError::WebSocket`] if the server opens no WebSocket connection,
+/// [`TransportError::TimedOut`] if `options.timeout` ends before all stages are
 /// done.
 #[expect(
     clippy::disallowed_methods,
@@ -193,15 +210,41 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
             (Transport::tls(stream), Some(Box::new(info)))
         }
     };
+    let secured = Instant::now();
+    // Stage 4: WebSocket, through all that is there.
+    #[cfg(feature = "websocket")]
+    let transport = match &options.websocket {
+        None => transport,
+        Some(websocket) => {
+            let server = websocket::Server {
+                host,
+                port: options.port,
+                is_tls: tls.is_some(),
+                peer,
+            };
+            let stream = websocket::connect(transport, websocket, server, deadline).await?;
+            OpenObserver::report(observer, OpenStep::Upgraded { peer });
+            Transport::websocket(stream)
+        }
+    };
 
     let opened = Opened {
         peer,
         tls,
         resolve_time: resolved - began,
         tcp_time: connected - resolved,
-        tls_time: connected.elapsed(),
+        tls_time: secured - connected,
+        websocket_time: secured.elapsed(),
     };
     Ok((transport, opened))
+}
+
+/// `host:port`, with brackets around an IPv6 address.
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        return format!("[{host}]:{port}");
+    }
+    format!("{host}:{port}")
 }
 
 /// An IPv6 address as it is without the brackets that URLs put around it; anything else as it is.

@@ -58,6 +58,11 @@ pub enum OpenStep<'a> {
         /// Result of the handshake.
         tls: &'a TlsInfo,
     },
+    /// The WebSocket connection is open.
+    Upgraded {
+        /// Address of the server; through a proxy, that of the proxy.
+        peer: SocketAddr,
+    },
 }
 
 impl OpenObserver {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::deadline::Deadline;
 use super::local::LocalEnd;
 use super::open_observer::{OpenObserver, OpenStep};
-use super::{resolve, tcp, without_brackets};
+use super::{authority, resolve, tcp, without_brackets};
 use crate::error::{IoFault, ProxyError, Stage, TransportError};
 use crate::secret::Secret;
 
@@ -177,14 +177,6 @@ fn judge(answer: &[u8]) -> Option<Result<(), ProxyError>> {
             })
         }
     })
-}
-
-/// `host:port`, an IPv6 address in brackets.
-fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') {
-        return format!("[{host}]:{port}");
-    }
-    format!("{host}:{port}")
 }
 
 const LONGEST_HEAD: usize = 8 * 1024;

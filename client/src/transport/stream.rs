@@ -10,10 +10,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+#[cfg(feature = "websocket")]
+use super::websocket::WebSocketStream;
+
 /// Open connection.
 ///
-/// Written bytes may stay in a buffer of TLS until they are flushed: flush before waiting for an
-/// answer. Shutting down sends `close_notify` of TLS, then FIN of TCP; dropping only closes.
+/// Written bytes may stay in a buffer of TLS or WebSocket until they are flushed: flush before
+/// waiting for an answer. Shutting down sends a Close frame of WebSocket, `close_notify` of TLS, then
+/// FIN of TCP; dropping only closes.
 #[derive(Debug)]
 pub struct Transport(Stream);
 
@@ -22,6 +26,9 @@ enum Stream {
     Plain(TcpStream),
     /// Boxed: it is twenty times as big.
     Tls(Box<TlsStream<RecordedStream>>),
+    /// Frames over one of the others.
+    #[cfg(feature = "websocket")]
+    WebSocket(Box<WebSocketStream<Transport>>),
 }
 
 impl Transport {
@@ -33,6 +40,38 @@ impl Transport {
         Self(Stream::Tls(Box::new(stream)))
     }
 
+    #[cfg(feature = "websocket")]
+    pub(super) fn websocket(stream: WebSocketStream<Self>) -> Self {
+        Self(Stream::WebSocket(Box::new(stream)))
+    }
+
+    /// Number of bytes that count as written and wait in a buffer of WebSocket.
+    pub(crate) const fn unsent(&self) -> usize {
+        match &self.0 {
+            Stream::Plain(_) | Stream::Tls(_) => 0,
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => stream.unsent(),
+        }
+    }
+
+    /// True if there is memory that isn't used.
+    pub(crate) const fn has_spare(&self) -> bool {
+        match &self.0 {
+            Stream::Plain(_) | Stream::Tls(_) => false,
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => stream.has_spare(),
+        }
+    }
+
+    /// Releases memory that isn't used.
+    pub(crate) fn release_spare(&mut self) {
+        match &mut self.0 {
+            Stream::Plain(_) | Stream::Tls(_) => {}
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => stream.release_spare(),
+        }
+    }
+
     /// True if the system has bytes for this socket, or knows of its end. The runtime may hear of
     /// it later.
     pub(crate) fn has_unread(&self) -> bool {
@@ -41,6 +80,10 @@ impl Transport {
         let stream = match &self.0 {
             Stream::Plain(stream) => stream,
             Stream::Tls(stream) => &stream.get_ref().0.stream,
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => {
+                return stream.has_received() || stream.get_ref().has_unread();
+            }
         };
         // An error (`WouldBlock`) means that nothing is there. `Ok(0)` is the end of the stream,
         // which is worth a read, too.
@@ -59,6 +102,8 @@ impl AsyncRead for Transport {
         match &mut self.0 {
             Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
@@ -72,6 +117,8 @@ impl AsyncWrite for Transport {
         match &mut self.0 {
             Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -83,6 +130,8 @@ impl AsyncWrite for Transport {
         match &mut self.0 {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
 
@@ -90,6 +139,8 @@ impl AsyncWrite for Transport {
         match &self.0 {
             Stream::Plain(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -97,6 +148,8 @@ impl AsyncWrite for Transport {
         match &mut self.0 {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
@@ -104,6 +157,8 @@ impl AsyncWrite for Transport {
         match &mut self.0 {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            #[cfg(feature = "websocket")]
+            Stream::WebSocket(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -1,17 +1,23 @@
-//! Transport options from a URL: `mqtt://host:port` and `mqtts://host:port`.
+//! Transport options from a URL: `mqtt://host:port` and `mqtts://host:port`, and with the feature
+//! `websocket` `ws://host:port/path?query` and `wss://host:port/path?query`.
 
 use std::str::FromStr;
 use std::sync::Arc;
 
+#[cfg(feature = "websocket")]
+use super::WebSocketOptions;
 use super::{TlsConnector, TlsOptions, TlsOptionsError, TransportOptions, without_brackets};
+#[cfg(feature = "websocket")]
+use crate::secret::Secret;
 
 /// Why a URL makes no transport options. It never holds a part of the URL, which may contain a
 /// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// The scheme is missing, or is neither `mqtt` nor `mqtts`.
-    #[error("the URL must begin with mqtt:// (TCP) or mqtts:// (TLS)")]
+    /// The scheme is missing, or none of `mqtt`, `mqtts`, and with the feature `websocket` `ws` and
+    /// `wss`.
+    #[error("the URL must begin with {SCHEMES}")]
     Scheme,
     /// The URL names no host, or an IPv6 address without brackets.
     #[error("the URL needs a host name, an IPv4 address or an IPv6 address in brackets")]
@@ -24,8 +30,9 @@ pub enum UrlError {
     /// [`ConnectOptions::password`](crate::ConnectOptions::password).
     #[error("the URL must not contain a user name or a password: they are options of CONNECT")]
     Credentials,
-    /// Something follows host and port: a path, a query or a fragment.
-    #[error("the URL must end after host and port")]
+    /// Something follows host and port of `mqtt` or `mqtts`. The path of `ws` or `wss` can't stand in a
+    /// request, or a fragment follows it.
+    #[error("the URL must end after host and port, or with ws:// and wss:// after path and query")]
     Path,
     /// TLS can't be set up.
     #[error(transparent)]
@@ -33,9 +40,16 @@ pub enum UrlError {
 }
 
 impl TransportOptions {
-    /// The options that a URL states: `mqtt://` is plain TCP, port 1883 unless it names another
-    /// one; `mqtts://` is TLS with the default [`TlsOptions`], port 8883 unless it names
-    /// another one. The scheme is not case-sensitive.
+    /// The options that a URL states. The scheme is not case-sensitive:
+    ///
+    /// | scheme | transport | default port |
+    /// |---|---|---|
+    /// | `mqtt://` | TCP | 1883 |
+    /// | `mqtts://` | TLS with the default [`TlsOptions`] | 8883 |
+    /// | `ws://` (feature `websocket`) | WebSocket over TCP | 80 |
+    /// | `wss://` (feature `websocket`) | WebSocket over TLS with the default [`TlsOptions`] | 443 |
+    ///
+    /// `ws` and `wss` may have a path and a query. Without a path it is `/mqtt`.
     ///
     /// The same as parsing the URL with [`str::parse`].
     ///
@@ -53,24 +67,30 @@ impl TransportOptions {
     /// [`UrlError::Port`] for the part of the URL that is wrong; [`UrlError::Tls`] if TLS can't be
     /// set up.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
-        // The scheme decides between TCP and TLS, and so about the default port.
+        // The scheme decides about TLS, the default port, and what may follow.
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
-        let is_tls = match scheme.to_ascii_lowercase().as_str() {
-            "mqtt" => false,
-            "mqtts" => true,
+        let (is_tls, is_websocket, default_port) = match scheme.to_ascii_lowercase().as_str() {
+            "mqtt" => (false, false, 1883),
+            "mqtts" => (true, false, 8883),
+            #[cfg(feature = "websocket")]
+            "ws" => (false, true, 80),
+            #[cfg(feature = "websocket")]
+            "wss" => (true, true, 443),
             _ => return Err(UrlError::Scheme),
         };
 
-        // A single slash says no more than none.
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
         // Credentials first: a password that contains `/` would otherwise be reported as a path.
         if authority.contains('@') {
             return Err(UrlError::Credentials);
         }
-        if !matches!(path, "" | "/") {
+        // A single slash says no more than none.
+        if !is_websocket && !matches!(target, "" | "/") {
             return Err(UrlError::Path);
         }
+        #[cfg(feature = "websocket")]
+        let websocket = is_websocket.then(|| websocket(target)).transpose()?;
 
         // Port 0 is a valid `u16`, but no port to connect to.
         let (host, port) = split_port(authority)?;
@@ -80,8 +100,7 @@ impl TransportOptions {
                 .ok()
                 .filter(|port| *port != 0)
                 .ok_or(UrlError::Port)?,
-            None if is_tls => 8883,
-            None => 1883,
+            None => default_port,
         };
         // The roots of the web are loaded here, so this step may fail as well.
         let tls = if is_tls {
@@ -91,10 +110,39 @@ impl TransportOptions {
         };
         Ok(Self {
             tls,
+            #[cfg(feature = "websocket")]
+            websocket,
             ..Self::new(without_brackets(host), port)
         })
     }
 }
+
+/// Path and query of a URL of WebSocket.
+///
+/// # Errors
+/// [`UrlError::Path`].
+#[cfg(feature = "websocket")]
+fn websocket(target: &str) -> Result<WebSocketOptions, UrlError> {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let mut options = WebSocketOptions::default();
+    // As for HTTP, no path and a single slash are the same; no server has MQTT there.
+    if !matches!(path, "" | "/") {
+        path.clone_into(&mut options.path);
+    }
+    options.query = query.filter(|query| !query.is_empty()).map(Secret::from);
+    options.check().map_err(|_invalid| UrlError::Path)?;
+    Ok(options)
+}
+
+/// Schemes for the error about them.
+const SCHEMES: &str = if cfg!(feature = "websocket") {
+    "mqtt:// (TCP), mqtts:// (TLS), ws:// or wss:// (WebSocket)"
+} else {
+    "mqtt:// (TCP) or mqtts:// (TLS)"
+};
 
 impl FromStr for TransportOptions {
     type Err = UrlError;
@@ -176,7 +224,7 @@ mod tests {
         for (url, error) in [
             ("localhost", UrlError::Scheme),
             ("localhost:1883", UrlError::Scheme),
-            ("ws://localhost", UrlError::Scheme),
+            ("https://localhost", UrlError::Scheme),
             ("mqtt://", UrlError::Host),
             ("mqtt://:1883", UrlError::Host),
             ("mqtt://::1", UrlError::Host),
@@ -192,6 +240,38 @@ mod tests {
             ("mqtt://me:secret@localhost", UrlError::Credentials),
             ("mqtt://localhost/mqtt", UrlError::Path),
             ("mqtt://localhost?clientId=1", UrlError::Path),
+        ] {
+            assert_eq!(TransportOptions::from_url(url).unwrap_err(), error, "{url}");
+        }
+    }
+
+    #[cfg(feature = "websocket")]
+    #[test]
+    fn a_url_of_websocket_names_path_and_query() {
+        for (url, port, is_tls, path, query) in [
+            ("ws://localhost", 80, false, "/mqtt", None),
+            ("wss://localhost/", 443, true, "/mqtt", None),
+            ("WSS://localhost:8443/a/b", 8443, true, "/a/b", None),
+            ("ws://[::1]?t=a%2Fb", 80, false, "/mqtt", Some("t=a%2Fb")),
+            ("ws://h:1/x?", 1, false, "/x", None),
+            ("ws://h/x?a=1&b=?/", 80, false, "/x", Some("a=1&b=?/")),
+        ] {
+            let options = TransportOptions::from_url(url).unwrap();
+            assert_eq!(
+                (options.port, options.tls.is_some()),
+                (port, is_tls),
+                "{url}"
+            );
+            let websocket = options.websocket.unwrap();
+            assert_eq!(websocket.path, path, "{url}");
+            assert_eq!(websocket.query, query.map(Secret::from), "{url}");
+        }
+        for (url, error) in [
+            ("ws://localhost/mqtt#part", UrlError::Path),
+            ("ws://localhost/a b", UrlError::Path),
+            ("ws://me:secret@localhost/mqtt", UrlError::Credentials),
+            ("wss:///mqtt", UrlError::Host),
+            ("wss://localhost:0/mqtt", UrlError::Port),
         ] {
             assert_eq!(TransportOptions::from_url(url).unwrap_err(), error, "{url}");
         }

@@ -1,5 +1,5 @@
-//! Support for the tests of several crates: packets, a scripted server and client, a certificate
-//! authority.
+//! Support for the tests of several crates: packets, a scripted server and client, WebSocket
+//! servers, a certificate authority.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,3 +12,5 @@ pub mod packets;
 pub mod peer;
 pub mod server;
 pub mod values;
+pub mod websocket;
+pub mod websocket_front;
