@@ -180,7 +180,7 @@ async fn slow_headers_run_into_the_timeout() {
                         break;
                     }
                 }
-                std::future::pending().await
+                std::future::pending::<()>().await;
             } => unreachable!(),
         }
     };
