@@ -1,4 +1,4 @@
-//! Custom authorizers: from the user name of a CONNECT to a policy, or to a refusal that says why.
+//! Custom authorizers: from the credentials of a client to a policy, or to a refusal that says why.
 //!
 //! [`Refusal`] is what [`Authorizers::authorize`] returns. It has the errors of its parts:
 //! [`SignatureError`] of a token signature, and [`LambdaError`] of a Lambda, which has [`QueueError`]
@@ -13,14 +13,14 @@ mod demo;
 mod grant;
 mod lambda;
 mod list;
-mod query;
+mod parameters;
 mod refusal;
 mod token;
 
 pub use answer::Answer;
 pub use answer_error::{AnswerError, AnswerProblem};
 pub use calls::{LambdaLimits, QueueError};
-pub use credentials::Credentials;
+pub use credentials::{ConnectFields, Credentials, RequestHead, TlsFacts};
 pub use definition::{Authorizer, Signing};
 pub use demo::{DEMO_POLICY, demo_signed, demo_unsigned};
 pub use grant::Grant;
@@ -31,5 +31,6 @@ pub use lambda::{
     watch_process_groups,
 };
 pub use list::Authorizers;
+pub use parameters::ParameterSource;
 pub use refusal::Refusal;
 pub use token::{PublicKey, PublicKeyError, SignatureError};

@@ -23,6 +23,7 @@ use crate::overflow::WhenQueueFull;
 use crate::policy::ArnScope;
 use crate::profile::Profile;
 use crate::qos2::SubscribeQoS2;
+use crate::websocket_refusal::WebSocketRefusal;
 
 impl SandboxOptions {
     /// Reads a config file. Keys that it leaves out have their defaults.
@@ -78,6 +79,9 @@ impl SandboxOptions {
 struct RawConfig {
     port: Option<u16>,
     plain: Option<u16>,
+    ws: Option<u16>,
+    #[serde(default)]
+    wss: RawWss,
     #[serde(default)]
     anonymous: bool,
     #[serde(default)]
@@ -97,6 +101,16 @@ struct RawConfig {
     faults: Vec<Spanned<String>>,
     #[serde(default)]
     authorizer: Vec<RawAuthorizer>,
+}
+
+/// Keys of MQTT over WebSocket and TLS.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWss {
+    port: Option<u16>,
+    /// Also for WebSocket without TLS.
+    #[serde(default)]
+    refusal: WebSocketRefusal,
 }
 
 impl RawConfig {
@@ -130,6 +144,9 @@ impl RawConfig {
             // A key that is missing has the default of the library, so the two can't differ.
             port: self.port.unwrap_or(default.port),
             plain_port: self.plain,
+            ws_port: self.ws,
+            wss_port: self.wss.port,
+            websocket_refusal: self.wss.refusal,
             anonymous: self.anonymous,
             profile: self.profile,
             faults: faults.collect::<Result<_, _>>()?,

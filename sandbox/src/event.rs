@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use dunlin_codec::{QoS, ReasonCode};
 
+use crate::authorizer::ParameterSource;
 use crate::policy::Decision;
 
 /// One line of the log. `Display` writes it with its time of day in UTC; `{:#}` adds the colours of
@@ -42,8 +43,13 @@ pub enum Event {
     Connect {
         /// Client id of the CONNECT.
         client_id: String,
+        /// Transport of the connection.
+        transport: Transport,
         /// Authorizer that decided; `None` if none was found.
         authorizer: Option<String>,
+        /// Place in which a client over WebSocket names the authorizer; `None` if it names none, and
+        /// for MQTT over TLS or TCP, where the user name is the only place.
+        named_in: Option<ParameterSource>,
         /// Summary of the policy and the decision that allows the connection, or the refusal.
         outcome: Outcome<(String, Decision)>,
         /// From CONNECT to CONNACK.
@@ -124,6 +130,39 @@ pub enum Event {
         /// Reason, in a sentence.
         reason: String,
     },
+}
+
+/// Transport of an MQTT connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// MQTT over TLS.
+    Tls,
+    /// MQTT over TCP.
+    Tcp,
+    /// MQTT over WebSocket and TLS.
+    SecureWebSocket,
+    /// MQTT over WebSocket.
+    WebSocket,
+}
+
+impl Transport {
+    /// Scheme of its URLs: `mqtts`, `mqtt`, `wss` or `ws`.
+    #[must_use]
+    pub const fn scheme(self) -> &'static str {
+        match self {
+            Self::Tls => "mqtts",
+            Self::Tcp => "mqtt",
+            Self::SecureWebSocket => "wss",
+            Self::WebSocket => "ws",
+        }
+    }
+
+    /// `true` for MQTT over WebSocket, with or without TLS.
+    #[must_use]
+    pub const fn is_websocket(self) -> bool {
+        matches!(self, Self::SecureWebSocket | Self::WebSocket)
+    }
 }
 
 /// Allowed, with what there is to know about it; or refused.

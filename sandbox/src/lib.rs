@@ -1,7 +1,7 @@
 //! AWS IoT Core with custom authorizers, on your own machine: for development and tests.
 //!
 //! [`Sandbox`] is a small MQTT 5 server on loopback that behaves as AWS IoT Core does at the door:
-//! TLS with the ALPN protocol `mqtt`, custom authorizers with signed tokens, an IoT policy asked
+//! TLS with the ALPN protocol `mqtt` or WebSocket, custom authorizers with signed tokens, an IoT policy asked
 //! about every connect, publish, subscribe and receive, the service's limits, and [`Fault`]s on
 //! demand. It is for development and tests; nothing it holds outlives it but its keys.
 //!
@@ -51,6 +51,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # WebSocket
+//!
+//! [`SandboxOptions::wss_port`] and [`SandboxOptions::ws_port`] serve MQTT over WebSocket at the path
+//! `/mqtt`, with the subprotocol `mqtt`. The parameters of the custom authorizer are taken from the
+//! user name of the CONNECT, the query of the request and its headers, in this order
+//! ([`ParameterSource`]), and the authorizer is asked after CONNECT, as at AWS.
+//! AWS doesn't document the answer to a refused client: [`WebSocketRefusal`] has three.
+//!
 //! # Policies
 //!
 //! [`Policy::evaluate`] answers as AWS IoT does, and its [`Decision`] says which statement decided
@@ -93,17 +101,19 @@ mod shell;
 mod start_error;
 mod state;
 mod uuid;
+mod websocket_refusal;
 
 pub use authorizer::{
-    Answer, AnswerError, AnswerProblem, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant,
-    Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaError,
-    LambdaEvent, LambdaLimits, LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program,
-    PublicKey, PublicKeyError, QueueError, Refusal, SignatureError, Signing, demo_signed,
-    demo_unsigned, watch_process_groups,
+    Answer, AnswerError, AnswerProblem, Authorizer, Authorizers, ConnectFields, Credentials,
+    DEMO_POLICY, Grant, Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError,
+    LambdaError, LambdaEvent, LambdaLimits, LambdaMissing, LambdaRuntime, LambdaUrl,
+    LambdaUrlError, ParameterSource, Program, PublicKey, PublicKeyError, QueueError, Refusal,
+    RequestHead, SignatureError, Signing, TlsFacts, demo_signed, demo_unsigned,
+    watch_process_groups,
 };
 pub use config::{ConfigError, ConfigProblem};
 pub use denial::{Denial, Denials};
-pub use event::{Event, LogLine, Outcome};
+pub use event::{Event, LogLine, Outcome, Transport};
 pub use event_log::EventLog;
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
 pub use options::{SandboxOptions, WatchdogProgram};
@@ -123,3 +133,4 @@ pub use server::Conversation;
 pub use setting::SettingError;
 pub use start_error::StartError;
 pub use state::{RunningSandbox, StateDir, StateError};
+pub use websocket_refusal::WebSocketRefusal;

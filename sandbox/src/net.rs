@@ -1,6 +1,7 @@
 //! Sockets, TLS, tasks and the clock: what drives the server.
 
 mod handshake_slots;
+mod http;
 mod listener;
 mod other_protocol;
 mod proxy;
@@ -8,8 +9,9 @@ mod shared;
 mod socket;
 mod timers;
 mod tls;
+mod websocket;
 
-pub(crate) use listener::{Bound, accept, bind};
+pub(crate) use listener::{Bound, Service, accept, bind};
 pub(crate) use shared::Shared;
 pub(crate) use timers::run_timers;
-pub(crate) use tls::{ENDPOINT, Tls};
+pub(crate) use tls::{ENDPOINT, Protocol, Tls};

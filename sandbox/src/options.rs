@@ -13,6 +13,7 @@ use crate::policy::ArnScope;
 use crate::profile::Profile;
 use crate::qos2::SubscribeQoS2;
 use crate::server::limits::MAX_CONNECTIONS;
+use crate::websocket_refusal::WebSocketRefusal;
 
 /// Settings of a sandbox. Versions may add fields: write `..SandboxOptions::default()`.
 ///
@@ -29,6 +30,15 @@ pub struct SandboxOptions {
     /// Port without TLS besides the other one, on loopback whatever `address` says; 0 takes any that
     /// is free. Default: `None`, no such port.
     pub plain_port: Option<u16>,
+    /// Port for MQTT over WebSocket and TLS, with the path `/mqtt`; 0 takes any that is free.
+    /// Default: `None`, no such port.
+    pub wss_port: Option<u16>,
+    /// Port for MQTT over WebSocket without TLS, on loopback whatever `address` says; 0 takes any
+    /// that is free. Default: `None`, no such port.
+    pub ws_port: Option<u16>,
+    /// Answer to a client over WebSocket that the authorizers refuse. Default: a CONNACK, as over
+    /// TLS.
+    pub websocket_refusal: WebSocketRefusal,
     /// Address to listen on with TLS. Default: `None`, 127.0.0.1 and ::1. The certificate stays one
     /// for `localhost`.
     ///
@@ -97,6 +107,9 @@ impl Default for SandboxOptions {
         Self {
             port: Self::DEFAULT_PORT,
             plain_port: None,
+            wss_port: None,
+            ws_port: None,
+            websocket_refusal: WebSocketRefusal::default(),
             address: None,
             state_dir: None,
             anonymous: false,

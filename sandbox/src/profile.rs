@@ -80,6 +80,8 @@ pub(crate) struct Rules {
     pub(crate) tells_no_subscription: bool,
     /// Reserves topics that begin with `$` for the service.
     pub(crate) reserves_dollar_topics: bool,
+    /// Takes a close frame of WebSocket for a DISCONNECT, which cancels the will.
+    pub(crate) close_frame_is_disconnect: bool,
     /// Handling of a message for a subscriber whose queue is full, unless a setting says otherwise.
     pub(crate) when_queue_full: WhenQueueFull,
 }
@@ -117,6 +119,7 @@ static AWS: Rules = Rules {
     marks_duplicates: false,
     tells_no_subscription: false,
     reserves_dollar_topics: true,
+    close_frame_is_disconnect: true,
     when_queue_full: WhenQueueFull::Drop,
 };
 
@@ -152,6 +155,7 @@ static MQTT5: Rules = Rules {
     marks_duplicates: true,
     tells_no_subscription: true,
     reserves_dollar_topics: false,
+    close_frame_is_disconnect: false,
     when_queue_full: WhenQueueFull::EndSession,
 };
 

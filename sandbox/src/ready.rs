@@ -16,6 +16,12 @@ pub struct Ready {
     /// The port for connections without TLS, on loopback; `None` means that there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain_port: Option<u16>,
+    /// Port of MQTT over WebSocket and TLS; `None` means that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wss_port: Option<u16>,
+    /// Port of MQTT over WebSocket without TLS, on loopback; `None` means that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ws_port: Option<u16>,
     /// A client that names no authorizer is accepted and may do everything.
     #[serde(default)]
     pub anonymous: bool,

@@ -1,5 +1,6 @@
 //! The public API of a running sandbox: started, asked, and stopped.
 
+use core::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::authorizer::{Authorizer, Authorizers, Watchdog, demo_signed, demo_unsigned};
 use crate::fault::{Fault, FaultPlan};
-use crate::net::{self, Bound, Shared, Tls};
+use crate::net::{self, Bound, Protocol, Service, Shared, Tls};
 use crate::options::{SandboxOptions, WatchdogProgram};
 use crate::pki::{Pki, PkiError};
 use crate::ready::Ready;
@@ -77,13 +78,13 @@ impl Sandbox {
 
         // The ports, and what others may know of them.
         let selects_alpn = !faults.has(&Fault::NoAlpn);
-        let tls = Arc::new(Tls::new(identity, selects_alpn, options.strict_sni)?);
-        let bound = bind(options.address, options.port).await?;
-        let plain = match options.plain_port {
-            Some(port) => Some(bind(None, port).await?),
-            None => None,
+        let tls = |protocol| {
+            let tls = Tls::new(protocol, &identity, selects_alpn, options.strict_sni)?;
+            Ok::<_, StartError>(Service::Tls(Arc::new(tls)))
         };
-        let ready = ready(&options, &bound, plain.as_ref(), &pki, &authorizers);
+        let (mqtts, https) = (tls(Protocol::Mqtt)?, tls(Protocol::Http)?);
+        let ports = Ports::bind(&options).await?;
+        let ready = ready(&options, &ports, &pki, &authorizers);
         let run_file = RunFile::create(&state_dir, &ready)?;
 
         // The tasks.
@@ -95,16 +96,22 @@ impl Sandbox {
             time_scale: options.time_scale,
             max_connections: options.max_connections.max(1),
             when_queue_full: options.when_queue_full,
+            websocket_refusal: options.websocket_refusal,
             subscribe_qos2: options.subscribe_qos2,
         };
-        let shared = Arc::new(Shared::new(authorizers, settings, stopping, options.log));
+        let strict_sni = options.strict_sni;
+        let shared = Shared::new(authorizers, settings, stopping, options.log, strict_sni);
+        let shared = Arc::new(shared);
         let mut listeners = JoinSet::new();
-        for listener in bound.listeners {
-            let (tls, shared) = (Arc::clone(&tls), Arc::clone(&shared));
-            listeners.spawn(net::accept(listener, Some(tls), shared));
-        }
-        for listener in plain.into_iter().flat_map(|plain| plain.listeners) {
-            listeners.spawn(net::accept(listener, None, Arc::clone(&shared)));
+        for (bound, service) in [
+            (Some(ports.mqtts), mqtts),
+            (ports.mqtt, Service::Plain(Protocol::Mqtt)),
+            (ports.wss, https),
+            (ports.ws, Service::Plain(Protocol::Http)),
+        ] {
+            for listener in bound.into_iter().flat_map(|bound| bound.listeners) {
+                listeners.spawn(net::accept(listener, service.clone(), Arc::clone(&shared)));
+            }
         }
         listeners.spawn(net::run_timers(shared));
         Ok(Self {
@@ -132,6 +139,19 @@ impl Sandbox {
     #[must_use]
     pub const fn plain_port(&self) -> Option<u16> {
         self.ready.plain_port
+    }
+
+    /// Port for MQTT over WebSocket and TLS; `None` unless [`SandboxOptions::wss_port`] asked for one.
+    #[must_use]
+    pub const fn wss_port(&self) -> Option<u16> {
+        self.ready.wss_port
+    }
+
+    /// Port for MQTT over WebSocket without TLS; `None` unless [`SandboxOptions::ws_port`] asked for
+    /// one.
+    #[must_use]
+    pub const fn ws_port(&self) -> Option<u16> {
+        self.ready.ws_port
     }
 
     /// CA certificate to trust, a file in PEM.
@@ -212,24 +232,52 @@ async fn watchdog(
     }
 }
 
-async fn bind(address: Option<core::net::IpAddr>, port: u16) -> Result<Bound, StartError> {
+/// Sockets of all ports, by what their clients speak.
+struct Ports {
+    mqtts: Bound,
+    mqtt: Option<Bound>,
+    wss: Option<Bound>,
+    ws: Option<Bound>,
+}
+
+impl Ports {
+    /// Listens on all ports. Those without TLS are on loopback whatever the address.
+    async fn bind(options: &SandboxOptions) -> Result<Self, StartError> {
+        let address = options.address;
+        Ok(Self {
+            mqtts: bind(address, options.port).await?,
+            mqtt: bind_if_asked(None, options.plain_port).await?,
+            wss: bind_if_asked(address, options.wss_port).await?,
+            ws: bind_if_asked(None, options.ws_port).await?,
+        })
+    }
+}
+
+async fn bind_if_asked(
+    address: Option<IpAddr>,
+    port: Option<u16>,
+) -> Result<Option<Bound>, StartError> {
+    match port {
+        Some(port) => bind(address, port).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn bind(address: Option<IpAddr>, port: u16) -> Result<Bound, StartError> {
     let bound = net::bind(address, port).await;
     bound.map_err(|(address, source)| StartError::Listen { address, source })
 }
 
-fn ready(
-    options: &SandboxOptions,
-    bound: &Bound,
-    plain: Option<&Bound>,
-    pki: &Pki,
-    authorizers: &Authorizers,
-) -> Ready {
+fn ready(options: &SandboxOptions, ports: &Ports, pki: &Pki, authorizers: &Authorizers) -> Ready {
     // Facts for scripts: no private key, only paths to them.
-    let addresses = bound.listeners.iter();
+    let addresses = ports.mqtts.listeners.iter();
+    let port = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.port);
     Ready {
         endpoint: net::ENDPOINT.into(),
-        port: bound.port,
-        plain_port: plain.map(|plain| plain.port),
+        port: ports.mqtts.port,
+        plain_port: port(&ports.mqtt),
+        wss_port: port(&ports.wss),
+        ws_port: port(&ports.ws),
         anonymous: options.anonymous,
         addresses: addresses
             .filter_map(|listener| Some(listener.local_addr().ok()?.ip()))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dunlin_sandbox::{
-    ArnScope, Denial, Fault, LambdaLimits, Profile, SubscribeQoS2, WhenQueueFull,
+    ArnScope, Denial, Fault, LambdaLimits, Profile, SubscribeQoS2, WebSocketRefusal, WhenQueueFull,
 };
 
 use crate::args::sample::OutputArgs;
@@ -20,6 +20,14 @@ pub(crate) struct SandboxArgs {
     /// one
     #[arg(long, value_name = "PORT")]
     pub(crate) plain: Option<u16>,
+    /// Also serve MQTT over WebSocket and TLS (wss://localhost:PORT/mqtt) on this port; 0 takes a
+    /// free one
+    #[arg(long, value_name = "PORT")]
+    pub(crate) wss: Option<u16>,
+    /// Also serve MQTT over WebSocket without TLS (ws://localhost:PORT/mqtt) on this port of
+    /// 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    pub(crate) ws: Option<u16>,
     /// Accept clients that name no authorizer, with any user name and password, and allow them
     /// everything
     #[arg(long)]
@@ -90,6 +98,11 @@ pub(crate) struct SandboxArgs {
     /// [default: reason-code]
     #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_connect: Option<Denial>,
+    /// Answer to a client over WebSocket that the authorizers refuse, which AWS doesn't document:
+    /// connack (101, then CONNACK 0x87), close (101, no CONNACK) or 403 (no upgrade, where the
+    /// request alone can be judged) [default: connack]
+    #[arg(long, hide_short_help = true, value_name = "HOW")]
+    pub(crate) wss_refusal: Option<WebSocketRefusal>,
     /// Answer to a SUBSCRIBE or PUBLISH that the policy denies: reason-code, disconnect or
     /// close [default: reason-code]
     #[arg(long, hide_short_help = true, value_name = "HOW")]
@@ -145,6 +158,8 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
 
   port = 8883                     time_scale = 1
   plain = 1883                    # also without TLS, on loopback
+  ws = 8080                       # MQTT over WebSocket without TLS, on loopback
+  wss = { port = 8443, refusal = \"connack\" } # MQTT over WebSocket; or \"close\", \"403\"
   anonymous = true                # who names no authorizer may do everything
   max_connections = 4096          demo = true       # DemoUnsigned and DemoSigned
   profile = \"aws\"                 # or \"mqtt5\"

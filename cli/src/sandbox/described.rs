@@ -26,6 +26,9 @@ pub(super) fn options(typed: &SandboxArgs) -> Result<SandboxOptions, Diagnosis> 
     let to = &mut options;
     to.port = typed.port.unwrap_or(to.port);
     to.plain_port = typed.plain.or(to.plain_port);
+    to.wss_port = typed.wss.or(to.wss_port);
+    to.ws_port = typed.ws.or(to.ws_port);
+    to.websocket_refusal = typed.wss_refusal.unwrap_or(to.websocket_refusal);
     to.address = typed.listen;
     to.state_dir.clone_from(&typed.state_dir);
     to.profile = typed.profile.unwrap_or(to.profile);

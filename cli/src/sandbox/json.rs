@@ -1,7 +1,7 @@
 //! The sandbox's log as JSON lines: fields may be added, none change.
 
 use dunlin_codec::{EscapedJson, QoS};
-use dunlin_sandbox::{Decision, Event, LogLine, Outcome, Ready};
+use dunlin_sandbox::{Decision, Event, LogLine, Outcome, ParameterSource, Ready};
 use serde::Serialize;
 
 use crate::decision::Decided;
@@ -32,7 +32,12 @@ enum Told<'a> {
     },
     Connect {
         client_id: &'a str,
+        /// Scheme of the transport: `mqtts`, `mqtt`, `wss` or `ws`.
+        transport: &'static str,
         authorizer: Option<&'a str>,
+        /// Place of the authorizer's name, over WebSocket alone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        named_in: Option<&'static str>,
         #[serde(flatten)]
         verdict: Verdict<'a>,
         ms: u64,
@@ -169,12 +174,16 @@ impl<'a> Told<'a> {
             },
             Event::Connect {
                 client_id,
+                transport,
                 authorizer,
+                named_in,
                 outcome,
                 took,
             } => Self::Connect {
                 client_id,
+                transport: transport.scheme(),
                 authorizer: authorizer.as_deref(),
+                named_in: named_in.map(place),
                 verdict: Verdict::of_policy(outcome),
                 // Whole milliseconds: the time of a Lambda, not of a packet.
                 ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -243,6 +252,15 @@ impl<'a> Told<'a> {
             // name.
             _ => Self::Other,
         }
+    }
+}
+
+/// Name of the place in which a client names its authorizer.
+const fn place(source: ParameterSource) -> &'static str {
+    match source {
+        ParameterSource::UserName => "user_name",
+        ParameterSource::Query => "query",
+        ParameterSource::Header => "header",
     }
 }
 

@@ -69,6 +69,12 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
     let plain = ready.plain_port.map_or_else(String::new, |port| {
         format!("without TLS    mqtt://{endpoint}:{port}  (loopback only)\n")
     });
+    let wss = ready.wss_port.map_or_else(String::new, |port| {
+        format!("WebSocket      wss://{endpoint}:{port}/mqtt  (subprotocol mqtt)\n")
+    });
+    let ws = ready.ws_port.map_or_else(String::new, |port| {
+        format!("WebSocket      ws://{endpoint}:{port}/mqtt  (without TLS; loopback only)\n")
+    });
     let anonymous = if ready.anonymous { ANONYMOUS } else { "" };
     let addresses: Vec<String> = ready
         .addresses
@@ -105,7 +111,7 @@ sandbox ready  mqtts://{endpoint}:{port}  (ALPN mqtt)
                CA {ca}
                not AWS: data lost on exit; Ctrl-C stops it
 listens on     {listens}
-{plain}{anonymous}{faults}authorizers    {}policies       {arns}
+{plain}{wss}{ws}{anonymous}{faults}authorizers    {}policies       {arns}
 try in another terminal:
 {try_}",
         listed.trim_start()
@@ -166,7 +172,7 @@ mod tests {
     #[test]
     fn the_banner_fits_80_columns_and_says_where_who_and_what_is_wrong() {
         let ready = ready(
-            r#""addresses":["0.0.0.0"],"plain_port":1883,"anonymous":true,"faults":["delay=500ms","no-puback"],
+            r#""addresses":["0.0.0.0"],"plain_port":1883,"wss_port":8443,"ws_port":8080,"anonymous":true,"faults":["delay=500ms","no-puback"],
             "authorizers":[{"name":"DemoUnsigned","active":true,"signing":false},
             {"name":"DemoSigned","active":true,"signing":true,"token_key_name":"tok"},
             {"name":"Mine","active":true,"signing":false,"default":true,
@@ -182,6 +188,8 @@ mod tests {
                 "               Mine (the default)\n                 python3 -m authorizers.lamps --table ",
                 "/srv/lamps\\u{1b}[2J\n",
                 "fault          no-puback",
+                "WebSocket      wss://localhost:8443/mqtt  (subprotocol mqtt)\n",
+                "WebSocket      ws://localhost:8080/mqtt  (without TLS; loopback only)\n",
                 "0.0.0.0:8883  (others can reach it)",
             ] {
                 assert!(text.contains(part), "{part}\n{text}");

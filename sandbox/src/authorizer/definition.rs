@@ -2,7 +2,7 @@
 
 use crate::authorizer::calls::LambdaLimits;
 use crate::authorizer::lambda::Lambda;
-use crate::authorizer::query::{self, UserName};
+use crate::authorizer::parameters::{self, Parameters};
 use crate::authorizer::refusal::Refusal;
 use crate::authorizer::token::{self, PublicKey, Token};
 
@@ -79,11 +79,11 @@ impl Signing {
     pub(super) fn token<'a>(
         &self,
         authorizer: &str,
-        user_name: &'a UserName<'_>,
+        parameters: &'a Parameters<'_>,
     ) -> Result<Option<Token<'a>>, Refusal> {
         // Without a key name there is nowhere to look for a token.
         let token = match self.token_key_name() {
-            Some(name) => user_name.parameter(name)?,
+            Some(name) => parameters.value(name)?,
             None => None,
         };
         // Signing is off: the token is passed on unverified, and the event says so.
@@ -103,8 +103,8 @@ impl Signing {
             token_key_name: token_key_name.clone(),
         })?;
         let signature =
-            user_name
-                .parameter(query::SIGNATURE)?
+            parameters
+                .value(parameters::SIGNATURE)?
                 .ok_or_else(|| Refusal::MissingSignature {
                     authorizer: authorizer.into(),
                 })?;

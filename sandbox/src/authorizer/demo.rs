@@ -64,7 +64,7 @@ fn answer() -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authorizer::{Authorizers, Credentials, Grant, Refusal};
+    use crate::authorizer::{Authorizers, ConnectFields, Credentials, Grant, Refusal};
     use crate::event_log::EventLog;
 
     use base64::Engine as _;
@@ -73,11 +73,13 @@ mod tests {
 
     fn ask(authorizers: &Authorizers, username: &str, password: &str) -> Result<Grant, Refusal> {
         let credentials = Credentials {
-            client_id: Some("mqtt5-sample-1".into()),
-            username: Some(username.into()),
-            password: Some(password.into()),
-            server_name: None,
+            mqtt: Some(ConnectFields {
+                client_id: Some("mqtt5-sample-1".into()),
+                username: Some(username.into()),
+                password: Some(password.into()),
+            }),
             connection_id: "1".into(),
+            ..Credentials::default()
         };
         // Timeouts of calls need the timer; no I/O happens.
         let runtime = tokio::runtime::Builder::new_current_thread()

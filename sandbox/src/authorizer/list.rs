@@ -10,7 +10,7 @@ use crate::authorizer::grant::Grant;
 use crate::authorizer::lambda::{
     CallContext, Instances, LambdaError, LambdaEvent, LambdaLog, LambdaMissing, Watchdog,
 };
-use crate::authorizer::query::{self, UserName};
+use crate::authorizer::parameters::{self, ParameterSource, Parameters, name_authorizer};
 use crate::authorizer::refusal::Refusal;
 use crate::event::Event;
 use crate::event_log::EventLog;
@@ -128,7 +128,7 @@ impl Authorizers {
             })
     }
 
-    /// Decides about one CONNECT. The Lambda is called last: everything that can be refused without
+    /// Decides about one client. The Lambda is called last: everything that can be refused without
     /// it is.
     ///
     /// `log` gets the output of a Lambda, one event a line. Cancel safe, see
@@ -143,22 +143,20 @@ impl Authorizers {
     ) -> Result<Grant, Refusal> {
         // Anonymous access is for clients without an authorizer. One that is named is asked, so
         // that authorizers can be tested beside it.
-        let names_one = credentials
-            .username
-            .as_ref()
-            .is_some_and(|name| name.contains(query::AUTHORIZER_NAME));
-        if let Some(grant) = self.anonymous.as_ref().filter(|_| !names_one) {
+        if let Some(grant) = &self.anonymous
+            && !name_authorizer(credentials)
+        {
             return Ok(grant.clone());
         }
-        // The user name, the authorizer and the signature are checked before the Lambda is called,
+        // The parameters, the authorizer and the signature are checked before the Lambda is called,
         // as at AWS: a client with a wrong signature costs no call.
-        let user_name = UserName::parse(credentials.username.as_deref())?;
+        let parameters = Parameters::of(credentials)?;
         let Entry {
             authorizer,
             queue,
             instances,
-        } = self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
-        let token = authorizer.signing.token(&authorizer.name, &user_name)?;
+        } = self.named(&parameters, credentials.http.is_some())?;
+        let token = authorizer.signing.token(&authorizer.name, &parameters)?;
         // The call: it waits in the queue of this authorizer alone, and ends when this future is
         // dropped.
         let event = LambdaEvent::new(credentials, token);
@@ -184,11 +182,51 @@ impl Authorizers {
         })
     }
 
-    fn named(&self, name: Option<&str>) -> Result<&Entry, Refusal> {
-        // The name in the user name counts more than the default. (AWS: allowAuthorizerOverride)
-        let wanted = name
+    /// Decides about a request for an upgrade to WebSocket by what it has: the authorizer that it
+    /// names, and its token with the signature, about which the Lambda is asked. Everything else may
+    /// come with the CONNECT.
+    ///
+    /// Cancel safe, as [`authorize`](Self::authorize).
+    ///
+    /// # Errors
+    /// The [`Refusal`] of the request.
+    pub(crate) async fn authorize_upgrade(
+        &self,
+        credentials: &Credentials,
+        log: &EventLog,
+    ) -> Result<(), Refusal> {
+        let parameters = Parameters::of(credentials)?;
+        let names_one = parameters.find(parameters::AUTHORIZER_NAME)?.is_some();
+        if !names_one && (self.anonymous.is_some() || self.default.is_none()) {
+            return Ok(());
+        }
+        let signing = &self.named(&parameters, true)?.authorizer.signing;
+        let token = signing.token_key_name();
+        let token = token.map(|name| parameters.value(name)).transpose()?;
+        match token.flatten() {
+            Some(_) => self.authorize(credentials, log).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Place in which a client names its authorizer; `None` if it names none, or in a form that is
+    /// refused.
+    pub(crate) fn named_in(credentials: &Credentials) -> Option<ParameterSource> {
+        let parameters = Parameters::of(credentials).ok()?;
+        let named = parameters.find(parameters::AUTHORIZER_NAME).ok()?;
+        named.map(|(_, source)| source)
+    }
+
+    fn named(&self, parameters: &Parameters<'_>, is_http: bool) -> Result<&Entry, Refusal> {
+        // The client's name counts more than the default. (AWS: allowAuthorizerOverride)
+        let wanted = parameters
+            .value(parameters::AUTHORIZER_NAME)?
             .or(self.default.as_deref())
-            .ok_or(Refusal::NoAuthorizerNamed)?;
+            .ok_or(if is_http {
+                Refusal::NoAuthorizerNamedOverHttp
+            } else {
+                Refusal::NoAuthorizerNamed
+            })?;
         let found = self
             .list
             .iter()
@@ -226,15 +264,17 @@ const ALLOW_ALL: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authorizer::{Lambda, LambdaLimits, QueueError, demo_unsigned};
+    use crate::authorizer::{ConnectFields, Lambda, LambdaLimits, QueueError, demo_unsigned};
 
     fn credentials(authorizer: &str) -> Credentials {
         Credentials {
-            client_id: None,
-            username: Some(format!("demo?x-amz-customauthorizer-name={authorizer}")),
-            password: Some(b"demo".to_vec()),
-            server_name: None,
+            mqtt: Some(ConnectFields {
+                client_id: None,
+                username: Some(format!("demo?x-amz-customauthorizer-name={authorizer}")),
+                password: Some(b"demo".to_vec()),
+            }),
             connection_id: "1".into(),
+            ..Credentials::default()
         }
     }
 

@@ -4,6 +4,7 @@
 use dunlin_codec::ReasonCode;
 
 use crate::authorizer::lambda::LambdaError;
+use crate::authorizer::parameters::ParameterSource;
 use crate::authorizer::token::SignatureError;
 
 /// A refusal before the policy is even asked. Its text names authorizers and parameters, never
@@ -14,15 +15,25 @@ pub enum Refusal {
     /// More than one `?`; holds how many.
     #[error("the user name has {0} \"?\"; exactly one may stand before the parameters")]
     QuestionMarks(usize),
-    /// A `%` without two hex digits, or bytes that aren't UTF-8.
-    #[error("the parameters of the user name are not valid percent-encoding")]
-    PercentEncoding,
-    /// A parameter that stands there more than once; holds its name.
-    #[error("the user name has the parameter {0:?} more than once")]
-    RepeatedParameter(String),
+    /// A `%` without two hex digits, or bytes that aren't UTF-8; holds the place.
+    #[error("the parameters of the {0} are not valid percent-encoding")]
+    PercentEncoding(ParameterSource),
+    /// A parameter that is more than once in one place.
+    #[error("{}", repeated(.name, *.place))]
+    RepeatedParameter {
+        /// Name of the parameter.
+        name: String,
+        /// Place that has it more than once.
+        place: ParameterSource,
+    },
     /// The user name has no authorizer's name, and there is no default.
     #[error("the user name has no x-amz-customauthorizer-name, and there is no default authorizer")]
     NoAuthorizerNamed,
+    /// Neither user name nor query nor headers have an authorizer's name, and there is no default.
+    #[error(
+        "neither user name nor query nor headers have x-amz-customauthorizer-name, and there is no default authorizer"
+    )]
+    NoAuthorizerNamedOverHttp,
     /// No authorizer has this name; holds the name that was sent.
     #[error("there is no authorizer {:?}", shortened(.0))]
     UnknownAuthorizer(String),
@@ -95,12 +106,21 @@ impl Refusal {
             | Self::Signature { authorizer, .. }
             | Self::Lambda { authorizer, .. } => Some(authorizer),
             Self::QuestionMarks(_)
-            | Self::PercentEncoding
-            | Self::RepeatedParameter(_)
+            | Self::PercentEncoding(_)
+            | Self::RepeatedParameter { .. }
             | Self::NoAuthorizerNamed
+            | Self::NoAuthorizerNamedOverHttp
             | Self::UnknownAuthorizer(_) => None,
         }
     }
+}
+
+fn repeated(name: &str, place: ParameterSource) -> String {
+    let has = match place {
+        ParameterSource::UserName | ParameterSource::Query => "has the parameter",
+        ParameterSource::Header => "have the parameter",
+    };
+    format!("the {place} {has} {name:?} more than once")
 }
 
 /// Sentence about a Lambda without a usable answer.

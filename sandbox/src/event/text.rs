@@ -59,15 +59,23 @@ impl fmt::Display for Event {
             Self::Note { peer, text } => write!(f, "note      {peer}  {}", Short(text)),
             Self::Connect {
                 client_id,
+                transport,
                 authorizer,
+                named_in,
                 outcome,
                 took,
             } => {
                 // Each line begins with a word of ten columns, so that the client ids are below
                 // each other.
                 write!(f, "connect   {}  ", Short(client_id))?;
+                if transport.is_websocket() {
+                    write!(f, "{}  ", transport.scheme())?;
+                }
                 if let Some(authorizer) = authorizer {
                     write!(f, "{} ", Short(authorizer))?;
+                }
+                if let Some(place) = named_in {
+                    write!(f, "(named in the {place}) ")?;
                 }
                 write_decision(f, outcome)?;
                 write!(f, "  {} ms", took.as_millis())
@@ -257,12 +265,15 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    use crate::event::Transport;
     use crate::policy::StatementRef;
 
     fn connect(outcome: Outcome<(String, Decision)>) -> Event {
         Event::Connect {
             client_id: "mqtt5-sample-1a2b".into(),
+            transport: Transport::Tls,
             authorizer: Some("DemoUnsigned".into()),
+            named_in: None,
             outcome,
             took: Duration::from_millis(3),
         }

@@ -9,11 +9,13 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::authorizer::TlsFacts;
 use crate::event::Event;
 use crate::net::handshake_slots::HandshakeSlot;
 use crate::net::shared::Shared;
-use crate::net::tls::{Accepted, HandshakeError, Tls};
-use crate::net::{proxy, socket};
+use crate::net::socket::Transport;
+use crate::net::tls::{Accepted, HandshakeError, Protocol, Tls};
+use crate::net::{http, proxy, socket};
 use crate::server::Peer;
 use crate::server::limits::HANDSHAKE_TIMEOUT;
 
@@ -21,6 +23,15 @@ use crate::server::limits::HANDSHAKE_TIMEOUT;
 pub(crate) struct Bound {
     pub(crate) port: u16,
     pub(crate) listeners: Vec<TcpListener>,
+}
+
+/// Service of a port: what its clients speak.
+#[derive(Clone)]
+pub(crate) enum Service {
+    /// A protocol over TLS.
+    Tls(Arc<Tls>),
+    /// A protocol without TLS.
+    Plain(Protocol),
 }
 
 /// Listens on a port of `address`; without one, on the same port of 127.0.0.1 and, where there is
@@ -97,14 +108,13 @@ fn listen(address: IpAddr, port: u16) -> Result<TcpListener, (SocketAddr, io::Er
     listen().map_err(|error| (address, error))
 }
 
-/// Serves connections until the sandbox stops, and then waits until they are closed. Without `tls`
-/// there is none.
-pub(crate) async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, shared: Arc<Shared>) {
+/// Serves connections until the sandbox stops, and then waits until they are closed.
+pub(crate) async fn accept(listener: TcpListener, service: Service, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => admit(stream, address, tls.as_ref(), &shared, &mut connections),
+                Ok((stream, address)) => admit(stream, address, &service, &shared, &mut connections),
                 // Out of file descriptors, most likely: those in use will be given back.
                 Err(_) => sleep(RETRY_ACCEPT).await,
             },
@@ -119,7 +129,7 @@ pub(crate) async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, shared:
 fn admit(
     stream: TcpStream,
     address: SocketAddr,
-    tls: Option<&Arc<Tls>>,
+    service: &Service,
     shared: &Arc<Shared>,
     connections: &mut JoinSet<()>,
 ) {
@@ -131,7 +141,7 @@ fn admit(
             reason: "there are too many connections".into(),
         });
     };
-    let (tls, shared) = (tls.map(Arc::clone), Arc::clone(shared));
+    let (service, shared) = (service.clone(), Arc::clone(shared));
     connections.spawn(async move {
         let _permit = permit;
         // The slot bounds clients without CONNACK: a new one takes the place of the one that has
@@ -155,40 +165,33 @@ fn admit(
                 reason: error.to_string(),
             });
         }
-        let Some(tls) = tls else {
-            return socket::serve(
-                stream,
-                Peer {
+        let tls = match service {
+            Service::Tls(tls) => tls,
+            Service::Plain(protocol) => {
+                let peer = Peer {
                     address,
-                    server_name: None,
-                },
-                slot,
-                shared,
-            )
-            .await;
+                    tls: None,
+                    http: None,
+                };
+                return serve(protocol, stream, peer, slot, shared).await;
+            }
         };
         match shake_hands(stream, &tls, &shared, &slot).await {
-            Ok(Accepted {
-                stream,
-                sni_mismatch,
-            }) => {
-                if let Some(fault) = sni_mismatch {
+            Ok(accepted) => {
+                if let Some(problem) = accepted.sni_mismatch {
                     shared.emit(Event::Note {
                         peer: address,
-                        text: fault.to_string(),
+                        text: problem.to_string(),
                     });
                 }
+                let stream = accepted.stream;
                 let server_name = stream.get_ref().1.server_name().map(Into::into);
-                socket::serve(
-                    stream,
-                    Peer {
-                        address,
-                        server_name,
-                    },
-                    slot,
-                    shared,
-                )
-                .await;
+                let peer = Peer {
+                    address,
+                    tls: Some(TlsFacts { server_name }),
+                    http: None,
+                };
+                serve(accepted.protocol, stream, peer, slot, shared).await;
             }
             Err(error) => shared.emit(Event::Rejected {
                 peer: address,
@@ -196,6 +199,20 @@ fn admit(
             }),
         }
     });
+}
+
+/// Serves a client that speaks `protocol` over a transport.
+async fn serve(
+    protocol: Protocol,
+    stream: impl Transport,
+    peer: Peer,
+    slot: HandshakeSlot,
+    shared: Arc<Shared>,
+) {
+    match protocol {
+        Protocol::Mqtt => socket::serve(stream, peer, slot, shared).await,
+        Protocol::Http => http::serve(stream, peer, slot, shared).await,
+    }
 }
 
 async fn shake_hands(

@@ -1,5 +1,7 @@
 //! Protocols that clients speak to a port of another one, recognised by their first bytes.
 
+use crate::net::tls::Protocol;
+
 /// A protocol that isn't the one of the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OtherProtocol {
@@ -11,15 +13,33 @@ pub(crate) enum OtherProtocol {
     /// An HTTP request, of a WebSocket client too.
     #[error(
         "this is HTTP, and this port speaks MQTT: use mqtts://, or mqtt:// with the port of --plain; \
-         there is no MQTT over WebSocket here"
+         for MQTT over WebSocket start the sandbox with --wss or --ws and use that port"
     )]
     Http,
+    /// An HTTP request where a TLS handshake is expected, at a port of WebSocket.
+    #[error(
+        "this is HTTP without TLS, and this port needs TLS: use wss:// or https://, or start the sandbox with \
+         --ws and use that port"
+    )]
+    PlainHttp,
     /// An MQTT packet where a TLS handshake is expected.
     #[error(
         "this is MQTT without TLS, and this port needs TLS: use mqtts://, or start the sandbox with --plain \
          and use that port"
     )]
     PlainMqtt,
+    /// A TLS handshake where an HTTP request is expected.
+    #[error(
+        "this is TLS, and this port speaks WebSocket and HTTP without TLS: use the port of wss://, or ws:// for \
+         this one"
+    )]
+    TlsAtHttp,
+    /// An MQTT packet where an HTTP request is expected.
+    #[error(
+        "this is MQTT without WebSocket, and this port speaks WebSocket: use ws:// or wss://, or the port of \
+         mqtts://"
+    )]
+    MqttAtHttp,
 }
 
 impl OtherProtocol {
@@ -35,10 +55,25 @@ impl OtherProtocol {
         }
     }
 
-    /// The protocol of the first bytes at a port of TLS; `None` if they may be TLS.
-    pub(crate) fn instead_of_tls(bytes: &[u8]) -> Option<Self> {
+    /// The protocol of the first bytes at a port of HTTP; `None` if they may be HTTP.
+    pub(crate) fn instead_of_http(bytes: &[u8]) -> Option<Self> {
+        if is_tls(bytes) {
+            Some(Self::TlsAtHttp)
+        } else if bytes.first() == Some(&CONNECT) {
+            Some(Self::MqttAtHttp)
+        } else {
+            None
+        }
+    }
+
+    /// The protocol of the first bytes at a port with TLS before `protocol`; `None` if they may be
+    /// TLS.
+    pub(crate) fn instead_of_tls(bytes: &[u8], protocol: Protocol) -> Option<Self> {
         if is_http(bytes) {
-            Some(Self::Http)
+            Some(match protocol {
+                Protocol::Mqtt => Self::Http,
+                Protocol::Http => Self::PlainHttp,
+            })
         } else if bytes.first() == Some(&CONNECT) {
             Some(Self::PlainMqtt)
         } else {
@@ -81,16 +116,26 @@ mod tests {
         let client_hello = [22, 3, 1, 2, 0, 1];
         let http = b"GET / HTTP/1.1\r\n";
         let mqtt = b"\x10\x0d\x00\x04MQTT\x05";
-        for (bytes, at_mqtt, at_tls) in [
-            (&client_hello[..], Some(OtherProtocol::Tls), None),
-            (http, Some(OtherProtocol::Http), Some(OtherProtocol::Http)),
-            (mqtt, None, Some(OtherProtocol::PlainMqtt)),
-            (b"", None, None),
+        use OtherProtocol::{Http, MqttAtHttp, PlainHttp, PlainMqtt, Tls, TlsAtHttp};
+        for (bytes, at_mqtt, at_mqtts, at_http, at_https) in [
+            (&client_hello[..], Some(Tls), None, Some(TlsAtHttp), None),
+            (http, Some(Http), Some(Http), None, Some(PlainHttp)),
+            (
+                mqtt,
+                None,
+                Some(PlainMqtt),
+                Some(MqttAtHttp),
+                Some(PlainMqtt),
+            ),
+            (b"", None, None, None, None),
             // Too short to tell.
-            (b"GE", None, None),
+            (b"GE", None, None, None, None),
         ] {
+            let at_tls = |protocol| OtherProtocol::instead_of_tls(bytes, protocol);
             assert_eq!(OtherProtocol::instead_of_mqtt(bytes), at_mqtt, "{bytes:?}");
-            assert_eq!(OtherProtocol::instead_of_tls(bytes), at_tls, "{bytes:?}");
+            assert_eq!(at_tls(Protocol::Mqtt), at_mqtts, "{bytes:?}");
+            assert_eq!(OtherProtocol::instead_of_http(bytes), at_http, "{bytes:?}");
+            assert_eq!(at_tls(Protocol::Http), at_https, "{bytes:?}");
         }
     }
 }

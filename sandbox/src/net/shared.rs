@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) delivery_turns: Semaphore,
     stop: watch::Receiver<bool>,
     pub(crate) log: EventLog,
+    /// Refuses clients that name another host than this endpoint, or none.
+    pub(crate) strict_sni: bool,
 }
 
 impl Shared {
@@ -30,6 +32,7 @@ impl Shared {
         settings: Settings,
         stop: watch::Receiver<bool>,
         log: EventLog,
+        strict_sni: bool,
     ) -> Self {
         let settings = Arc::new(settings);
         Self {
@@ -41,6 +44,7 @@ impl Shared {
             delivery_turns: Semaphore::new(1),
             stop,
             log,
+            strict_sni,
         }
     }
 

@@ -22,10 +22,11 @@ use crate::event::Event;
 use crate::net::handshake_slots::HandshakeSlot;
 use crate::net::other_protocol::OtherProtocol;
 use crate::net::shared::Shared;
+use crate::net::websocket::WebSocketEnd;
 use crate::server::{Close, Connection, Peer, RandomIds, Timestamp};
 use crate::uuid;
 
-/// Transport of a connection: TCP, or TLS over it.
+/// Transport of a connection: TCP, TLS over it, or WebSocket over either.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The TCP connection below.
     fn tcp(&self) -> &TcpStream;
@@ -239,6 +240,17 @@ impl<T: Transport> Socket<T> {
         // The lock is taken where there is something to decide: most of what happens is for the
         // next turn.
         match happened {
+            WakeReason::Read(Err(error)) if WebSocketEnd::of(&error).is_some() => {
+                if let Some(end) = WebSocketEnd::of(&error) {
+                    let hub = &mut self.shared.hub();
+                    self.connection.handle_websocket_end(
+                        end.to_string(),
+                        end.is_close(),
+                        hub,
+                        now(),
+                    );
+                }
+            }
             WakeReason::Read(Ok(0) | Err(_)) | WakeReason::Written(Err(_)) => {
                 self.connection.handle_lost(&mut self.shared.hub(), now());
             }
@@ -333,7 +345,13 @@ async fn write(
 /// Writes the rest and reads until the peer closes, too: closing with unread input resets the
 /// connection, and the peer could lose the last packet.
 async fn finish(stream: &mut impl Transport, output: &mut BytesMut) -> io::Result<()> {
-    stream.write_all_buf(output).await?;
+    // A WebSocket that the client has closed takes no more, and its closing handshake still ends.
+    let _ = stream.write_all_buf(output).await;
+    linger(stream).await
+}
+
+/// Shuts a connection down and reads until the peer closes.
+pub(crate) async fn linger(stream: &mut impl Transport) -> io::Result<()> {
     stream.shutdown().await?;
     let mut ignored = [0; 1024];
     while stream.read(&mut ignored).await? > 0 {}

@@ -1,4 +1,4 @@
-//! TLS as AWS IoT Core has it: the protocol `mqtt` by ALPN, or a fatal alert.
+//! TLS as AWS IoT Core has it: ALPN tells MQTT from HTTP, and what isn't served gets a fatal alert.
 
 use std::io;
 use std::sync::Arc;
@@ -14,18 +14,28 @@ use tokio_rustls::server::TlsStream;
 use crate::net::other_protocol::OtherProtocol;
 use crate::pki::ServerIdentity;
 
-/// The server's side of every handshake.
+/// The server's side of every handshake of one port.
 #[derive(Debug)]
 pub(crate) struct Tls {
+    protocol: Protocol,
     config: Arc<ServerConfig>,
     selects_alpn: bool,
     strict_sni: bool,
 }
 
-/// A connection after its handshake, and what is wrong with the server name that the client sent;
-/// `None` if nothing is.
+/// Protocol that a client speaks after the handshake, or at once without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Mqtt,
+    /// HTTP/1.1, and WebSocket after an upgrade.
+    Http,
+}
+
+/// A connection after its handshake.
 pub(crate) struct Accepted {
     pub(crate) stream: TlsStream<TcpStream>,
+    pub(crate) protocol: Protocol,
+    /// Problem of the server name that the client sent; `None` if there is none.
     pub(crate) sni_mismatch: Option<SniMismatch>,
 }
 
@@ -49,6 +59,11 @@ pub(crate) enum HandshakeError {
     NoAlpn,
     #[error("the client offers other ALPN protocols ({0}); \"mqtt\" is needed")]
     OtherAlpn(String),
+    #[error(
+        "the client offers the ALPN protocols {0}; WebSocket and HTTP need \"http/1.1\", or no ALPN, and \"mqtt\" \
+         means MQTT without WebSocket"
+    )]
+    NotHttp(String),
     #[error("{0} (strict_sni)")]
     Sni(SniMismatch),
     #[error("{0}")]
@@ -64,9 +79,14 @@ pub(crate) enum HandshakeError {
 }
 
 impl Tls {
-    /// Without `selects_alpn` no protocol is selected, whatever the client offers: a fault.
+    /// Makes the server's side of a port that speaks `protocol`. Without `selects_alpn` no protocol
+    /// is selected, whatever the client offers: a fault.
+    ///
+    /// # Errors
+    /// The error of the TLS library if it doesn't take the certificate.
     pub(crate) fn new(
-        identity: ServerIdentity,
+        protocol: Protocol,
+        identity: &ServerIdentity,
         selects_alpn: bool,
         strict_sni: bool,
     ) -> Result<Self, rustls::Error> {
@@ -76,11 +96,12 @@ impl Tls {
             ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()?
                 .with_no_client_auth()
-                .with_single_cert(vec![identity.certificate], identity.key)?;
+                .with_single_cert(vec![identity.certificate.clone()], identity.key.clone_key())?;
         if selects_alpn {
-            config.alpn_protocols = vec![MQTT.to_vec()];
+            config.alpn_protocols = vec![protocol.alpn().to_vec()];
         }
         Ok(Self {
+            protocol,
             config: Arc::new(config),
             selects_alpn,
             strict_sni,
@@ -90,14 +111,14 @@ impl Tls {
     /// Serves one handshake. It is not bounded in time: the caller does that.
     ///
     /// # Errors
-    /// `NoAlpn`, `OtherAlpn` or `Sni` if the client offers what isn't served, `OtherProtocol` if it
+    /// `NoAlpn`, `OtherAlpn`, `NotHttp` or `Sni` if the client offers what isn't served, `OtherProtocol` if it
     /// doesn't speak TLS, `Io` if the handshake fails.
     pub(crate) async fn accept(&self, stream: TcpStream) -> Result<Accepted, HandshakeError> {
         // The TLS library would tell another protocol as a corrupt message.
         let mut first = [0; FIRST_BYTES];
         let length = stream.peek(&mut first).await?;
         let first = first.get(..length).unwrap_or_default();
-        if let Some(other) = OtherProtocol::instead_of_tls(first) {
+        if let Some(other) = OtherProtocol::instead_of_tls(first, self.protocol) {
             return Err(other.into());
         }
 
@@ -110,6 +131,8 @@ impl Tls {
         let sni_mismatch = match start.client_hello().server_name() {
             Some(name) if name.eq_ignore_ascii_case(ENDPOINT) => None,
             Some(name) => Some(SniMismatch::Other(name.into())),
+            // AWS IoT takes the header Host in its place.
+            None if self.protocol == Protocol::Http => None,
             None => Some(SniMismatch::Missing),
         };
         // The alert is written by hand: rustls has no way to refuse by server name.
@@ -118,12 +141,7 @@ impl Tls {
             start.io.shutdown().await?;
             return Err(HandshakeError::Sni(fault.clone()));
         }
-        let refusal = match offered {
-            None => Some(HandshakeError::NoAlpn),
-            Some(protocols) if protocols.iter().any(|protocol| protocol == MQTT) => None,
-            Some(protocols) => Some(HandshakeError::OtherAlpn(listed(&protocols))),
-        };
-        match refusal {
+        match self.protocol.refusal(offered.as_deref()) {
             // rustls lets a client pass that offers nothing, so the alert is sent here.
             Some(refusal) if self.selects_alpn => {
                 start.io.write_all(&NO_APPLICATION_PROTOCOL).await?;
@@ -134,9 +152,32 @@ impl Tls {
                 let stream = start.into_stream(Arc::clone(&self.config)).await?;
                 Ok(Accepted {
                     stream,
+                    protocol: self.protocol,
                     sni_mismatch,
                 })
             }
+        }
+    }
+}
+
+impl Protocol {
+    /// Name of the protocol in ALPN.
+    const fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Mqtt => b"mqtt",
+            Self::Http => b"http/1.1",
+        }
+    }
+
+    /// Reason to refuse the ALPN protocols that a client offers; `None` if it may pass. A client
+    /// without ALPN has `None`.
+    fn refusal(self, offered: Option<&[Vec<u8>]>) -> Option<HandshakeError> {
+        match (self, offered) {
+            (_, Some(offered)) if offered.iter().any(|name| name == self.alpn()) => None,
+            (Self::Mqtt, Some(offered)) => Some(HandshakeError::OtherAlpn(listed(offered))),
+            (Self::Mqtt, None) => Some(HandshakeError::NoAlpn),
+            (Self::Http, Some(offered)) => Some(HandshakeError::NotHttp(listed(offered))),
+            (Self::Http, None) => None,
         }
     }
 }
@@ -153,7 +194,6 @@ fn listed(protocols: &[Vec<u8>]) -> String {
 pub(crate) const ENDPOINT: &str = "localhost";
 /// A TLS record (RFC 8446, 5.1): alert, fatal, `unrecognized_name` (RFC 6066, 3).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
-const MQTT: &[u8] = b"mqtt";
 /// Bytes that tell the protocol of a client.
 const FIRST_BYTES: usize = 16;
 /// A TLS record (RFC 8446, 5.1): alert, fatal, `no_application_protocol` (RFC 7301, 3.2).

@@ -21,6 +21,12 @@ pub(crate) enum CloseReason {
     Client { reason_code: ReasonCode },
     /// The socket closed without a DISCONNECT.
     Lost,
+    /// The WebSocket ended before MQTT did; holds the reason. On AWS IoT Core a close frame of the
+    /// client counts as its DISCONNECT, so that there is no will.
+    WebSocket {
+        reason: String,
+        publishes_will: bool,
+    },
     /// CONNECT of another version of MQTT, answered in a form that its sender can read.
     OtherVersion(OtherVersion),
     /// Bytes that aren't a valid packet of MQTT 5.
@@ -106,12 +112,14 @@ impl CloseReason {
         }
     }
 
-    /// Only a normal DISCONNECT of the client cancels its will. [MQTT-3.14.4-3]
+    /// Only a normal DISCONNECT of the client cancels its will, [MQTT-3.14.4-3] and at AWS IoT Core a
+    /// close frame.
     pub(crate) fn publishes_will(&self) -> bool {
-        *self
-            != Self::Client {
-                reason_code: ReasonCode::NORMAL_DISCONNECTION,
-            }
+        match self {
+            Self::Client { reason_code } => *reason_code != ReasonCode::NORMAL_DISCONNECTION,
+            Self::WebSocket { publishes_will, .. } => *publishes_will,
+            _ => true,
+        }
     }
 
     /// Sends the CONNACK of a client that isn't accepted, if the reason has a packet.
@@ -189,6 +197,7 @@ impl CloseReason {
             Self::OtherVersion(_)
             | Self::Client { .. }
             | Self::Lost
+            | Self::WebSocket { .. }
             | Self::RefusedSilently(_)
             | Self::ConnAckTooLarge { .. }
             | Self::Dropped
@@ -229,6 +238,7 @@ impl CloseReason {
             Self::Undecodable(error) => return without_controls(error.to_string()).into(),
             Self::Unencodable(error) => return without_controls(error.to_string()).into(),
             Self::Limit(limit) => return limit.to_string().into(),
+            Self::WebSocket { reason, .. } => return without_controls(reason.clone()).into(),
             Self::Refused(refusal) | Self::RefusedSilently(refusal) => {
                 return refusal.reason().into();
             }

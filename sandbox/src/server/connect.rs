@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use dunlin_codec::Connect;
 use tokio::sync::Notify;
 
-use crate::authorizer::{Credentials, Grant, Refusal};
-use crate::event::{Event, Outcome};
+use crate::authorizer::{Authorizers, ConnectFields, Credentials, Grant, Refusal};
+use crate::denial::Denial;
+use crate::event::{Event, Outcome, Transport};
 use crate::policy::{Action, ConnectAttributes, Decision, Request, Subject};
 use crate::server::aliases::{ClientAliases, ServerAliases};
 use crate::server::close_reason::CloseReason;
@@ -23,6 +24,7 @@ use crate::server::settings::Settings;
 use crate::server::throttle::Throttle;
 use crate::server::turn::Turn;
 use crate::server::will::ConnectionWill;
+use crate::websocket_refusal::WebSocketRefusal;
 
 /// A client that waits for its CONNACK.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub(crate) struct Pending {
     pub(super) is_assigned: bool,
     subject: Subject,
     credentials: Credentials,
+    transport: Transport,
     /// The credentials were given out by [`Self::poll_credentials`].
     is_authorizing: bool,
     /// Authorizer that decided; `None` before that, or if none was found.
@@ -93,15 +96,19 @@ impl Pending {
             is_assigned,
             subject: subject(connect, &client_id, peer),
             credentials: Credentials {
-                // The Lambda gets only what the client has sent, as at AWS.
-                client_id: (!is_assigned).then(|| client_id.to_string()),
-                username: connect.username.map(|name| name.as_str().to_owned()),
-                password: connect
-                    .password
-                    .map(|password| password.as_bytes().to_vec()),
-                server_name: peer.server_name.clone(),
+                tls: peer.tls.clone(),
+                http: peer.http.clone(),
+                mqtt: Some(ConnectFields {
+                    // The Lambda gets only what the client has sent, as at AWS.
+                    client_id: (!is_assigned).then(|| client_id.to_string()),
+                    username: connect.username.map(|name| name.as_str().to_owned()),
+                    password: connect
+                        .password
+                        .map(|password| password.as_bytes().to_vec()),
+                }),
                 connection_id: ids.connection.clone(),
             },
+            transport: peer.transport(),
             is_authorizing: false,
             authorizer: None,
             decision: None,
@@ -144,7 +151,12 @@ impl Pending {
         settings: &Settings,
         turn: &mut Turn<'_>,
     ) -> Result<Grant, CloseReason> {
-        let close = |refusal| CloseReason::for_connect(refusal, settings.denials);
+        let mut denials = settings.denials;
+        // WebSocket has a setting of its own, as nothing is known of what AWS does there.
+        if self.transport.is_websocket() && settings.websocket_refusal == WebSocketRefusal::Close {
+            denials.connect = Denial::Close;
+        }
+        let close = |refusal| CloseReason::for_connect(refusal, denials);
 
         // The answer of the authorizers comes first: without it there is no policy.
         let grant = answer.map_err(|refusal| {
@@ -191,11 +203,6 @@ impl Pending {
             Arc::clone(wake),
             turn.now,
         );
-        // They are kept for as long as the connection lives, so they count as its memory.
-        let secrets = [
-            self.credentials.username.as_ref().map(String::len),
-            self.credentials.password.as_ref().map(Vec::len),
-        ];
         Open {
             deadlines: Deadlines {
                 // [MQTT-3.1.2-22]
@@ -223,7 +230,8 @@ impl Pending {
             client_id: self.client_id,
             subject: self.subject,
             attached,
-            credentials_size: secrets.into_iter().flatten().sum(),
+            // They are kept for as long as the connection lives, so they count as its memory.
+            credentials_size: self.credentials.size(),
             credentials: self.credentials,
             policy: grant.policy,
             will: self.will,
@@ -247,7 +255,12 @@ impl Pending {
     fn event(&self, outcome: Outcome<(String, Decision)>, now: Instant) -> Event {
         Event::Connect {
             client_id: self.client_id.to_string(),
+            transport: self.transport,
             authorizer: self.authorizer.clone(),
+            // MQTT without HTTP has one place, which needs no mention.
+            named_in: (self.credentials.http.is_some())
+                .then(|| Authorizers::named_in(&self.credentials))
+                .flatten(),
             outcome,
             took: now.saturating_duration_since(self.started),
         }
@@ -259,7 +272,11 @@ fn subject(connect: &Connect<'_>, client_id: &Arc<str>, peer: &Peer) -> Subject 
     let session_expiry = connect.properties.session_expiry_interval.unwrap_or(0);
     let mut subject = Subject::new(Arc::clone(client_id));
     subject.source_ip = Some(peer.address.ip());
-    subject.domain_name = peer.server_name.as_deref().map(Into::into);
+    subject.domain_name = peer
+        .tls
+        .as_ref()
+        .and_then(|tls| tls.server_name.as_deref())
+        .map(Into::into);
     subject.last_will_topic = connect.will.as_ref().map(|will| will.topic.as_str().into());
     subject.connect = ConnectAttributes {
         // Either one makes a session that outlives a connection.

@@ -189,6 +189,23 @@ impl Connection {
         self.close(&CloseReason::Lost, hub, now);
     }
 
+    /// Handles the end of a WebSocket for this reason. `is_close` is true for a close frame of the
+    /// client, which counts as its DISCONNECT at AWS IoT Core.
+    pub(crate) fn handle_websocket_end(
+        &mut self,
+        reason: String,
+        is_close: bool,
+        hub: &mut Hub,
+        now: Timestamp,
+    ) {
+        let publishes_will = !(is_close && self.settings.rules().close_frame_is_disconnect);
+        let reason = CloseReason::WebSocket {
+            reason,
+            publishes_will,
+        };
+        self.close(&reason, hub, now);
+    }
+
     /// Gives up a client that has no CONNACK yet, for others that wait for theirs.
     pub(crate) fn handle_eviction(&mut self, hub: &mut Hub, now: Timestamp) {
         if self.is_pending() {

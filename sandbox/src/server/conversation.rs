@@ -54,7 +54,8 @@ impl Conversation {
     pub fn connect(&mut self) -> usize {
         let peer = Peer {
             address: ([127, 0, 0, 1], 1).into(),
-            server_name: None,
+            tls: None,
+            http: None,
         };
         let number = self.clients.len();
         // Numbers in place of random ids, so that a run can be repeated.

@@ -1,13 +1,31 @@
 //! Facts about a client that are known before its first packet.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::authorizer::{RequestHead, TlsFacts};
+use crate::event::Transport;
 
 /// Other end of a socket.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
-    /// Server name (SNI) of the TLS handshake; `None` without one, or without TLS.
-    pub(crate) server_name: Option<String>,
+    /// Facts of the TLS handshake; `None` without TLS.
+    pub(crate) tls: Option<TlsFacts>,
+    /// Request that opened the WebSocket; `None` for MQTT over TLS or TCP.
+    pub(crate) http: Option<Arc<RequestHead>>,
+}
+
+impl Peer {
+    /// Transport of the client, for the log.
+    pub(crate) const fn transport(&self) -> Transport {
+        match (self.tls.is_some(), self.http.is_some()) {
+            (true, false) => Transport::Tls,
+            (false, false) => Transport::Tcp,
+            (true, true) => Transport::SecureWebSocket,
+            (false, true) => Transport::WebSocket,
+        }
+    }
 }
 
 /// Random identifiers of a connection, chosen by the owner of the socket.

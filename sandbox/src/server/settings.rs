@@ -8,6 +8,7 @@ use crate::overflow::WhenQueueFull;
 use crate::profile::{Profile, Rules};
 use crate::qos2::SubscribeQoS2;
 use crate::server::limits::{MAX_CONNECTIONS, SESSIONS_PER_CONNECTION};
+use crate::websocket_refusal::WebSocketRefusal;
 
 /// Settings of one sandbox, fixed at its start.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) max_connections: usize,
     /// Handling of a full queue; `None` for that of the profile.
     pub(crate) when_queue_full: Option<WhenQueueFull>,
+    /// Answer to a client over WebSocket that is refused.
+    pub(crate) websocket_refusal: WebSocketRefusal,
     /// Answer to a SUBSCRIBE at QoS 2 if the profile has no QoS 2.
     pub(crate) subscribe_qos2: SubscribeQoS2,
 }
@@ -33,6 +36,7 @@ impl Default for Settings {
             time_scale: 1,
             max_connections: MAX_CONNECTIONS,
             when_queue_full: None,
+            websocket_refusal: WebSocketRefusal::default(),
             subscribe_qos2: SubscribeQoS2::default(),
         }
     }

@@ -155,6 +155,8 @@ mod tests {
             endpoint: "localhost".into(),
             port,
             plain_port: None,
+            wss_port: None,
+            ws_port: None,
             anonymous: false,
             addresses: Vec::new(),
             faults: Vec::new(),

@@ -15,13 +15,13 @@ use crate::client::{
 };
 
 /// Answers one call after the other, as the runtime interface emulator does, and is gone then.
-struct Emulator {
-    url: String,
-    events: Arc<Mutex<Vec<Value>>>,
+pub(crate) struct Emulator {
+    pub(crate) url: String,
+    pub(crate) events: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Emulator {
-    async fn answering(answers: Vec<Value>) -> Self {
+    pub(crate) async fn answering(answers: Vec<Value>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let events = Arc::new(Mutex::new(Vec::new()));
@@ -59,7 +59,7 @@ async fn serve(mut stream: TcpStream, answer: &str) -> Value {
     event
 }
 
-fn answer(actions: &[&str]) -> Value {
+pub(crate) fn answer(actions: &[&str]) -> Value {
     json!({"isAuthenticated": true, "principalId": "lamp", "policyDocuments": [allow(actions.to_vec())],
         "disconnectAfterInSeconds": 86400, "refreshAfterInSeconds": 300})
 }

@@ -26,4 +26,6 @@ mod shared;
 mod statements;
 mod subscriptions;
 mod tls;
+mod websocket;
+mod websocket_ways;
 mod wills;

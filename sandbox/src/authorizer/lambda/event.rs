@@ -1,12 +1,13 @@
 //! The event that AWS IoT gives to the Lambda of a custom authorizer, in AWS's JSON.
 
 use core::fmt;
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::authorizer::credentials::Credentials;
+use crate::authorizer::credentials::{Credentials, RequestHead};
 use crate::authorizer::token::Token;
 
 /// The event that AWS IoT gives to the Lambda of a custom authorizer; serialises to its JSON.
@@ -26,8 +27,12 @@ pub struct LambdaEvent {
 
 #[derive(Serialize)]
 struct ProtocolData {
-    tls: TlsData,
-    mqtt: MqttData,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<TlsData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<HttpData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mqtt: Option<MqttData>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +40,16 @@ struct ProtocolData {
 struct TlsData {
     #[serde(skip_serializing_if = "Option::is_none")]
     server_name: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HttpData {
+    /// Names are in lower case. Values of a header that was sent twice are joined with a comma.
+    headers: BTreeMap<String, String>,
+    /// Query as it was sent, with its `?`; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_string: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -60,21 +75,21 @@ impl LambdaEvent {
             // Absent without a token, as at AWS; signatureVerified is false then.
             token: token.map(|token| token.value.to_owned()),
             signature_verified: token.is_some_and(|token| token.signature_verified),
-            // The sandbox has no WebSocket, which would add "http".
-            protocols: vec!["tls", "mqtt"],
+            protocols: protocols(credentials),
             protocol_data: ProtocolData {
-                tls: TlsData {
-                    server_name: credentials.server_name.clone(),
-                },
-                mqtt: MqttData {
+                tls: credentials.tls.as_ref().map(|tls| TlsData {
+                    server_name: tls.server_name.clone(),
+                }),
+                http: credentials.http.as_deref().map(HttpData::of),
+                mqtt: credentials.mqtt.as_ref().map(|fields| MqttData {
                     // The user name with its query: handlers of AWS parse it themselves.
-                    username: credentials.username.clone(),
-                    password: credentials
+                    username: fields.username.clone(),
+                    password: fields
                         .password
                         .as_ref()
                         .map(|password| STANDARD.encode(password)),
-                    client_id: credentials.client_id.clone(),
-                },
+                    client_id: fields.client_id.clone(),
+                }),
             },
             connection_metadata: ConnectionMetadata {
                 id: credentials.connection_id.clone(),
@@ -92,7 +107,9 @@ impl LambdaEvent {
     }
 
     pub(super) fn is_from(&self, username: &str, password: &str) -> bool {
-        let mqtt = &self.protocol_data.mqtt;
+        let Some(mqtt) = &self.protocol_data.mqtt else {
+            return false;
+        };
         // The password check compares the name in front of the parameters.
         let name = mqtt.username.as_deref().unwrap_or_default();
         let name = name.split_once('?').map_or(name, |(name, _)| name);
@@ -100,11 +117,44 @@ impl LambdaEvent {
     }
 }
 
+/// Protocols of a client, the lowest first: those that AWS IoT Core lists for a connection of its
+/// own, which always has TLS.
+fn protocols(credentials: &Credentials) -> Vec<&'static str> {
+    let spoken = [
+        ("tls", credentials.tls.is_some()),
+        ("http", credentials.http.is_some()),
+        ("mqtt", credentials.mqtt.is_some()),
+    ];
+    let spoken = spoken.into_iter().filter(|(_, is_spoken)| *is_spoken);
+    spoken.map(|(name, _)| name).collect()
+}
+
+impl HttpData {
+    fn of(head: &RequestHead) -> Self {
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in &head.headers {
+            headers
+                .entry(name.clone())
+                .and_modify(|values| {
+                    values.push_str(", ");
+                    values.push_str(value);
+                })
+                .or_insert_with(|| value.clone());
+        }
+        Self {
+            headers,
+            query_string: head.query.as_ref().map(|query| format!("?{query}")),
+        }
+    }
+}
+
 impl fmt::Debug for LambdaEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mqtt = self.protocol_data.mqtt.as_ref();
         f.debug_struct("LambdaEvent")
             .field("signature_verified", &self.signature_verified)
-            .field("client_id", &self.protocol_data.mqtt.client_id)
+            .field("protocols", &self.protocols)
+            .field("client_id", &mqtt.and_then(|mqtt| mqtt.client_id.as_ref()))
             .finish_non_exhaustive()
     }
 }
@@ -112,14 +162,19 @@ impl fmt::Debug for LambdaEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authorizer::{Answer, Lambda};
+    use crate::authorizer::{Answer, ConnectFields, Lambda, TlsFacts};
 
     fn credentials() -> Credentials {
         Credentials {
-            client_id: Some("lamp-7".into()),
-            username: Some("alice?t=abc".into()),
-            password: Some(b"s3cret".to_vec()),
-            server_name: Some("localhost".into()),
+            tls: Some(TlsFacts {
+                server_name: Some("localhost".into()),
+            }),
+            http: None,
+            mqtt: Some(ConnectFields {
+                client_id: Some("lamp-7".into()),
+                username: Some("alice?t=abc".into()),
+                password: Some(b"s3cret".to_vec()),
+            }),
             connection_id: "c0ffee".into(),
         }
     }
@@ -152,11 +207,9 @@ mod tests {
     #[test]
     fn values_that_the_client_did_not_send_are_absent() {
         let credentials = Credentials {
-            username: None,
-            password: None,
-            client_id: None,
-            server_name: None,
-            connection_id: "c0ffee".into(),
+            tls: Some(TlsFacts::default()),
+            mqtt: Some(ConnectFields::default()),
+            ..Credentials::default()
         };
         let event = serde_json::to_value(LambdaEvent::new(&credentials, None)).unwrap();
         assert_eq!(
@@ -164,6 +217,46 @@ mod tests {
             serde_json::json!({"tls": {}, "mqtt": {}})
         );
         assert_eq!(event.get("token"), None);
+    }
+
+    #[test]
+    fn over_websocket_the_event_has_headers_and_the_raw_query() {
+        let head = RequestHead {
+            headers: vec![
+                ("host".into(), "localhost".into()),
+                ("tok".into(), "a".into()),
+                ("tok".into(), "b".into()),
+            ],
+            query: Some("tok=%61&x".into()),
+        };
+        let credentials = Credentials {
+            http: Some(head.into()),
+            ..credentials()
+        };
+        let event =
+            |credentials: &Credentials| serde_json::to_value(LambdaEvent::new(credentials, None));
+        let told = event(&credentials).unwrap();
+        assert_eq!(
+            told["protocols"],
+            serde_json::json!(["tls", "http", "mqtt"])
+        );
+        assert_eq!(
+            told["protocolData"]["http"],
+            serde_json::json!({
+                "headers": {"host": "localhost", "tok": "a, b"},
+                "queryString": "?tok=%61&x",
+            })
+        );
+        // An HTTPS request has no MQTT, and a connection without TLS says so.
+        let request = Credentials {
+            mqtt: None,
+            tls: None,
+            ..credentials
+        };
+        let told = event(&request).unwrap();
+        assert_eq!(told["protocols"], serde_json::json!(["http"]));
+        let data = told["protocolData"].as_object().unwrap();
+        assert_eq!(data.keys().collect::<Vec<_>>(), ["http"]);
     }
 
     #[test]

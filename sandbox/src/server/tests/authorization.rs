@@ -15,7 +15,10 @@ fn credentials_are_given_out_once() {
     // No packet is handled before the authorizers have answered.
     assert!(!connection.wants_input());
     assert_eq!(
-        connection.poll_authorization().unwrap().password.as_deref(),
+        connection
+            .poll_authorization()
+            .and_then(|credentials| credentials.mqtt?.password)
+            .as_deref(),
         Some(&b"secret"[..])
     );
     assert!(connection.poll_authorization().is_none());

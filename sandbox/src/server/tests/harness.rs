@@ -56,7 +56,8 @@ impl Harness {
     pub(super) fn accepted(&self) -> Connection {
         let peer = Peer {
             address: ([127, 0, 0, 1], 1).into(),
-            server_name: None,
+            tls: None,
+            http: None,
         };
         // Fixed, so that tests can predict the assigned client id.
         let ids = RandomIds {

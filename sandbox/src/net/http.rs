@@ -1,0 +1,274 @@
+//! HTTP/1.1 at the ports of WebSocket: requests are read, answered, and upgraded to MQTT.
+
+mod answer;
+mod upgrade;
+
+use core::convert::Infallible;
+use core::future::Future;
+use core::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{
+    CONNECTION, HOST, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::authorizer::{Credentials, RequestHead};
+use crate::event::Event;
+use crate::net::handshake_slots::HandshakeSlot;
+use crate::net::http::answer::Answer;
+use crate::net::http::upgrade::UpgradeError;
+use crate::net::other_protocol::OtherProtocol;
+use crate::net::shared::Shared;
+use crate::net::socket::{self, Transport, linger};
+use crate::net::tls::ENDPOINT;
+use crate::net::websocket::WebSocket;
+use crate::server::Peer;
+use crate::server::limits::HANDSHAKE_TIMEOUT;
+use crate::uuid;
+use crate::websocket_refusal::WebSocketRefusal;
+
+/// Serves the requests of one connection, until it ends or becomes a WebSocket; then MQTT over that.
+///
+/// Until the CONNACK the client has a handshake slot, as over TLS.
+pub(crate) async fn serve<T: Transport>(
+    stream: T,
+    peer: Peer,
+    slot: HandshakeSlot,
+    shared: Arc<Shared>,
+) {
+    let address = peer.address;
+    // Without TLS the first bytes can be looked at: another protocol would be told as a bad request.
+    if peer.tls.is_none()
+        && let Some(reason) = other_protocol(&stream, &slot, &shared).await
+    {
+        return shared.emit(Event::Rejected {
+            peer: address,
+            reason,
+        });
+    }
+
+    // Request by request, each with its answer; an upgrade is the last one.
+    let requests = Arc::new(Requests {
+        shared: Arc::clone(&shared),
+        peer,
+        upgraded: Mutex::new(None),
+    });
+    let service = service_fn(|request| {
+        let requests = Arc::clone(&requests);
+        let answer: Answering = Box::pin(async move { Ok(requests.answer(request).await) });
+        answer
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HANDSHAKE_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection.without_shutdown());
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = slot.evicted() => return,
+        () = shared.stopping() => return,
+    };
+    let parts = match ended {
+        Ok(parts) => parts,
+        Err(error) => {
+            return shared.emit(Event::Rejected {
+                peer: address,
+                reason: failed(&error),
+            });
+        }
+    };
+    let mut stream = parts.io.into_inner();
+    let Some(head) = requests.take_upgrade() else {
+        let _ = timeout(LINGER, linger(&mut stream)).await;
+        return;
+    };
+
+    // MQTT: the bytes that came with the request are the first frames.
+    let most = shared.settings.rules().maximum_packet_size as usize + MESSAGE_OVERHEAD;
+    let stream = WebSocket::new(stream, parts.read_buf.to_vec(), most).await;
+    let peer = Peer {
+        http: Some(head),
+        ..requests.peer.clone()
+    };
+    socket::serve(stream, peer, slot, shared).await;
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+/// Requests of one connection.
+struct Requests {
+    shared: Arc<Shared>,
+    peer: Peer,
+    /// Request that was upgraded to WebSocket.
+    upgraded: Mutex<Option<Arc<RequestHead>>>,
+}
+
+impl Requests {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        if let Some(problem) = self.wrong_host(request.headers()) {
+            if self.shared.strict_sni {
+                self.log_refusal(&problem);
+                return answer::error(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden");
+            }
+            self.shared.emit(Event::Note {
+                peer: self.peer.address,
+                text: problem,
+            });
+        }
+        if upgrade::is_upgrade(request.headers()) {
+            return self.upgrade(&request).await;
+        }
+        let message = format!(
+            "no such resource: {} {}",
+            request.method(),
+            request.uri().path()
+        );
+        self.log_refusal(&format!("{message} (404)"));
+        answer::error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message)
+    }
+
+    /// Answers an upgrade: with 101, and the connection then speaks MQTT over WebSocket, or with an
+    /// error.
+    async fn upgrade(&self, request: &Request<Incoming>) -> Answer {
+        let key = match upgrade::check(request) {
+            Ok(key) => key,
+            Err(error) => return self.refuse_upgrade(error),
+        };
+        let head = Arc::new(head_of(request));
+        // AWS asks the authorizer after CONNECT; only the setting has it asked before.
+        if self.shared.settings.websocket_refusal == WebSocketRefusal::Forbidden {
+            let credentials = Credentials {
+                tls: self.peer.tls.clone(),
+                http: Some(Arc::clone(&head)),
+                mqtt: None,
+                connection_id: uuid::random(),
+            };
+            let asked = self
+                .shared
+                .authorizers
+                .authorize_upgrade(&credentials, &self.shared.log);
+            if let Err(refusal) = asked.await {
+                self.log_refusal(&format!("no upgrade to WebSocket (403): {refusal}"));
+                return answer::error(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden");
+            }
+        }
+
+        let mut answer = Answer::default();
+        *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = answer.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let subprotocol = HeaderValue::from_static(upgrade::SUBPROTOCOL);
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key)) {
+            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        }
+        *self.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+        answer
+    }
+
+    fn refuse_upgrade(&self, error: UpgradeError) -> Answer {
+        let status = error.status();
+        self.log_refusal(&format!(
+            "no upgrade to WebSocket ({}): {error}",
+            status.as_u16()
+        ));
+        let mut answer = answer::error(status, "InvalidRequestException", &error.to_string());
+        if error == UpgradeError::WrongVersion {
+            let headers = answer.headers_mut();
+            headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
+        }
+        answer
+    }
+
+    /// Problem of a client that names this endpoint neither by SNI nor in its header `Host`; `None`
+    /// if it does. A wrong server name was told after the handshake.
+    fn wrong_host(&self, headers: &HeaderMap) -> Option<String> {
+        let tls = self.peer.tls.as_ref()?;
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let name = host.map(|host| host.split_once(':').map_or(host, |(name, _)| name));
+        let is_right = name.is_some_and(|name| name.eq_ignore_ascii_case(ENDPOINT));
+        (tls.server_name.is_none() && !is_right).then(|| {
+            format!(
+                "the client sends no server name (SNI), and its header Host isn't {ENDPOINT:?}; AWS IoT Core needs \
+                 one of both"
+            )
+        })
+    }
+
+    fn log_refusal(&self, reason: &str) {
+        self.shared.emit(Event::Rejected {
+            peer: self.peer.address,
+            reason: reason.into(),
+        });
+    }
+
+    fn take_upgrade(&self) -> Option<Arc<RequestHead>> {
+        let mut upgraded = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
+        upgraded.take()
+    }
+}
+
+/// Headers and query of a request. Bytes of a header that aren't UTF-8 are replaced.
+fn head_of<B>(request: &Request<B>) -> RequestHead {
+    let headers = request.headers().iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        (name.as_str().to_owned(), value.into_owned())
+    });
+    RequestHead {
+        headers: headers.collect(),
+        query: request.uri().query().map(Into::into),
+    }
+}
+
+/// Reason to reject a client without TLS that speaks another protocol, or nothing; `None` if it may
+/// be HTTP.
+async fn other_protocol<T: Transport>(
+    stream: &T,
+    slot: &HandshakeSlot,
+    shared: &Shared,
+) -> Option<String> {
+    let mut first = [0; FIRST_BYTES];
+    let length = tokio::select! {
+        peeked = timeout(HANDSHAKE_TIMEOUT, stream.tcp().peek(&mut first)) => match peeked {
+            Ok(Ok(length)) => length,
+            Ok(Err(error)) => return Some(error.to_string()),
+            Err(_) => return Some("no HTTP request came within 10 seconds".into()),
+        },
+        () = slot.evicted() => {
+            return Some("too many clients wait to be let in, and this one has waited for longest".into());
+        }
+        () = shared.stopping() => return Some("the sandbox stops".into()),
+    };
+    let first = first.get(..length).unwrap_or_default();
+    OtherProtocol::instead_of_http(first).map(|other| other.to_string())
+}
+
+/// Reason for the end of a connection, for the log.
+fn failed(error: &hyper::Error) -> String {
+    if error.is_timeout() {
+        "no whole HTTP request came within 10 seconds".into()
+    } else if error.is_parse() {
+        format!("this is no HTTP request, or its head is too large: {error}")
+    } else {
+        format!("the HTTP connection failed: {error}")
+    }
+}
+
+/// Bytes of the head of a request: AWS takes 8,192 of a header and 4,096 of a query.
+const MAX_HEAD: usize = 16 * 1024;
+/// Bytes of a message beyond the largest packet: clients may put small packets in front of it.
+const MESSAGE_OVERHEAD: usize = 64 * 1024;
+/// Bytes that tell the protocol of a client.
+const FIRST_BYTES: usize = 16;
+/// Time for the client to read the last answer, and to close too.
+const LINGER: Duration = Duration::from_secs(2);
