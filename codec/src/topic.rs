@@ -7,7 +7,7 @@ use crate::scan::{Scan, has_nul, has_wildcard, wildcards};
 use crate::sink::Sink;
 use crate::text::{self, Scanned, read_alone, read_scanned};
 use crate::topic_error::TopicError;
-use crate::validated::{Validated, str_of};
+use crate::validated::Validated;
 use crate::value::{Item, Rule, Value};
 
 /// Topic Name (§4.7), to which messages are published: 1 to 65,535 bytes without wildcards and NUL.
@@ -322,7 +322,7 @@ impl<'a> Value<'a> for TopicFilter<'a> {
         let at = r.offset();
         let Scanned {
             bytes,
-            mut text,
+            text,
             has_wildcard,
         } = read_scanned(r, rule.field)?;
         if R::IS_CHECKED {
@@ -332,11 +332,7 @@ impl<'a> Value<'a> for TopicFilter<'a> {
             None => Err(TopicError::Empty),
             // Only a filter that begins with `$` can be shared. Of all others only those with a
             // wildcard need another check.
-            Some(b'$') => {
-                // The options of a shared subscription have a rule of their own.
-                text = str_of(bytes);
-                check_filter(bytes, has_wildcard)
-            }
+            Some(b'$') => check_filter(bytes, has_wildcard),
             Some(_) if has_wildcard => check_wildcards(bytes),
             Some(_) => Ok(()),
         };

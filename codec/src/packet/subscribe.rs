@@ -153,6 +153,8 @@ pub(super) fn read_list<'a, T: Item<'a>, R: Record>(
 impl<'a> Value<'a> for Subscription<'a> {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, _: Rule) -> Result<Self, DecodeError> {
+        // The filter's text may be left empty by a reader that only checks.
+        let mut front = Validated::new(r.peek_rest());
         let filter = TopicFilter::read(r, Rule::form("topic_filter"))?;
         // The options are one byte after the filter.
         let at = r.offset();
@@ -170,7 +172,7 @@ impl<'a> Value<'a> for Subscription<'a> {
             });
         };
         // A shared subscription delivers messages of all clients.
-        if options.no_local && filter.is_shared() {
+        if options.no_local && front.prefixed().is_some_and(topic::is_shared) {
             r.refuse(r.protocol_at(at, "no_local", Some("MQTT-3.8.3-4")))?;
         }
         Ok(Self { filter, options })
