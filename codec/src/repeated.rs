@@ -27,16 +27,11 @@ pub struct Repeated<'a, T>(Source<'a, T>);
 
 enum Source<'a, T> {
     /// `count` items in validated bytes; between properties other properties may lie.
-    Wire {
-        bytes: &'a [u8],
-        count: u32,
-    },
+    Wire { bytes: &'a [u8], count: u32 },
     /// The same if all of the bytes are text.
-    Text {
-        text: &'a str,
-        count: u32,
-    },
-    Built(&'a [T]),
+    Text { text: &'a str, count: u32 },
+    /// Items of a packet that was built; `count` is 0 if there is none, and 1 otherwise.
+    Built { items: &'a [T], count: u32 },
 }
 
 impl<'a, T> Repeated<'a, T> {
@@ -47,24 +42,34 @@ impl<'a, T> Repeated<'a, T> {
     }
 
     /// List of the items of a slice, for constants; elsewhere `From` does the same.
+    #[inline]
     #[must_use]
     pub const fn from_slice(items: &'a [T]) -> Self {
-        Self(Source::Built(items))
+        // More items than a packet can have are counted by the slice.
+        let count = if items.is_empty() { 0 } else { 1 };
+        Self(Source::Built { items, count })
     }
 
     /// Number of items.
+    #[inline]
     #[must_use]
     pub const fn len(&self) -> usize {
         match self.0 {
             Source::Wire { count, .. } | Source::Text { count, .. } => count as usize,
-            Source::Built(items) => items.len(),
+            Source::Built { items, .. } => items.len(),
         }
     }
 
     /// True if there is no item.
+    // All variants have a count, so that this asks nothing else.
+    #[inline(always)]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len() == 0
+        match self.0 {
+            Source::Wire { count, .. }
+            | Source::Text { count, .. }
+            | Source::Built { count, .. } => count == 0,
+        }
     }
 
     /// List of `count` items. A packet has at most 268,435,455 bytes, and so never more items.
@@ -115,20 +120,30 @@ impl<'a, T> Repeated<'a, T> {
 )]
 impl<'a, T: Item<'a>> Repeated<'a, T> {
     /// Iterator over the items, in their order.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn iter(&self) -> RepeatedIter<'a, T> {
-        RepeatedIter(match self.0 {
-            Source::Wire { bytes, count } => Rest::Wire {
-                rest: Validated::new(bytes),
-                count,
+        // Most lists of properties are empty: nothing else is looked at then.
+        if self.is_empty() {
+            return RepeatedIter {
+                left: 0,
+                rest: Rest::Built(&[]),
+            };
+        }
+        match self.0 {
+            Source::Wire { bytes, count } => RepeatedIter {
+                left: count,
+                rest: Rest::Wire(Validated::new(bytes)),
             },
-            Source::Text { text, count } => Rest::Wire {
-                rest: Validated::of_text(text),
-                count,
+            Source::Text { text, count } => RepeatedIter {
+                left: count,
+                rest: Rest::Wire(Validated::of_text(text)),
             },
-            Source::Built(items) => Rest::Built(items.iter()),
-        })
+            Source::Built { items, .. } => RepeatedIter {
+                left: 1,
+                rest: Rest::Built(items),
+            },
+        }
     }
 
     /// True if `test` is true of an item that was given as a value, or `test_wire` of the bytes of a
@@ -142,7 +157,7 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
         match self.0 {
             Source::Wire { bytes, .. } => test_wire(Validated::new(bytes)),
             Source::Text { text, .. } => test_wire(Validated::of_text(text)),
-            Source::Built(items) => items.iter().any(test),
+            Source::Built { items, .. } => items.iter().any(test),
         }
     }
 
@@ -152,7 +167,7 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
         match self.0 {
             Source::Wire { bytes, count } => Self::write_wire(bytes, count, sink),
             Source::Text { text, count } => Self::write_wire(text.as_bytes(), count, sink),
-            Source::Built(items) => match T::PROPERTY {
+            Source::Built { items, .. } => match T::PROPERTY {
                 Some(id) => items.iter().for_each(|item| item.write_row(id, sink)),
                 None => T::write_all(items, sink),
             },
@@ -179,11 +194,15 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
 }
 
 /// Iterator over the items of a [`Repeated`], in their order.
-pub struct RepeatedIter<'a, T>(Rest<'a, T>);
+pub struct RepeatedIter<'a, T> {
+    /// Number of items that are left in validated bytes; of a slice 1, or 0 at its end.
+    left: u32,
+    rest: Rest<'a, T>,
+}
 
 enum Rest<'a, T> {
-    Wire { rest: Validated<'a>, count: u32 },
-    Built(core::slice::Iter<'a, T>),
+    Wire(Validated<'a>),
+    Built(&'a [T]),
 }
 
 impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
@@ -192,22 +211,28 @@ impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
     // Inlined up to the end of the list, as most lists of properties are empty.
     #[inline(always)]
     fn next(&mut self) -> Option<T> {
-        match &mut self.0 {
-            Rest::Wire { rest, count } => {
-                // The count tells where the list ends: other properties may follow.
-                *count = count.checked_sub(1)?;
+        // The count tells where the list ends: other properties may follow.
+        let left = self.left.checked_sub(1)?;
+        match &mut self.rest {
+            Rest::Wire(rest) => {
+                self.left = left;
                 next_in(rest)
             }
-            Rest::Built(items) => items.next().copied(),
+            Rest::Built(items) => {
+                let (first, others) = items.split_first()?;
+                *items = others;
+                self.left = u32::from(!others.is_empty());
+                Some(*first)
+            }
         }
     }
 
     /// Distinguishes slice and bytes once instead of once for each item.
     #[inline]
     fn fold<B, F: FnMut(B, T) -> B>(self, start: B, mut each: F) -> B {
-        match self.0 {
-            Rest::Built(items) => items.copied().fold(start, each),
-            Rest::Wire { .. } => {
+        match self.rest {
+            Rest::Built(items) => items.iter().copied().fold(start, each),
+            Rest::Wire(_) => {
                 let mut result = start;
                 for item in self {
                     result = each(result, item);
@@ -218,8 +243,8 @@ impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let len = match &self.0 {
-            Rest::Wire { count, .. } => *count as usize,
+        let len = match self.rest {
+            Rest::Wire(_) => self.left as usize,
             Rest::Built(items) => items.len(),
         };
         (len, Some(len))
@@ -243,13 +268,13 @@ impl<'a, T: Item<'a>> FusedIterator for RepeatedIter<'a, T> {}
 // Not derived, because that would ask for `T: Clone`.
 impl<T> Clone for RepeatedIter<'_, T> {
     fn clone(&self) -> Self {
-        Self(match &self.0 {
-            Rest::Wire { rest, count } => Rest::Wire {
-                rest: *rest,
-                count: *count,
+        Self {
+            left: self.left,
+            rest: match &self.rest {
+                Rest::Wire(rest) => Rest::Wire(*rest),
+                Rest::Built(items) => Rest::Built(items),
             },
-            Rest::Built(items) => Rest::Built(items.clone()),
-        })
+        }
     }
 }
 
@@ -257,6 +282,7 @@ impl<'a, T: Item<'a>> IntoIterator for Repeated<'a, T> {
     type Item = T;
     type IntoIter = RepeatedIter<'a, T>;
 
+    #[inline(always)]
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
@@ -266,6 +292,7 @@ impl<'a, T: Item<'a>> IntoIterator for &Repeated<'a, T> {
     type Item = T;
     type IntoIter = RepeatedIter<'a, T>;
 
+    #[inline(always)]
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
@@ -273,19 +300,19 @@ impl<'a, T: Item<'a>> IntoIterator for &Repeated<'a, T> {
 
 impl<'a, T> From<&'a [T]> for Repeated<'a, T> {
     fn from(items: &'a [T]) -> Self {
-        Self(Source::Built(items))
+        Self::from_slice(items)
     }
 }
 
 impl<'a, T, const N: usize> From<&'a [T; N]> for Repeated<'a, T> {
     fn from(items: &'a [T; N]) -> Self {
-        Self(Source::Built(items))
+        Self::from_slice(items)
     }
 }
 
 impl<T> Default for Repeated<'_, T> {
     fn default() -> Self {
-        Self(Source::Built(&[]))
+        Self::new()
     }
 }
 
