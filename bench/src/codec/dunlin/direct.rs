@@ -66,7 +66,7 @@ impl Contestant for Direct {
         Ok::<_, DecodeError>(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn read<F: Fields>(packet: &DirectPacket, fields: &mut F) {
         match packet {
             DirectPacket::Publish(publish) => read::read_publish(publish, fields),

@@ -45,7 +45,7 @@ impl Contestant for Borrowed {
         Ok::<_, DecodeError>(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn read<F: Fields>(packet: &Packet<'static>, fields: &mut F) {
         read::read(packet, fields);
     }

@@ -32,7 +32,7 @@ impl Contestant for Owned {
         Ok::<_, DecodeError>(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn read<F: Fields>(packet: &PacketBuf, fields: &mut F) {
         read::read(&packet.packet(), fields);
     }

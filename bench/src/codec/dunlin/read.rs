@@ -7,7 +7,7 @@ use dunlin_codec::{
 use crate::codec::fields::Fields;
 
 /// Passes every field of the packet to `fields`.
-#[inline]
+#[inline(always)]
 pub fn read<F: Fields>(packet: &Packet<'_>, fields: &mut F) {
     match packet {
         Packet::Connect(connect) if F::READS.connect => read_connect(&connect.read(), fields),
@@ -25,7 +25,7 @@ pub fn read<F: Fields>(packet: &Packet<'_>, fields: &mut F) {
 }
 
 /// Passes every field of a PUBLISH to `fields`.
-#[inline]
+#[inline(always)]
 pub fn read_publish(publish: &Publish<'_>, fields: &mut impl Fields) {
     fields.number(publish.delivery.qos().level());
     fields.number(publish.retain);
@@ -50,7 +50,7 @@ pub fn read_publish(publish: &Publish<'_>, fields: &mut impl Fields) {
 }
 
 /// Passes every field of an acknowledgement to `fields`.
-#[inline]
+#[inline(always)]
 pub fn read_ack(ack: &Ack<'_>, fields: &mut impl Fields) {
     fields.number(ack.packet_id.get());
     fields.number(ack.reason_code.code());
@@ -58,6 +58,7 @@ pub fn read_ack(ack: &Ack<'_>, fields: &mut impl Fields) {
     read_user_properties(&ack.properties.user_properties, fields);
 }
 
+#[inline(always)]
 fn read_connect(connect: &Connect<'_>, fields: &mut impl Fields) {
     fields.number(connect.clean_start);
     fields.number(connect.keep_alive);
@@ -79,6 +80,7 @@ fn read_connect(connect: &Connect<'_>, fields: &mut impl Fields) {
     fields.bytes_if(connect.password.as_deref());
 }
 
+#[inline(always)]
 fn read_will(will: &Will<'_>, fields: &mut impl Fields) {
     fields.number(will.qos.level());
     fields.number(will.retain);
@@ -98,6 +100,7 @@ fn read_will(will: &Will<'_>, fields: &mut impl Fields) {
     fields.bytes(&will.payload);
 }
 
+#[inline(always)]
 fn read_connack(connack: &ConnAck<'_>, fields: &mut impl Fields) {
     fields.number(connack.session_present);
     fields.number(connack.reason_code.code());
@@ -121,6 +124,7 @@ fn read_connack(connack: &ConnAck<'_>, fields: &mut impl Fields) {
     read_user_properties(&properties.user_properties, fields);
 }
 
+#[inline(always)]
 fn read_subscribe(subscribe: &Subscribe<'_>, fields: &mut impl Fields) {
     fields.number(subscribe.packet_id.get());
     fields.number_if(
@@ -139,7 +143,7 @@ fn read_subscribe(subscribe: &Subscribe<'_>, fields: &mut impl Fields) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn read_user_properties(
     user_properties: &Repeated<'_, UserProperty<'_>>,
     fields: &mut impl Fields,

@@ -39,6 +39,7 @@ impl Contestant for ToSlice {
         Ok::<_, DecodeError>(())
     }
 
+    #[inline(always)]
     fn read<F: Fields>(_: &Packet<'static>, _: &mut F) {}
 
     fn packets(case: &Case) -> Outcome<Vec<Self::Packet>> {

@@ -45,6 +45,7 @@ impl Contestant for Mqtt5Protocol {
         Ok::<_, MqttError>(())
     }
 
+    #[inline(always)]
     fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
             Packet::Connect(connect) if F::READS.connect => {
@@ -130,6 +131,7 @@ fn encode_publish(publish: &PublishPacket, out: &mut BytesMut) -> Result<(), Mqt
     publish.encode_body_direct(out)
 }
 
+#[inline(always)]
 fn read_properties(properties: &Properties, fields: &mut impl Fields) {
     for (_, value) in properties.iter() {
         match value {

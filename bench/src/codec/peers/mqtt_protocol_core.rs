@@ -45,6 +45,7 @@ impl Contestant for MqttProtocolCore {
         Ok::<_, MqttError>(())
     }
 
+    #[inline(always)]
     fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
             Packet::V5_0Connect(connect) if F::READS.connect => read_connect(connect, fields),
@@ -119,6 +120,7 @@ fn parse(first: u8, body: &[u8]) -> Result<Packet, MqttError> {
     })
 }
 
+#[inline(always)]
 fn read_connect(connect: &v5_0::Connect, fields: &mut impl Fields) {
     fields.number(connect.clean_start());
     fields.number(connect.keep_alive());
@@ -135,6 +137,7 @@ fn read_connect(connect: &v5_0::Connect, fields: &mut impl Fields) {
     fields.bytes_if(connect.password());
 }
 
+#[inline(always)]
 fn read_entry(entry: &SubEntry, fields: &mut impl Fields) {
     fields.text(entry.topic_filter());
     fields.number(entry.sub_opts().qos() as u8);
@@ -143,6 +146,7 @@ fn read_entry(entry: &SubEntry, fields: &mut impl Fields) {
     fields.number(entry.sub_opts().rh() as u8);
 }
 
+#[inline(always)]
 fn read_properties(properties: &Properties, fields: &mut impl Fields) {
     for property in properties {
         match property {

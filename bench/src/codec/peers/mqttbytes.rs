@@ -39,6 +39,7 @@ impl Contestant for Mqttbytes {
         Ok::<_, Error>(())
     }
 
+    #[inline(always)]
     fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
             Packet::Connect(connect) if F::READS.connect => read_connect(connect, fields),
@@ -78,6 +79,7 @@ impl Contestant for Mqttbytes {
     }
 }
 
+#[inline(always)]
 fn read_publish(publish: &Publish, fields: &mut impl Fields) {
     fields.number(publish.qos as u8);
     fields.number(publish.retain);
@@ -87,6 +89,7 @@ fn read_publish(publish: &Publish, fields: &mut impl Fields) {
     fields.bytes(&publish.payload);
 }
 
+#[inline(always)]
 fn read_connect(connect: &Connect, fields: &mut impl Fields) {
     fields.number(connect.protocol == Protocol::V5);
     fields.number(connect.clean_session);

@@ -6,6 +6,7 @@
 /// itself.
 macro_rules! mqttbytes_fields {
     ($($packets:ident)::+) => {
+        #[inline(always)]
         fn read_publish_properties(
             properties: Option<&$($packets)::+::PublishProperties>,
             fields: &mut impl Fields,
@@ -25,6 +26,7 @@ macro_rules! mqttbytes_fields {
             read_user_properties(&properties.user_properties, fields);
         }
 
+        #[inline(always)]
         fn read_puback(puback: &$($packets)::+::PubAck, fields: &mut impl Fields) {
             fields.number(puback.pkid);
             fields.number(puback.reason as u8);
@@ -34,6 +36,7 @@ macro_rules! mqttbytes_fields {
             }
         }
 
+        #[inline(always)]
         fn read_connect_properties(
             properties: Option<&$($packets)::+::ConnectProperties>,
             fields: &mut impl Fields,
@@ -52,6 +55,7 @@ macro_rules! mqttbytes_fields {
             read_user_properties(&properties.user_properties, fields);
         }
 
+        #[inline(always)]
         fn read_will(will: &$($packets)::+::LastWill, fields: &mut impl Fields) {
             fields.number(will.qos as u8);
             fields.number(will.retain);
@@ -68,6 +72,7 @@ macro_rules! mqttbytes_fields {
             fields.bytes(&will.message);
         }
 
+        #[inline(always)]
         fn read_connack(connack: &$($packets)::+::ConnAck, fields: &mut impl Fields) {
             fields.number(connack.session_present);
             fields.number(connack.code as u8);
@@ -93,6 +98,7 @@ macro_rules! mqttbytes_fields {
             read_user_properties(&properties.user_properties, fields);
         }
 
+        #[inline(always)]
         fn read_subscribe(subscribe: &$($packets)::+::Subscribe, fields: &mut impl Fields) {
             fields.number(subscribe.pkid);
             if let Some(properties) = &subscribe.properties {
@@ -108,6 +114,7 @@ macro_rules! mqttbytes_fields {
             }
         }
 
+        #[inline(always)]
         fn read_user_properties(user_properties: &[(String, String)], fields: &mut impl Fields) {
             for (name, value) in user_properties {
                 fields.text(name);

@@ -57,6 +57,7 @@ impl Contestant for NtexMqtt {
         Ok::<_, DecodeError>(())
     }
 
+    #[inline(always)]
     fn read<F: Fields>(packet: &Decoded, fields: &mut F) {
         match packet {
             Decoded::Publish(publish, payload, _) if F::READS.publish => {
@@ -106,6 +107,7 @@ impl Contestant for NtexMqtt {
     }
 }
 
+#[inline(always)]
 fn read_publish(publish: &Publish, payload: &[u8], fields: &mut impl Fields) {
     fields.number(publish.qos as u8);
     fields.number(publish.retain);
@@ -129,6 +131,7 @@ fn read_publish(publish: &Publish, payload: &[u8], fields: &mut impl Fields) {
     fields.bytes(payload);
 }
 
+#[inline(always)]
 fn read_puback(puback: &PublishAck, fields: &mut impl Fields) {
     fields.number(puback.packet_id.get());
     fields.number(puback.reason_code as u8);
@@ -136,6 +139,7 @@ fn read_puback(puback: &PublishAck, fields: &mut impl Fields) {
     read_user_properties(&puback.properties, fields);
 }
 
+#[inline(always)]
 fn read_connect(connect: &Connect, fields: &mut impl Fields) {
     fields.number(connect.clean_start);
     fields.number(connect.keep_alive);
@@ -156,6 +160,7 @@ fn read_connect(connect: &Connect, fields: &mut impl Fields) {
     fields.bytes_if(connect.password.as_deref());
 }
 
+#[inline(always)]
 fn read_will(will: &LastWill, fields: &mut impl Fields) {
     fields.number(will.qos as u8);
     fields.number(will.retain);
@@ -170,6 +175,7 @@ fn read_will(will: &LastWill, fields: &mut impl Fields) {
     fields.bytes(&will.message);
 }
 
+#[inline(always)]
 fn read_connack(connack: &ConnectAck, fields: &mut impl Fields) {
     fields.number(connack.session_present);
     fields.number(connack.reason_code as u8);
@@ -192,6 +198,7 @@ fn read_connack(connack: &ConnectAck, fields: &mut impl Fields) {
     read_user_properties(&connack.user_properties, fields);
 }
 
+#[inline(always)]
 fn read_subscribe(subscribe: &Subscribe, fields: &mut impl Fields) {
     fields.number(subscribe.packet_id.get());
     fields.number_if(subscribe.id.map(|number| number.get()));
@@ -205,6 +212,7 @@ fn read_subscribe(subscribe: &Subscribe, fields: &mut impl Fields) {
     }
 }
 
+#[inline(always)]
 fn read_user_properties(user_properties: &UserProperties, fields: &mut impl Fields) {
     for (name, value) in user_properties {
         fields.text(name);

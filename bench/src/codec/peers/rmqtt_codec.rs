@@ -54,6 +54,7 @@ impl Contestant for RmqttCodec {
         Ok::<_, DecodeError>(())
     }
 
+    #[inline(always)]
     fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
             Packet::Connect(connect) if F::READS.connect => read_connect(connect, fields),
@@ -80,6 +81,7 @@ impl Contestant for RmqttCodec {
     }
 }
 
+#[inline(always)]
 fn read_publish(publish: &Publish, fields: &mut impl Fields) {
     fields.number(publish.qos as u8);
     fields.number(publish.retain);
@@ -104,6 +106,7 @@ fn read_publish(publish: &Publish, fields: &mut impl Fields) {
     fields.bytes(&publish.payload);
 }
 
+#[inline(always)]
 fn read_puback(puback: &PublishAck, fields: &mut impl Fields) {
     fields.number(puback.packet_id.get());
     fields.number(puback.reason_code as u8);
@@ -111,6 +114,7 @@ fn read_puback(puback: &PublishAck, fields: &mut impl Fields) {
     read_user_properties(&puback.properties, fields);
 }
 
+#[inline(always)]
 fn read_connect(connect: &Connect, fields: &mut impl Fields) {
     fields.number(connect.clean_start);
     fields.number(connect.keep_alive);
@@ -131,6 +135,7 @@ fn read_connect(connect: &Connect, fields: &mut impl Fields) {
     fields.bytes_if(connect.password.as_deref());
 }
 
+#[inline(always)]
 fn read_will(will: &LastWill, fields: &mut impl Fields) {
     fields.number(will.qos as u8);
     fields.number(will.retain);
@@ -145,6 +150,7 @@ fn read_will(will: &LastWill, fields: &mut impl Fields) {
     fields.bytes(&will.message);
 }
 
+#[inline(always)]
 fn read_connack(connack: &ConnectAck, fields: &mut impl Fields) {
     fields.number(connack.session_present);
     fields.number(connack.reason_code as u8);
@@ -167,6 +173,7 @@ fn read_connack(connack: &ConnectAck, fields: &mut impl Fields) {
     read_user_properties(&connack.user_properties, fields);
 }
 
+#[inline(always)]
 fn read_subscribe(subscribe: &Subscribe, fields: &mut impl Fields) {
     fields.number(subscribe.packet_id.get());
     fields.number_if(subscribe.id.map(|number| number.get()));
@@ -180,6 +187,7 @@ fn read_subscribe(subscribe: &Subscribe, fields: &mut impl Fields) {
     }
 }
 
+#[inline(always)]
 fn read_user_properties(user_properties: &UserProperties, fields: &mut impl Fields) {
     for (name, value) in user_properties {
         fields.text(name);

@@ -40,6 +40,7 @@ impl Contestant for RumqttcNext {
         Ok::<_, Error>(())
     }
 
+    #[inline(always)]
     fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
             Packet::Connect(connect, will, auth) if F::READS.connect => {
@@ -81,6 +82,7 @@ impl Contestant for RumqttcNext {
     }
 }
 
+#[inline(always)]
 fn read_publish(publish: &Publish, fields: &mut impl Fields) {
     fields.number(publish.qos as u8);
     fields.number(publish.retain);
@@ -91,6 +93,7 @@ fn read_publish(publish: &Publish, fields: &mut impl Fields) {
     fields.bytes(&publish.payload);
 }
 
+#[inline(always)]
 fn read_connect(
     connect: &Connect,
     will: Option<&LastWill>,

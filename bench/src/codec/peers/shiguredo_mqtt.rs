@@ -54,6 +54,7 @@ impl Contestant for ShiguredoMqtt {
         Ok::<_, DecodeError>(())
     }
 
+    #[inline(always)]
     fn read<F: Fields>(packet: &Packet, fields: &mut F) {
         match packet {
             Packet::Connect(connect) if F::READS.connect => read_connect(connect, fields),
@@ -105,6 +106,7 @@ impl Contestant for ShiguredoMqtt {
     }
 }
 
+#[inline(always)]
 fn read_publish(publish: &Publish, fields: &mut impl Fields) {
     fields.number(publish.qos.as_u8());
     fields.number(publish.retain);
@@ -114,6 +116,7 @@ fn read_publish(publish: &Publish, fields: &mut impl Fields) {
     fields.bytes(&publish.payload);
 }
 
+#[inline(always)]
 fn read_connect(connect: &Connect, fields: &mut impl Fields) {
     fields.number(connect.clean_start);
     fields.number(connect.keep_alive);
@@ -126,6 +129,7 @@ fn read_connect(connect: &Connect, fields: &mut impl Fields) {
     fields.bytes_if(connect.password.as_deref());
 }
 
+#[inline(always)]
 fn read_will(will: &Will, fields: &mut impl Fields) {
     fields.number(will.qos.as_u8());
     fields.number(will.retain);
@@ -134,6 +138,7 @@ fn read_will(will: &Will, fields: &mut impl Fields) {
     fields.bytes(&will.payload);
 }
 
+#[inline(always)]
 fn read_subscription(subscription: &Subscription, fields: &mut impl Fields) {
     fields.text(&subscription.topic_filter);
     fields.number(subscription.qos.as_u8());
@@ -142,6 +147,7 @@ fn read_subscription(subscription: &Subscription, fields: &mut impl Fields) {
     fields.number(subscription.retain_handling.as_u8());
 }
 
+#[inline(always)]
 fn read_properties(properties: &Properties, fields: &mut impl Fields) {
     for property in properties.iter() {
         match property {
