@@ -43,6 +43,7 @@ impl PacketBuf {
     ///
     /// # Errors
     /// The errors of [`Packet::decode_with`]; `input` is not changed then.
+    #[inline]
     pub fn take(
         input: &mut BytesMut,
         options: &DecodeOptions,
@@ -122,6 +123,7 @@ impl PacketBuf {
 
     /// Packet that borrows these bytes. They were checked before, so that this is one short pass over
     /// them; of text, all is looked at.
+    #[inline]
     #[must_use]
     #[expect(
         clippy::expect_used,

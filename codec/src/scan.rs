@@ -87,6 +87,12 @@ impl Scan {
         self.odd & HIGHS == 0
     }
 
+    /// True if all bytes are ASCII without NUL, `+` and `#`.
+    #[inline(always)]
+    pub(crate) const fn plain_without_wildcard(self) -> bool {
+        (self.odd | self.wildcards) & HIGHS == 0
+    }
+
     /// True if there is a `+` or `#`, provided that all bytes are [plain](Self::plain).
     #[inline(always)]
     pub(crate) const fn wildcard(self) -> bool {

@@ -77,13 +77,20 @@ impl<'a> TopicName<'a> {
 
     /// Topic Name of ASCII characters; `None` for other bytes, which have to be read in the general
     /// way.
-    #[inline(always)]
+    // A function of its own: inlined, its words would take the registers of those who decode.
+    #[inline(never)]
     pub(crate) fn plain(bytes: &'a [u8]) -> Option<Self> {
-        let scan = Scan::of(bytes);
-        if bytes.is_empty() || !scan.plain() || scan.wildcard() {
-            return None;
+        if Self::is_plain(bytes) {
+            core::str::from_utf8(bytes).ok().map(Self)
+        } else {
+            None
         }
-        core::str::from_utf8(bytes).ok().map(Self)
+    }
+
+    /// True for a Topic Name of ASCII characters.
+    #[inline(always)]
+    pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+        !bytes.is_empty() && Scan::of(bytes).plain_without_wildcard()
     }
 
     /// Reads a topic name; a wildcard in it breaks `wildcard_rule`.

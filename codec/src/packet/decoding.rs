@@ -29,7 +29,8 @@ impl<'a> Packet<'a> {
     /// should be closed with the error's reason code (§4.13).
     #[inline(always)]
     pub fn decode(input: &'a [u8]) -> Result<Option<(Self, usize)>, DecodeError> {
-        Self::decode_with(input, &DecodeOptions::default())
+        const OPTIONS: &DecodeOptions = &DecodeOptions::new();
+        Self::decode_with(input, OPTIONS)
     }
 
     /// Decodes the packet at the front of `input` like [`decode`](Self::decode), with options.

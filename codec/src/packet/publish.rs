@@ -16,6 +16,8 @@ use crate::reader::Reader;
 use crate::record::Record;
 use crate::sink::Sink;
 use crate::topic::TopicName;
+#[cfg(feature = "alloc")]
+use crate::validated::str_of;
 use crate::value::Value;
 
 const RETAIN: u8 = 0b0001;
@@ -112,6 +114,8 @@ impl<'a> Publish<'a> {
         };
         if header.packet_type != PacketType::Publish {
             Ok(Decoded::Other(header.packet_type))
+        } else if let Some(publish) = Self::plain(header, body) {
+            Ok(Decoded::Packet(publish, header.packet_len()))
         } else if Self::is_plain(header, body) {
             whole_of_type(header, body, options, Self::read_plain)
         } else {
@@ -123,6 +127,32 @@ impl<'a> Publish<'a> {
     /// the body has to be read in the general way, which also finds its faults.
     #[inline(always)]
     pub(super) fn plain(header: FixedHeader, body: &'a [u8]) -> Option<Self> {
+        Self::plain_with(header, body, TopicName::plain)
+    }
+
+    /// True for a body that [`plain`](Self::plain) accepts.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(super) fn check_plain(header: FixedHeader, body: &'a [u8]) -> bool {
+        let is_plain = |topic| TopicName::is_plain(topic).then_some(TopicName::of_validated(""));
+        Self::plain_with(header, body, is_plain).is_some()
+    }
+
+    /// PUBLISH without properties in a body that was checked before; `None` for another form.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(super) fn plain_again(header: FixedHeader, body: &'a [u8]) -> Option<Self> {
+        let topic =
+            |topic: &'a [u8]| (!topic.is_empty()).then(|| TopicName::of_validated(str_of(topic)));
+        Self::plain_with(header, body, topic)
+    }
+
+    #[inline(always)]
+    fn plain_with(
+        header: FixedHeader,
+        body: &'a [u8],
+        read_topic: impl FnOnce(&'a [u8]) -> Option<TopicName<'a>>,
+    ) -> Option<Self> {
         let (&len, rest) = body.split_first_chunk()?;
         let (topic, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(len)))?;
         let dup = header.flags & DUP != 0;
@@ -147,7 +177,7 @@ impl<'a> Publish<'a> {
         Some(Self {
             delivery,
             retain: header.flags & RETAIN != 0,
-            topic: Some(TopicName::plain(topic)?),
+            topic: Some(read_topic(topic)?),
             properties: PublishProperties::default(),
             payload,
         })
