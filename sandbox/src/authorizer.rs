@@ -13,6 +13,7 @@ mod demo;
 mod grant;
 mod lambda;
 mod list;
+mod parameter_source;
 mod parameters;
 mod refusal;
 mod token;
@@ -31,6 +32,6 @@ pub use lambda::{
     watch_process_groups,
 };
 pub use list::Authorizers;
-pub use parameters::ParameterSource;
+pub use parameter_source::ParameterSource;
 pub use refusal::Refusal;
 pub use token::{PublicKey, PublicKeyError, SignatureError};

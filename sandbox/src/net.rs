@@ -4,14 +4,17 @@ mod handshake_slots;
 mod http;
 mod listener;
 mod other_protocol;
+mod protocol;
 mod proxy;
 mod shared;
 mod socket;
 mod timers;
 mod tls;
+mod transport;
 mod websocket;
 
 pub(crate) use listener::{Bound, Service, accept, bind};
+pub(crate) use protocol::Protocol;
 pub(crate) use shared::Shared;
 pub(crate) use timers::run_timers;
-pub(crate) use tls::{ENDPOINT, Protocol, Tls};
+pub(crate) use tls::{ENDPOINT, Tls};

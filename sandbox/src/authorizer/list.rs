@@ -10,7 +10,8 @@ use crate::authorizer::grant::Grant;
 use crate::authorizer::lambda::{
     CallContext, Instances, LambdaError, LambdaEvent, LambdaLog, LambdaMissing, Watchdog,
 };
-use crate::authorizer::parameters::{self, ParameterSource, Parameters, name_authorizer};
+use crate::authorizer::parameter_source::ParameterSource;
+use crate::authorizer::parameters::{self, Parameters, name_authorizer};
 use crate::authorizer::refusal::Refusal;
 use crate::event::Event;
 use crate::event_log::EventLog;

@@ -10,35 +10,14 @@
 //! no order; clients mix the places, for example the authorizer's name in the query with a token in
 //! the user name. Names match in either case everywhere, as those of headers do.
 
-use core::fmt;
 use std::borrow::Cow;
 
 use crate::authorizer::credentials::{Credentials, RequestHead};
+use crate::authorizer::parameter_source::ParameterSource;
 use crate::authorizer::refusal::Refusal;
 
 pub(super) const AUTHORIZER_NAME: &str = "x-amz-customauthorizer-name";
 pub(super) const SIGNATURE: &str = "x-amz-customauthorizer-signature";
-
-/// Place of a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ParameterSource {
-    /// User name of the CONNECT.
-    UserName,
-    /// Query of the HTTP request.
-    Query,
-    /// Header of the HTTP request.
-    Header,
-}
-
-impl fmt::Display for ParameterSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UserName => "user name",
-            Self::Query => "query",
-            Self::Header => "headers",
-        })
-    }
-}
 
 /// Parameters of one client, percent-decoded where they were encoded.
 pub(super) struct Parameters<'a> {

@@ -4,7 +4,7 @@
 use dunlin_codec::ReasonCode;
 
 use crate::authorizer::lambda::LambdaError;
-use crate::authorizer::parameters::ParameterSource;
+use crate::authorizer::parameter_source::ParameterSource;
 use crate::authorizer::token::SignatureError;
 
 /// A refusal before the policy is even asked. Its text names authorizers and parameters, never

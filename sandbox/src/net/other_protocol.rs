@@ -1,6 +1,6 @@
 //! Protocols that clients speak to a port of another one, recognised by their first bytes.
 
-use crate::net::tls::Protocol;
+use crate::net::protocol::Protocol;
 
 /// A protocol that isn't the one of the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

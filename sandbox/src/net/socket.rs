@@ -8,41 +8,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
-use tokio::io::{
-    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf,
-};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout};
-use tokio_rustls::server::TlsStream;
 
 use crate::authorizer::{Grant, Refusal};
 use crate::event::Event;
 use crate::net::handshake_slots::HandshakeSlot;
 use crate::net::other_protocol::OtherProtocol;
 use crate::net::shared::Shared;
+use crate::net::transport::Transport;
 use crate::net::websocket::WebSocketEnd;
 use crate::server::{Close, Connection, Peer, RandomIds, Timestamp};
 use crate::uuid;
-
-/// Transport of a connection: TCP, TLS over it, or WebSocket over either.
-pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// The TCP connection below.
-    fn tcp(&self) -> &TcpStream;
-}
-
-impl Transport for TcpStream {
-    fn tcp(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Transport for TlsStream<TcpStream> {
-    fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
-    }
-}
 
 /// Serves one client until its connection is over.
 pub(crate) async fn serve(

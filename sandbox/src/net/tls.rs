@@ -12,6 +12,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use crate::net::other_protocol::OtherProtocol;
+use crate::net::protocol::Protocol;
 use crate::pki::ServerIdentity;
 
 /// The server's side of every handshake of one port.
@@ -21,14 +22,6 @@ pub(crate) struct Tls {
     config: Arc<ServerConfig>,
     selects_alpn: bool,
     strict_sni: bool,
-}
-
-/// Protocol that a client speaks after the handshake, or at once without TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Mqtt,
-    /// HTTP/1.1, and WebSocket after an upgrade.
-    Http,
 }
 
 /// A connection after its handshake.
@@ -141,7 +134,7 @@ impl Tls {
             start.io.shutdown().await?;
             return Err(HandshakeError::Sni(fault.clone()));
         }
-        match self.protocol.refusal(offered.as_deref()) {
+        match refusal(self.protocol, offered.as_deref()) {
             // rustls lets a client pass that offers nothing, so the alert is sent here.
             Some(refusal) if self.selects_alpn => {
                 start.io.write_all(&NO_APPLICATION_PROTOCOL).await?;
@@ -160,25 +153,15 @@ impl Tls {
     }
 }
 
-impl Protocol {
-    /// Name of the protocol in ALPN.
-    const fn alpn(self) -> &'static [u8] {
-        match self {
-            Self::Mqtt => b"mqtt",
-            Self::Http => b"http/1.1",
-        }
-    }
-
-    /// Reason to refuse the ALPN protocols that a client offers; `None` if it may pass. A client
-    /// without ALPN has `None`.
-    fn refusal(self, offered: Option<&[Vec<u8>]>) -> Option<HandshakeError> {
-        match (self, offered) {
-            (_, Some(offered)) if offered.iter().any(|name| name == self.alpn()) => None,
-            (Self::Mqtt, Some(offered)) => Some(HandshakeError::OtherAlpn(listed(offered))),
-            (Self::Mqtt, None) => Some(HandshakeError::NoAlpn),
-            (Self::Http, Some(offered)) => Some(HandshakeError::NotHttp(listed(offered))),
-            (Self::Http, None) => None,
-        }
+/// Reason to refuse the ALPN protocols that a client offers; `None` if it may pass. A client without
+/// ALPN has `None`.
+fn refusal(protocol: Protocol, offered: Option<&[Vec<u8>]>) -> Option<HandshakeError> {
+    match (protocol, offered) {
+        (_, Some(offered)) if offered.iter().any(|name| name == protocol.alpn()) => None,
+        (Protocol::Mqtt, Some(offered)) => Some(HandshakeError::OtherAlpn(listed(offered))),
+        (Protocol::Mqtt, None) => Some(HandshakeError::NoAlpn),
+        (Protocol::Http, Some(offered)) => Some(HandshakeError::NotHttp(listed(offered))),
+        (Protocol::Http, None) => None,
     }
 }
 
