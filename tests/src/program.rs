@@ -32,6 +32,10 @@ pub enum Program {
     Tshark,
     /// The Python package paho-mqtt, in an environment of its own below `target/foreign`.
     PahoMqtt,
+    /// AWS's SDK for Python, the package awsiotsdk, in the same environment.
+    AwsIotSdk,
+    /// The browser.
+    Chromium,
     /// The npm package mqtt, below `target/foreign`.
     MqttJs,
 }
@@ -50,6 +54,9 @@ impl Program {
         let found = match self {
             Self::PahoMqtt => foreign("venv/bin/python")
                 .filter(|_| foreign("venv/lib").is_some_and(|lib| contains_package(&lib, "paho"))),
+            Self::AwsIotSdk => foreign("venv/bin/python").filter(|_| {
+                foreign("venv/lib").is_some_and(|lib| contains_package(&lib, "awsiot"))
+            }),
             Self::MqttJs => foreign("node_modules").filter(|modules| modules.join("mqtt").exists()),
             Self::Mosquitto
             | Self::MosquittoClients
@@ -60,6 +67,7 @@ impl Program {
             | Self::Zsh
             | Self::Fish
             | Self::Groff
+            | Self::Chromium
             | Self::Tshark => search(self.name()),
         };
         if found.is_none() {
@@ -94,6 +102,8 @@ impl Program {
             Self::Groff => "groff",
             Self::Tshark => "tshark",
             Self::PahoMqtt => "paho-mqtt",
+            Self::AwsIotSdk => "awsiotsdk",
+            Self::Chromium => "chromium",
             Self::MqttJs => "MQTT.js",
         }
     }
@@ -110,6 +120,8 @@ impl Program {
             Self::Fish => "apt-get install fish",
             Self::Groff => "apt-get install groff-base",
             Self::Tshark => "apt-get install tshark",
+            Self::Chromium => "apt-get install chromium",
+            Self::AwsIotSdk => ".ci/tools installs it into target/foreign",
             Self::PahoMqtt => ".ci/tools installs it into target/foreign",
             Self::MqttJs => ".ci/tools installs it into target/foreign",
         }
