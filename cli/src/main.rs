@@ -10,6 +10,7 @@ mod connect;
 mod decision;
 mod demo;
 mod diagnosis;
+mod doctor;
 mod exit;
 mod explain;
 mod failure;

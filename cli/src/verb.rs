@@ -12,8 +12,8 @@ use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
 use crate::{
-    auth, bench, connect, demo, explain, inspect, log, manual, profile, publish, request, respond,
-    sample, sandbox, subscribe,
+    auth, bench, connect, demo, doctor, explain, inspect, log, manual, profile, publish, request,
+    respond, sample, sandbox, subscribe,
 };
 
 /// Runs the verb and prints the error that ended it. `words` is the command line of `typed`.
@@ -35,6 +35,7 @@ pub(crate) fn run(typed: Typed, words: &[OsString]) -> Exit {
         Some(Verb::Signed(typed)) => run_sample(typed, Script::Signed, &sources, console),
         Some(Verb::Demo(_)) => block_on(demo::run(console)),
         Some(Verb::Connect(typed)) => connect::run(*typed, &sources, console),
+        Some(Verb::Doctor(typed)) => doctor::run(*typed, &sources, console),
         Some(Verb::Pub(typed)) => publish::run(*typed, &sources, console),
         Some(Verb::Sub(typed)) => subscribe::run(*typed, &sources, console),
         Some(Verb::Request(typed)) => request::run(*typed, &sources, console),
@@ -97,6 +98,7 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Sample(typed) | Verb::Unsigned(typed) | Verb::Signed(typed) => Some(&typed.output),
         Verb::Demo(typed) => Some(&typed.output),
         Verb::Connect(typed) => Some(&typed.connection.output),
+        Verb::Doctor(typed) => Some(&typed.connection.output),
         Verb::Pub(typed) => Some(&typed.connection.output),
         Verb::Sub(typed) => Some(&typed.connection.output),
         Verb::Request(typed) => Some(&typed.connection.output),

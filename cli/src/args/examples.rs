@@ -69,6 +69,14 @@ const EXAMPLES: &[Row] = &[
         ],
     ),
     (
+        "doctor",
+        [
+            "dunlin doctor -H sandbox --auth-username demo",
+            "dunlin doctor -H mqtts://localhost --ca ca.pem -t my/topic",
+            "dunlin doctor -H localhost:8883 --all --json",
+        ],
+    ),
+    (
         "pub",
         [
             "dunlin pub -H mqtt://localhost -t lamp/7 -m on -q 1 -r",

@@ -46,7 +46,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("AWS IoT samples", &["demo", "sample", "unsigned", "signed"]),
     (
         "Any MQTT 5 server",
-        &["connect", "pub", "sub", "request", "respond"],
+        &["connect", "doctor", "pub", "sub", "request", "respond"],
     ),
     ("A local server", &["sandbox"]),
     ("Load", &["bench"]),

@@ -6,6 +6,7 @@ mod bench;
 mod capture;
 mod connect;
 mod connection;
+mod doctor;
 mod environment;
 mod examples;
 mod help;
@@ -49,6 +50,7 @@ pub(crate) use connect::HoldArgs;
 pub(crate) use connection::{
     AddressArgs, AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs,
 };
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use environment::variables;
 pub(crate) use help::exit_codes;
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
@@ -93,6 +95,12 @@ pub(crate) enum Verb {
     ///
     /// Every attempt, connection and end is printed, with the limits that the server sets.
     Connect(Box<HoldArgs>),
+    /// Check a connection stage by stage, and say what is wrong
+    ///
+    /// Flags, DNS, TCP, proxy, TLS, CONNECT, SUBSCRIBE, PUBLISH, RECEIVE and PING: each stage prints a
+    /// line with its evidence and its time. The first failure ends the check, with its error and exit
+    /// code. SUBSCRIBE, PUBLISH and RECEIVE use --topic; nothing is retained.
+    Doctor(Box<DoctorArgs>),
     /// Publish messages to any MQTT 5 server
     ///
     /// At QoS 1 and 2 exit code 0 means that the server has acknowledged every message; at QoS 0 it

@@ -88,6 +88,33 @@ pub(crate) enum JsonEvent<'a> {
         per_second: f64,
         bytes_per_second: f64,
     },
+    /// Stage of `doctor`.
+    Stage {
+        stage: &'a str,
+        status: &'a str,
+        /// Error id; null unless the stage failed.
+        id: Option<&'a str>,
+        ms: Option<f64>,
+        text: &'a str,
+        details: &'a serde_json::Value,
+    },
+    /// One of the ways to connect that `doctor --all` tries.
+    Way {
+        port: u16,
+        tls: bool,
+        alpn: Option<&'a str>,
+        proxy: bool,
+        ip_version: Option<u8>,
+        status: &'a str,
+        /// Error id; null unless the attempt failed.
+        id: Option<&'a str>,
+        ms: f64,
+        text: &'a str,
+    },
+    /// Conclusion of `doctor --all`.
+    Conclusion {
+        text: &'a str,
+    },
     Error(ErrorJson<'a>),
     Summary {
         sent: u64,
@@ -419,7 +446,7 @@ pub(crate) fn millis(time: Duration) -> f64 {
 }
 
 /// Time in UTC with milliseconds, as RFC 3339 has it.
-fn timestamp(time: SystemTime) -> String {
+pub(crate) fn timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 

@@ -20,6 +20,11 @@ pub(crate) enum ReportForm {
     Text,
     /// One JSON object an event.
     Json,
+    /// Stages of `doctor`, which the verb writes; of these events none.
+    Stages,
+    /// Stages of `doctor` as JSON, which the verb writes; of these events warnings, the error and the
+    /// summary.
+    JsonStages,
 }
 
 /// Writer of a run's events.
@@ -35,7 +40,7 @@ impl Report {
     }
 
     pub(crate) fn is_json(&self) -> bool {
-        self.form == ReportForm::Json
+        matches!(self.form, ReportForm::Json | ReportForm::JsonStages)
     }
 
     /// Writes `event`, if the form is JSON.
@@ -44,8 +49,8 @@ impl Report {
     /// Errors of standard output, like all methods here.
     pub(crate) fn json(&mut self, event: &JsonEvent<'_>) -> io::Result<()> {
         match self.form {
-            ReportForm::Json => event.write(&mut self.out),
-            ReportForm::Messages | ReportForm::Text => Ok(()),
+            ReportForm::Json | ReportForm::JsonStages => event.write(&mut self.out),
+            ReportForm::Messages | ReportForm::Text | ReportForm::Stages => Ok(()),
         }
     }
 
@@ -56,7 +61,7 @@ impl Report {
         attempt: u32,
     ) -> io::Result<()> {
         match self.form {
-            ReportForm::Messages => Ok(()),
+            ReportForm::Messages | ReportForm::Stages | ReportForm::JsonStages => Ok(()),
             ReportForm::Text => {
                 let id = Escaped(client_id);
                 let host = Escaped(endpoint);
@@ -76,7 +81,7 @@ impl Report {
     pub(crate) fn opened(&mut self, opened: &Opened) -> io::Result<()> {
         let ms = super::event_json::millis;
         match self.form {
-            ReportForm::Messages => Ok(()),
+            ReportForm::Messages | ReportForm::Stages | ReportForm::JsonStages => Ok(()),
             ReportForm::Text => {
                 let time = duration(opened.resolve_time + opened.tcp_time + opened.tls_time);
                 let tls = match &opened.tls {
@@ -103,7 +108,7 @@ impl Report {
 
     pub(crate) fn connected(&mut self, connected: &Connected) -> io::Result<()> {
         match self.form {
-            ReportForm::Messages => Ok(()),
+            ReportForm::Messages | ReportForm::Stages | ReportForm::JsonStages => Ok(()),
             ReportForm::Text => {
                 let text = connected_text(connected);
                 self.line(&text)
@@ -120,7 +125,7 @@ impl Report {
         retry_in: Option<Duration>,
     ) -> io::Result<()> {
         match self.form {
-            ReportForm::Messages => Ok(()),
+            ReportForm::Messages | ReportForm::Stages | ReportForm::JsonStages => Ok(()),
             ReportForm::Text => {
                 let then = match retry_in {
                     Some(time) => format!("next attempt in {}", duration(time)),
@@ -140,7 +145,7 @@ impl Report {
     pub(super) fn stopped(&mut self) -> io::Result<()> {
         match self.form {
             ReportForm::Text => self.line("stopped       DISCONNECT was sent"),
-            ReportForm::Messages | ReportForm::Json => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use dunlin_client::store::Store;
-use dunlin_client::{Client, ClientOptions, Events, RequestError, ServerReason};
+use dunlin_client::{Client, ClientOptions, Connected, Events, RequestError, ServerReason};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::event_json::{ErrorJson, JsonEvent};
@@ -37,6 +37,8 @@ pub(crate) struct ClientRun {
     pub(super) notice: SilenceNotice,
     pub(crate) counts: RunCounts,
     pub(super) limits: RunLimits,
+    /// Answer to the last CONNECT that was accepted; `None` before the first one.
+    pub(crate) accepted: Option<Box<Connected>>,
     /// Reason of the server's packet that caused the last failure; `None` if no packet did.
     pub(super) reason: Option<ServerReason>,
     /// True once the end has begun; signals are then handled elsewhere.
@@ -89,10 +91,10 @@ impl ClientRun {
         console: Console,
         stop: StopSignal,
     ) -> Result<Self, Failure> {
-        let form = if config.results.json {
-            ReportForm::Json
-        } else {
-            form
+        let form = match (config.results.json, form) {
+            (true, ReportForm::Stages) => ReportForm::JsonStages,
+            (true, _) => ReportForm::Json,
+            (false, form) => form,
         };
         // The observer sees every packet: for --packets, --capture, and for the bytes that E-PROTOCOL shows.
         let mut history = ConnectionHistory::new(config.context.clone());
@@ -124,6 +126,7 @@ impl ClientRun {
                 is_reconnect_given: config.is_reconnect_given,
                 is_strict: config.is_strict,
             },
+            accepted: None,
             reason: None,
             is_ending: false,
             begun: Instant::now(),

@@ -63,6 +63,7 @@ impl ClientRun {
             Event::Connected(connected) => {
                 self.history.connected();
                 self.report.connected(&connected)?;
+                self.accepted = Some(connected);
             }
             Event::Disconnected {
                 cause: EndCause::Attempt(cause),
@@ -193,7 +194,9 @@ impl ClientRun {
             Activity::Operate(operation) => {
                 operation::unacknowledged(context, operation, self.progress(), wait.limit)
             }
-            // Of the waits without a request, only that for responses has an end.
+            Activity::Receive => operation::not_received(context, self.progress(), wait.limit),
+            Activity::Ping => operation::no_pong(wait.limit),
+            // Of the other waits, only that for responses has an end.
             _ => operation::no_response(context, self.progress(), wait.limit),
         }
     }
@@ -203,6 +206,12 @@ impl ClientRun {
         self.notice.set_printed();
         let what = match wait.activity {
             Activity::Operate(operation) if self.history.is_up() => waiting::unanswered(operation),
+            Activity::Receive if self.history.is_up() => {
+                "the message has not come back: the policy may lack iot:Receive".to_owned()
+            }
+            Activity::Ping if self.history.is_up() => {
+                "no PINGRESP yet: the server or the network is slow, or silent".to_owned()
+            }
             _ => self.history.waits_for(),
         };
         let until = waiting::until(wait.deadline);

@@ -25,6 +25,10 @@ pub(crate) enum Activity {
     Connect,
     /// Waiting for the acknowledgement of a request.
     Operate(Operation),
+    /// Waiting for a message that this run has published.
+    Receive,
+    /// Waiting for PINGRESP.
+    Ping,
     /// Waiting for something that isn't due at any time: messages, input, the next message of an
     /// interval.
     Idle,
@@ -90,7 +94,7 @@ impl SilenceNotice {
             Activity::Stop => false,
             // Without a connection, the connection is waited for.
             Activity::Idle => !is_up,
-            Activity::Connect | Activity::Operate(_) => true,
+            Activity::Connect | Activity::Operate(_) | Activity::Receive | Activity::Ping => true,
         };
         (is_due && !self.is_printed).then(|| self.since.max(wait.since) + SILENCE)
     }

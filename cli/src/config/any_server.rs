@@ -52,6 +52,12 @@ impl ConnectionConfig {
         let proxy = typed.endpoint.proxy.take();
         let address = typed.endpoint.address;
         let asked_for = asked_for(&typed, sources);
+        // The policy of AWS's samples allows the client identifiers of the sample, and doctor checks
+        // a connection of that kind.
+        let prefix = match verb {
+            "doctor" if asked_for.authorizer => "mqtt5-sample",
+            _ => "dunlin",
+        };
         let server = match typed.endpoint.endpoint {
             Some(_) => faults.collect(Server::new(
                 typed.endpoint,
@@ -60,7 +66,7 @@ impl ConnectionConfig {
             None => faults.collect(Err(no_endpoint(verb))),
         };
         let will = faults.collect(will(typed.will, sources));
-        let client_id = faults.collect(client_id(typed.session.client_id.as_deref()));
+        let client_id = faults.collect(client_id(typed.session.client_id.as_deref(), prefix));
         faults.into_result()?;
         let (Some(server), Some(will), Some(client_id)) = (server, will, client_id) else {
             return Err(no_endpoint(verb));
@@ -195,10 +201,10 @@ fn will(typed: WillArgs, sources: &Sources) -> Result<Option<Will>, Diagnosis> {
     }))
 }
 
-/// Checks `--client-id`, or makes up an identifier.
-fn client_id(typed: Option<&str>) -> Result<String, Diagnosis> {
+/// Checks `--client-id`, or makes up an identifier that begins with `prefix`.
+fn client_id(typed: Option<&str>, prefix: &str) -> Result<String, Diagnosis> {
     let Some(client_id) = typed else {
-        return Ok(format!("dunlin-{:08x}", fastrand::u32(..)));
+        return Ok(format!("{prefix}-{:08x}", fastrand::u32(..)));
     };
     match Utf8String::new(client_id) {
         Ok(_) => Ok(client_id.to_owned()),
@@ -230,6 +236,7 @@ fn no_endpoint(verb: &str) -> Diagnosis {
         "pub" => "dunlin pub -H mqtt://localhost -t lamp/7 -m on",
         "sub" => "dunlin sub -H mqtt://localhost -t 'lamp/#'",
         "request" => "dunlin request -H mqtt://localhost -t lamp/7/get -m state",
+        "doctor" => "dunlin doctor -H mqtt://localhost",
         "respond" => "dunlin respond -H mqtt://localhost -t echo",
         _ => "dunlin connect -H mqtt://localhost",
     };

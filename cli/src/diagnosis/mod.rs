@@ -22,6 +22,8 @@ use std::io;
 use std::path::Path;
 
 pub(crate) use catalogue::Id;
+#[cfg(test)]
+pub(crate) use context::context as test_context;
 pub(crate) use context::{ConnectionFacts, RunContext, UserChoices};
 pub(crate) use progress::{Operation, Progress};
 pub(crate) use render::render;

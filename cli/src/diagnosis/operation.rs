@@ -189,6 +189,18 @@ pub(crate) fn not_received(
     }
 }
 
+/// Diagnosis of a PINGREQ without an answer within `after`.
+pub(crate) fn no_pong(after: Duration) -> Diagnosis {
+    Diagnosis {
+        likely: vec!["a router or a firewall between drops packets, or the server hangs".into()],
+        try_: vec![Try::advice("again · a longer --timeout")],
+        ..Diagnosis::new(
+            Id::KeepAlive,
+            format!("no PINGRESP within {}", duration(after)),
+        )
+    }
+}
+
 /// Diagnosis of a request that the server has acknowledged, and that too few responses came to within
 /// `after`.
 pub(crate) fn no_response(

@@ -168,6 +168,7 @@ async fn lines_of_the_verbs_that_connect_are_as_the_schema_says() {
         &["sub", "--json", "-q1", "-t=a/b", "-C=1"],
         &["sub", "--json", "-t=nothing", "-C=1", "-W=1s"],
         &["request", "--json", "-t=nobody", "-m=x", "-W=1s"],
+        &["doctor", "--json", "-t=a/c", "--all"],
     ] {
         let run = dunlin(words).args(["--endpoint", &url]).run().await;
         let _ = checked(&schema, "run_line", &run);
@@ -195,6 +196,12 @@ async fn lines_of_the_verbs_that_connect_are_as_the_schema_says() {
     let run = Finished::wait_for(request.unwrap()).await;
     run.exits(0);
     let _ = checked(&schema, "run_line", &run);
+    // A failing check, with TLS.
+    let check = dunlin(["doctor", "--json", "--all", "--authorizer-name=Nobody"])
+        .connecting_to(&server.sandbox)
+        .run()
+        .await;
+    let _ = checked(&schema, "run_line", &check);
     // The sample, which ends with an error here: the sandbox knows no such authorizer.
     let sample = dunlin(["sample", "--json", "--authorizer-name=Nobody", "--count=1"])
         .args(["--auth-username=me"])

@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
+use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{
@@ -108,6 +108,25 @@ impl TlsConnector {
             roots_tried,
             server_name: server_name.transpose()?,
             is_verified: !matches!(options.verification, ServerVerification::Disabled),
+        })
+    }
+
+    /// Copy that offers these ALPN protocols instead, or none if the list is empty. It resumes no TLS
+    /// session of the original, because a session belongs to a protocol.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::InvalidAlpn`] if a name has no byte or more than 255.
+    pub fn with_alpn(&self, protocols: Vec<Vec<u8>>) -> Result<Self, TlsOptionsError> {
+        let options = TlsOptions {
+            alpn: protocols,
+            ..TlsOptions::default()
+        };
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = options.alpn_protocols()?;
+        config.resumption = Resumption::default();
+        Ok(Self {
+            config: Arc::new(config),
+            ..self.clone()
         })
     }
 
