@@ -17,6 +17,8 @@ mod cutter;
 mod mosquitto;
 #[cfg(feature = "servers")]
 mod program;
+#[cfg(feature = "servers")]
+mod proxy;
 #[cfg(all(feature = "servers", unix))]
 mod signal;
 pub mod simulate;
@@ -33,6 +35,8 @@ pub use cutter::Cutter;
 pub use mosquitto::Mosquitto;
 #[cfg(feature = "servers")]
 pub use program::{Program, system_program};
+#[cfg(feature = "servers")]
+pub use proxy::LocalProxy;
 #[cfg(all(feature = "servers", unix))]
 pub use signal::{Signal, send_signal};
 #[cfg(feature = "servers")]

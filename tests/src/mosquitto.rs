@@ -218,7 +218,7 @@ fn write_passwords(folder: &Path) {
 }
 
 /// Port outside the system's ephemeral range, so that it stays free while the broker is down.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);

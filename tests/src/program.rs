@@ -30,6 +30,12 @@ pub enum Program {
     Groff,
     /// Wireshark's command line.
     Tshark,
+    /// A SOCKS5 proxy.
+    Microsocks,
+    /// An HTTP proxy.
+    Tinyproxy,
+    /// A proxy that ends TLS, selects ALPN protocols and asks for client certificates.
+    Haproxy,
     /// The Python package paho-mqtt, in an environment of its own below `target/foreign`.
     PahoMqtt,
     /// AWS's SDK for Python, the package awsiotsdk, in the same environment.
@@ -68,6 +74,9 @@ impl Program {
             | Self::Fish
             | Self::Groff
             | Self::Chromium
+            | Self::Microsocks
+            | Self::Tinyproxy
+            | Self::Haproxy
             | Self::Tshark => search(self.name()),
         };
         if found.is_none() {
@@ -100,6 +109,9 @@ impl Program {
             Self::Zsh => "zsh",
             Self::Fish => "fish",
             Self::Groff => "groff",
+            Self::Microsocks => "microsocks",
+            Self::Tinyproxy => "tinyproxy",
+            Self::Haproxy => "haproxy",
             Self::Tshark => "tshark",
             Self::PahoMqtt => "paho-mqtt",
             Self::AwsIotSdk => "awsiotsdk",
@@ -119,6 +131,9 @@ impl Program {
             Self::Zsh => "apt-get install zsh",
             Self::Fish => "apt-get install fish",
             Self::Groff => "apt-get install groff-base",
+            Self::Microsocks => "apt-get install microsocks",
+            Self::Tinyproxy => "apt-get install tinyproxy",
+            Self::Haproxy => "apt-get install haproxy",
             Self::Tshark => "apt-get install tshark",
             Self::Chromium => "apt-get install chromium",
             Self::AwsIotSdk => ".ci/tools installs it into target/foreign",

@@ -1,8 +1,8 @@
-//! `ProxyChoice`: the HTTP proxy of a connection, from `--proxy` or from the environment.
+//! `ProxyChoice`: the proxy of a connection, from `--proxy` or from the environment.
 
 use std::env;
 
-use dunlin_client::transport::{Proxy, ProxyCredentials};
+use dunlin_client::transport::{Proxy, ProxyCredentials, ProxyProtocol};
 use percent_encoding::percent_decode_str;
 
 use crate::args::Sources;
@@ -11,7 +11,7 @@ use crate::config::{Server, secret};
 use crate::diagnosis::Diagnosis;
 use crate::terminal::Console;
 
-/// HTTP proxy and the flag or variable that named it.
+/// Proxy and the flag or variable that named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProxyChoice {
     pub(crate) proxy: Proxy,
@@ -26,7 +26,7 @@ impl ProxyChoice {
     /// those that all programs share don't apply to the hosts in `NO_PROXY`.
     ///
     /// # Errors
-    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a URL that names no HTTP proxy. The URL isn't
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a URL that names no proxy. The URL isn't
     /// repeated, because a password may be in it.
     pub(crate) fn new(
         typed: Option<&str>,
@@ -91,34 +91,43 @@ fn parse(url: &str, from: &'static str) -> Result<Option<ProxyChoice>, Diagnosis
     }
     let wrong = |what: &str| {
         Diagnosis::usage(format!(
-            "{from}: {what}; write it as http://[USER:PASSWORD@]HOST[:PORT]"
+            "{from}: {what}; write it as http://[USER:PASSWORD@]HOST[:PORT] or socks5h://.."
         ))
     };
     // A URL without a scheme is one of HTTP. The scheme is printed, as far as it is one.
-    let rest = match url.split_once("://") {
-        None => url,
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        Some((scheme, _)) => {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let (protocol, default_port) = match scheme.to_ascii_lowercase().as_str() {
+        "http" => (ProxyProtocol::Http, HTTP),
+        // Like curl: with the h, the proxy resolves the host name.
+        "socks5h" => (ProxyProtocol::Socks5, SOCKS),
+        "socks5" => (ProxyProtocol::Socks5LocalNames, SOCKS),
+        _ => {
             let scheme: String = scheme
                 .chars()
                 .filter(char::is_ascii_alphanumeric)
                 .take(10)
                 .collect();
             return Err(wrong(&format!(
-                "a proxy of the kind \"{scheme}\" isn't supported, only HTTP proxies are"
+                "a proxy of the kind \"{scheme}\" isn't supported, only http, socks5h and socks5 are"
             )));
         }
     };
+    let is_http = protocol == ProxyProtocol::Http;
     // User and password end at the last "@"; a path is ignored.
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, address) = match authority.rsplit_once('@') {
         Some((user, address)) => (Some(user), address),
         None => (None, authority),
     };
-    let (host, port) = host_and_port(address).ok_or_else(|| wrong("no host and port"))?;
-    let credentials = user.map(credentials).transpose().map_err(wrong)?;
+    let (host, port) =
+        host_and_port(address, default_port).ok_or_else(|| wrong("no host and port"))?;
+    let credentials = user
+        .map(|user| credentials(user, is_http))
+        .transpose()
+        .map_err(wrong)?;
     Ok(Some(ProxyChoice {
         proxy: Proxy {
+            protocol,
             host,
             port,
             credentials,
@@ -127,23 +136,34 @@ fn parse(url: &str, from: &'static str) -> Result<Option<ProxyChoice>, Diagnosis
     }))
 }
 
-fn credentials(user: &str) -> Result<ProxyCredentials, &'static str> {
+/// User name and password in front of the host, percent-decoded.
+fn credentials(user: &str, is_http: bool) -> Result<ProxyCredentials, &'static str> {
     let (name, password) = user.split_once(':').unwrap_or((user, ""));
     let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
         Ok(decoded) => Ok(decoded.into_owned()),
         Err(_) => Err("user name or password is not UTF-8 text"),
     };
     let username = decoded(name)?;
-    if username.contains(':') {
+    let password = decoded(password)?;
+    if is_http && username.contains(':') {
         return Err("a user name of HTTP has no colon");
+    }
+    // RFC 1929: each length is one byte, and not zero.
+    if !is_http
+        && [&username, &password]
+            .iter()
+            .any(|text| !(1..=255).contains(&text.len()))
+    {
+        return Err("user name and password of SOCKS5 have 1 to 255 bytes each");
     }
     Ok(ProxyCredentials {
         username,
-        password: decoded(password)?.into(),
+        password: password.into(),
     })
 }
 
-fn host_and_port(address: &str) -> Option<(String, u16)> {
+/// Host and port of a URL; `None` if it has no host, or an invalid one or port.
+fn host_and_port(address: &str, default_port: u16) -> Option<(String, u16)> {
     let (host, port) = match address.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
@@ -157,7 +177,7 @@ fn host_and_port(address: &str) -> Option<(String, u16)> {
         None => address.split_once(':').unwrap_or((address, "")),
     };
     let port = if port.is_empty() {
-        HTTP
+        default_port
     } else {
         port.parse().ok().filter(|port| *port > 0)?
     };
@@ -168,8 +188,9 @@ fn host_and_port(address: &str) -> Option<(String, u16)> {
     is_host.then(|| (host.to_owned(), port))
 }
 
-/// Port of a URL that names none.
+/// Ports of URLs that name none.
 const HTTP: u16 = 80;
+const SOCKS: u16 = 1080;
 
 #[cfg(test)]
 mod tests {
@@ -199,17 +220,25 @@ mod tests {
         assert_eq!(parsed("proxy.corp"), plain("http://proxy.corp:80"));
         assert_eq!(parsed("http://[::1]:3128"), plain("http://[::1]:3128"));
         assert_eq!(parsed("none"), None);
-        let user = Some(("me@corp".to_owned(), "p:w/d".to_owned()));
+        let user = || Some(("me@corp".to_owned(), "p:w/d".to_owned()));
         assert_eq!(
             parsed("http://me%40corp:p%3Aw%2Fd@p:1"),
-            Some(("http://p:1".to_owned(), user))
+            Some(("http://p:1".to_owned(), user()))
+        );
+        // SOCKS5: the h says who resolves the host.
+        assert_eq!(parsed("socks5h://p"), plain("socks5h://p:1080"));
+        assert_eq!(parsed("SOCKS5://p:1"), plain("socks5://p:1"));
+        assert_eq!(
+            parsed("socks5h://me%40corp:p%3Aw%2Fd@p"),
+            Some(("socks5h://p:1080".to_owned(), user()))
         );
     }
 
     #[test]
     fn an_invalid_proxy_is_refused_and_not_repeated() {
         for url in [
-            "socks5h://p:1",
+            "socks4://p:1",
+            "socks5h://canary@p:1",
             "http://canary:canary@",
             "http://p:0",
             "http://p:x",
@@ -227,9 +256,9 @@ mod tests {
                 diagnosis.headline
             );
         }
-        let socks = parse("socks5h://p:1", "--proxy").unwrap_err();
+        let socks = parse("socks4://p:1", "--proxy").unwrap_err();
         assert!(
-            socks.headline.contains("\"socks5h\" isn't supported"),
+            socks.headline.contains("\"socks4\" isn't supported"),
             "{}",
             socks.headline
         );

@@ -1,7 +1,7 @@
 //! `reconnect`: failures after which the tool connects again. The choice is stricter than the
 //! library's, because a person waits for the diagnosis.
 
-use dunlin_client::transport::{ProxyError, ResolveFault, TlsError, TransportError};
+use dunlin_client::transport::{ProxyError, ResolveFault, SocksReply, TlsError, TransportError};
 use dunlin_client::{
     ConnectError, ConnectionError, EndCause, Reconnect, Retry, RetryContext, RetryPolicy,
 };
@@ -100,14 +100,26 @@ fn of_transport(error: &TransportError, has_connected: bool) -> bool {
         TransportError::Proxy { error, .. } => match error {
             ProxyError::Unreachable(error) => of_transport(error, has_connected),
             ProxyError::Refused { status, .. } => matches!(status, 502..=504),
+            ProxyError::Socks(reply) => match reply {
+                SocksReply::ConnectionRefused => has_connected,
+                SocksReply::GeneralFailure
+                | SocksReply::NetworkUnreachable
+                | SocksReply::HostUnreachable
+                | SocksReply::TtlExpired => true,
+                _ => false,
+            },
             ProxyError::Closed | ProxyError::Io(_) => has_connected,
+            ProxyError::Tls(error) => of_tls(error, has_connected),
             _ => false,
         },
-        TransportError::Tls { error, .. } => {
-            matches!(error, TlsError::Closed | TlsError::Io(_)) && has_connected
-        }
+        TransportError::Tls { error, .. } => of_tls(error, has_connected),
         _ => true,
     }
+}
+
+/// True if another TLS handshake may succeed.
+fn of_tls(error: &TlsError, has_connected: bool) -> bool {
+    matches!(error, TlsError::Closed | TlsError::Io(_)) && has_connected
 }
 
 #[cfg(test)]

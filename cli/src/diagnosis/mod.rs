@@ -11,6 +11,7 @@ pub(crate) mod network;
 pub(crate) mod operation;
 mod progress;
 pub(crate) mod protocol;
+mod proxy;
 mod reason;
 mod received;
 mod region;

@@ -3,13 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dunlin_client::transport::{
-    FailedAttempt, IpVersion, ProxyError, ResolveFault, Stage, TransportError,
-};
+use dunlin_client::transport::{FailedAttempt, IpVersion, ResolveFault, Stage, TransportError};
 
 use crate::diagnosis::context::RunContext;
 use crate::diagnosis::text::{duration, quoted, shell};
-use crate::diagnosis::{Diagnosis, Id, Try, region, tls};
+use crate::diagnosis::{Diagnosis, Id, Try, proxy, region, tls};
 
 /// Diagnosis of a connection that was not opened, or that failed below MQTT.
 pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnosis {
@@ -44,7 +42,7 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
                 ..diagnosis
             }
         }
-        TransportError::Proxy { error, .. } => no_tunnel(context, error),
+        TransportError::Proxy { error, .. } => proxy::no_tunnel(context, error),
         TransportError::Tls { peer, error } => tls::failed(context, *peer, error),
         error => Diagnosis {
             likely: vec!["the network, or something in between, ended the connection".into()],
@@ -209,58 +207,6 @@ fn unreachable(context: &RunContext, attempts: &[FailedAttempt]) -> Diagnosis {
             Id::Refused,
             format!("{} cannot be reached", context.address()),
         )
-    }
-}
-
-/// Diagnosis of a proxy that doesn't connect to the server.
-fn no_tunnel(context: &RunContext, error: &ProxyError) -> Diagnosis {
-    let headline = match error {
-        // The proxy's own status and reason stand in the headline, as the server's reason does.
-        ProxyError::Refused { status, reason } => {
-            format!("the proxy refused the tunnel: {status} {reason}")
-                .trim_end()
-                .to_owned()
-        }
-        ProxyError::Unreachable(error) => format!("the proxy cannot be reached: {error}"),
-        error => format!("no tunnel through the proxy: {error}"),
-    };
-    let (likely, advice) = match error {
-        ProxyError::Refused { status: 407, .. } => (
-            "it wants a user name and a password, or other ones",
-            "http://USER:PASSWORD@HOST:PORT as the proxy's URL",
-        ),
-        ProxyError::Refused {
-            status: 401 | 403 | 405,
-            ..
-        } => (
-            "it lets nobody through to that host or port",
-            "ask who runs it",
-        ),
-        ProxyError::Refused {
-            status: 500..=599, ..
-        } => (
-            "it can't resolve or reach the endpoint, or is overloaded",
-            "again in a minute · --endpoint as it is spelled",
-        ),
-        ProxyError::Unreachable(_) => (
-            "it isn't running, or is another one on this network",
-            "another --proxy",
-        ),
-        _ => (
-            "that is no HTTP proxy, or one that speaks TLS itself",
-            "another --proxy",
-        ),
-    };
-    let via = context.proxy.as_deref().unwrap_or("via a proxy");
-    Diagnosis {
-        at: Some(format!("CONNECT {} {via}", context.address())),
-        likely: vec![likely.into()],
-        try_: vec![
-            Try::advice(advice),
-            // The proxy may come from a variable that was set for other programs.
-            Try::advice("--proxy none, if this computer needs no proxy"),
-        ],
-        ..Diagnosis::new(Id::Proxy, headline)
     }
 }
 

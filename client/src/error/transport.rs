@@ -8,6 +8,7 @@ use std::time::Duration;
 use dunlin_codec::Escaped;
 
 use super::io_fault::IoFault;
+use super::proxy::ProxyError;
 use super::tls::TlsError;
 use super::websocket::WebSocketError;
 
@@ -175,34 +176,6 @@ impl fmt::Display for FailedAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.address, self.fault)
     }
-}
-
-/// Cause of a proxy that opened no tunnel.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProxyError {
-    /// The proxy itself can't be reached.
-    #[error("{0}")]
-    Unreachable(Box<TransportError>),
-    /// The proxy refused the tunnel.
-    #[error("it refused the tunnel: {status} {}", Escaped(reason))]
-    Refused {
-        /// HTTP status code: 407 asks for credentials, 403 forbids the target, 502 and 504 couldn't reach
-        /// it.
-        status: u16,
-        /// Reason phrase, cut after 100 characters, and escaped ([`Escaped`]).
-        reason: String,
-    },
-    /// The proxy closed the connection without an answer.
-    #[error("it closed the connection without an answer")]
-    Closed,
-    /// The answer isn't HTTP/1, is longer than 8 KiB, or has more bytes where the server should send
-    /// nothing before the client.
-    #[error("its answer isn't that of an HTTP proxy")]
-    NotHttp,
-    /// The connection to the proxy failed.
-    #[error("{0}")]
-    Io(IoFault),
 }
 
 fn listed(attempts: &[FailedAttempt]) -> String {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use dunlin_codec::ReasonCode;
 
 use crate::error::{
-    ConnectError, ConnectionError, EndCause, ProxyError, TlsError, TransportError, Violation,
-    WebSocketError,
+    ConnectError, ConnectionError, EndCause, ProxyError, SocksReply, TlsError, TransportError,
+    Violation, WebSocketError,
 };
 
 /// Class of a failure: whether the client connects again after it, and how soon.
@@ -218,17 +218,26 @@ fn of_transport(error: &TransportError, has_connected: bool) -> Retry {
             ProxyError::Refused {
                 status: 500..=599, ..
             } => Retry::Transient,
+            // The server isn't there for the proxy.
+            ProxyError::Socks(
+                SocksReply::GeneralFailure
+                | SocksReply::NetworkUnreachable
+                | SocksReply::HostUnreachable
+                | SocksReply::ConnectionRefused
+                | SocksReply::TtlExpired,
+            ) => Retry::Transient,
             ProxyError::Closed | ProxyError::Io(_) => Retry::Transient,
-            ProxyError::Refused { .. } | ProxyError::NotHttp => unless_new(has_connected),
+            ProxyError::Tls(error) => of_tls(error, has_connected),
+            ProxyError::Refused { .. }
+            | ProxyError::Socks(_)
+            | ProxyError::NoAuthenticationMethod
+            | ProxyError::CredentialsRefused
+            | ProxyError::CredentialsLength
+            | ProxyError::HostLength
+            | ProxyError::NotHttp
+            | ProxyError::NotSocks => unless_new(has_connected),
         },
-        TransportError::Tls { error, .. } => match error {
-            // The server was started again, or this computer's clock isn't set yet.
-            TlsError::Closed
-            | TlsError::Io(_)
-            | TlsError::Expired { .. }
-            | TlsError::NotYetValid { .. } => Retry::Transient,
-            _ => unless_new(has_connected),
-        },
+        TransportError::Tls { error, .. } => of_tls(error, has_connected),
         TransportError::WebSocket { error, .. } => of_websocket(error, has_connected),
     }
 }
@@ -252,6 +261,17 @@ fn of_websocket(error: &WebSocketError, has_connected: bool) -> Retry {
         | WebSocketError::WrongAnswer { .. }
         | WebSocketError::Subprotocol { .. }
         | WebSocketError::Frame(_) => unless_new(has_connected),
+    }
+}
+
+const fn of_tls(error: &TlsError, has_connected: bool) -> Retry {
+    match error {
+        // The server was started again, or this computer's clock isn't set yet.
+        TlsError::Closed
+        | TlsError::Io(_)
+        | TlsError::Expired { .. }
+        | TlsError::NotYetValid { .. } => Retry::Transient,
+        _ => unless_new(has_connected),
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use self::deadline::Deadline;
 use self::local::LocalEnd;
 pub use self::open_observer::{OpenObserver, OpenStep};
-pub use self::proxy::{Proxy, ProxyCredentials};
+pub use self::proxy::{Proxy, ProxyCredentials, ProxyProtocol};
 pub use self::stream::Transport;
 pub use self::tls::{
     CaBundle, ClientCertificate, KeyLog, NameVerifier, PeerCertificate, PresentedNames, Roots,
@@ -34,8 +34,8 @@ pub use self::url::UrlError;
 pub use self::websocket::{HttpHeader, WebSocketOptions};
 pub use crate::error::{
     CertificateFault, CloseReason, FailedAttempt, FrameFault, IoFault, IpVersion, ProxyError,
-    ResolveFault, RootsTried, Stage, TlsAlert, TlsError, TransportError, UpgradeRefusal,
-    WebSocketError,
+    ResolveFault, RootsTried, SocksReply, Stage, TlsAlert, TlsError, TransportError,
+    UpgradeRefusal, WebSocketError,
 };
 
 /// Server address, TLS and time-out of a connection.
@@ -77,8 +77,8 @@ pub struct TransportOptions {
     /// Local address to connect from, on a computer that has several. Only addresses of its IP
     /// version are connected to. Default: `None`, which means that the system chooses one.
     pub local_address: Option<IpAddr>,
-    /// HTTP proxy to connect through. It resolves `host` itself; `connect_to` is where it is asked
-    /// to connect to. Default: `None`, which means no proxy.
+    /// Proxy to connect through. It resolves `host` itself, unless its protocol says otherwise;
+    /// `connect_to` is where it is asked to connect to. Default: `None`, which means no proxy.
     pub proxy: Option<Proxy>,
     /// TLS; `None`, the default, means plain TCP. Share one connector among all attempts: TLS
     /// sessions resume through it.
@@ -173,8 +173,8 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     let began = Instant::now();
     let addresses = match (options.connect_to, &options.proxy) {
         (Some(address), _) => vec![address],
-        (None, Some(_)) => Vec::new(),
-        (None, None) => {
+        (None, Some(proxy)) if !proxy.needs_address() => Vec::new(),
+        (None, _) => {
             let addresses = resolve::resolve(host, options.port, deadline).await?;
             let step = OpenStep::Resolved {
                 host,
@@ -186,11 +186,11 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     };
     let resolved = Instant::now();
     // Stage 2: TCP to the first address that accepts it, or a tunnel through the proxy. The proxy
-    // gets `connect_to` in place of the name, so that both options can be combined.
+    // gets the address in place of the name where there is one, as with `connect_to`.
     let (tcp, peer) = match &options.proxy {
         Some(proxy) => {
-            let to = options
-                .connect_to
+            let to = addresses
+                .first()
                 .map(|address| (address.ip().to_string(), address.port()));
             let (host, port) = to.unwrap_or_else(|| (host.to_owned(), options.port));
             proxy

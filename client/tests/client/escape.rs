@@ -144,12 +144,7 @@ fn every_error_of_the_library_is_escaped() {
         RequestError::Refused(reason()).to_string(),
         RequestError::Stopped(StopCause::Final(ConnectError::Refused(reason()).into())).to_string(),
         StoreError::Load(io::Error::other(text())).to_string(),
-        Proxy {
-            host: text(),
-            port: 1,
-            credentials: None,
-        }
-        .to_string(),
+        Proxy::new(text(), 1).to_string(),
     ]);
     for text in texts {
         assert!(!text.chars().any(needs_escape), "{text:?}");

@@ -11,6 +11,7 @@ mod files;
 mod observer;
 mod proxy;
 mod server;
+mod socks;
 mod verification;
 
 use std::net::SocketAddr;

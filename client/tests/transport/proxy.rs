@@ -42,9 +42,8 @@ fn options_through(address: SocketAddr) -> TransportOptions {
         connect_to: None,
         port: 443,
         proxy: Some(Proxy {
-            host: "localhost".into(),
-            port: address.port(),
             credentials,
+            ..Proxy::new("localhost", address.port())
         }),
         ..transport_options("iot.invalid", address, None)
     }

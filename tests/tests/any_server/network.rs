@@ -7,13 +7,13 @@ use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 
 /// Sandbox that accepts every client.
-struct Served {
-    sandbox: Sandbox,
+pub(super) struct Served {
+    pub(super) sandbox: Sandbox,
     folder: TempDir,
 }
 
 impl Served {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         let options = SandboxOptions {
             port: 0,
@@ -35,7 +35,7 @@ impl Served {
     }
 
     /// The same with the CA of the sandbox.
-    fn publish_with_ca(&self, host: &str) -> Tool {
+    pub(super) fn publish_with_ca(&self, host: &str) -> Tool {
         self.publish(host)
             .args(["--ca".as_ref(), self.sandbox.ca_path().as_os_str()])
     }
@@ -43,7 +43,7 @@ impl Served {
 
 /// Checks exit code, error id and words of a failed run.
 #[track_caller]
-fn fails(run: &Finished, code: i32, id: &str, words: &[&str]) {
+pub(super) fn fails(run: &Finished, code: i32, id: &str, words: &[&str]) {
     run.exits(code);
     let line = run.error_line();
     for word in [&[format!("error[{id}]: ").as_str()], words].concat() {
