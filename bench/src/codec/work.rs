@@ -10,8 +10,11 @@ use super::dunlin::Borrowed;
 use super::fields::{self, Look, Sum};
 use crate::timing::Work;
 
-/// Packets that are encoded before the output is emptied, if they differ.
+/// Most packets that are encoded before the output is emptied.
 pub const AT_ONCE: usize = 64;
+
+/// Most bytes that are encoded before the output is emptied, unless one packet has more.
+pub const BYTES_AT_ONCE: usize = 64 * 1024;
 
 /// Packets that are encoded in one run, unless the encoder consumes them.
 pub const RUN: usize = 2048;
@@ -108,10 +111,13 @@ impl<C: Contestant, const KIND: u8> Work for Reading<C, KIND> {
     }
 }
 
-/// Encoding packets into an output that is emptied before each group of them.
+/// Encoding packets into an output that is emptied before each group of them, as a connection
+/// writes all packets that wait at once.
 struct Encoding<C: Contestant, const SHARE: bool> {
     originals: Vec<C::Packet>,
     slots: Vec<Option<C::Packet>>,
+    /// Number of packets that are encoded before the output is emptied.
+    group: usize,
     output: C::Output,
 }
 
@@ -119,9 +125,11 @@ impl<C: Contestant, const SHARE: bool> Encoding<C, SHARE> {
     fn new(case: &Case) -> Outcome<Self> {
         let mut originals = C::packets(case)?;
         originals.truncate(AT_ONCE);
+        let most = (BYTES_AT_ONCE as f64 / case.packet_len()) as usize;
         let mut encoding = Self {
             originals,
             slots: Vec::new(),
+            group: most.clamp(1, AT_ONCE),
             output: C::Output::default(),
         };
         encoding.check(&case.packets)?;
@@ -142,7 +150,7 @@ impl<C: Contestant, const SHARE: bool> Encoding<C, SHARE> {
         if C::ENCODES_BY_VALUE {
             1
         } else {
-            RUN / self.originals.len()
+            RUN / AT_ONCE
         }
     }
 
@@ -170,21 +178,16 @@ impl<C: Contestant, const SHARE: bool> Encoding<C, SHARE> {
 
 impl<C: Contestant, const SHARE: bool> Work for Encoding<C, SHARE> {
     fn prepare(&mut self) {
-        let count = if C::ENCODES_BY_VALUE {
-            AT_ONCE
-        } else {
-            self.originals.len()
-        };
         if C::ENCODES_BY_VALUE || self.slots.is_empty() {
+            let packets = self.originals.iter().cycle().take(AT_ONCE);
             self.slots.clear();
-            self.slots
-                .extend(self.originals.iter().cycle().take(count).cloned().map(Some));
+            self.slots.extend(packets.cloned().map(Some));
         }
     }
 
     fn run(&mut self) {
         for _ in 0..self.repeats() {
-            for group in self.slots.chunks_mut(self.originals.len()) {
+            for group in self.slots.chunks_mut(self.group) {
                 C::clear(&mut self.output);
                 for slot in group {
                     let encoded = Self::encode(slot, &mut self.output);
