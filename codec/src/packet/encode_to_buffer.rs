@@ -66,8 +66,8 @@ macro_rules! encodes {
     )*};
 }
 
-encodes!(encode_staged: Connect ConnAck);
-encodes!(encode: Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
+encodes!(encode_staged: Connect ConnAck Subscribe);
+encodes!(encode: SubAck Unsubscribe UnsubAck Disconnect Auth);
 
 impl Publish<'_> {
     /// Appends the packet to `out`; see [`Packet::encode`].
@@ -78,7 +78,7 @@ impl Publish<'_> {
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         // One instance without and one with the code for properties.
         if self.has_properties() {
-            encode(&Form::<WITH_PROPERTIES, WHOLE>(self), out)
+            encode_with_properties(self, out)
         } else {
             encode_announcing(&Form::<PLAIN, WHOLE>(self), 0, out)
         }
@@ -116,6 +116,45 @@ impl Ack<'_> {
         }
     }
 }
+
+/// Encodes a PUBLISH with properties: if all but the payload fits, it is put together on the stack
+/// and copied at once, as in [`encode_staged`].
+#[inline(never)]
+fn encode_with_properties(publish: &Publish<'_>, out: &mut impl BufMut) -> Result<(), EncodeError> {
+    let (head, payload) = (Form::<WITH_PROPERTIES, HEAD>(publish), publish.payload);
+    let Lengths {
+        remaining_length,
+        len,
+        first_properties,
+    } = lengths(&head, payload.len())?;
+    // Nothing is written if the buffer can't take all of it.
+    if out.remaining_mut().saturating_sub(payload.len()) < len {
+        return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
+    }
+    // The lengths are known, so the properties are not counted again.
+    let first = first_byte(&head);
+    let mut stage = [0; HEAD_STAGE];
+    if let Some(staged) = stage.get_mut(..len) {
+        let mut sink = SliceSink {
+            rest: staged,
+            first_properties,
+        };
+        head.write_packet(first, remaining_length, &mut sink);
+        out.put_slice(staged);
+    } else {
+        let mut sink = BufferSink {
+            out,
+            first_properties,
+        };
+        head.write_packet(first, remaining_length, &mut sink);
+    }
+    out.put_slice(payload);
+    Ok(())
+}
+
+/// Maximum length in bytes of the head of a PUBLISH that is put together on the stack: a topic and a
+/// few properties. A longer one costs few writes for its length.
+const HEAD_STAGE: usize = 128;
 
 /// Encodes a packet of many fields: if it fits, it is put together on the stack and copied at once.
 ///
