@@ -70,6 +70,27 @@ numbers! {
     SubscriptionIdentifier u32: "Subscription Identifier", SubscriptionIdentifier::new, SubscriptionIdentifier::get;
 }
 
+impl From<AckType> for PacketType {
+    fn from(ack_type: AckType) -> Self {
+        ack_type.packet_type()
+    }
+}
+
+impl TryFrom<PacketType> for AckType {
+    type Error = InvalidNumber;
+
+    /// Acknowledgement of this packet type.
+    ///
+    /// # Errors
+    /// [`InvalidNumber`] for the eleven other types.
+    fn try_from(packet_type: PacketType) -> Result<Self, InvalidNumber> {
+        Self::of(packet_type).ok_or(InvalidNumber {
+            name: "acknowledgement",
+            number: u32::from(packet_type as u8),
+        })
+    }
+}
+
 impl From<PacketId> for NonZeroU16 {
     fn from(id: PacketId) -> Self {
         id.to_non_zero()

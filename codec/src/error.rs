@@ -129,7 +129,7 @@ impl DecodeErrorKind {
 
 impl fmt::Display for DecodeErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
+        f.pad(self.text())
     }
 }
 
@@ -166,6 +166,12 @@ pub struct EncodeError {
 }
 
 /// Class of an [`EncodeError`].
+///
+/// ```
+/// use dunlin_codec::EncodeErrorKind;
+///
+/// assert_eq!(EncodeErrorKind::NoRoom.to_string(), "buffer too short");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum EncodeErrorKind {
@@ -188,6 +194,19 @@ impl EncodeError {
     #[must_use]
     pub const fn new(kind: EncodeErrorKind, field: &'static str) -> Self {
         Self { kind, field }
+    }
+}
+
+impl fmt::Display for EncodeErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::TooLarge => "packet too large",
+            Self::IllegalReasonCode => "reason code of another packet",
+            Self::Missing => "required field missing",
+            Self::NotAllowed => "fields that exclude each other",
+            Self::NoRoom => "buffer too short",
+            Self::WrongDirection => "for the other side to send",
+        })
     }
 }
 

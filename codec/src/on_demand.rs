@@ -162,6 +162,13 @@ impl<'a, T: Large<'a> + Hash> Hash for OnDemand<'a, T> {
     }
 }
 
+impl<'a, T: Large<'a> + fmt::Display> fmt::Display for OnDemand<'a, T> {
+    /// One line of text for people, as the packet has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(|packet| packet.fmt(f))
+    }
+}
+
 impl<'a, T: Large<'a> + fmt::Debug> fmt::Debug for OnDemand<'a, T> {
     /// Shows the packet.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

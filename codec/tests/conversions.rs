@@ -45,6 +45,23 @@ fn every_byte_converts_to_what_it_means_and_back() {
 }
 
 #[test]
+fn acknowledgements_convert_to_packet_types_and_back() {
+    let numbers = (1..=15).map(|number| PacketType::try_from(number).expect("a packet type"));
+    for packet_type in numbers {
+        match AckType::try_from(packet_type) {
+            Ok(ack_type) => assert_eq!(PacketType::from(ack_type), packet_type),
+            Err(error) => {
+                assert!(!matches!(packet_type as u8, 4..=7), "{packet_type}");
+                assert_eq!(
+                    error.to_string(),
+                    format!("{} is no acknowledgement", packet_type as u8)
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn identifiers_and_aliases_convert_both_ways() {
     assert_eq!(PacketId::try_from(7).map(u16::from), Ok(7));
     assert_eq!(TopicAlias::try_from(65_535).map(u16::from), Ok(65_535));

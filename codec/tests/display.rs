@@ -1,10 +1,11 @@
 //! Packets and errors in one line for people.
 
 use dunlin_codec::{
-    Ack, AckType, BinaryData, Connect, DecodeOptions, Delivery, Disconnect, FixedHeader, Packet,
-    PacketId, PayloadFormat, Publish, ReasonCode, RetainHandling, Sender, SubAck, SubAckProperties,
-    Subscription, SubscriptionOptions, TopicFilter, TopicName, Unsubscribe, UnsubscribeProperties,
-    UserProperty, Utf8String, owned,
+    Ack, AckType, BinaryData, Connect, DecodeErrorKind, DecodeOptions, Delivery, Disconnect,
+    EncodeErrorKind, FixedHeader, OnDemand, Packet, PacketBuf, PacketId, PayloadFormat, Publish,
+    ReasonCode, RetainHandling, Sender, SubAck, SubAckProperties, Subscription,
+    SubscriptionOptions, TopicFilter, TopicName, Unsubscribe, UnsubscribeProperties, UserProperty,
+    Utf8String, owned,
 };
 use proptest::prelude::*;
 
@@ -51,6 +52,31 @@ fn a_connect_does_not_print_its_secrets() {
         Packet::from(&connect).to_string(),
         r#"CONNECT client "lamp-7", keep alive 60 s, user "demo"?.., password of 6 bytes"#
     );
+}
+
+#[test]
+fn a_packet_that_is_read_on_demand_prints_as_the_packet() {
+    let connect = Connect {
+        keep_alive: 60,
+        client_id: Utf8String::new("lamp-7").unwrap(),
+        ..Connect::default()
+    };
+    let line = OnDemand::new(&connect).to_string();
+    assert_eq!(line, r#"CONNECT client "lamp-7", keep alive 60 s"#);
+
+    let bytes = PacketBuf::new(&Packet::from(&connect)).unwrap();
+    let Packet::Connect(decoded) = bytes.packet() else {
+        panic!("a CONNECT")
+    };
+    assert_eq!(decoded.to_string(), line);
+}
+
+#[test]
+fn kinds_of_errors_print_as_text_of_a_given_width() {
+    let kind = DecodeErrorKind::ProtocolError;
+    assert_eq!(format!("{kind:>16}|"), "  protocol error|");
+    let kind = EncodeErrorKind::NoRoom;
+    assert_eq!(format!("{kind:<17}|"), "buffer too short |");
 }
 
 #[test]

@@ -56,6 +56,7 @@ properties! {
 ///
 /// assert_eq!(AckType::PubRel.packet_type(), PacketType::PubRel);
 /// assert_eq!(AckType::try_from(4), Ok(AckType::PubAck));
+/// assert_eq!(AckType::try_from(PacketType::PubRec), Ok(AckType::PubRec));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum AckType {
@@ -89,7 +90,8 @@ impl AckType {
         }
     }
 
-    const fn of(packet_type: PacketType) -> Option<Self> {
+    /// Acknowledgement of this packet type; `None` for another type of packet.
+    pub(crate) const fn of(packet_type: PacketType) -> Option<Self> {
         match packet_type {
             PacketType::PubAck => Some(Self::PubAck),
             PacketType::PubRec => Some(Self::PubRec),
