@@ -84,7 +84,7 @@ impl TryFrom<PacketType> for AckType {
     /// # Errors
     /// [`InvalidNumber`] for the eleven other types.
     fn try_from(packet_type: PacketType) -> Result<Self, InvalidNumber> {
-        Self::of(packet_type).ok_or(InvalidNumber {
+        Self::of(packet_type).ok_or_else(|| InvalidNumber {
             name: "acknowledgement",
             number: u32::from(packet_type as u8),
         })

@@ -1,10 +1,6 @@
 //! Capture files: written by `--capture`, read by tshark and `inspect decode`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that can't be set up fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 mod written;
 
