@@ -2,7 +2,7 @@
 
 use dunlin_client::transport::IpVersion;
 
-use super::ways::Change;
+use super::change::Change;
 use crate::diagnosis::{Diagnosis, Id, RunContext};
 use crate::exit::Exit;
 

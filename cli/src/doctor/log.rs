@@ -8,9 +8,9 @@ use dunlin_client::transport::{FailedAttempt, IpVersion, OpenObserver, OpenStep}
 use serde_json::Value;
 
 use super::cause::Tried;
+use super::change::Change;
 use super::evidence::Evidence;
 use super::stage::{Stage, Status};
-use super::ways::Change;
 use crate::client_run::Output;
 use crate::client_run::event_json::{JsonEvent, millis};
 use crate::diagnosis::{Diagnosis, RunContext, duration};

@@ -6,6 +6,7 @@
 )]
 
 mod cause;
+mod change;
 mod check;
 mod evidence;
 mod log;
@@ -14,11 +15,11 @@ mod stage;
 mod ways;
 
 use self::cause::{Outcome, Tried};
+use self::change::Change;
 use self::evidence::Evidence;
 use self::log::StageLog;
 use self::plan::DoctorPlan;
 use self::stage::Stage;
-use self::ways::Change;
 use crate::args::{DoctorArgs, Sources};
 use crate::client_run::{ClientRun, ReportForm, RunOutcome, dry_run};
 use crate::diagnosis::{Diagnosis, RunContext};
