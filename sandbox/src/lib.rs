@@ -124,7 +124,7 @@ pub use policy::{
     NearMisses, Policy, PolicyDocument, PolicyError, PolicyErrorKind, PolicyProblem, Request,
     SetKeyError, SkippedDenial, StatementRef, Subject, lint,
 };
-pub use profile::Profile;
+pub use profile::{Profile, ServiceLimit};
 pub use qos2::SubscribeQoS2;
 pub use ready::{Ready, ReadyAuthorizer};
 pub use sandbox::Sandbox;

@@ -1,9 +1,13 @@
 //! Profiles of the sandbox: one table of limits and differences for each.
 
+mod service_limit;
+
 use core::ops::RangeInclusive;
 use std::time::Duration;
 
 use dunlin_codec::QoS;
+
+pub use service_limit::ServiceLimit;
 
 use crate::overflow::WhenQueueFull;
 use crate::setting::setting;

@@ -32,9 +32,12 @@ pub(crate) struct HelpArgs {
 
 #[derive(Args)]
 pub(crate) struct ExplainArgs {
-    /// Error id, reason code, packet and reason code, "exit" and an exit code, statement id, or
-    /// "schema" for the JSON Schema of all output
+    /// Error id, reason code, packet and reason code, "exit" and an exit code, statement id, limit of
+    /// AWS IoT, "limits" for all of them, or "schema" for the JSON Schema of all output
     /// [default: a list of all errors]
     #[arg(value_name = "SUBJECT")]
     pub(crate) words: Vec<String>,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -2,7 +2,7 @@
 
 use dunlin_codec::{PacketType, ReasonCode, Sender};
 
-use super::section;
+use super::page::Page;
 use crate::diagnosis::Id;
 
 /// Reason code by its number (`0x87`, `135`) or its name in the standard.
@@ -28,32 +28,34 @@ pub(super) fn packet(word: &str) -> Option<PacketType> {
         .find(|packet| packet.name().eq_ignore_ascii_case(word))
 }
 
-/// Text about `code`, and about its use in one packet if that is given.
-pub(super) fn explain(code: ReasonCode, packet: Option<PacketType>) -> String {
+/// Page about `code`, and about its use in one packet if that is given.
+pub(super) fn explain(code: ReasonCode, packet: Option<PacketType>) -> Page {
     let number = code.code();
-    let mut text = format!("0x{number:02X} ({number})  {}\n", code.name());
-    text.push_str(&section("meaning:", code.text()));
+    let id = format!("0x{number:02X}");
+    let mut page = Page::new(
+        "reason_code",
+        &id,
+        format!("{id} ({number})  {}", code.name()),
+    );
+    page.section("meaning:", code.text());
 
     // One name may have several codes: 0 is also "granted QoS 0".
     if code == ReasonCode::Success {
-        text.push_str(&section(
+        page.section(
             "also:",
             "granted QoS 0 in SUBACK, normal disconnection in DISCONNECT",
-        ));
+        );
     }
     for (sender, words) in [(Sender::Server, "server:"), (Sender::Client, "client:")] {
         let packets = packets(code, sender);
         if !packets.is_empty() {
-            text.push_str(&section(words, &packets.join(", ")));
+            page.section(words, packets.join(", "));
         }
     }
     if let Some(packet) = packet
         && !code.is_legal_in(packet, Sender::Any)
     {
-        text.push_str(&section(
-            "note:",
-            &format!("{} never has this code", packet.name()),
-        ));
+        page.section("note:", format!("{} never has this code", packet.name()));
     }
 
     // Errors of this tool that a server provokes with the code.
@@ -63,17 +65,19 @@ pub(super) fn explain(code: ReasonCode, packet: Option<PacketType>) -> String {
             && code.is_legal_in(of, Sender::Server)
             && let Some(id) = error(code, of)
         {
-            let line = format!(
-                "{} ends with {}, exit code {}",
-                of.name(),
-                id.name(),
-                id.exit().code()
+            page.section(
+                "here:",
+                format!(
+                    "{} ends with {}, exit code {}",
+                    of.name(),
+                    id.name(),
+                    id.exit().code()
+                ),
             );
-            text.push_str(&section("here:", &line));
         }
     }
-    text.push_str(&section("standard:", "MQTT 5.0, section 2.4"));
-    text
+    page.section("standard:", "MQTT 5.0, section 2.4");
+    page
 }
 
 /// Packets in which `sender` may send the code.

@@ -1,6 +1,6 @@
 //! Explanations of error ids: meaning, usual causes and remedies, one row each.
 
-use super::section;
+use super::page::Page;
 use crate::diagnosis::Id;
 
 /// Explanation of an error.
@@ -24,17 +24,19 @@ pub(super) fn meaning(id: Id) -> &'static str {
     about(id).meaning
 }
 
-/// Text about an error.
-pub(super) fn explain(id: Id) -> String {
+/// Page about an error.
+pub(super) fn explain(id: Id) -> Page {
     let about = about(id);
-    let mut text = format!("{}  exit code {}\n", id.name(), id.exit().code());
-    text.push_str(&section("meaning:", about.meaning));
+    let title = format!("{}  exit code {}", id.name(), id.exit().code());
+    let mut page = Page::new("error", id.name(), title);
+    page.section("meaning:", about.meaning);
+    page.section("stage:", id.stage());
     for (label, lines) in [("causes:", about.causes), ("try:", about.remedies)] {
         for (row, line) in lines.iter().enumerate() {
-            text.push_str(&section(if row == 0 { label } else { "" }, line));
+            page.section(if row == 0 { label } else { "" }, *line);
         }
     }
-    text
+    page
 }
 
 /// Row of an error.

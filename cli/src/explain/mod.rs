@@ -1,17 +1,23 @@
-//! `dunlin explain`: reason codes, errors, exit codes and statements of the standard, offline.
+//! `dunlin explain`: reason codes, errors, exit codes, statements of the standard and limits of AWS
+//! IoT Core, offline.
 
 mod code;
 mod error;
 mod exit_code;
+mod limit;
+mod page;
 mod statement;
 
 use std::io::{self, Write};
 
+use dunlin_codec::{PacketType, ReasonCode};
+use dunlin_sandbox::ServiceLimit;
+
+use self::page::Page;
 use crate::args::ExplainArgs;
 use crate::diagnosis::{Diagnosis, Id, Try, quoted};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::wrap::wrap;
 
 /// Prints the explanation of what the words name.
 ///
@@ -19,19 +25,27 @@ use crate::wrap::wrap;
 /// [`Id::Usage`] for words that name nothing; [`Failure::Local`] if standard output can't be
 /// written.
 pub(crate) fn print(typed: &ExplainArgs) -> Result<Exit, Failure> {
-    let text = explain(&typed.words)?;
+    let text = match typed.words.as_slice() {
+        // The schema is JSON already.
+        [word] if word == "schema" => SCHEMA.to_owned(),
+        words => {
+            let page = explain(words)?;
+            if typed.json { page.json() } else { page.text() }
+        }
+    };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(Exit::Done)
 }
 
-/// Text about `words`, which ends with a newline.
-fn explain(words: &[String]) -> Result<String, Diagnosis> {
+/// Page about `words`.
+fn explain(words: &[String]) -> Result<Page, Diagnosis> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let found = match words.as_slice() {
         [] => Some(list()),
-        ["schema"] => Some(SCHEMA.to_owned()),
+        ["limits"] => Some(limit::list()),
+        ["limit", name] => limit::named(name).map(|found| limit::explain(&found)),
         ["exit", number] => exit_code::explain(number),
         // A packet may come first, because a code means different things in different packets.
         [packet, rest @ ..] if code::packet(packet).is_some() => {
@@ -43,58 +57,41 @@ fn explain(words: &[String]) -> Result<String, Diagnosis> {
                 .map(error::explain)
                 .or_else(|| statement::explain(&all))
                 .or_else(|| code::named(&all).map(|found| code::explain(found, None)))
+                .or_else(|| limit::named(&all).map(|found| limit::explain(&found)))
         }
     };
     found.ok_or_else(|| unknown(&words.join(" ")))
 }
 
 /// All errors with their meanings, and what else can be explained.
-fn list() -> String {
-    let mut text = String::from("Errors, by exit code:\n");
+fn list() -> Page {
+    let mut page = Page::new("list", "list", "Errors, with their exit codes:");
     for (exit, _) in Exit::TABLE {
         for id in Id::ALL.iter().filter(|id| id.exit() == exit) {
             let about = error::meaning(*id);
-            text.push_str(&format!(
-                "  {:>3}  {:<18} {about}\n",
-                exit.code(),
-                id.name()
-            ));
+            page.row(id.name(), format!("{:>3}  {about}", exit.code()));
         }
     }
-    text.push_str(
-        "\nAlso: reason codes (0x87, suback 135, \"not authorized\"), exit codes (exit 7),\n\
-         statements of the standard (MQTT-3.3.1-4), JSON lines of all verbs (schema).\n",
+    page.row(
+        "also:",
+        "reason codes: 0x87, suback 135, \"not authorized\"",
     );
-    text
-}
-
-/// Section of an explanation: a label, and text that is wrapped beside it.
-fn section(label: &str, text: &str) -> String {
-    let lines = wrap(text, WIDTH - INDENT, "");
-    let mut section = String::new();
-    for (row, line) in lines.iter().enumerate() {
-        let head = if row == 0 { label } else { "" };
-        section.push_str(&format!("  {head:<9}{line}\n"));
-    }
-    section
+    page.row("", "exit codes: exit 7");
+    page.row("", "statements of the standard: MQTT-3.3.1-4");
+    page.row("", "limits of AWS IoT Core: limits, receive-maximum");
+    page.row("", "JSON Schema of the output of all verbs: schema");
+    page
 }
 
 fn unknown(words: &str) -> Diagnosis {
-    // The nearest error id, if one is near.
-    let upper = words.to_uppercase();
-    let nearest = Id::ALL
-        .iter()
-        .map(|id| (strsim::jaro_winkler(&upper, id.name()), id))
-        .filter(|(similarity, _)| *similarity > 0.85)
-        .max_by(|one, two| one.0.total_cmp(&two.0));
-    let mut try_: Vec<Try> = nearest
-        .map(|(_, id)| Try::command(format!("dunlin explain {}", id.name())))
+    let mut try_: Vec<Try> = nearest(words)
+        .map(|near| Try::command(format!("dunlin explain {near}")))
         .into_iter()
         .collect();
     // A code is often written without 0x.
     if let Some(code) = u8::from_str_radix(words, 16)
         .ok()
-        .and_then(dunlin_codec::ReasonCode::from_code)
+        .and_then(ReasonCode::from_code)
         .filter(|code| code.is_error())
     {
         try_.push(Try::command(format!(
@@ -106,48 +103,104 @@ fn unknown(words: &str) -> Diagnosis {
     Diagnosis {
         try_,
         ..Diagnosis::usage(format!(
-            "{} is no error, reason code, exit code or statement of the standard",
+            "{} is no error, reason code, exit code, statement of the standard or limit of AWS IoT",
             quoted(words)
         ))
     }
 }
 
+/// Nearest identifier of all tables; `None` if none is near.
+fn nearest(words: &str) -> Option<String> {
+    let ids = Id::ALL.iter().map(|id| id.name().to_owned());
+    let statements = statement::ids().map(str::to_owned);
+    let limits = ServiceLimit::all()
+        .into_iter()
+        .map(|limit| limit.name.to_owned());
+    let codes = ReasonCode::ALL
+        .iter()
+        .map(|code| code.name().to_lowercase().replace(' ', "_"));
+    let packets = PacketType::ALL
+        .into_iter()
+        .map(|packet| packet.name().to_lowercase());
+    let wanted = words.to_lowercase();
+    ids.chain(statements)
+        .chain(limits)
+        .chain(codes)
+        .chain(packets.map(|packet| format!("{packet} 0x87")))
+        .map(|id| (strsim::jaro_winkler(&wanted, &id.to_lowercase()), id))
+        .filter(|(similarity, _)| *similarity > NEAR)
+        .max_by(|one, two| one.0.total_cmp(&two.0))
+        .map(|(_, id)| id)
+}
+
+/// Similarity (Jaro-Winkler, 0 to 1) from which on an identifier is near.
+const NEAR: f64 = 0.85;
+
 /// JSON Schema of all lines that verbs print with `--json`.
 const SCHEMA: &str = include_str!("schema.json");
 
-/// Columns of a page.
-const WIDTH: usize = 80;
-/// Columns of the label and what is before it.
-const INDENT: usize = 11;
-
 #[cfg(test)]
 mod tests {
+    use super::page::WIDTH;
     use super::*;
 
     fn of(words: &str) -> Result<String, Diagnosis> {
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-        explain(&words)
+        explain(&words).map(|page| page.text())
     }
 
-    #[test]
-    fn every_error_exit_code_and_reason_code_is_explained_in_80_columns() {
+    /// Words that name each entry of each table.
+    fn every_subject() -> Vec<String> {
         let ids = Id::ALL.iter().map(|id| id.name().to_owned());
         let exits = Exit::TABLE
             .iter()
             .map(|(exit, _)| format!("exit {}", exit.code()));
-        let codes = dunlin_codec::ReasonCode::ALL
+        let codes = ReasonCode::ALL
             .iter()
             .flat_map(|code| [format!("0x{:02x}", code.code()), code.code().to_string()]);
-        for words in ids.chain(exits).chain(codes) {
+        // Every code in every packet that may have it.
+        let in_packets = PacketType::ALL.into_iter().flat_map(|packet| {
+            let legal = ReasonCode::ALL
+                .iter()
+                .filter(move |code| code.is_legal_in(packet, dunlin_codec::Sender::Any));
+            legal.map(move |code| format!("{} {}", packet.name().to_lowercase(), code.code()))
+        });
+        let limits = ServiceLimit::all()
+            .into_iter()
+            .map(|limit| limit.name.to_owned());
+        ids.chain(exits)
+            .chain(codes)
+            .chain(in_packets)
+            .chain(statement::ids().map(str::to_owned))
+            .chain(limits)
+            .chain(["limits".to_owned()])
+            .collect()
+    }
+
+    #[test]
+    fn every_entry_of_every_table_is_explained_in_80_columns() {
+        let subjects = every_subject();
+        println!("{} subjects", subjects.len());
+        for words in subjects {
             let page = of(&words).unwrap();
             assert!(page.ends_with('\n'), "{page}");
             for line in page.lines() {
                 assert!(line.chars().count() <= WIDTH, "{line}");
             }
         }
-        for line in list().lines() {
+        for line in list().text().lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
+    }
+
+    #[test]
+    fn json_has_the_sections_of_the_text() {
+        let page = explain(&["suback".to_owned(), "135".to_owned()]).unwrap();
+        let object: serde_json::Value = serde_json::from_str(&page.json()).unwrap();
+        assert_eq!(object["kind"], "reason_code");
+        assert_eq!(object["id"], "0x87");
+        assert_eq!(object["sections"][0]["label"], "meaning");
+        assert_eq!(page.json().lines().count(), 1);
     }
 
     #[test]
@@ -168,6 +221,16 @@ mod tests {
             tries("E-AUTH-DENID")[0],
             Try::command("dunlin explain E-AUTH-DENIED")
         );
+        for (words, near) in [
+            ("MQTT-3.3.1-44", "MQTT-3.3.1-4"),
+            ("recieve-maximum", "receive-maximum"),
+            ("not_autorized", "not_authorized"),
+        ] {
+            assert_eq!(
+                tries(words)[0],
+                Try::command(format!("dunlin explain {near}"))
+            );
+        }
         assert_eq!(tries("8c")[0], Try::command("dunlin explain 0x8C"));
         assert_eq!(of("suback nonsense").unwrap_err().id, Id::Usage);
         assert_eq!(of("exit 77").unwrap_err().id, Id::Usage);
@@ -184,6 +247,10 @@ mod tests {
             );
         }
         assert!(of("MQTT-9.1-1").is_err());
+        assert!(
+            of("MQTT-3.3.1-99").is_err(),
+            "the standard has no such statement"
+        );
         assert!(of("MQTT-3.3.1").is_err());
     }
 }

@@ -1,29 +1,41 @@
-//! Explanations of statement ids, such as MQTT-3.3.1-4: the section of the standard that has them.
+//! Explanations of the standard's numbered statements, such as MQTT-3.3.1-4, in our own words.
 
 use dunlin_codec::PacketType;
 
-use super::section;
+use super::page::Page;
 
-/// Text about a statement id, with or without brackets; `None` if no section has such a number.
-pub(super) fn explain(word: &str) -> Option<String> {
+/// Identifiers of all numbered statements, in the order of the standard.
+pub(super) fn ids() -> impl Iterator<Item = &'static str> {
+    rows().map(|(id, _)| id)
+}
+
+/// Page about a statement id, with or without brackets; `None` if the standard has no such statement.
+pub(super) fn explain(word: &str) -> Option<Page> {
     let id = word
         .trim_start_matches('[')
         .trim_end_matches(']')
         .to_uppercase();
-    let (number, statement) = id.strip_prefix("MQTT-")?.rsplit_once('-')?;
-    let _: u16 = statement.parse().ok()?;
-    let subject = subject(number)?;
-    let mut text = format!("{id}\n");
-    text.push_str(&section(
+    let (id, summary) = rows().find(|(each, _)| *each == id)?;
+    let (section, number) = id.strip_prefix("MQTT-")?.rsplit_once('-')?;
+    let mut page = Page::new("statement", id, id);
+    page.section("in short:", summary);
+    if let Some(subject) = subject(section) {
+        page.section("subject:", subject);
+    }
+    page.section(
         "standard:",
-        &format!("MQTT 5.0, section {number}, numbered statement {statement}"),
-    ));
-    text.push_str(&section("subject:", &subject));
-    text.push_str(&section(
+        format!("MQTT 5.0, section {section}, numbered statement {number}"),
+    );
+    page.section(
         "text:",
         "https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html (search for the id)",
-    ));
-    Some(text)
+    );
+    Some(page)
+}
+
+/// Rows of the table: a statement's identifier and its summary.
+fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLE.lines().filter_map(|line| line.split_once('\t'))
 }
 
 /// Subject of a section by its number, such as `3.3.1`; `None` if the standard has no such section
@@ -59,6 +71,9 @@ fn subject(number: &str) -> Option<String> {
     }
 }
 
+/// Table of all numbered statements, one a line: identifier, tabulator, summary.
+const TABLE: &str = include_str!("statements.tsv");
+
 /// Subjects of the sections outside chapter 3 that have numbered statements.
 const SUBJECTS: [((u8, u8), &str); 15] = [
     ((1, 5), "data representation: numbers, strings, binary data"),
@@ -81,6 +96,20 @@ const SUBJECTS: [((u8, u8), &str); 15] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_statement_has_a_subject_and_a_sentence() {
+        assert_eq!(ids().count(), TABLE.lines().count());
+        for (id, summary) in rows() {
+            let (section, _) = id.strip_prefix("MQTT-").unwrap().rsplit_once('-').unwrap();
+            assert!(subject(section).is_some(), "{id}");
+            assert!(
+                summary.ends_with('.') && summary.len() > 20,
+                "{id}: {summary}"
+            );
+            assert!(explain(id).is_some(), "{id}");
+        }
+    }
 
     #[test]
     fn packets_and_other_sections_have_subjects() {

@@ -243,6 +243,19 @@ async fn lines_of_the_offline_verbs_are_as_the_schema_says() {
         .await;
     assert_eq!(lint.code, Some(7));
     assert!(checked(&schema, "policy_mistake", &lint).len() > 1);
+    for words in [
+        &["0x87"][..],
+        &["suback", "135"],
+        &["E-DNS"],
+        &["exit", "7"],
+        &["MQTT-3.3.1-4"],
+        &["receive-maximum"],
+        &["limits"],
+        &[],
+    ] {
+        let run = dunlin(["explain", "--json"]).args(words).run().await;
+        let _ = checked(&schema, "explanation", &run);
+    }
     for packet in [
         "300400016100",
         "101000044d5154540502003c000000036162",

@@ -68,6 +68,21 @@ fn every_statement_that_binds_codec_or_client_has_a_test_or_a_reason() {
     }
 }
 
+/// `dunlin explain` has a table of its own, with a sentence for each numbered statement.
+#[test]
+fn the_tool_explains_every_numbered_statement_and_no_other() {
+    let explained: BTreeSet<String> = read(&root().join("cli/src/explain/statements.tsv"))
+        .lines()
+        .filter_map(|line| Some(line.split_once('\t')?.0.to_owned()))
+        .collect();
+    let numbered: BTreeSet<String> = table()
+        .iter()
+        .filter(|statement| statement.id.starts_with("MQTT-"))
+        .map(|statement| statement.id.to_owned())
+        .collect();
+    assert_eq!(explained, numbered);
+}
+
 #[test]
 fn every_test_exists_and_its_file_names_the_statement() {
     for Statement { id, tests, .. } in &table() {
