@@ -18,6 +18,7 @@ mod inspect;
 mod log;
 mod manual;
 mod message;
+mod nagle;
 #[cfg(test)]
 mod printed;
 mod process_group;

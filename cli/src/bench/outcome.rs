@@ -7,6 +7,7 @@ use super::advice;
 use super::arrivals::Arrived;
 use super::counters::Counters;
 use super::kind::LoadKind;
+use super::latency::Latency;
 use super::report::{
     Environment, Histograms, Load, Report, ServerName, VERSION, per_second, to_line,
 };
@@ -16,6 +17,7 @@ use super::usage::ProcessUsage;
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::nagle;
 use crate::terminal::Console;
 
 /// Time from the beginning to the last message that was sent, and to the last one that was received
@@ -78,10 +80,32 @@ pub(super) fn print(
         table::of(&report)
     };
     io::stdout().write_all(text.as_bytes())?;
+    if let Some(share) = nagle_share(report.load.kind, counters) {
+        console.note(nagle::note(share));
+    }
     if let Some(failure) = &failure {
         console.error(failure);
     }
     Ok(exit)
+}
+
+/// Share of the requests that a server without `TCP_NODELAY` has delayed; `None` if there is no such
+/// delay, and for loads without requests.
+fn nagle_share(kind: Option<LoadKind>, counters: &Counters) -> Option<f64> {
+    if kind != Some(LoadKind::Request) {
+        return None;
+    }
+    let times = |latency: &Latency| {
+        let buckets = latency.buckets().into_iter();
+        buckets.map(|(micros, count)| (Duration::from_micros(micros), count))
+    };
+    // The first answers of a connection are acknowledged at once, so that one of them is the time of
+    // the network.
+    let fastest = times(&counters.connect)
+        .chain(times(&counters.end_to_end))
+        .map(|(time, _)| time)
+        .min()?;
+    nagle::delayed_share(times(&counters.end_to_end), fastest)
 }
 
 /// Exit code of a signal, of the first failure, or of success.

@@ -15,6 +15,7 @@ mod failing;
 mod fleet;
 mod gone;
 mod merge;
+mod nagle;
 mod raw;
 mod refused;
 mod silence;
