@@ -33,5 +33,6 @@ pub use lambda::{
 };
 pub use list::Authorizers;
 pub use parameter_source::ParameterSource;
+pub(crate) use parameters::percent_decoded;
 pub use refusal::Refusal;
 pub use token::{PublicKey, PublicKeyError, SignatureError};

@@ -13,6 +13,7 @@ use toml::Spanned;
 
 pub use error::{ConfigError, ConfigProblem};
 
+use crate::access_key::AccessKey;
 use crate::authorizer::Authorizer;
 use crate::config::authorizer::RawAuthorizer;
 use crate::config::error::Source;
@@ -82,6 +83,10 @@ struct RawConfig {
     ws: Option<u16>,
     #[serde(default)]
     wss: RawWss,
+    http: Option<u16>,
+    https: Option<u16>,
+    #[serde(default)]
+    key: Vec<RawKey>,
     #[serde(default)]
     anonymous: bool,
     #[serde(default)]
@@ -111,6 +116,20 @@ struct RawWss {
     /// Also for WebSocket without TLS.
     #[serde(default)]
     refusal: WebSocketRefusal,
+}
+
+/// Access key of SigV4.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKey {
+    id: String,
+    secret: String,
+}
+
+fn access_keys(raw: Vec<RawKey>) -> Vec<AccessKey> {
+    let keys = raw.into_iter();
+    keys.map(|RawKey { id, secret }| AccessKey { id, secret })
+        .collect()
 }
 
 impl RawConfig {
@@ -145,6 +164,9 @@ impl RawConfig {
             port: self.port.unwrap_or(default.port),
             plain_port: self.plain,
             ws_port: self.ws,
+            http_port: self.http,
+            https_port: self.https,
+            access_keys: access_keys(self.key),
             wss_port: self.wss.port,
             websocket_refusal: self.wss.refusal,
             anonymous: self.anonymous,

@@ -96,6 +96,19 @@ pub enum Event {
         /// Number of subscribers that get it and the decision that allowed it, or the refusal.
         outcome: Outcome<(usize, Decision)>,
     },
+    /// A message that an HTTP request publishes.
+    HttpPublish {
+        /// Address of the client.
+        peer: SocketAddr,
+        /// Authorizer that decided, or id of the access key that signed.
+        caller: String,
+        /// Topic.
+        topic: String,
+        /// HTTP status of the answer.
+        status: u16,
+        /// Number of subscribers that get it and the decision that allowed it, or the refusal.
+        outcome: Outcome<(usize, Decision)>,
+    },
     /// A message on its way to a subscriber.
     Receive {
         /// Client id.
@@ -216,7 +229,9 @@ impl Event {
                 outcome.decision(|(_, by)| by)
             }
             Self::Subscribe { outcome, .. } => outcome.decision(|(_, by)| by),
-            Self::Publish { outcome, .. } => outcome.decision(|(_, by)| by),
+            Self::Publish { outcome, .. } | Self::HttpPublish { outcome, .. } => {
+                outcome.decision(|(_, by)| by)
+            }
             Self::Receive { outcome, .. } => outcome.decision(|by| by),
             // No policy was evaluated: nothing was decided, or it was decided without one.
             Self::Rejected { .. }

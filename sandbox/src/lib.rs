@@ -59,6 +59,14 @@
 //! ([`ParameterSource`]), and the authorizer is asked after CONNECT, as at AWS.
 //! AWS doesn't document the answer to a refused client: [`WebSocketRefusal`] has three.
 //!
+//! # HTTP
+//!
+//! [`SandboxOptions::https_port`] and [`SandboxOptions::http_port`] serve `POST /topics/{topic}`, which
+//! publishes, and `GET /retainedMessage/{topic}` and `GET /retainedMessage`. A custom authorizer is
+//! asked about each request to publish. Other clients sign by SigV4, which is checked with
+//! [`SandboxOptions::access_keys`]; no IoT policy applies to them. The ports of HTTP and of
+//! WebSocket serve both.
+//!
 //! # Policies
 //!
 //! [`Policy::evaluate`] answers as AWS IoT does, and its [`Decision`] says which statement decided
@@ -80,6 +88,7 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+mod access_key;
 mod authorizer;
 mod config;
 mod denial;
@@ -103,6 +112,7 @@ mod state;
 mod uuid;
 mod websocket_refusal;
 
+pub use access_key::AccessKey;
 pub use authorizer::{
     Answer, AnswerError, AnswerProblem, Authorizer, Authorizers, ConnectFields, Credentials,
     DEMO_POLICY, Grant, Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError,

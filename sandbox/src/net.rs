@@ -1,5 +1,6 @@
 //! Sockets, TLS, tasks and the clock: what drives the server.
 
+mod clock;
 mod handshake_slots;
 mod http;
 mod listener;

@@ -4,6 +4,7 @@ use core::net::IpAddr;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::access_key::AccessKey;
 use crate::authorizer::Authorizer;
 use crate::denial::Denials;
 use crate::event_log::EventLog;
@@ -36,6 +37,15 @@ pub struct SandboxOptions {
     /// Port for MQTT over WebSocket without TLS, on loopback whatever `address` says; 0 takes any
     /// that is free. Default: `None`, no such port.
     pub ws_port: Option<u16>,
+    /// Port for HTTPS: publishing by `POST /topics/{topic}`, and the API of retained messages; 0 takes
+    /// any that is free. The ports of HTTP and of WebSocket serve both. Default: `None`, no such port.
+    pub https_port: Option<u16>,
+    /// Port for HTTP without TLS, on loopback whatever `address` says; 0 takes any that is free.
+    /// Default: `None`, no such port.
+    pub http_port: Option<u16>,
+    /// Access keys that requests may be signed with (SigV4). Default: none, so that signatures aren't
+    /// checked and the log warns.
+    pub access_keys: Vec<AccessKey>,
     /// Answer to a client over WebSocket that the authorizers refuse. Default: a CONNACK, as over
     /// TLS.
     pub websocket_refusal: WebSocketRefusal,
@@ -109,6 +119,9 @@ impl Default for SandboxOptions {
             plain_port: None,
             wss_port: None,
             ws_port: None,
+            https_port: None,
+            http_port: None,
+            access_keys: Vec::new(),
             websocket_refusal: WebSocketRefusal::default(),
             address: None,
             state_dir: None,

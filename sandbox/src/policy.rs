@@ -27,6 +27,7 @@ mod unique_keys;
 pub use decision::{Decision, Miss, NearMisses, SkippedDenial, StatementRef};
 pub use document::PolicyDocument;
 pub use error::{PolicyError, PolicyErrorKind};
+pub(crate) use evaluation::ALLOW_ALL;
 pub use evaluation::Policy;
 pub use lint::{Finding, PolicyProblem, lint};
 pub use request::{Action, ConnectAttributes, Request, SetKeyError, Subject};

@@ -22,6 +22,12 @@ pub struct Ready {
     /// Port of MQTT over WebSocket without TLS, on loopback; `None` means that there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ws_port: Option<u16>,
+    /// Port of HTTPS; `None` means that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https_port: Option<u16>,
+    /// Port of HTTP without TLS, on loopback; `None` means that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_port: Option<u16>,
     /// A client that names no authorizer is accepted and may do everything.
     #[serde(default)]
     pub anonymous: bool,

@@ -100,14 +100,23 @@ impl Sandbox {
             subscribe_qos2: options.subscribe_qos2,
         };
         let strict_sni = options.strict_sni;
-        let shared = Shared::new(authorizers, settings, stopping, options.log, strict_sni);
+        let shared = Shared::new(
+            authorizers,
+            settings,
+            stopping,
+            options.log,
+            strict_sni,
+            options.access_keys,
+        );
         let shared = Arc::new(shared);
         let mut listeners = JoinSet::new();
         for (bound, service) in [
             (Some(ports.mqtts), mqtts),
             (ports.mqtt, Service::Plain(Protocol::Mqtt)),
-            (ports.wss, https),
+            (ports.wss, https.clone()),
+            (ports.https, https),
             (ports.ws, Service::Plain(Protocol::Http)),
+            (ports.http, Service::Plain(Protocol::Http)),
         ] {
             for listener in bound.into_iter().flat_map(|bound| bound.listeners) {
                 listeners.spawn(net::accept(listener, service.clone(), Arc::clone(&shared)));
@@ -152,6 +161,18 @@ impl Sandbox {
     #[must_use]
     pub const fn ws_port(&self) -> Option<u16> {
         self.ready.ws_port
+    }
+
+    /// Port for HTTPS; `None` unless [`SandboxOptions::https_port`] asked for one.
+    #[must_use]
+    pub const fn https_port(&self) -> Option<u16> {
+        self.ready.https_port
+    }
+
+    /// Port for HTTP without TLS; `None` unless [`SandboxOptions::http_port`] asked for one.
+    #[must_use]
+    pub const fn http_port(&self) -> Option<u16> {
+        self.ready.http_port
     }
 
     /// CA certificate to trust, a file in PEM.
@@ -238,6 +259,8 @@ struct Ports {
     mqtt: Option<Bound>,
     wss: Option<Bound>,
     ws: Option<Bound>,
+    https: Option<Bound>,
+    http: Option<Bound>,
 }
 
 impl Ports {
@@ -249,6 +272,8 @@ impl Ports {
             mqtt: bind_if_asked(None, options.plain_port).await?,
             wss: bind_if_asked(address, options.wss_port).await?,
             ws: bind_if_asked(None, options.ws_port).await?,
+            https: bind_if_asked(address, options.https_port).await?,
+            http: bind_if_asked(None, options.http_port).await?,
         })
     }
 }
@@ -278,6 +303,8 @@ fn ready(options: &SandboxOptions, ports: &Ports, pki: &Pki, authorizers: &Autho
         plain_port: port(&ports.mqtt),
         wss_port: port(&ports.wss),
         ws_port: port(&ports.ws),
+        https_port: port(&ports.https),
+        http_port: port(&ports.http),
         anonymous: options.anonymous,
         addresses: addresses
             .filter_map(|listener| Some(listener.local_addr().ok()?.ip()))

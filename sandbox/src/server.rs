@@ -31,6 +31,7 @@ mod connection;
 mod conversation;
 mod deadlines;
 mod delivery;
+mod http_publish;
 mod hub;
 mod limit;
 pub(crate) mod limits;
@@ -50,6 +51,7 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod timestamp;
 mod topics;
 mod turn;
 mod will;
@@ -57,8 +59,11 @@ mod will;
 pub(crate) use connection::Connection;
 #[cfg(feature = "conversation")]
 pub use conversation::Conversation;
+pub(crate) use http_publish::publish_over_http;
 pub(crate) use hub::{Hub, NO_DEADLINE};
+pub(crate) use limit::Limit;
 pub(crate) use output::Close;
 pub(crate) use peer::{Peer, RandomIds};
+pub(crate) use request_refusal::RequestRefusal;
 pub(crate) use settings::Settings;
-pub(crate) use turn::Timestamp;
+pub(crate) use timestamp::Timestamp;

@@ -28,6 +28,15 @@ pub(crate) struct SandboxArgs {
     /// 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "PORT")]
     pub(crate) ws: Option<u16>,
+    /// Also serve HTTPS on this port: POST /topics/TOPIC publishes, GET /retainedMessage reads; 0
+    /// takes a free one
+    ///
+    /// The ports of --https and --wss serve both, as AWS's port 443 does.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) https: Option<u16>,
+    /// Also serve HTTP without TLS on this port of 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    pub(crate) http: Option<u16>,
     /// Accept clients that name no authorizer, with any user name and password, and allow them
     /// everything
     #[arg(long)]
@@ -160,6 +169,9 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
   plain = 1883                    # also without TLS, on loopback
   ws = 8080                       # MQTT over WebSocket without TLS, on loopback
   wss = { port = 8443, refusal = \"connack\" } # MQTT over WebSocket; or \"close\", \"403\"
+  http = 8081                     # HTTP publish without TLS, on loopback
+  https = 8444                    # HTTP publish
+  key = [{ id = \"AKID\", secret = \"..\" }] # checks signatures (SigV4); else any is taken
   anonymous = true                # who names no authorizer may do everything
   max_connections = 4096          demo = true       # DemoUnsigned and DemoSigned
   profile = \"aws\"                 # or \"mqtt5\"

@@ -28,6 +28,8 @@ pub(super) fn options(typed: &SandboxArgs) -> Result<SandboxOptions, Diagnosis> 
     to.plain_port = typed.plain.or(to.plain_port);
     to.wss_port = typed.wss.or(to.wss_port);
     to.ws_port = typed.ws.or(to.ws_port);
+    to.https_port = typed.https.or(to.https_port);
+    to.http_port = typed.http.or(to.http_port);
     to.websocket_refusal = typed.wss_refusal.unwrap_or(to.websocket_refusal);
     to.address = typed.listen;
     to.state_dir.clone_from(&typed.state_dir);

@@ -67,6 +67,15 @@ enum Told<'a> {
         #[serde(flatten)]
         verdict: Verdict<'a>,
     },
+    /// Message that an HTTP request publishes.
+    HttpPublish {
+        peer: String,
+        caller: &'a str,
+        topic: &'a str,
+        status: u16,
+        #[serde(flatten)]
+        verdict: Verdict<'a>,
+    },
     /// The will of a client, published when its connection or session ends.
     Will {
         client_id: &'a str,
@@ -226,6 +235,19 @@ impl<'a> Told<'a> {
                     }
                 }
             }
+            Event::HttpPublish {
+                peer,
+                caller,
+                topic,
+                status,
+                outcome,
+            } => Self::HttpPublish {
+                peer: peer.to_string(),
+                caller,
+                topic,
+                status: *status,
+                verdict: Verdict::of_publish(outcome),
+            },
             Event::Receive {
                 client_id,
                 topic,

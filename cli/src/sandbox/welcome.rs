@@ -75,6 +75,12 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
     let ws = ready.ws_port.map_or_else(String::new, |port| {
         format!("WebSocket      ws://{endpoint}:{port}/mqtt  (without TLS; loopback only)\n")
     });
+    let https = ready.https_port.map_or_else(String::new, |port| {
+        format!("HTTPS          https://{endpoint}:{port}/topics/TOPIC  (POST publishes)\n")
+    });
+    let http = ready.http_port.map_or_else(String::new, |port| {
+        format!("HTTP           http://{endpoint}:{port}/topics/TOPIC  (loopback only)\n")
+    });
     let anonymous = if ready.anonymous { ANONYMOUS } else { "" };
     let addresses: Vec<String> = ready
         .addresses
@@ -111,7 +117,7 @@ sandbox ready  mqtts://{endpoint}:{port}  (ALPN mqtt)
                CA {ca}
                not AWS: data lost on exit; Ctrl-C stops it
 listens on     {listens}
-{plain}{wss}{ws}{anonymous}{faults}authorizers    {}policies       {arns}
+{plain}{wss}{ws}{https}{http}{anonymous}{faults}authorizers    {}policies       {arns}
 try in another terminal:
 {try_}",
         listed.trim_start()
@@ -172,7 +178,7 @@ mod tests {
     #[test]
     fn the_banner_fits_80_columns_and_says_where_who_and_what_is_wrong() {
         let ready = ready(
-            r#""addresses":["0.0.0.0"],"plain_port":1883,"wss_port":8443,"ws_port":8080,"anonymous":true,"faults":["delay=500ms","no-puback"],
+            r#""addresses":["0.0.0.0"],"plain_port":1883,"wss_port":8443,"ws_port":8080,"https_port":8444,"http_port":8081,"anonymous":true,"faults":["delay=500ms","no-puback"],
             "authorizers":[{"name":"DemoUnsigned","active":true,"signing":false},
             {"name":"DemoSigned","active":true,"signing":true,"token_key_name":"tok"},
             {"name":"Mine","active":true,"signing":false,"default":true,
@@ -188,6 +194,8 @@ mod tests {
                 "               Mine (the default)\n                 python3 -m authorizers.lamps --table ",
                 "/srv/lamps\\u{1b}[2J\n",
                 "fault          no-puback",
+                "HTTPS          https://localhost:8444/topics/TOPIC",
+                "HTTP           http://localhost:8081/topics/TOPIC",
                 "WebSocket      wss://localhost:8443/mqtt  (subprotocol mqtt)\n",
                 "WebSocket      ws://localhost:8080/mqtt  (without TLS; loopback only)\n",
                 "0.0.0.0:8883  (others can reach it)",

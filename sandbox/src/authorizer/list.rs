@@ -15,7 +15,7 @@ use crate::authorizer::parameters::{self, Parameters, name_authorizer};
 use crate::authorizer::refusal::Refusal;
 use crate::event::Event;
 use crate::event_log::EventLog;
-use crate::policy::ArnScope;
+use crate::policy::{ALLOW_ALL, ArnScope};
 use crate::ready::ReadyAuthorizer;
 
 /// All authorizers of one sandbox, and the default one for clients that name none.
@@ -258,9 +258,6 @@ fn refusal(authorizer: String, error: LambdaError) -> Refusal {
         error => Refusal::Lambda { authorizer, error },
     }
 }
-
-const ALLOW_ALL: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
 
 #[cfg(test)]
 mod tests {

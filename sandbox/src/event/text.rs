@@ -120,18 +120,24 @@ impl fmt::Display for Event {
                 // A will is published by the server, so the line says where it comes from.
                 let word = if *is_will { "will     " } else { "publish  " };
                 write!(f, "{word} {}  {}  ", Short(client_id), Short(topic))?;
-                match outcome {
-                    Outcome::Allowed((receivers, _)) => {
-                        let word = if *receivers == 1 {
-                            "subscriber"
-                        } else {
-                            "subscribers"
-                        };
-                        fmt::Display::fmt(&DecisionMark::Allow, f)?;
-                        write!(f, ", to {receivers} {word}")
-                    }
-                    refused @ Outcome::Refused { .. } => write_refusal(f, refused),
-                }
+                write_publish(f, outcome)
+            }
+            Self::HttpPublish {
+                peer,
+                caller,
+                topic,
+                status,
+                outcome,
+            } => {
+                // Like a PUBLISH of MQTT; the address stands in for the client id.
+                write!(
+                    f,
+                    "publish   {peer}  {}  http {} ",
+                    Short(topic),
+                    Short(caller)
+                )?;
+                write_publish(f, outcome)?;
+                write!(f, " ({status})")
             }
             Self::Receive {
                 client_id,
@@ -168,6 +174,21 @@ impl fmt::Display for Event {
                 write!(f, "disconnect {}  {}", Short(client_id), Short(reason))
             }
         }
+    }
+}
+
+fn write_publish(f: &mut fmt::Formatter<'_>, outcome: &Outcome<(usize, Decision)>) -> fmt::Result {
+    match outcome {
+        Outcome::Allowed((receivers, _)) => {
+            let word = if *receivers == 1 {
+                "subscriber"
+            } else {
+                "subscribers"
+            };
+            fmt::Display::fmt(&DecisionMark::Allow, f)?;
+            write!(f, ", to {receivers} {word}")
+        }
+        refused @ Outcome::Refused { .. } => write_refusal(f, refused),
     }
 }
 

@@ -1,6 +1,9 @@
-//! HTTP/1.1 at the ports of WebSocket: requests are read, answered, and upgraded to MQTT.
+//! HTTP/1.1 at the ports of WebSocket and HTTPS: requests are read, answered, and upgraded to MQTT.
 
 mod answer;
+mod data_plane;
+mod publish_request;
+mod signature;
 mod upgrade;
 
 use core::convert::Infallible;
@@ -128,11 +131,15 @@ impl Requests {
         if upgrade::is_upgrade(request.headers()) {
             return self.upgrade(&request).await;
         }
+        let head = Arc::new(head_of(&request));
         let message = format!(
             "no such resource: {} {}",
             request.method(),
             request.uri().path()
         );
+        if let Some(answer) = data_plane::answer(&self.shared, &self.peer, request, head).await {
+            return answer;
+        }
         self.log_refusal(&format!("{message} (404)"));
         answer::error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message)
     }

@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::access_key::AccessKey;
 use crate::authorizer::Authorizers;
 use crate::event::Event;
 use crate::event_log::EventLog;
 use crate::net::handshake_slots::HandshakeSlots;
+use crate::policy::Policy;
+use crate::server::limits::MAX_HTTP_REQUESTS;
 use crate::server::{Hub, Settings};
 
 /// State of one sandbox.
@@ -24,6 +27,12 @@ pub(crate) struct Shared {
     pub(crate) log: EventLog,
     /// Refuses clients that name another host than this endpoint, or none.
     pub(crate) strict_sni: bool,
+    /// Keys of SigV4; empty if signatures aren't checked.
+    pub(crate) access_keys: Vec<AccessKey>,
+    /// Policy of a client that signs by SigV4, to which no IoT policy applies.
+    pub(crate) unrestricted: Policy,
+    /// Permits of HTTP requests that are being handled.
+    pub(crate) http_requests: Semaphore,
 }
 
 impl Shared {
@@ -33,6 +42,7 @@ impl Shared {
         stop: watch::Receiver<bool>,
         log: EventLog,
         strict_sni: bool,
+        access_keys: Vec<AccessKey>,
     ) -> Self {
         let settings = Arc::new(settings);
         Self {
@@ -45,6 +55,9 @@ impl Shared {
             stop,
             log,
             strict_sni,
+            access_keys,
+            unrestricted: Policy::unrestricted(),
+            http_requests: Semaphore::new(MAX_HTTP_REQUESTS),
         }
     }
 

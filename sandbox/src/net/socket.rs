@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::Poll;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
@@ -15,12 +15,13 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::authorizer::{Grant, Refusal};
 use crate::event::Event;
+use crate::net::clock::{instant, now};
 use crate::net::handshake_slots::HandshakeSlot;
 use crate::net::other_protocol::OtherProtocol;
 use crate::net::shared::Shared;
 use crate::net::transport::Transport;
 use crate::net::websocket::WebSocketEnd;
-use crate::server::{Close, Connection, Peer, RandomIds, Timestamp};
+use crate::server::{Close, Connection, Peer, RandomIds};
 use crate::uuid;
 
 /// Serves one client until its connection is over.
@@ -370,25 +371,6 @@ async fn at(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline.into()).await,
         None => pending().await,
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the clock of the sandbox, read by its connections alone"
-)]
-fn now() -> Timestamp {
-    Timestamp {
-        instant: instant(),
-        calendar: SystemTime::now(),
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the clock of the sandbox, read by its connections alone"
-)]
-fn instant() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// One large packet shouldn't keep its memory for as long as the connection lives.

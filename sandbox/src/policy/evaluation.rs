@@ -1,5 +1,9 @@
 //! Evaluation of one request against all documents of an identity.
 
+/// Document of a policy that allows everything.
+pub(crate) const ALLOW_ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
+
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +55,12 @@ impl Policy {
     /// The first [`PolicyError`] of the document.
     pub fn parse(json: &str) -> Result<Self, PolicyError> {
         Ok(Self::new(vec![PolicyDocument::parse(json)?]))
+    }
+
+    /// Policy that allows every action on every resource.
+    pub(crate) fn unrestricted() -> Self {
+        // The constant is a valid document; without it nothing would be allowed.
+        Self::parse(ALLOW_ALL).unwrap_or_else(|_| Self::new(Vec::new()))
     }
 
     /// Compares region and account of every ARN with these; without a scope any matches.

@@ -39,7 +39,7 @@ pub struct Request<'a> {
 /// Client of a request, with the values of policy variables and condition keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// `iot:ClientId`.
+    /// `iot:ClientId`; empty if there is none, as for an HTTP client.
     pub client_id: Arc<str>,
     /// `aws:SourceIp`; `None` if the address isn't known.
     pub source_ip: Option<IpAddr>,
@@ -160,7 +160,11 @@ impl<'a> Request<'a> {
         // Keys of the client, of the connection, and of the time. An unknown value is no value,
         // never an empty text.
         match key {
-            ConditionKey::ClientId => vec![Cow::Borrowed(&*subject.client_id)],
+            // An HTTP client has none.
+            ConditionKey::ClientId => (!subject.client_id.is_empty())
+                .then(|| Cow::Borrowed(&*subject.client_id))
+                .into_iter()
+                .collect(),
             ConditionKey::SourceIp => subject
                 .source_ip
                 .iter()

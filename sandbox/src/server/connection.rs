@@ -21,7 +21,8 @@ use crate::server::other_version::OtherVersion;
 use crate::server::output::Output;
 use crate::server::peer::{Peer, RandomIds};
 use crate::server::settings::Settings;
-use crate::server::turn::{Timestamp, Turn};
+use crate::server::timestamp::Timestamp;
+use crate::server::turn::Turn;
 
 /// One connection, from the end of the TLS handshake on.
 ///

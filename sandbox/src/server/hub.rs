@@ -21,9 +21,10 @@ use crate::server::hub::losses::{LossReason, Losses};
 use crate::server::hub::memory::MemoryBudget;
 use crate::server::hub::subscriptions::{EndedSubscriptions, Subscribers};
 use crate::server::hub::unfinished::Unfinished;
-use crate::server::retained::Retained;
+use crate::server::retained::{Retained, RetainedMessage};
 use crate::server::session::{ConnectionId, Session};
 use crate::server::settings::Settings;
+use crate::server::timestamp::Timestamp;
 
 pub(crate) use memory::Eviction;
 pub(crate) use sessions::{Attached, DetachOutcome};
@@ -129,6 +130,21 @@ impl Hub {
     /// Notification that [`Self::poll_timeout`] may be sooner than before.
     pub(crate) fn timer_changed(&self) -> Arc<Notify> {
         Arc::clone(&self.timer_changed)
+    }
+
+    /// Retained message of a topic; `None` if there is none.
+    pub(crate) fn retained_message(&self, topic: &str, now: Timestamp) -> Option<RetainedMessage> {
+        self.retained.get(topic, now)
+    }
+
+    /// Page of retained messages, see [`Retained::after`].
+    pub(crate) fn retained_after(
+        &self,
+        after: &str,
+        most: usize,
+        now: Timestamp,
+    ) -> (Vec<RetainedMessage>, bool) {
+        self.retained.after(after, most, now)
     }
 
     /// Counter for the memory of messages.

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// Timeout of the body of an HTTP request.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum bytes of the body of an HTTP request; the profile's limit of a payload is smaller.
+pub(crate) const MAX_HTTP_BODY: usize = 1024 * 1024;
+/// Maximum number of HTTP requests that are read or handled at a time.
+pub(crate) const MAX_HTTP_REQUESTS: usize = 64;
 /// Timeout of the TLS handshake, and of the CONNECT after it.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Lifetime of a connection that a fault on demand leaves without an answer.

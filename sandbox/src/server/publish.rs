@@ -8,7 +8,7 @@ use dunlin_codec::{PacketId, PayloadFormat, Publish, QoS, ReasonCode};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::policy::{Action, Decision};
-use crate::profile::Profile;
+use crate::profile::{Profile, Rules};
 use crate::server::close_reason::CloseReason;
 use crate::server::limit::{Limit, at_most};
 use crate::server::message::Message;
@@ -156,17 +156,9 @@ impl Open {
         message: &Message,
         turn: &Turn<'_>,
     ) -> Result<Decision, RequestRefusal> {
-        let Some(topic) = message.publish().and_then(|publish| publish.topic) else {
-            return Err(RequestRefusal::NoTopic);
-        };
-        // Limits of the topic first: a reserved one isn't a question of the policy.
-        topics::check_name(topic, self.settings.rules())?;
-        let decision = RequestRefusal::unless_allowed(self.decide(Action::Publish, &topic, turn))?;
-        // A retained message needs both actions.
-        if message.retain {
-            RequestRefusal::unless_allowed(self.decide(Action::RetainPublish, &topic, turn))?;
-        }
-        Ok(decision)
+        authorize_message(message, self.settings.rules(), |action, name| {
+            self.decide(action, name, turn)
+        })
     }
 
     /// Routes a message that the policy allows; returns the number of receivers.
@@ -220,4 +212,27 @@ impl Open {
             outcome: outcome.into(),
         }
     }
+}
+
+/// Decides about a message by the limits of its topic, and by the policy, which `decide` asks.
+///
+/// # Errors
+/// [`RequestRefusal::Limit`] for a topic beyond the limits, [`RequestRefusal::Policy`] for a message
+/// that the policy doesn't allow.
+pub(super) fn authorize_message(
+    message: &Message,
+    rules: &Rules,
+    decide: impl Fn(Action, &str) -> Decision,
+) -> Result<Decision, RequestRefusal> {
+    let Some(topic) = message.publish().and_then(|publish| publish.topic) else {
+        return Err(RequestRefusal::NoTopic);
+    };
+    // Limits of the topic first: a reserved one isn't a question of the policy.
+    topics::check_name(topic, rules)?;
+    let decision = RequestRefusal::unless_allowed(decide(Action::Publish, &topic))?;
+    // A retained message needs both actions.
+    if message.retain {
+        RequestRefusal::unless_allowed(decide(Action::RetainPublish, &topic))?;
+    }
+    Ok(decision)
 }

@@ -1,21 +1,13 @@
 //! Context of one step of a connection: the shared state, the connection's output, and the time.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use dunlin_codec::Packet;
 
 use crate::event::Event;
 use crate::server::hub::Hub;
 use crate::server::output::Output;
-
-/// Time of an event on both clocks, read by the owner of the socket.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timestamp {
-    /// Monotonic time, for all deadlines.
-    pub(crate) instant: Instant,
-    /// Calendar time, for policies with conditions on `aws:CurrentTime`.
-    pub(crate) calendar: SystemTime,
-}
+use crate::server::timestamp::Timestamp;
 
 /// Everything that one step of a connection reads and changes besides the connection itself.
 pub(crate) struct Turn<'a> {
@@ -43,12 +35,5 @@ impl<'a> Turn<'a> {
 
     pub(crate) fn log(&mut self, event: Event) {
         self.output.log(event);
-    }
-}
-
-impl core::ops::AddAssign<Duration> for Timestamp {
-    fn add_assign(&mut self, time: Duration) {
-        self.instant += time;
-        self.calendar += time;
     }
 }

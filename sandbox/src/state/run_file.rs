@@ -157,6 +157,8 @@ mod tests {
             plain_port: None,
             wss_port: None,
             ws_port: None,
+            https_port: None,
+            http_port: None,
             anonymous: false,
             addresses: Vec::new(),
             faults: Vec::new(),

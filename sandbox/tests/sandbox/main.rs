@@ -16,6 +16,7 @@ mod faults;
 mod guide_policies;
 mod guide_policy_table;
 mod hostile;
+mod http;
 mod lambda;
 mod limits;
 mod messages;

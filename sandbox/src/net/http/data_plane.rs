@@ -1,0 +1,425 @@
+//! The data plane of AWS IoT Core over HTTP: messages that are published, and retained messages.
+
+use core::str::FromStr as _;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dunlin_codec::ReasonCode;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::{Method, Request, StatusCode};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::authorizer::{Credentials, Refusal, RequestHead, percent_decoded};
+use crate::event::{Event, Outcome};
+use crate::net::clock::now;
+use crate::net::http::answer::{self, Answer};
+use crate::net::http::publish_request::{PublishRequest, encoded_user_properties};
+use crate::net::http::signature::{Authorization, SignedRequest};
+use crate::net::shared::Shared;
+use crate::policy::{Policy, Subject};
+use crate::server::limits::{BODY_TIMEOUT, MAX_HTTP_BODY};
+use crate::server::{Limit, Peer, RequestRefusal, publish_over_http};
+use crate::uuid;
+
+/// Resource of a request; the text is the topic as it was sent.
+enum Resource {
+    Topic(String),
+    RetainedMessage(String),
+    RetainedMessages,
+}
+
+/// Client of a request that may go on.
+struct Caller {
+    /// Authorizer, or id of the access key, for the log.
+    name: String,
+    policy: Policy,
+}
+
+/// Refusal of a request: its answer, and the reason for the log.
+struct Refused {
+    status: StatusCode,
+    error: &'static str,
+    /// Text for the client.
+    message: String,
+    /// Text for the log, which may say more.
+    reason: String,
+}
+
+/// Answers a request of the data plane; `None` if there is no such resource.
+pub(super) async fn answer(
+    shared: &Shared,
+    peer: &Peer,
+    request: Request<Incoming>,
+    head: Arc<RequestHead>,
+) -> Option<Answer> {
+    let resource = Resource::of(request.uri().path())?;
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let result = handle(shared, peer, request, head, resource).await;
+    Some(result.unwrap_or_else(|refused| {
+        let Refused {
+            status,
+            error,
+            message,
+            reason,
+        } = refused;
+        shared.emit(Event::Rejected {
+            peer: peer.address,
+            reason: format!("{method} {path}: {} ({reason})", status.as_u16()),
+        });
+        answer::error(status, error, &message)
+    }))
+}
+
+async fn handle(
+    shared: &Shared,
+    peer: &Peer,
+    request: Request<Incoming>,
+    head: Arc<RequestHead>,
+    resource: Resource,
+) -> Result<Answer, Refused> {
+    let is_publish = matches!(resource, Resource::Topic(_));
+    let expected = if is_publish {
+        Method::POST
+    } else {
+        Method::GET
+    };
+    if request.method() != expected {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        return Err(Refused::new(
+            status,
+            "MethodNotAllowedException",
+            "Method not allowed",
+        ));
+    }
+    // Bounds the bodies in memory and the calls of Lambdas: MQTT goes on beside a flood of requests.
+    let Ok(_permit) = shared.http_requests.try_acquire() else {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let text = "Too many requests are being handled";
+        return Err(Refused::new(status, "ServiceUnavailableException", text));
+    };
+
+    // The body first: a signature covers it.
+    let (method, path) = (
+        request.method().to_string(),
+        request.uri().path().to_owned(),
+    );
+    let body = read_body(request.into_body()).await?;
+    let signed = SignedRequest {
+        method: &method,
+        path: &path,
+        head: &head,
+        body: &body,
+    };
+    let caller = match head.header("authorization") {
+        Some(header) if header.starts_with("AWS4-") => signed_by(shared, peer, header, &signed)?,
+        _ if is_publish => authorized(shared, peer, &head).await?,
+        _ => {
+            let reason = "custom authorizers are for publishing alone; sign the request (SigV4)";
+            return Err(Refused::forbidden(reason.into()));
+        }
+    };
+    match resource {
+        Resource::Topic(topic) => publish(shared, peer, &caller, &topic, &head, &body),
+        Resource::RetainedMessage(topic) => retained_message(shared, &topic),
+        Resource::RetainedMessages => retained_messages(shared, &head),
+    }
+}
+
+/// Reads a body of at most 1 MiB within 10 seconds.
+async fn read_body(body: Incoming) -> Result<Bytes, Refused> {
+    let too_large = || {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Refused::new(
+            status,
+            "RequestEntityTooLargeException",
+            "Request entity too large",
+        )
+    };
+    // A body that is announced as too large isn't read at all.
+    if body.size_hint().lower() > MAX_HTTP_BODY as u64 {
+        return Err(too_large());
+    }
+    match timeout(BODY_TIMEOUT, Limited::new(body, MAX_HTTP_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Refused::invalid(format!("the body can't be read: {error}"))),
+        Err(_) => {
+            let status = StatusCode::REQUEST_TIMEOUT;
+            let text = "The body didn't come within 10 seconds";
+            Err(Refused::new(status, "RequestTimeoutException", text))
+        }
+    }
+}
+
+/// Checks the signature of a request, where keys are configured. No IoT policy applies to it.
+fn signed_by(
+    shared: &Shared,
+    peer: &Peer,
+    header: &str,
+    request: &SignedRequest<'_>,
+) -> Result<Caller, Refused> {
+    let refused = |error: &dyn core::fmt::Display| Refused::forbidden(error.to_string());
+    let authorization = Authorization::parse(header).map_err(|error| refused(&error))?;
+    let verified = if shared.access_keys.is_empty() {
+        "its signature isn't checked, since there is no [[key]] in the configuration"
+    } else {
+        let checked = authorization.verify(request, &shared.access_keys, now().calendar);
+        checked.map_err(|error| refused(&error))?;
+        "its signature is right"
+    };
+    shared.emit(Event::Note {
+        peer: peer.address,
+        text: format!(
+            "signed with the access key {:?} (SigV4): {verified}; no IoT policy applies, so it is allowed",
+            authorization.key_id
+        ),
+    });
+    Ok(Caller {
+        name: authorization.key_id.into(),
+        policy: shared.unrestricted.clone(),
+    })
+}
+
+/// Asks the custom authorizer, which decides about each request.
+async fn authorized(
+    shared: &Shared,
+    peer: &Peer,
+    head: &Arc<RequestHead>,
+) -> Result<Caller, Refused> {
+    let credentials = Credentials {
+        tls: peer.tls.clone(),
+        http: Some(Arc::clone(head)),
+        mqtt: None,
+        connection_id: uuid::random(),
+    };
+    let answer = shared
+        .authorizers
+        .authorize(&credentials, &shared.log)
+        .await;
+    let grant = answer.map_err(|refusal| match &refusal {
+        Refusal::PercentEncoding(_) => Refused::invalid(refusal.to_string()),
+        // The Lambda wasn't called: the client may come again.
+        _ if refusal.reason_code() == ReasonCode::QuotaExceeded => {
+            Refused::throttled(refusal.to_string())
+        }
+        _ => Refused::forbidden(refusal.to_string()),
+    })?;
+    Ok(Caller {
+        name: grant.authorizer,
+        policy: grant.policy,
+    })
+}
+
+fn publish(
+    shared: &Shared,
+    peer: &Peer,
+    caller: &Caller,
+    topic: &str,
+    head: &RequestHead,
+    body: &[u8],
+) -> Result<Answer, Refused> {
+    let invalid = |error: &dyn core::fmt::Display| Refused::invalid(error.to_string());
+    let request = PublishRequest::parse(topic, head).map_err(|error| invalid(&error))?;
+    if request.is_encoded_twice {
+        shared.emit(Event::Note {
+            peer: peer.address,
+            text: "x-amz-mqtt5-user-properties is encoded twice, as boto3 does it with a text; it was decoded \
+                   once more: pass boto3 a list"
+                .into(),
+        });
+    }
+    // There is no client, so that no client id and no connection take part.
+    let mut subject = Subject::new("");
+    subject.source_ip = Some(peer.address.ip());
+    let server_name = peer.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+    subject.domain_name = server_name.map(Into::into);
+
+    let outcome = request.with_publish(body, |publish, topic| {
+        let (settings, now) = (&shared.settings, now());
+        let hub = &mut shared.hub();
+        publish_over_http(publish, topic, &caller.policy, &subject, settings, hub, now)
+    });
+    let outcome = outcome.map_err(|error| invalid(&error))?;
+    let answer = match &outcome {
+        Ok(_) => answer::ok(),
+        Err(refusal) => {
+            let Refused {
+                status,
+                error,
+                message,
+                ..
+            } = Refused::of(refusal);
+            answer::error(status, error, &message)
+        }
+    };
+    shared.emit(Event::HttpPublish {
+        peer: peer.address,
+        caller: caller.name.clone(),
+        topic: request.topic,
+        status: answer.status().as_u16(),
+        outcome: match outcome {
+            Ok(published) => Outcome::Allowed(published),
+            refused => without_code(refused.into()),
+        },
+    });
+    Ok(answer)
+}
+
+/// A refusal over HTTP has a status and no reason code of MQTT.
+fn without_code<T>(outcome: Outcome<T>) -> Outcome<T> {
+    match outcome {
+        Outcome::Refused {
+            reason, decision, ..
+        } => Outcome::Refused {
+            reason_code: None,
+            reason,
+            decision,
+        },
+        allowed @ Outcome::Allowed(_) => allowed,
+    }
+}
+
+/// `GET /retainedMessage/{topic}`
+fn retained_message(shared: &Shared, topic: &str) -> Result<Answer, Refused> {
+    let topic = percent_decoded(topic).unwrap_or_default();
+    let now = now();
+    let found = shared.hub().retained_message(&topic, now);
+    let publish = found
+        .as_ref()
+        .and_then(|found| Some((found, found.message.publish()?)));
+    let Some((found, publish)) = publish else {
+        let status = StatusCode::NOT_FOUND;
+        let text = "No retained message found for the given topic";
+        return Err(Refused::new(status, "ResourceNotFoundException", text));
+    };
+    let body = json!({
+        "topic": topic,
+        "payload": STANDARD.encode(publish.payload),
+        "qos": found.message.qos.level(),
+        "lastModifiedTime": found.last_modified_ms(),
+        "userProperties": encoded_user_properties(&publish),
+    });
+    Ok(answer::json(StatusCode::OK, &body))
+}
+
+/// `GET /retainedMessage?nextToken=..&maxResults=..`, ordered by topic. The token is the last topic
+/// of a page, in base64.
+fn retained_messages(shared: &Shared, head: &RequestHead) -> Result<Answer, Refused> {
+    let query = head.query.as_deref().unwrap_or_default();
+    let parameter = |name: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(key, _)| *key == name)?;
+        percent_decoded(value)
+    };
+    let most = match parameter("maxResults") {
+        None => MAX_RESULTS,
+        Some(text) => usize::from_str(&text)
+            .ok()
+            .filter(|most| (1..=MAX_RESULTS).contains(most))
+            .ok_or_else(|| Refused::invalid("maxResults must be 1 to 200".into()))?,
+    };
+    let after = match parameter("nextToken") {
+        None => String::new(),
+        Some(token) => STANDARD
+            .decode(&*token)
+            .ok()
+            .and_then(|topic| String::from_utf8(topic).ok())
+            .ok_or_else(|| Refused::invalid("nextToken isn't one of an earlier answer".into()))?,
+    };
+
+    let (page, has_more) = shared.hub().retained_after(&after, most, now());
+    let topics: Vec<serde_json::Value> = page
+        .iter()
+        .map(|found| {
+            let payload = found
+                .message
+                .publish()
+                .map_or(0, |publish| publish.payload.len());
+            json!({
+                "topic": found.message.topic(),
+                "payloadSize": payload,
+                "qos": found.message.qos.level(),
+                "lastModifiedTime": found.last_modified_ms(),
+            })
+        })
+        .collect();
+    let last = page.last().filter(|_| has_more);
+    let token = last.map(|found| STANDARD.encode(found.message.topic()));
+    let body = json!({"retainedTopics": topics, "nextToken": token});
+    Ok(answer::json(StatusCode::OK, &body))
+}
+
+impl Resource {
+    fn of(path: &str) -> Option<Self> {
+        match path.split_once('/').map(|(_, path)| path)? {
+            "retainedMessage" | "retainedMessage/" => Some(Self::RetainedMessages),
+            path => match path.split_once('/')? {
+                ("topics", topic) => Some(Self::Topic(topic.into())),
+                ("retainedMessage", topic) => Some(Self::RetainedMessage(topic.into())),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Refused {
+    fn new(status: StatusCode, error: &'static str, text: &str) -> Self {
+        Self {
+            status,
+            error,
+            message: text.into(),
+            reason: text.into(),
+        }
+    }
+
+    fn invalid(reason: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "InvalidRequestException", &reason)
+    }
+
+    fn throttled(reason: String) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            reason,
+            ..Self::new(status, "ThrottlingException", "Rate exceeded")
+        }
+    }
+
+    /// The client learns no reason, as at AWS; the log has it.
+    fn forbidden(reason: String) -> Self {
+        Self {
+            reason,
+            ..Self::new(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden")
+        }
+    }
+
+    /// Answer to a message that wasn't published.
+    fn of(refusal: &RequestRefusal) -> Self {
+        let reason = refusal.to_string();
+        match refusal {
+            RequestRefusal::Authorizer(_) | RequestRefusal::Policy(_) => Self::forbidden(reason),
+            RequestRefusal::Limit(Limit::Payload { .. }) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLargeException",
+                &reason,
+            ),
+            RequestRefusal::RetainedFull
+            | RequestRefusal::SubscriberFull
+            | RequestRefusal::NoMemory => Self::throttled(reason),
+            RequestRefusal::Fault(_) | RequestRefusal::TakenOver => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalFailureException",
+                &reason,
+            ),
+            RequestRefusal::Limit(_) | RequestRefusal::NoTopic | RequestRefusal::PayloadFormat => {
+                Self::invalid(reason)
+            }
+        }
+    }
+}
+
+/// Largest page of retained messages.
+const MAX_RESULTS: usize = 200;

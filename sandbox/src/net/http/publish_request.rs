@@ -1,0 +1,211 @@
+//! `POST /topics/{topic}`: query and headers of a message, as AWS IoT Core takes them.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dunlin_codec::{
+    BinaryData, Delivery, PacketId, PayloadFormat, Publish, PublishProperties, QoS, Repeated,
+    TopicName, UserProperty, Utf8String,
+};
+use serde_json::Value;
+
+use crate::authorizer::{RequestHead, percent_decoded};
+
+/// Message of one request, but for its payload.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct PublishRequest {
+    pub(super) topic: String,
+    is_qos_1: bool,
+    retain: bool,
+    content_type: Option<String>,
+    response_topic: Option<String>,
+    message_expiry: Option<u32>,
+    payload_format: Option<PayloadFormat>,
+    correlation_data: Option<Vec<u8>>,
+    user_properties: Vec<(String, String)>,
+    /// The user properties were encoded twice.
+    pub(super) is_encoded_twice: bool,
+}
+
+/// Reason to refuse a request with 400; holds the value as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RequestError {
+    #[error("the topic {0:?} can't be published to")]
+    Topic(String),
+    #[error("qos must be 0 or 1, not {0:?}")]
+    QoS(String),
+    #[error("retain must be true or false, not {0:?}")]
+    Retain(String),
+    #[error("contentType {0:?} isn't a text of MQTT")]
+    ContentType(String),
+    #[error("responseTopic {0:?} isn't a topic without wildcards")]
+    ResponseTopic(String),
+    #[error("messageExpiry must be a number of seconds, not {0:?}")]
+    MessageExpiry(String),
+    #[error(
+        "x-amz-mqtt5-payload-format-indicator must be UNSPECIFIED_BYTES or UTF8_DATA, not {0:?}"
+    )]
+    PayloadFormat(String),
+    #[error("x-amz-mqtt5-correlation-data isn't base64")]
+    CorrelationData,
+    #[error(
+        "x-amz-mqtt5-user-properties isn't base64 of a JSON list of objects such as [{{\"name\": \"value\"}}]"
+    )]
+    UserProperties,
+    #[error("the query isn't valid percent-encoding")]
+    PercentEncoding,
+}
+
+impl PublishRequest {
+    /// Reads a request; `path` is what follows `/topics/`, encoded.
+    ///
+    /// # Errors
+    /// The [`RequestError`] of the first value that isn't right.
+    pub(super) fn parse(path: &str, head: &RequestHead) -> Result<Self, RequestError> {
+        let topic = percent_decoded(path).ok_or(RequestError::PercentEncoding)?;
+        if TopicName::new(&topic).is_err() {
+            return Err(RequestError::Topic(topic.into()));
+        }
+        let mut request = Self {
+            topic: topic.into(),
+            ..Self::default()
+        };
+        request.read_query(head.query.as_deref().unwrap_or_default())?;
+        request.read_headers(head)?;
+        Ok(request)
+    }
+
+    /// Parameters that aren't known belong to the authorizer.
+    fn read_query(&mut self, query: &str) -> Result<(), RequestError> {
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = percent_decoded(value).ok_or(RequestError::PercentEncoding)?;
+            match (name, &*value) {
+                ("qos", "0" | "1") => self.is_qos_1 = value == "1",
+                ("qos", _) => return Err(RequestError::QoS(value.into())),
+                ("retain", "true" | "false") => self.retain = value == "true",
+                ("retain", _) => return Err(RequestError::Retain(value.into())),
+                ("contentType", text) if Utf8String::new(text).is_err() => {
+                    return Err(RequestError::ContentType(value.into()));
+                }
+                ("contentType", _) => self.content_type = Some(value.into()),
+                ("responseTopic", topic) if TopicName::new(topic).is_err() => {
+                    return Err(RequestError::ResponseTopic(value.into()));
+                }
+                ("responseTopic", _) => self.response_topic = Some(value.into()),
+                ("messageExpiry", seconds) => {
+                    let seconds = seconds.parse();
+                    let seconds = seconds.map_err(|_| RequestError::MessageExpiry(value.into()))?;
+                    self.message_expiry = Some(seconds);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_headers(&mut self, head: &RequestHead) -> Result<(), RequestError> {
+        self.payload_format = match head.header("x-amz-mqtt5-payload-format-indicator") {
+            None => None,
+            Some("UNSPECIFIED_BYTES") => Some(PayloadFormat::Unspecified),
+            Some("UTF8_DATA") => Some(PayloadFormat::Utf8),
+            Some(other) => return Err(RequestError::PayloadFormat(other.into())),
+        };
+        if let Some(data) = head.header("x-amz-mqtt5-correlation-data") {
+            let data = STANDARD.decode(data).ok();
+            let data = data.filter(|data| BinaryData::new(data).is_ok());
+            self.correlation_data = Some(data.ok_or(RequestError::CorrelationData)?);
+        }
+        if let Some(encoded) = head.header("x-amz-mqtt5-user-properties") {
+            let read = user_properties(encoded).ok_or(RequestError::UserProperties)?;
+            (self.user_properties, self.is_encoded_twice) = read;
+        }
+        Ok(())
+    }
+
+    /// Calls `publish` with the PUBLISH that the request stands for.
+    pub(super) fn with_publish<T>(
+        &self,
+        payload: &[u8],
+        publish: impl FnOnce(&Publish<'_>, TopicName<'_>) -> T,
+    ) -> Result<T, RequestError> {
+        let topic = TopicName::new(&self.topic);
+        let topic = topic.map_err(|_| RequestError::Topic(self.topic.clone()))?;
+        let user_properties: Vec<UserProperty<'_>> = self
+            .user_properties
+            .iter()
+            .filter_map(|(name, value)| {
+                Some(UserProperty {
+                    name: Utf8String::new(name).ok()?,
+                    value: Utf8String::new(value).ok()?,
+                })
+            })
+            .collect();
+        let content_type = self.content_type.as_deref();
+        let response_topic = self.response_topic.as_deref();
+        let correlation_data = self.correlation_data.as_deref();
+        let properties = PublishProperties {
+            payload_format_indicator: self.payload_format,
+            message_expiry_interval: self.message_expiry,
+            content_type: content_type.and_then(|text| Utf8String::new(text).ok()),
+            response_topic: response_topic.and_then(|topic| TopicName::new(topic).ok()),
+            correlation_data: correlation_data.and_then(|data| BinaryData::new(data).ok()),
+            user_properties: Repeated::from_slice(&user_properties),
+            ..PublishProperties::default()
+        };
+        let qos = if self.is_qos_1 {
+            QoS::AtLeastOnce
+        } else {
+            QoS::AtMostOnce
+        };
+        let message = Publish {
+            // The identifier of a connection that doesn't exist: it is never sent.
+            delivery: Delivery::new(qos, PacketId::MIN, false),
+            retain: self.retain,
+            topic: Some(topic),
+            properties,
+            payload,
+        };
+        Ok(publish(&message, topic))
+    }
+}
+
+/// User properties of the header, and `true` if they were encoded twice; `None` if they can't be
+/// read.
+///
+/// boto3 encodes a text again that its caller has made JSON (or base64 of JSON) of.
+fn user_properties(encoded: &str) -> Option<(Vec<(String, String)>, bool)> {
+    let parsed: Value = serde_json::from_slice(&STANDARD.decode(encoded).ok()?).ok()?;
+    let (list, is_encoded_twice) = match parsed {
+        Value::String(text) => {
+            let inner = match STANDARD.decode(&text) {
+                Ok(json) => Cow::Owned(json),
+                Err(_) => Cow::Borrowed(text.as_bytes()),
+            };
+            (serde_json::from_slice(&inner).ok()?, true)
+        }
+        list => (list, false),
+    };
+    let mut properties = Vec::new();
+    for object in list.as_array()? {
+        for (name, value) in object.as_object()? {
+            let value = value.as_str()?;
+            Utf8String::new(name).ok()?;
+            Utf8String::new(value).ok()?;
+            properties.push((name.clone(), value.into()));
+        }
+    }
+    Some((properties, is_encoded_twice))
+}
+
+/// User properties in the form of AWS's header and of the retained message API; `None` for none.
+pub(super) fn encoded_user_properties(publish: &Publish<'_>) -> Option<String> {
+    let list: Vec<Value> = publish
+        .properties
+        .user_properties
+        .iter()
+        .map(|property| serde_json::json!({ property.name.as_str(): property.value.as_str() }))
+        .collect();
+    (!list.is_empty()).then(|| STANDARD.encode(Value::from(list).to_string()))
+}

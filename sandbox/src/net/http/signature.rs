@@ -1,0 +1,433 @@
+//! AWS Signature Version 4 in the header `Authorization`, checked as the service does it.
+//!
+//! The names are those of AWS's document "Create a signed AWS API request".
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::{digest, hmac};
+
+use crate::access_key::AccessKey;
+use crate::authorizer::{RequestHead, percent_decoded};
+
+/// Request whose signature is checked.
+pub(super) struct SignedRequest<'a> {
+    pub(super) method: &'a str,
+    /// Path as it was sent, percent-encoding and all.
+    pub(super) path: &'a str,
+    pub(super) head: &'a RequestHead,
+    pub(super) body: &'a [u8],
+}
+
+/// Reason to refuse a signature.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SignatureError {
+    #[error("the header Authorization isn't in the form of AWS4-HMAC-SHA256")]
+    Form,
+    #[error(
+        "the credential scope is for the service {0:?}; iotdata and iotdevicegateway are taken"
+    )]
+    Service(String),
+    #[error("the request has no header X-Amz-Date in the form 20261130T101500Z")]
+    NoDate,
+    #[error(
+        "X-Amz-Date is more than 15 minutes away from the time here, or from the credential scope"
+    )]
+    WrongDate,
+    #[error("X-Amz-Content-Sha256 isn't the hash of the body")]
+    Body,
+    #[error("the header {0:?} is signed, and the request doesn't have it")]
+    MissingHeader(String),
+    #[error("the headers Host and X-Amz-Date must be signed")]
+    UnsignedHeader,
+    #[error("there is no access key {0:?} in the configuration ([[key]])")]
+    UnknownKey(String),
+    #[error("the signature isn't that of this request and the secret of the access key")]
+    Mismatch,
+}
+
+/// Parts of the header `Authorization`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Authorization<'a> {
+    pub(super) key_id: &'a str,
+    date: &'a str,
+    region: &'a str,
+    service: &'a str,
+    signed_headers: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`SignatureError::Form`] if a part is missing, [`SignatureError::Service`] for another service.
+    pub(super) fn parse(header: &'a str) -> Result<Self, SignatureError> {
+        let parsed = Self::parts(header).ok_or(SignatureError::Form)?;
+        match parsed.service {
+            "iotdata" | "iotdevicegateway" => Ok(parsed),
+            other => Err(SignatureError::Service(other.into())),
+        }
+    }
+
+    fn parts(header: &'a str) -> Option<Self> {
+        let fields = header.strip_prefix(ALGORITHM)?;
+        let field = |name: &str| {
+            let mut fields = fields.split(',').map(str::trim);
+            fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
+        };
+        // Access key ids have no slash, so that the scope is what follows the first one.
+        let mut scope = field("Credential")?.split('/');
+        let parsed = Self {
+            key_id: scope.next()?,
+            date: scope.next()?,
+            region: scope.next()?,
+            service: scope.next()?,
+            signed_headers: field("SignedHeaders")?,
+            signature: field("Signature")?,
+        };
+        (scope.next() == Some("aws4_request") && scope.next().is_none()).then_some(parsed)
+    }
+
+    /// Checks the signature with the keys of the configuration.
+    ///
+    /// # Errors
+    /// The first [`SignatureError`] of dates, headers, body, key and signature.
+    pub(super) fn verify(
+        &self,
+        request: &SignedRequest<'_>,
+        keys: &[AccessKey],
+        now: SystemTime,
+    ) -> Result<(), SignatureError> {
+        let date = request
+            .head
+            .header("x-amz-date")
+            .ok_or(SignatureError::NoDate)?;
+        self.check_date(date, now)?;
+        let hash = payload_hash(request)?;
+        let headers = self.canonical_headers(request.head)?;
+        let key = keys.iter().find(|key| key.id == self.key_id);
+        let key = key.ok_or_else(|| SignatureError::UnknownKey(self.key_id.into()))?;
+
+        let (scope, signing_key) = (self.scope(), self.signing_key(&key.secret));
+        let query = canonical_query(request.head.query.as_deref().unwrap_or_default());
+        let signature = decoded_hex(self.signature).ok_or(SignatureError::Mismatch)?;
+        // The path is encoded twice for every service but S3; some clients encode it once.
+        let paths = [
+            encoded(request.path, true).into(),
+            Cow::Borrowed(request.path),
+        ];
+        let is_right = paths.iter().any(|path| {
+            let canonical = [
+                request.method,
+                path,
+                &query,
+                &headers,
+                self.signed_headers,
+                &hash,
+            ]
+            .join("\n");
+            let to_sign = [
+                ALGORITHM.trim_end(),
+                date,
+                &scope,
+                &sha256(canonical.as_bytes()),
+            ];
+            hmac::verify(&signing_key, to_sign.join("\n").as_bytes(), &signature).is_ok()
+        });
+        if is_right {
+            Ok(())
+        } else {
+            Err(SignatureError::Mismatch)
+        }
+    }
+
+    fn check_date(&self, date: &str, now: SystemTime) -> Result<(), SignatureError> {
+        let time = parsed_date(date).ok_or(SignatureError::NoDate)?;
+        let distance = now
+            .duration_since(time)
+            .unwrap_or_else(|error| error.duration());
+        if distance > MAX_SKEW || !date.starts_with(self.date) {
+            return Err(SignatureError::WrongDate);
+        }
+        Ok(())
+    }
+
+    /// Signed headers as lines `name:value`, each with a line feed.
+    fn canonical_headers(&self, head: &RequestHead) -> Result<String, SignatureError> {
+        let names: Vec<&str> = self.signed_headers.split(';').collect();
+        if !["host", "x-amz-date"]
+            .iter()
+            .all(|name| names.contains(name))
+        {
+            return Err(SignatureError::UnsignedHeader);
+        }
+        let mut lines = String::new();
+        for name in names {
+            let value = head.header(name);
+            let value = value.ok_or_else(|| SignatureError::MissingHeader(name.into()))?;
+            // Inner spaces count as one.
+            let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
+            lines.push_str(&format!("{name}:{}\n", words.join(" ")));
+        }
+        Ok(lines)
+    }
+
+    fn scope(&self) -> String {
+        let Self {
+            date,
+            region,
+            service,
+            ..
+        } = self;
+        format!("{date}/{region}/{service}/aws4_request")
+    }
+
+    fn signing_key(&self, secret: &str) -> hmac::Key {
+        let steps = [self.date, self.region, self.service, "aws4_request"];
+        let first = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{secret}").as_bytes());
+        steps.iter().fold(first, |key, step| {
+            let tag = hmac::sign(&key, step.as_bytes());
+            hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref())
+        })
+    }
+}
+
+/// Hash of the body for the canonical request: that of the header, where it has one.
+fn payload_hash(request: &SignedRequest<'_>) -> Result<String, SignatureError> {
+    let hash = sha256(request.body);
+    match request.head.header("x-amz-content-sha256") {
+        Some("UNSIGNED-PAYLOAD") => Ok("UNSIGNED-PAYLOAD".into()),
+        Some(sent) if !sent.eq_ignore_ascii_case(&hash) => Err(SignatureError::Body),
+        _ => Ok(hash),
+    }
+}
+
+/// Parameters of a query, encoded in AWS's way and sorted by name and value.
+fn canonical_query(query: &str) -> String {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let mut pairs: Vec<(String, String)> = pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            // What can't be decoded is signed as it is.
+            let again = |text| {
+                let decoded = percent_decoded(text).unwrap_or(Cow::Borrowed(text));
+                encoded(&decoded, false)
+            };
+            (again(name), again(value))
+        })
+        .collect();
+    pairs.sort();
+    let pairs: Vec<String> = pairs
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join("&")
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986, 2.3), and slashes if they are kept.
+fn encoded(text: &str, keeps_slashes: bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(byte.into());
+            }
+            b'/' if keeps_slashes => encoded.push('/'),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Time of `20261130T101500Z`; `None` for another form.
+fn parsed_date(date: &str) -> Option<SystemTime> {
+    let part = |from: usize, to: usize| date.get(from..to);
+    let rfc3339 = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        part(0, 4)?,
+        part(4, 6)?,
+        part(6, 8)?,
+        part(9, 11)?,
+        part(11, 13)?,
+        part(13, 15)?
+    );
+    let is_form = date.len() == 16 && part(8, 9) == Some("T") && part(15, 16) == Some("Z");
+    humantime::parse_rfc3339(&rfc3339).ok().filter(|_| is_form)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let hash = digest::digest(&digest::SHA256, bytes);
+    hash.as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn decoded_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| u8::try_from(digit.to_digit(16)?).ok())
+        .collect();
+    let (pairs, rest) = digits.as_deref()?.as_chunks::<2>();
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256 ";
+/// Difference of the clocks that AWS accepts.
+const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Request that botocore 1.43 signed for `publish(topic="a/b", qos=1, payload=b"hello")`; see
+    /// `tests/foreign/boto3_data_plane.py` for the live one.
+    fn head() -> RequestHead {
+        let headers = [
+            ("host", "localhost"),
+            ("x-amz-date", "20261130T101500Z"),
+            ("x-more", "  two   words "),
+        ];
+        RequestHead {
+            headers: headers
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
+            query: Some("qos=1&a=%2f&a=".into()),
+        }
+    }
+
+    fn now() -> SystemTime {
+        parsed_date("20261130T102959Z").unwrap()
+    }
+
+    /// Signature of the request of [`head`] by the method of AWS's document, with this secret.
+    fn header(secret: &str) -> String {
+        let fields = "Credential=AKID/20261130/eu-west-1/iotdata/aws4_request, SignedHeaders=host;x-amz-date;x-more";
+        let unsigned = format!("{ALGORITHM}{fields}, Signature=00");
+        let authorization = Authorization::parse(&unsigned).unwrap();
+        let canonical = format!(
+            "POST\n/topics/a%252Fb\na=&a=%2F&qos=1\nhost:localhost\nx-amz-date:20261130T101500Z\n\
+             x-more:two words\n\nhost;x-amz-date;x-more\n{}",
+            sha256(b"hello")
+        );
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n20261130T101500Z\n20261130/eu-west-1/iotdata/aws4_request\n{}",
+            sha256(canonical.as_bytes())
+        );
+        let tag = hmac::sign(&authorization.signing_key(secret), to_sign.as_bytes());
+        let signature: String = tag
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{ALGORITHM}{fields}, Signature={signature}")
+    }
+
+    fn verified(
+        header: &str,
+        change: impl FnOnce(&mut RequestHead, &mut SystemTime),
+    ) -> Result<(), SignatureError> {
+        let (mut head, mut now) = (head(), now());
+        change(&mut head, &mut now);
+        let request = SignedRequest {
+            method: "POST",
+            path: "/topics/a%2Fb",
+            head: &head,
+            body: b"hello",
+        };
+        let keys = [AccessKey {
+            id: "AKID".into(),
+            secret: "s3cret".into(),
+        }];
+        Authorization::parse(header)?.verify(&request, &keys, now)
+    }
+
+    #[test]
+    fn the_signing_key_is_that_of_the_example_of_aws() {
+        // "Examples of how to derive a signing key for Signature Version 4", AWS's documents.
+        let example = Authorization::parts(
+            "AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=00",
+        )
+        .unwrap();
+        let key = example.signing_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+        let to_sign = "AWS4-HMAC-SHA256\n20150830T123600Z\n20150830/us-east-1/iam/aws4_request\n\
+                       f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59";
+        let signature = "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7";
+        let signature = decoded_hex(signature).unwrap();
+        assert!(hmac::verify(&key, to_sign.as_bytes(), &signature).is_ok());
+    }
+
+    #[test]
+    fn only_the_signature_of_this_request_and_key_is_taken() {
+        let right = header("s3cret");
+        assert_eq!(verified(&right, |_, _| ()), Ok(()));
+        let mismatch = Err(SignatureError::Mismatch);
+        assert_eq!(verified(&header("other"), |_, _| ()), mismatch);
+        let other_query = |head: &mut RequestHead, _: &mut SystemTime| head.query = None;
+        assert_eq!(verified(&right, other_query), mismatch);
+        let other_key = right.replace("AKID", "OTHER");
+        assert_eq!(
+            verified(&other_key, |_, _| ()),
+            Err(SignatureError::UnknownKey("OTHER".into()))
+        );
+    }
+
+    #[test]
+    fn dates_headers_and_body_are_checked() {
+        let right = header("s3cret");
+        assert_eq!(
+            verified(&right, |_, now| *now += Duration::from_secs(2)),
+            Err(SignatureError::WrongDate)
+        );
+        let another_day = right.replace("/20261130/", "/20261129/");
+        assert_eq!(
+            verified(&another_day, |_, _| ()),
+            Err(SignatureError::WrongDate)
+        );
+        let drop = |name: &'static str| {
+            move |head: &mut RequestHead, _: &mut SystemTime| {
+                head.headers.retain(|(header, _)| header != name);
+            }
+        };
+        assert_eq!(
+            verified(&right, drop("x-amz-date")),
+            Err(SignatureError::NoDate)
+        );
+        assert_eq!(
+            verified(&right, drop("x-more")),
+            Err(SignatureError::MissingHeader("x-more".into()))
+        );
+        let unsigned = right.replace("host;", "");
+        assert_eq!(
+            verified(&unsigned, |_, _| ()),
+            Err(SignatureError::UnsignedHeader)
+        );
+        let other_hash = |head: &mut RequestHead, _: &mut SystemTime| {
+            head.headers
+                .push(("x-amz-content-sha256".into(), "00".into()));
+        };
+        assert_eq!(verified(&right, other_hash), Err(SignatureError::Body));
+    }
+
+    #[test]
+    fn another_form_or_service_is_refused() {
+        for wrong in [
+            "",
+            "Basic YTpi",
+            "AWS4-HMAC-SHA256 Credential=A/B, Signature=00",
+        ] {
+            assert_eq!(
+                verified(wrong, |_, _| ()),
+                Err(SignatureError::Form),
+                "{wrong}"
+            );
+        }
+        let service = header("s3cret").replace("iotdata", "s3");
+        assert_eq!(
+            verified(&service, |_, _| ()),
+            Err(SignatureError::Service("s3".into()))
+        );
+    }
+}
