@@ -40,6 +40,13 @@ pub enum Program {
     PahoMqtt,
     /// AWS's SDK for Python, the package awsiotsdk, in the same environment.
     AwsIotSdk,
+    /// AWS's SDK for Python, the package boto3, in the same environment.
+    Boto3,
+    /// AWS's SDK for JavaScript, version 3: the npm package @aws-sdk/client-iot-data-plane, below
+    /// `target/foreign`.
+    AwsSdkForJavaScript,
+    /// The HTTP client.
+    Curl,
     /// The browser.
     Chromium,
     /// The npm package mqtt, below `target/foreign`.
@@ -63,6 +70,10 @@ impl Program {
             Self::AwsIotSdk => foreign("venv/bin/python").filter(|_| {
                 foreign("venv/lib").is_some_and(|lib| contains_package(&lib, "awsiot"))
             }),
+            Self::Boto3 => foreign("venv/bin/python")
+                .filter(|_| foreign("venv/lib").is_some_and(|lib| contains_package(&lib, "boto3"))),
+            Self::AwsSdkForJavaScript => foreign("node_modules")
+                .filter(|modules| modules.join("@aws-sdk/client-iot-data-plane").exists()),
             Self::MqttJs => foreign("node_modules").filter(|modules| modules.join("mqtt").exists()),
             Self::Mosquitto
             | Self::MosquittoClients
@@ -73,6 +84,7 @@ impl Program {
             | Self::Zsh
             | Self::Fish
             | Self::Groff
+            | Self::Curl
             | Self::Chromium
             | Self::Microsocks
             | Self::Tinyproxy
@@ -115,6 +127,9 @@ impl Program {
             Self::Tshark => "tshark",
             Self::PahoMqtt => "paho-mqtt",
             Self::AwsIotSdk => "awsiotsdk",
+            Self::Boto3 => "boto3",
+            Self::AwsSdkForJavaScript => "@aws-sdk/client-iot-data-plane",
+            Self::Curl => "curl",
             Self::Chromium => "chromium",
             Self::MqttJs => "MQTT.js",
         }
@@ -135,8 +150,11 @@ impl Program {
             Self::Tinyproxy => "apt-get install tinyproxy",
             Self::Haproxy => "apt-get install haproxy",
             Self::Tshark => "apt-get install tshark",
+            Self::Curl => "apt-get install curl",
             Self::Chromium => "apt-get install chromium",
-            Self::AwsIotSdk => ".ci/tools installs it into target/foreign",
+            Self::AwsIotSdk | Self::Boto3 | Self::AwsSdkForJavaScript => {
+                ".ci/tools installs it into target/foreign"
+            }
             Self::PahoMqtt => ".ci/tools installs it into target/foreign",
             Self::MqttJs => ".ci/tools installs it into target/foreign",
         }
