@@ -83,6 +83,12 @@ impl Mosquitto {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), self.plain_port)
     }
 
+    /// Path of the Unix domain socket, without TLS.
+    #[must_use]
+    pub fn unix_socket(&self) -> PathBuf {
+        self.folder.path().join("mqtt.sock")
+    }
+
     /// CA file to trust; the certificate is for `localhost`.
     #[must_use]
     pub fn ca(&self) -> PathBuf {
@@ -165,9 +171,11 @@ impl Mosquitto {
             "user root\nlog_dest stderr\n{memory}\
              allow_anonymous false\npassword_file {}\n\
              listener {} 127.0.0.1\n\
+             listener 0 {}\n\
              listener {} 127.0.0.1\ncertfile {}\nkeyfile {}\n",
             file(PASSWORDS),
             self.plain_port,
+            self.unix_socket().display(),
             self.port,
             file(CERTIFICATE),
             file(KEY),

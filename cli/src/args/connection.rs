@@ -34,9 +34,9 @@ pub(crate) struct EndpointArgs {
     pub(crate) address: AddressArgs,
     /// Connect through an HTTP or SOCKS5 proxy, or with "none" through no proxy
     ///
-    /// http://HOST:PORT or http://USER:PASSWORD@HOST:PORT (default port 80), socks5h:// in the same
-    /// way (default port 1080), or socks5:// if this computer is to resolve the server's name. Without this
-    /// flag HTTPS_PROXY and ALL_PROXY are used, except for the hosts, domains and networks
+    /// http://HOST:PORT or http://USER:PASSWORD@HOST:PORT (default port 80); in the same way https://
+    /// for TLS to the proxy (443), socks5h:// (1080), or socks5:// if this computer is to resolve the
+    /// server's name. Without this flag HTTPS_PROXY and ALL_PROXY are used, except for the hosts, domains and networks
     /// (10.0.0.0/8) in NO_PROXY. Variables are ignored for servers on this computer.
     #[arg(long, value_name = "URL", env = "DUNLIN_PROXY", hide_short_help = true)]
     pub(crate) proxy: Option<String>,

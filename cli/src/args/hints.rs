@@ -255,7 +255,8 @@ const ANY_SERVER: [&str; 7] = [
 ];
 
 /// Flags of mosquitto's tools that are called otherwise in the verbs for any server.
-const OF_MOSQUITTO_FOR_ANY_SERVER: [(&str, &str); 12] = [
+const OF_MOSQUITTO_FOR_ANY_SERVER: [(&str, &str); 13] = [
+    ("--unix", "-H unix:PATH"),
     ("-I", "--client-id"),
     ("--id-prefix", "--client-id"),
     ("-L", "--endpoint with --topic"),
@@ -280,7 +281,7 @@ const OF_MOSQUITTO_FOR_ANY_SERVER: [(&str, &str); 12] = [
 ];
 
 /// Flags of mosquitto's tools that have no counterpart in the verbs for any server.
-const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 14] = [
+const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 13] = [
     ("--capath", "--ca takes one file with all certificates"),
     (
         "--tls-version",
@@ -298,7 +299,6 @@ const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 14] = [
         "TLS with a pre-shared key is not supported",
     ),
     ("--ws", "MQTT over WebSocket is not supported"),
-    ("--unix", "Unix domain sockets are not supported"),
     ("--nodelay", "TCP_NODELAY is always on"),
     (
         "-U",

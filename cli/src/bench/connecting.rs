@@ -50,7 +50,7 @@ pub(super) async fn connect_one(
         match event {
             Some(Event::Opened(opened)) => {
                 opened_at = Some(Instant::now());
-                (facts.peer, facts.tls) = (Some(opened.peer), opened.tls);
+                (facts.peer, facts.tls) = (opened.peer.socket_addr(), opened.tls);
             }
             Some(Event::Connected(_)) => return Ok((client, events)),
             Some(Event::Disconnected {

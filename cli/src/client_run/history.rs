@@ -120,7 +120,7 @@ impl ConnectionHistory {
 
     /// Records an open transport; true if the server ignored the ALPN offer for the first time.
     pub(crate) fn opened(&mut self, opened: Opened) -> bool {
-        (self.facts.peer, self.facts.tls) = (Some(opened.peer), opened.tls);
+        (self.facts.peer, self.facts.tls) = (opened.peer.socket_addr(), opened.tls);
         // The warning is printed once, not for each connection.
         let ignored = self.facts.lacks_alpn() && self.context.alpn_offered.is_some();
         let is_first = ignored && !self.ignored_alpn;

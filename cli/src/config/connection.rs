@@ -46,6 +46,13 @@ pub(super) fn transport(
     tls: Option<TlsConnector>,
     reliability: &ReliabilityArgs,
 ) -> Result<TransportOptions, Diagnosis> {
+    let timeout = reliability.connect_timeout.min(reliability.timeout);
+    if let Some(path) = server.unix_socket {
+        return Ok(TransportOptions {
+            timeout,
+            ..TransportOptions::unix(path)
+        });
+    }
     let addresses = Addresses::new(address, &server, proxy.is_some())?;
     Ok(TransportOptions {
         connect_to: server.connect_to,
@@ -53,7 +60,7 @@ pub(super) fn transport(
         local_address: addresses.local,
         proxy: proxy.map(|choice| choice.proxy),
         tls: tls.map(Arc::new),
-        timeout: reliability.connect_timeout.min(reliability.timeout),
+        timeout,
         ..TransportOptions::new(server.host, server.port)
     })
 }

@@ -1,13 +1,15 @@
 //! `ProxyChoice`: the proxy of a connection, from `--proxy` or from the environment.
 
 use std::env;
+use std::path::Path;
+use std::sync::Arc;
 
 use dunlin_client::transport::{Proxy, ProxyCredentials, ProxyProtocol};
 use percent_encoding::percent_decode_str;
 
 use crate::args::Sources;
 use crate::config::no_proxy::{self, NoProxy};
-use crate::config::{Server, secret};
+use crate::config::{Server, secret, tls};
 use crate::diagnosis::Diagnosis;
 use crate::terminal::Console;
 
@@ -20,7 +22,8 @@ pub(crate) struct ProxyChoice {
 }
 
 impl ProxyChoice {
-    /// Chooses the proxy for `server`; `None` for a direct connection.
+    /// Chooses the proxy for `server`; `None` for a direct connection. `ca` is the file of `--ca`,
+    /// whose authorities are trusted for an `https://` proxy, too.
     ///
     /// `--proxy` applies to every server. Variables don't apply to servers on this computer, and
     /// those that all programs share don't apply to the hosts in `NO_PROXY`.
@@ -32,9 +35,15 @@ impl ProxyChoice {
         typed: Option<&str>,
         sources: &Sources,
         server: &Server,
+        ca: Option<&Path>,
         console: Console,
     ) -> Result<Option<Self>, Diagnosis> {
         let by_flag = sources.on_command_line("proxy");
+        if server.unix_socket.is_some() && by_flag {
+            return Err(Diagnosis::usage(
+                "--proxy is for TCP, and unix:PATH is a socket of this computer",
+            ));
+        }
         // A proxy on another computer can't reach a server on this one.
         if server.is_local() && !by_flag {
             return Ok(None);
@@ -43,7 +52,7 @@ impl ProxyChoice {
         // The flag, or the tool's own variable, which clap reads.
         if let Some(url) = typed {
             let from = if by_flag { "--proxy" } else { "DUNLIN_PROXY" };
-            let choice = parse(url, from)?;
+            let choice = parse(url, from, ca)?;
             let has_secret = choice
                 .as_ref()
                 .is_some_and(|choice| choice.proxy.credentials.is_some());
@@ -67,7 +76,7 @@ impl ProxyChoice {
             Some((url, from))
                 if !NoProxy::new(&exempt).covers(&server.host, server.connect_to, server.port) =>
             {
-                parse(&url, from)
+                parse(&url, from, ca)
             }
             _ => Ok(None),
         }
@@ -85,7 +94,11 @@ fn variable(name: &str) -> Option<String> {
 ///
 /// hyper-util's reader is not used here: it drops in silence what it doesn't understand, and this
 /// one has to say what is wrong.
-fn parse(url: &str, from: &'static str) -> Result<Option<ProxyChoice>, Diagnosis> {
+fn parse(
+    url: &str,
+    from: &'static str,
+    ca: Option<&Path>,
+) -> Result<Option<ProxyChoice>, Diagnosis> {
     if url.eq_ignore_ascii_case("none") {
         return Ok(None);
     }
@@ -98,6 +111,7 @@ fn parse(url: &str, from: &'static str) -> Result<Option<ProxyChoice>, Diagnosis
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let (protocol, default_port) = match scheme.to_ascii_lowercase().as_str() {
         "http" => (ProxyProtocol::Http, HTTP),
+        "https" => (ProxyProtocol::Https(Arc::new(tls::for_proxy(ca)?)), HTTPS),
         // Like curl: with the h, the proxy resolves the host name.
         "socks5h" => (ProxyProtocol::Socks5, SOCKS),
         "socks5" => (ProxyProtocol::Socks5LocalNames, SOCKS),
@@ -108,11 +122,11 @@ fn parse(url: &str, from: &'static str) -> Result<Option<ProxyChoice>, Diagnosis
                 .take(10)
                 .collect();
             return Err(wrong(&format!(
-                "a proxy of the kind \"{scheme}\" isn't supported, only http, socks5h and socks5 are"
+                "a proxy of the kind \"{scheme}\" isn't supported, only http, https, socks5h and socks5 are"
             )));
         }
     };
-    let is_http = protocol == ProxyProtocol::Http;
+    let is_http = matches!(protocol, ProxyProtocol::Http | ProxyProtocol::Https(_));
     // User and password end at the last "@"; a path is ignored.
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, address) = match authority.rsplit_once('@') {
@@ -190,6 +204,7 @@ fn host_and_port(address: &str, default_port: u16) -> Option<(String, u16)> {
 
 /// Ports of URLs that name none.
 const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 const SOCKS: u16 = 1080;
 
 #[cfg(test)]
@@ -197,7 +212,7 @@ mod tests {
     use super::*;
 
     fn parsed(url: &str) -> Option<(String, Option<(String, String)>)> {
-        parse(url, "--proxy").unwrap().map(|choice| {
+        parse(url, "--proxy", None).unwrap().map(|choice| {
             let Proxy { credentials, .. } = &choice.proxy;
             let user = credentials
                 .as_ref()
@@ -225,6 +240,7 @@ mod tests {
             parsed("http://me%40corp:p%3Aw%2Fd@p:1"),
             Some(("http://p:1".to_owned(), user()))
         );
+        assert_eq!(parsed("https://p"), plain("https://p:443"));
         // SOCKS5: the h says who resolves the host.
         assert_eq!(parsed("socks5h://p"), plain("socks5h://p:1080"));
         assert_eq!(parsed("SOCKS5://p:1"), plain("socks5://p:1"));
@@ -244,7 +260,7 @@ mod tests {
             "http://p:x",
             "http://%ff:@p:1",
         ] {
-            let diagnosis = parse(url, "HTTPS_PROXY").unwrap_err();
+            let diagnosis = parse(url, "HTTPS_PROXY", None).unwrap_err();
             assert!(
                 diagnosis.headline.starts_with("HTTPS_PROXY: "),
                 "{}",
@@ -256,7 +272,7 @@ mod tests {
                 diagnosis.headline
             );
         }
-        let socks = parse("socks4://p:1", "--proxy").unwrap_err();
+        let socks = parse("socks4://p:1", "--proxy", None).unwrap_err();
         assert!(
             socks.headline.contains("\"socks4\" isn't supported"),
             "{}",

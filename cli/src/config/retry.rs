@@ -24,7 +24,9 @@ pub(super) fn patient() -> RetryPolicy {
             if matches!(
                 **error,
                 ConnectError::Transport(
-                    TransportError::Refused { .. } | TransportError::Resolve { .. }
+                    TransportError::Refused { .. }
+                        | TransportError::Resolve { .. }
+                        | TransportError::UnixSocket { .. }
                 )
             ) =>
         {
@@ -96,7 +98,7 @@ fn of_transport(error: &TransportError, has_connected: bool) -> bool {
         TransportError::Resolve { fault, .. } => {
             !matches!(fault, ResolveFault::NotFound | ResolveFault::NoAddressOf(_))
         }
-        TransportError::Refused { .. } => has_connected,
+        TransportError::Refused { .. } | TransportError::UnixSocket { .. } => has_connected,
         TransportError::Proxy { error, .. } => match error {
             ProxyError::Unreachable(error) => of_transport(error, has_connected),
             ProxyError::Refused { status, .. } => matches!(status, 502..=504),

@@ -1,6 +1,7 @@
 //! `Server`: host, port and TLS of `--endpoint`, checked before anything is sent.
 
 mod errors;
+mod unix;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub(crate) struct Server {
     pub(crate) default_alpn: Option<&'static str>,
     /// CA file of a sandbox that was found by itself; `None` for other servers.
     pub(crate) sandbox_ca: Option<PathBuf>,
+    /// Path of `unix:PATH`, which is connected to in place of the host; `None` for other servers.
+    pub(crate) unix_socket: Option<PathBuf>,
     /// Endpoint of the same AWS account with a certificate that is trusted everywhere; `None` if
     /// the given one has that.
     pub(crate) suggested_endpoint: Option<String>,
@@ -63,6 +66,12 @@ impl Server {
     /// [`Id::Endpoint`](crate::diagnosis::Id::Endpoint) for an endpoint that can't be used; [`Id::Refused`](crate::diagnosis::Id::Refused) if no sandbox
     /// is running; [`Id::Usage`](crate::diagnosis::Id::Usage) for the other flags. No user name or password is repeated.
     pub(crate) fn new(typed: EndpointArgs, form: EndpointForm) -> Result<Self, Diagnosis> {
+        let endpoint = typed.endpoint.as_deref().unwrap_or_default();
+        if form != EndpointForm::Host
+            && let Some(path) = unix::path(endpoint)
+        {
+            return unix::server(path, &typed);
+        }
         // A password in the URL must not reach any message, so this is checked before all else.
         let endpoint = typed.endpoint.unwrap_or_default();
         if let Some(userinfo) = userinfo(&endpoint) {
@@ -106,6 +115,7 @@ impl Server {
             .map(|address| address.ip())
             .or_else(|| host.parse().ok());
         self.sandbox_ca.is_some()
+            || self.unix_socket.is_some()
             || address.is_some_and(|address| address.to_canonical().is_loopback())
             || (address.is_none() && (host == "localhost" || host.ends_with(".localhost")))
     }
@@ -124,6 +134,7 @@ impl Server {
             connect_to: None,
             default_alpn: access.default_alpn,
             sandbox_ca: None,
+            unix_socket: None,
             suggested_endpoint,
         }
     }
@@ -145,6 +156,7 @@ impl Server {
                 connect_to: None,
                 default_alpn: Some(MQTT_ALPN),
                 sandbox_ca: Some(only.ca.clone()),
+                unix_socket: None,
                 suggested_endpoint: None,
             }),
             (None, _) => Err(none_running(&running)),

@@ -61,7 +61,13 @@ impl Target {
         console: Console,
     ) -> Result<Self, Diagnosis> {
         check_tls_flags(&server, sources)?;
-        let proxy = ProxyChoice::new(typed.proxy.as_deref(), sources, &server, console)?;
+        let proxy = ProxyChoice::new(
+            typed.proxy.as_deref(),
+            sources,
+            &server,
+            typed.tls.ca.as_deref(),
+            console,
+        )?;
 
         // A sandbox that was found by itself brings its CA; one from the environment is for other
         // servers. The secrets for a sandbox are those of a test, so nobody is warned about them.

@@ -45,6 +45,30 @@ pub(super) fn connector(
     })
 }
 
+/// Makes the TLS configuration for an `https://` proxy: the authorities of the web, those of
+/// `SSL_CERT_FILE` where the variable names a file that can be read, and those of `--ca`.
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) for a CA file that can't be used.
+pub(super) fn for_proxy(ca: Option<&Path>) -> Result<TlsConnector, Diagnosis> {
+    let shared = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
+    let roots = match (ca, shared) {
+        (Some(ca), _) => CaBundle::from_pem_file(ca)
+            .map(Roots::WebPkiAnd)
+            .map_err(|error| unusable_ca(ca, &error))?,
+        // A fault in the variable is told where the server's certificates are read.
+        (None, Some(shared)) => CaBundle::from_pem_file(shared)
+            .map(Roots::WebPkiAnd)
+            .unwrap_or_default(),
+        (None, None) => Roots::default(),
+    };
+    let options = TlsOptions {
+        roots,
+        ..TlsOptions::default()
+    };
+    TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))
+}
+
 /// Verification of the server's certificate: in full, or with `--insecure` and a warning not at all.
 fn verification(
     typed: &TlsArgs,

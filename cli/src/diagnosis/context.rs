@@ -66,7 +66,11 @@ impl RunContext {
         if self.is_aws { "AWS IoT" } else { "the server" }
     }
 
+    /// Host and port, or `unix:` and a path.
     pub(crate) fn address(&self) -> String {
+        if self.host.starts_with("unix:") {
+            return self.host.clone();
+        }
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {

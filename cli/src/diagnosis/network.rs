@@ -1,5 +1,6 @@
 //! Diagnoses of endpoints that can't be reached: names, ports, time-outs, proxies.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,6 +14,27 @@ use crate::diagnosis::{Diagnosis, Id, Try, proxy, region, tls};
 pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnosis {
     match error {
         TransportError::Resolve { fault, .. } => unresolved(context, fault),
+        TransportError::UnixSocket { fault, .. } => Diagnosis {
+            likely: vec![
+                match fault.kind {
+                    ErrorKind::NotFound => "the server is not running, or its socket is elsewhere",
+                    ErrorKind::ConnectionRefused => {
+                        "the server has ended and left its socket behind"
+                    }
+                    ErrorKind::PermissionDenied => "the socket belongs to another user",
+                    _ => "that is no socket of a server",
+                }
+                .into(),
+            ],
+            try_: vec![Try::command(format!(
+                "ls -l {}",
+                shell(context.host.trim_start_matches("unix:"))
+            ))],
+            ..Diagnosis::new(
+                Id::Refused,
+                format!("{} cannot be connected to: {fault}", context.address()),
+            )
+        },
         TransportError::LocalAddress { address, fault } => Diagnosis {
             likely: vec!["the interface with this address is not up".into()],
             try_: vec![Try::advice("leave --bind out")],
@@ -43,7 +65,7 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
             }
         }
         TransportError::Proxy { error, .. } => proxy::no_tunnel(context, error),
-        TransportError::Tls { peer, error } => tls::failed(context, *peer, error),
+        TransportError::Tls { peer, error } => tls::failed(context, peer, error),
         error => Diagnosis {
             likely: vec!["the network, or something in between, ended the connection".into()],
             try_: vec![Try::advice("again in a minute")],

@@ -213,7 +213,10 @@ fn transport_errors(is_ca_given: bool) -> Vec<TransportError> {
     errors.extend(
         tls_errors(is_ca_given)
             .into_iter()
-            .map(|error| TransportError::Tls { peer, error }),
+            .map(|error| TransportError::Tls {
+                peer: peer.into(),
+                error,
+            }),
     );
     errors
 }

@@ -1,10 +1,9 @@
 //! TLS failed: certificates, clocks, protocols.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use dunlin_client::transport::TlsError;
+use dunlin_client::transport::{PeerAddress, TlsError};
 
 use crate::diagnosis::context::RunContext;
 use crate::diagnosis::protocol::Foreign;
@@ -12,7 +11,7 @@ use crate::diagnosis::text::{duration, quoted, shell};
 use crate::diagnosis::{Diagnosis, Id, Try, certificate};
 
 /// Diagnosis of a failed TLS handshake, or of an alert later on.
-pub(crate) fn failed(context: &RunContext, peer: SocketAddr, error: &TlsError) -> Diagnosis {
+pub(crate) fn failed(context: &RunContext, peer: &PeerAddress, error: &TlsError) -> Diagnosis {
     let diagnosis = match error {
         TlsError::UnknownIssuer {
             subject,
@@ -217,7 +216,7 @@ mod tests {
         let reset = io::Error::from(ErrorKind::ConnectionReset);
         let diagnosis = failed(
             &context("localhost"),
-            SocketAddr::from(([127, 0, 0, 1], 1883)),
+            &"127.0.0.1:1883".parse().unwrap(),
             &TlsError::Io((&reset).into()),
         );
         assert_eq!(

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use dunlin_client::transport::{FailedAttempt, PeerCertificate, TlsInfo};
+use dunlin_client::transport::{FailedAttempt, PeerAddress, PeerCertificate, TlsInfo};
 use dunlin_client::{Connected, QoS};
 use dunlin_codec::{Escaped, ReasonCode};
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ impl Evidence {
     }
 
     /// Address of the TCP connection, and those that failed before it.
-    pub(super) fn tcp(peer: SocketAddr, failed: &[FailedAttempt], is_proxy: bool) -> Self {
+    pub(super) fn tcp(peer: &PeerAddress, failed: &[FailedAttempt], is_proxy: bool) -> Self {
         let whose = if is_proxy { " (the proxy)" } else { "" };
         Self {
             more: failed
@@ -332,14 +332,14 @@ mod tests {
 
     #[test]
     fn a_tcp_connection_after_a_failed_address_is_a_warning() {
-        let peer = "52.1.2.3:443".parse().unwrap();
-        assert!(!Evidence::tcp(peer, &[], false).is_warning);
+        let peer = PeerAddress::Ip("52.1.2.3:443".parse().unwrap());
+        assert!(!Evidence::tcp(&peer, &[], false).is_warning);
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         let failed = FailedAttempt {
             address: "[2001:db8::1]:443".parse().unwrap(),
             fault: (&refused).into(),
         };
-        let evidence = Evidence::tcp(peer, &[failed], false);
+        let evidence = Evidence::tcp(&peer, &[failed], false);
         assert!(evidence.is_warning);
         assert_eq!(
             evidence.more,

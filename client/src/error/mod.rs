@@ -7,9 +7,10 @@ mod connection;
 mod end_cause;
 mod io_fault;
 mod options;
-mod proxy;
+mod peer;
 mod request;
 mod server_reason;
+mod socks;
 mod stop_cause;
 mod tls;
 mod transport;
@@ -20,11 +21,14 @@ pub use self::end_cause::EndCause;
 pub use self::io_fault::IoFault;
 pub use self::options::OptionsError;
 pub(crate) use self::options::text;
-pub use self::proxy::{ProxyError, SocksReply};
+pub use self::peer::PeerAddress;
 pub use self::request::RequestError;
 pub(crate) use self::server_reason::{Explanation, copied_bytes};
 pub use self::server_reason::{Omitted, ServerReason};
+pub use self::socks::SocksReply;
 pub use self::stop_cause::StopCause;
 pub use self::tls::{CertificateFault, RootsTried, TlsAlert, TlsError};
-pub use self::transport::{FailedAttempt, IpVersion, ResolveFault, Stage, TransportError};
+pub use self::transport::{
+    FailedAttempt, IpVersion, ProxyError, ResolveFault, Stage, TransportError,
+};
 pub use self::websocket::{CloseReason, FrameFault, UpgradeRefusal, WebSocketError};

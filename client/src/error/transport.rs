@@ -3,12 +3,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dunlin_codec::Escaped;
 
 use super::io_fault::IoFault;
-use super::proxy::ProxyError;
+use super::peer::PeerAddress;
+use super::socks::SocksReply;
 use super::tls::TlsError;
 use super::websocket::WebSocketError;
 
@@ -23,6 +25,14 @@ pub enum TransportError {
         host: String,
         /// Fault of the name.
         fault: ResolveFault,
+    },
+    /// The Unix domain socket can't be connected to.
+    #[error("cannot connect to unix:{}: {fault}", Escaped(path.display()))]
+    UnixSocket {
+        /// Path of the socket.
+        path: PathBuf,
+        /// Fault: `NotFound` if there is no such file, `ConnectionRefused` if no program listens.
+        fault: IoFault,
     },
     /// The local address can't be used, usually because this computer doesn't have it.
     #[error("cannot connect from the address {address}: {fault}")]
@@ -67,7 +77,7 @@ pub enum TransportError {
     #[error("{error}")]
     Tls {
         /// Address of the server.
-        peer: SocketAddr,
+        peer: PeerAddress,
         /// Cause of the failure.
         error: TlsError,
     },
@@ -75,7 +85,7 @@ pub enum TransportError {
     #[error("{error}")]
     WebSocket {
         /// Address of the server; through a proxy, that of the proxy.
-        peer: SocketAddr,
+        peer: PeerAddress,
         /// Cause of the failure. Boxed, because it has several texts.
         error: Box<WebSocketError>,
     },
@@ -93,6 +103,8 @@ pub enum Stage {
     Resolve,
     /// Opening a TCP connection.
     Tcp,
+    /// Connecting to a Unix domain socket.
+    UnixSocket,
     /// Waiting for the answer of a proxy.
     Proxy,
     /// Running the TLS handshake.
@@ -106,6 +118,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolve => "resolving the host",
             Self::Tcp => "the TCP connection",
+            Self::UnixSocket => "the Unix domain socket",
             Self::Proxy => "the proxy's answer",
             Self::Tls => "the TLS handshake",
             Self::WebSocket => "the WebSocket handshake",
@@ -176,6 +189,57 @@ impl fmt::Display for FailedAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.address, self.fault)
     }
+}
+
+/// Cause of a proxy that opened no tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// The proxy itself can't be reached.
+    #[error("{0}")]
+    Unreachable(Box<TransportError>),
+    /// The TLS handshake with the proxy failed.
+    #[error("{0}")]
+    Tls(Box<TlsError>),
+    /// An HTTP proxy refused the tunnel.
+    #[error("it refused the tunnel: {status} {}", Escaped(reason))]
+    Refused {
+        /// HTTP status code: 407 asks for credentials, 403 forbids the target, 502 and 504 couldn't reach
+        /// it.
+        status: u16,
+        /// Reason phrase, cut after 100 characters, and escaped ([`Escaped`]).
+        reason: String,
+    },
+    /// A SOCKS5 proxy refused the connection.
+    #[error("it refused the connection: {0}")]
+    Socks(SocksReply),
+    /// A SOCKS5 proxy accepts neither a client without credentials nor, if there are any, user name
+    /// and password.
+    #[error("it accepts none of the offered authentication methods")]
+    NoAuthenticationMethod,
+    /// A SOCKS5 proxy refused user name and password (RFC 1929).
+    #[error("it refused user name and password")]
+    CredentialsRefused,
+    /// User name and password for a SOCKS5 proxy must have 1 to 255 bytes each (RFC 1929); nothing
+    /// was sent.
+    #[error("user name and password for SOCKS5 have 1 to 255 bytes each")]
+    CredentialsLength,
+    /// A host name for a SOCKS5 proxy has at most 255 bytes (RFC 1928, section 5); nothing was sent.
+    #[error("a host name for SOCKS5 has at most 255 bytes")]
+    HostLength,
+    /// The proxy closed the connection without an answer.
+    #[error("it closed the connection without an answer")]
+    Closed,
+    /// The answer isn't HTTP/1, is longer than 8 KiB, or has more bytes where the server should send
+    /// nothing before the client.
+    #[error("its answer isn't that of an HTTP proxy")]
+    NotHttp,
+    /// The answer isn't that of a SOCKS5 proxy.
+    #[error("its answer isn't that of a SOCKS5 proxy")]
+    NotSocks,
+    /// The connection to the proxy failed.
+    #[error("{0}")]
+    Io(IoFault),
 }
 
 fn listed(attempts: &[FailedAttempt]) -> String {

@@ -3,7 +3,6 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::engine::CloseCause;
-use crate::error::TransportError;
+use crate::error::{PeerAddress, TransportError};
 use crate::event::Event;
 use crate::runtime::clock::now;
 use crate::runtime::connection_phase::{CLOSING_TIME, ConnectionPhase};
@@ -37,7 +36,7 @@ const KEEP_BUFFERS: Duration = Duration::from_secs(1);
 /// One network connection of a client.
 pub(crate) struct Connection {
     transport: Transport,
-    peer: SocketAddr,
+    peer: PeerAddress,
     phase: ConnectionPhase,
     read: ReadBuffer,
     write: WriteBuffer,
@@ -79,7 +78,7 @@ enum Round {
 }
 
 impl Connection {
-    pub(crate) fn new(transport: Transport, peer: SocketAddr) -> Self {
+    pub(crate) fn new(transport: Transport, peer: PeerAddress) -> Self {
         Self {
             transport,
             peer,
@@ -422,7 +421,7 @@ impl Connection {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionAborted => CloseCause::Reset,
-            _ => CloseCause::Transport(TransportError::from_io(error, self.peer)),
+            _ => CloseCause::Transport(TransportError::from_io(error, &self.peer)),
         }
     }
 

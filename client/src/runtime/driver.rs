@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use dunlin_codec::ReasonCode;
 use tracing::{Instrument, warn};
 
-use crate::error::{ConnectError, EndCause, ProviderError, StopCause};
+use crate::error::{ConnectError, EndCause, PeerAddress, ProviderError, StopCause};
 use crate::event::Event;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::now;
@@ -300,7 +299,7 @@ impl<'a> Driver<'a> {
     /// # Errors
     /// [`OpenError::Stopped`] if the client is to stop, or if the provider returned a target that
     /// failed for good before; [`OpenError::Failed`] if the attempt failed.
-    async fn open_transport(&mut self) -> Result<(Transport, SocketAddr), OpenError> {
+    async fn open_transport(&mut self) -> Result<(Transport, PeerAddress), OpenError> {
         // Ask the provider.
         let target = match until_stop(self.shared, pin!(self.ask_provider())).await {
             Ok(Ok(target)) => target,
@@ -328,7 +327,7 @@ impl<'a> Driver<'a> {
         }
         match opened {
             Ok(Ok((transport, opened))) => {
-                let peer = opened.peer;
+                let peer = opened.peer.clone();
                 self.shared.emit(Event::Opened(Box::new(opened)));
                 Ok((transport, peer))
             }

@@ -210,6 +210,8 @@ fn of_transport(error: &TransportError, has_connected: bool) -> Retry {
         | TransportError::Unreachable { .. }
         | TransportError::TimedOut { .. }
         | TransportError::Io(_) => Retry::Transient,
+        // The server isn't running, and creates its socket when it starts.
+        TransportError::UnixSocket { .. } => Retry::Transient,
         // An interface may get its address later, for example that of a VPN.
         TransportError::LocalAddress { .. } => Retry::Transient,
         TransportError::Proxy { error, .. } => match error {

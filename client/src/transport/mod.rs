@@ -7,14 +7,17 @@ mod local;
 mod open_observer;
 mod proxy;
 mod resolve;
+mod socket;
 mod stream;
 mod tcp;
 mod tls;
+mod unix;
 mod url;
 #[cfg(feature = "websocket")]
 mod websocket;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +27,7 @@ use self::deadline::Deadline;
 use self::local::LocalEnd;
 pub use self::open_observer::{OpenObserver, OpenStep};
 pub use self::proxy::{Proxy, ProxyCredentials, ProxyProtocol};
+use self::socket::Socket;
 pub use self::stream::Transport;
 pub use self::tls::{
     CaBundle, ClientCertificate, KeyLog, NameVerifier, PeerCertificate, PresentedNames, Roots,
@@ -33,8 +37,8 @@ pub use self::url::UrlError;
 #[cfg(feature = "websocket")]
 pub use self::websocket::{HttpHeader, WebSocketOptions};
 pub use crate::error::{
-    CertificateFault, CloseReason, FailedAttempt, FrameFault, IoFault, IpVersion, ProxyError,
-    ResolveFault, RootsTried, SocksReply, Stage, TlsAlert, TlsError, TransportError,
+    CertificateFault, CloseReason, FailedAttempt, FrameFault, IoFault, IpVersion, PeerAddress,
+    ProxyError, ResolveFault, RootsTried, SocksReply, Stage, TlsAlert, TlsError, TransportError,
     UpgradeRefusal, WebSocketError,
 };
 
@@ -71,6 +75,9 @@ pub struct TransportOptions {
     /// Address to connect to without resolving `host`, which keeps its part in TLS. Default:
     /// `None`, which means that `host` is resolved.
     pub connect_to: Option<SocketAddr>,
+    /// Unix domain socket to connect to, in place of the host's addresses; a proxy is not used then.
+    /// `host` keeps its part in TLS. Default: `None`. On systems other than Unix, connecting fails.
+    pub unix_socket: Option<PathBuf>,
     /// IP version of the address to connect to: the server's, or the proxy's. Default: `None`, which
     /// means both.
     pub ip_version: Option<IpVersion>,
@@ -104,6 +111,7 @@ impl TransportOptions {
             host: host.into(),
             port,
             connect_to: None,
+            unix_socket: None,
             ip_version: None,
             local_address: None,
             proxy: None,
@@ -112,6 +120,22 @@ impl TransportOptions {
             websocket: None,
             timeout: Duration::from_secs(30),
             observer: None,
+        }
+    }
+
+    /// A Unix domain socket, without TLS. The host is `localhost`.
+    ///
+    /// ```
+    /// use dunlin_client::transport::TransportOptions;
+    ///
+    /// let options = TransportOptions::unix("/run/mosquitto/mqtt.sock");
+    /// assert!(options.unix_socket.is_some() && options.tls.is_none());
+    /// ```
+    #[must_use]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self {
+            unix_socket: Some(path.into()),
+            ..Self::default()
         }
     }
 }
@@ -128,7 +152,7 @@ impl Default for TransportOptions {
 #[non_exhaustive]
 pub struct Opened {
     /// Address of the server; through a proxy, that of the proxy.
-    pub peer: SocketAddr,
+    pub peer: PeerAddress,
     /// Result of the TLS handshake; `None` over plain TCP.
     pub tls: Option<Box<TlsInfo>>,
     /// Time for resolving the host name; zero if there was nothing to resolve.
@@ -148,7 +172,8 @@ pub struct Opened {
 ///
 /// # Errors
 /// [`TransportError::Resolve`] if the host name has no address, or none of the IP version that is
-/// asked for, [`TransportError::LocalAddress`] if this computer doesn't have the local address,
+/// asked for, [`TransportError::UnixSocket`] if the Unix domain socket can't be connected to,
+/// [`TransportError::LocalAddress`] if this computer doesn't have the local address,
 /// [`TransportError::Refused`] and
 /// [`TransportError::Unreachable`] if no address accepts a TCP connection,
 /// [`TransportError::Proxy`] if the proxy opens no tunnel, [`TransportError::Tls`] if the TLS
@@ -172,6 +197,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     // proxy resolves the name: the local network may have no DNS for it.
     let began = Instant::now();
     let addresses = match (options.connect_to, &options.proxy) {
+        _ if options.unix_socket.is_some() => Vec::new(),
         (Some(address), _) => vec![address],
         (None, Some(proxy)) if !proxy.needs_address() => Vec::new(),
         (None, _) => {
@@ -185,27 +211,38 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
         }
     };
     let resolved = Instant::now();
-    // Stage 2: TCP to the first address that accepts it, or a tunnel through the proxy. The proxy
-    // gets the address in place of the name where there is one, as with `connect_to`.
-    let (tcp, peer) = match &options.proxy {
-        Some(proxy) => {
+    // Stage 2: the Unix domain socket, TCP to the first address that accepts it, or a tunnel through
+    // the proxy. The proxy gets the address in place of the name where there is one, as with `connect_to`.
+    let (socket, peer) = match (&options.unix_socket, &options.proxy) {
+        (Some(path), _) => {
+            let socket = unix::connect(path, deadline).await?;
+            let peer = PeerAddress::Unix(path.clone());
+            OpenObserver::report(observer, OpenStep::Connected { peer: &peer });
+            (socket, peer)
+        }
+        (None, Some(proxy)) => {
             let to = addresses
                 .first()
                 .map(|address| (address.ip().to_string(), address.port()));
             let (host, port) = to.unwrap_or_else(|| (host.to_owned(), options.port));
-            proxy
+            let (socket, peer) = proxy
                 .connect(&host, port, local, deadline, observer)
-                .await?
+                .await?;
+            (socket, PeerAddress::Ip(peer))
         }
-        None => tcp::connect(local.select(host, addresses)?, local, deadline, observer).await?,
+        (None, None) => {
+            let addresses = local.select(host, addresses)?;
+            let (tcp, peer) = tcp::connect(addresses, local, deadline, observer).await?;
+            (Socket::Tcp(tcp), PeerAddress::Ip(peer))
+        }
     };
     let connected = Instant::now();
     // Stage 3: TLS. SNI and the certificate are for `host`, also where `connect_to` or a proxy led
     // to another address.
     let (transport, tls) = match &options.tls {
-        None => (Transport::plain(tcp), None),
+        None => (Transport::plain(socket), None),
         Some(connector) => {
-            let (stream, info) = connector.connect(host, tcp, peer, deadline).await?;
+            let (stream, info) = connector.connect(host, socket, &peer, deadline).await?;
             OpenObserver::report(observer, OpenStep::Secured { tls: &info });
             (Transport::tls(stream), Some(Box::new(info)))
         }
@@ -220,10 +257,10 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
                 host,
                 port: options.port,
                 is_tls: tls.is_some(),
-                peer,
+                peer: &peer,
             };
             let stream = websocket::connect(transport, websocket, server, deadline).await?;
-            OpenObserver::report(observer, OpenStep::Upgraded { peer });
+            OpenObserver::report(observer, OpenStep::Upgraded { peer: &peer });
             Transport::websocket(stream)
         }
     };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::TlsInfo;
-use crate::error::FailedAttempt;
+use crate::error::{FailedAttempt, PeerAddress};
 
 /// Callback that sees each step of [`open`](super::open) at the moment at which it is done: the time
 /// of a step is that since the step before.
@@ -43,10 +43,10 @@ pub enum OpenStep<'a> {
     },
     /// An address could not be connected to; others may follow.
     AddressFailed(FailedAttempt),
-    /// A TCP connection is open.
+    /// A TCP connection is open, or one to a Unix domain socket.
     Connected {
         /// Address of the server; through a proxy, that of the proxy.
-        peer: SocketAddr,
+        peer: &'a PeerAddress,
     },
     /// The proxy has opened a tunnel to the server.
     Tunnelled {
@@ -61,7 +61,7 @@ pub enum OpenStep<'a> {
     /// The WebSocket connection is open.
     Upgraded {
         /// Address of the server; through a proxy, that of the proxy.
-        peer: SocketAddr,
+        peer: &'a PeerAddress,
     },
 }
 

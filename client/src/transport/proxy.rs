@@ -6,14 +6,18 @@ mod socks;
 use dunlin_codec::Escaped;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::deadline::Deadline;
 use super::local::LocalEnd;
 use super::open_observer::{OpenObserver, OpenStep};
+use super::socket::{RecordedStream, Socket};
+use super::tls::TlsConnector;
 use super::{authority, resolve, tcp, without_brackets};
-use crate::error::{ProxyError, Stage, TransportError};
+use crate::error::{IoFault, PeerAddress, ProxyError, Stage, TransportError};
 use crate::secret::Secret;
 
 /// Proxy that connections go through. The proxy sees host and port of the server, and with TLS to the
@@ -26,8 +30,8 @@ pub struct Proxy {
     pub host: String,
     /// Port of the proxy.
     pub port: u16,
-    /// Credentials for the proxy, sent for every connection, without encryption: HTTP's `Basic`
-    /// (RFC 7617), or user name and password of SOCKS5 (RFC 1929). Default: `None`.
+    /// Credentials for the proxy, sent for every connection: HTTP's `Basic` (RFC 7617), or user name
+    /// and password of SOCKS5 (RFC 1929). Only `Https` encrypts them. Default: `None`.
     pub credentials: Option<ProxyCredentials>,
 }
 
@@ -38,6 +42,9 @@ pub enum ProxyProtocol {
     /// HTTP with the method CONNECT (RFC 9110, section 9.3.6): `http://`.
     #[default]
     Http,
+    /// The same within TLS, which also protects the credentials and the name of the server:
+    /// `https://`.
+    Https(Arc<TlsConnector>),
     /// SOCKS5 (RFC 1928); the proxy resolves the host name: `socks5h://`.
     Socks5,
     /// SOCKS5; this computer resolves the host name, and the proxy gets its first address:
@@ -83,7 +90,7 @@ impl Proxy {
         local: LocalEnd,
         deadline: Deadline,
         observer: Option<&OpenObserver>,
-    ) -> Result<(TcpStream, SocketAddr), TransportError> {
+    ) -> Result<(Socket, SocketAddr), TransportError> {
         // All failures name the proxy, also those of its own name and address: otherwise the user
         // would look for the fault at the MQTT server.
         let failed = |error| TransportError::Proxy {
@@ -102,26 +109,63 @@ impl Proxy {
         };
         OpenObserver::report(observer, step);
         let addresses = local.select(proxy_host, addresses).map_err(unreachable)?;
-        let (mut tcp, peer) = tcp::connect(addresses, local, deadline, observer)
+        let (tcp, peer) = tcp::connect(addresses, local, deadline, observer)
             .await
             .map_err(unreachable)?;
         // Then ask it for the tunnel. After its answer, the socket carries the server's bytes.
-        let credentials = self.credentials.as_ref();
-        let tunnel = async {
-            match self.protocol {
-                ProxyProtocol::Http => http::open_tunnel(&mut tcp, credentials, host, port).await,
-                ProxyProtocol::Socks5 | ProxyProtocol::Socks5LocalNames => {
-                    socks::open_tunnel(&mut tcp, credentials, host, port).await
-                }
-            }
-        };
+        let tunnel = self.open_tunnel(tcp, host, port, deadline);
         match deadline.run(tunnel).await {
-            Some(Ok(())) => {
+            Some(Ok(socket)) => {
                 OpenObserver::report(observer, OpenStep::Tunnelled { peer });
-                Ok((tcp, peer))
+                Ok((socket, peer))
             }
             Some(Err(error)) => Err(failed(error)),
             None => Err(deadline.passed(Stage::Proxy, vec![peer])),
+        }
+    }
+
+    /// Asks the proxy for a tunnel to `host` and returns the socket of the tunnel.
+    async fn open_tunnel(
+        &self,
+        mut tcp: TcpStream,
+        host: &str,
+        port: u16,
+        deadline: Deadline,
+    ) -> Result<Socket, ProxyError> {
+        let credentials = self.credentials.as_ref();
+        match &self.protocol {
+            ProxyProtocol::Http => {
+                http::open_tunnel(&mut tcp, credentials, host, port).await?;
+            }
+            ProxyProtocol::Https(connector) => {
+                let mut stream = self.start_tls(connector, tcp, deadline).await?;
+                http::open_tunnel(&mut stream, credentials, host, port).await?;
+                return Ok(Socket::ProxyTls(Box::new(stream)));
+            }
+            ProxyProtocol::Socks5 | ProxyProtocol::Socks5LocalNames => {
+                socks::open_tunnel(&mut tcp, credentials, host, port).await?;
+            }
+        }
+        Ok(Socket::Tcp(tcp))
+    }
+
+    /// Runs the TLS handshake with the proxy.
+    async fn start_tls(
+        &self,
+        connector: &TlsConnector,
+        tcp: TcpStream,
+        deadline: Deadline,
+    ) -> Result<TlsStream<RecordedStream>, ProxyError> {
+        let io = |error: std::io::Error| ProxyError::Io(IoFault::from(&error));
+        let peer = PeerAddress::Ip(tcp.peer_addr().map_err(io)?);
+        let host = without_brackets(&self.host);
+        match connector
+            .connect(host, Socket::Tcp(tcp), &peer, deadline)
+            .await
+        {
+            Ok((stream, _info)) => Ok(stream),
+            Err(TransportError::Tls { error, .. }) => Err(ProxyError::Tls(Box::new(error))),
+            Err(error) => Err(ProxyError::Unreachable(Box::new(error))),
         }
     }
 }
@@ -129,8 +173,9 @@ impl Proxy {
 /// URL of the proxy, without the credentials.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.protocol {
+        let scheme = match &self.protocol {
             ProxyProtocol::Http => "http",
+            ProxyProtocol::Https(_) => "https",
             ProxyProtocol::Socks5 => "socks5h",
             ProxyProtocol::Socks5LocalNames => "socks5",
         };

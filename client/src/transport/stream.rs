@@ -1,15 +1,13 @@
 //! `Transport`: open connection, plain or encrypted.
 
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::socket::{RecordedStream, Socket};
 #[cfg(feature = "websocket")]
 use super::websocket::WebSocketStream;
 
@@ -23,7 +21,7 @@ pub struct Transport(Stream);
 
 #[derive(Debug)]
 enum Stream {
-    Plain(TcpStream),
+    Plain(Socket),
     /// Boxed: it is twenty times as big.
     Tls(Box<TlsStream<RecordedStream>>),
     /// Frames over one of the others.
@@ -32,7 +30,7 @@ enum Stream {
 }
 
 impl Transport {
-    pub(super) fn plain(stream: TcpStream) -> Self {
+    pub(super) fn plain(stream: Socket) -> Self {
         Self(Stream::Plain(stream))
     }
 
@@ -77,19 +75,12 @@ impl Transport {
     pub(crate) fn has_unread(&self) -> bool {
         // The socket itself is asked, below TLS: encrypted bytes count as unread, whatever they
         // hold.
-        let stream = match &self.0 {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => &stream.get_ref().0.stream,
+        match &self.0 {
+            Stream::Plain(socket) => socket.has_unread(),
+            Stream::Tls(stream) => stream.get_ref().0.has_unread(),
             #[cfg(feature = "websocket")]
-            Stream::WebSocket(stream) => {
-                return stream.has_received() || stream.get_ref().has_unread();
-            }
-        };
-        // An error (`WouldBlock`) means that nothing is there. `Ok(0)` is the end of the stream,
-        // which is worth a read, too.
-        SockRef::from(stream)
-            .peek(&mut [MaybeUninit::uninit()])
-            .is_ok()
+            Stream::WebSocket(stream) => stream.has_received() || stream.get_ref().has_unread(),
+        }
     }
 }
 
@@ -160,88 +151,5 @@ impl AsyncWrite for Transport {
             #[cfg(feature = "websocket")]
             Stream::WebSocket(stream) => Pin::new(stream).poll_shutdown(context),
         }
-    }
-}
-
-/// A TCP connection that keeps the first bytes read from it, so that a server that doesn't speak
-/// TLS can be named.
-#[derive(Debug)]
-pub(super) struct RecordedStream {
-    stream: TcpStream,
-    first: [u8; Self::KEPT],
-    len: usize,
-}
-
-impl RecordedStream {
-    /// Bytes that are kept.
-    const KEPT: usize = 16;
-
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            first: [0; Self::KEPT],
-            len: 0,
-        }
-    }
-
-    /// First bytes that were read, 16 at most.
-    pub(super) fn received(&self) -> &[u8] {
-        self.first.get(..self.len).unwrap_or_default()
-    }
-
-    #[cold]
-    fn keep(&mut self, read: &[u8]) {
-        // `zip` ends with the shorter one, so bytes beyond the sixteenth are left out.
-        for (slot, byte) in self.first.iter_mut().skip(self.len).zip(read) {
-            *slot = *byte;
-            self.len += 1;
-        }
-    }
-}
-
-impl AsyncRead for RecordedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        // The caller's buffer may hold bytes of earlier reads; only what this read adds is
-        // recorded.
-        let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if self.len < Self::KEPT {
-            self.keep(buffer.filled().get(before..).unwrap_or_default());
-        }
-        outcome
-    }
-}
-
-impl AsyncWrite for RecordedStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::deadline::Deadline;
 use super::local::{self, LocalEnd};
 use super::open_observer::{OpenObserver, OpenStep};
-use crate::error::{FailedAttempt, IoFault, Stage, TransportError};
+use crate::error::{FailedAttempt, IoFault, PeerAddress, Stage, TransportError};
 
 /// Connects to the first address that accepts a connection.
 ///
@@ -39,7 +39,8 @@ pub(super) async fn connect(
     let mut race = Race::new(alternating(addresses), local, observer);
     match deadline.run(race.winner()).await {
         Some(Some((stream, peer))) => {
-            OpenObserver::report(observer, OpenStep::Connected { peer });
+            let address = PeerAddress::Ip(peer);
+            OpenObserver::report(observer, OpenStep::Connected { peer: &address });
             Ok((stream, peer))
         }
         Some(None) => Err(race.failure()),

@@ -26,7 +26,10 @@ async fn only_addresses_of_the_ip_version_are_connected_to() {
     let (listener, mut options) = local_server().await;
     options.ip_version = Some(IpVersion::V4);
     let (_transport, opened) = open(&options).await.unwrap();
-    assert_eq!(opened.peer, listener.local_addr().unwrap());
+    assert_eq!(
+        opened.peer.socket_addr(),
+        Some(listener.local_addr().unwrap())
+    );
 
     options.ip_version = Some(IpVersion::V6);
     let missing = ResolveFault::NoAddressOf(IpVersion::V6);
@@ -37,7 +40,7 @@ async fn only_addresses_of_the_ip_version_are_connected_to() {
     );
 
     // An address that replaces the host's must be of that version, too.
-    options.connect_to = Some(opened.peer);
+    options.connect_to = opened.peer.socket_addr();
     let error = open(&options).await.unwrap_err();
     assert!(
         matches!(&error, TransportError::Resolve { fault, .. } if *fault == missing),
@@ -45,7 +48,7 @@ async fn only_addresses_of_the_ip_version_are_connected_to() {
     );
 
     // With a proxy, it is the proxy's address that is chosen.
-    options.proxy = Some(Proxy::new("127.0.0.1", opened.peer.port()));
+    options.proxy = Some(Proxy::new("127.0.0.1", options.port));
     let error = open(&options).await.unwrap_err();
     let TransportError::Proxy {
         error: ProxyError::Unreachable(error),

@@ -18,7 +18,9 @@ pub(crate) fn recorder() -> (OpenObserver, Arc<Mutex<Vec<String>>>) {
                 format!("resolved {host} {}", addresses.len())
             }
             OpenStep::AddressFailed(attempt) => format!("failed {}", attempt.address.ip()),
-            OpenStep::Connected { peer } => format!("connected {}", peer.ip()),
+            OpenStep::Connected { peer } => {
+                format!("connected {}", peer.socket_addr().unwrap().ip())
+            }
             OpenStep::Tunnelled { peer } => format!("tunnelled {}", peer.ip()),
             OpenStep::Secured { tls } => format!("secured {:?}", tls.alpn_selected),
             other => format!("{other:?}"),

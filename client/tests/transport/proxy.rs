@@ -2,17 +2,23 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_client::transport::{
-    Proxy, ProxyCredentials, ProxyError, Stage, TransportError, TransportOptions, open,
+    Proxy, ProxyCredentials, ProxyError, ProxyProtocol, Stage, TlsConnector, TlsError, TlsOptions,
+    TransportError, TransportOptions, open,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::observer::recorder;
-use crate::{read_greeting, transport_options};
+use tokio_rustls::TlsAcceptor;
+
+use crate::authority::Authority;
+use crate::server::{Behaviour, config};
+use crate::{read_greeting, tls_options, transport_options};
 
 /// Reads one request, says `answer` in pieces, and leaves the rest to the caller.
 async fn proxy(answer: &'static [&'static str]) -> (SocketAddr, JoinHandle<(String, TcpStream)>) {
@@ -80,7 +86,7 @@ async fn a_tunnel_carries_the_connection_and_the_proxy_resolves_the_host() {
         request.contains("\r\nProxy-Authorization: Basic bWU6cHc=\r\n"),
         "{request}"
     );
-    assert_eq!(opened.peer, address);
+    assert_eq!(opened.peer.socket_addr(), Some(address));
     server.write_all(b"hello").await.unwrap();
     drop(server);
     assert_eq!(read_greeting(&mut transport).await, "hello");
@@ -215,4 +221,86 @@ async fn an_unreachable_proxy_is_not_reported_as_the_server() {
             .iter()
             .all(|attempt| attempt.fault.kind == ErrorKind::ConnectionRefused)
     );
+}
+
+/// An HTTP proxy within TLS: the handshake, one request, one answer, and "hello" in the tunnel.
+async fn tls_proxy(authority: &Authority, host: &str) -> (SocketAddr, JoinHandle<String>) {
+    let behaviour = Behaviour {
+        alpn: vec!["http/1.1"],
+        ..Behaviour::default()
+    };
+    let acceptor = TlsAcceptor::from(Arc::new(config(&authority.issues(&[host]), behaviour)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let Ok(mut stream) = acceptor.accept(tcp).await else {
+            return String::new();
+        };
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        // The server behind the tunnel speaks when the client has spoken.
+        assert_eq!(stream.read_u8().await.unwrap(), b'x');
+        stream.write_all(b"hello").await.unwrap();
+        stream.shutdown().await.unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    (address, served)
+}
+
+fn options_through_tls(address: SocketAddr, authority: &Authority) -> TransportOptions {
+    let tls = TlsOptions {
+        alpn: Vec::new(),
+        ..tls_options(authority)
+    };
+    let mut options = options_through(address);
+    if let Some(proxy) = &mut options.proxy {
+        proxy.protocol = ProxyProtocol::Https(Arc::new(TlsConnector::new(&tls).unwrap()));
+    }
+    options
+}
+
+#[tokio::test]
+async fn a_proxy_within_tls_opens_the_tunnel() {
+    let authority = Authority::new("Test CA");
+    let (address, served) = tls_proxy(&authority, "localhost").await;
+
+    let (mut transport, opened) = open(&options_through_tls(address, &authority))
+        .await
+        .unwrap();
+
+    transport.write_all(b"x").await.unwrap();
+    transport.flush().await.unwrap();
+    let request = served.await.unwrap();
+    assert!(
+        request.starts_with("CONNECT iot.invalid:443 HTTP/1.1\r\n"),
+        "{request}"
+    );
+    assert!(request.contains("Proxy-Authorization: Basic "), "{request}");
+    assert_eq!(opened.peer.socket_addr(), Some(address));
+    // TLS of the proxy isn't that of the server.
+    assert_eq!(opened.tls, None);
+    assert_eq!(read_greeting(&mut transport).await, "hello");
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_proxy_that_is_rejected_is_the_proxys() {
+    let authority = Authority::new("Test CA");
+    let (address, _served) = tls_proxy(&authority, "elsewhere").await;
+
+    let error = open(&options_through_tls(address, &authority))
+        .await
+        .unwrap_err();
+
+    let TransportError::Proxy { proxy, error } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(proxy, format!("https://localhost:{}", address.port()));
+    let ProxyError::Tls(error) = error else {
+        panic!("{error:?}")
+    };
+    assert!(matches!(*error, TlsError::NameMismatch { .. }), "{error:?}");
 }

@@ -69,7 +69,8 @@ async fn send_greeting(acceptor: &TlsAcceptor, tcp: TcpStream) -> std::io::Resul
     stream.shutdown().await
 }
 
-fn config(identity: &Identity, behaviour: Behaviour) -> ServerConfig {
+/// Configuration of a TLS server.
+pub(crate) fn config(identity: &Identity, behaviour: Behaviour) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(behaviour.versions)
         .unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use dunlin_sandbox::{Sandbox, SandboxOptions};
-use dunlin_tests::{Finished, Tool, dunlin};
+use dunlin_tests::{Finished, Mosquitto, Tool, dunlin};
 use tempfile::TempDir;
 
 /// Sandbox that accepts every client.
@@ -308,4 +308,56 @@ async fn addresses_are_chosen_by_ip_version_and_local_address() {
         "E-USAGE",
         &["--connect-to ::1 is an address of IPv6"],
     );
+}
+
+/// A QoS 1 message there and back through the socket of mosquitto.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_is_reached_by_its_unix_domain_socket() {
+    let Some(broker) = Mosquitto::start().await else {
+        return;
+    };
+    let at = |endpoint: String, verb: &str| {
+        dunlin([verb, "-H", &endpoint, "-u", Mosquitto::USER])
+            .env("DUNLIN_PASSWORD", Mosquitto::PASSWORD)
+            // A variable for other servers isn't used here.
+            .env("ALL_PROXY", "http://127.0.0.1:1")
+    };
+    let path = broker.unix_socket().display().to_string();
+    for endpoint in [format!("unix:{path}"), format!("unix://{path}")] {
+        let message = ["-t", "a/b", "-q", "1", "-r", "-m", "hello"];
+        at(endpoint.clone(), "pub")
+            .args(message)
+            .run()
+            .await
+            .exits(0);
+        let run = at(endpoint, "sub")
+            .args(["-t", "a/b", "-C", "1", "-W", "20s"])
+            .run()
+            .await;
+        run.exits(0);
+        assert_eq!(run.stdout, "hello\n");
+    }
+
+    // Errors: no socket, and flags without a meaning.
+    let publish = |endpoint: &str| at(endpoint.to_owned(), "pub").args(["-t", "a", "-m", "x"]);
+    let missing = format!("unix:{path}.missing");
+    let run = publish(&missing).run().await;
+    fails(
+        &run,
+        3,
+        "E-REFUSED",
+        &[&missing, "the server is not running"],
+    );
+    for flags in [
+        &["--port", "1"][..],
+        &["-4"],
+        &["--proxy", "http://p:1"],
+        &["--ca", "a"],
+    ] {
+        let run = publish(&format!("unix:{path}")).args(flags).run().await;
+        fails(&run, 2, "E-USAGE", &[flags[0]]);
+    }
+    let run = publish("unix://host/path").run().await;
+    fails(&run, 2, "E-ENDPOINT", &["unix:/PATH"]);
 }

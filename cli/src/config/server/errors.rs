@@ -8,11 +8,13 @@ use crate::diagnosis::{Diagnosis, Id, Try, quoted, shell};
 
 /// Error for the scheme of a transport that isn't there yet.
 pub(super) fn unsupported(scheme: &str) -> Diagnosis {
-    let transport = if scheme == "unix" {
-        "a Unix domain socket"
-    } else {
-        "WebSocket"
-    };
+    if scheme == "unix" {
+        return Diagnosis::new(
+            Id::Endpoint,
+            "a Unix domain socket is written as unix:/PATH, and has no host",
+        );
+    }
+    let transport = "WebSocket";
     Diagnosis {
         try_: vec![Try::advice(
             "mqtt://HOST for TCP, mqtts://HOST for TLS, if the server listens there as well",

@@ -12,10 +12,8 @@ mod verification;
 mod verifier;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
@@ -33,8 +31,8 @@ pub use self::roots::{CaBundle, Roots};
 pub use self::verification::{NameVerifier, PresentedNames, ServerVerification};
 use self::verifier::{RecordingVerifier, UnverifiedServer};
 use super::deadline::Deadline;
-use super::stream::RecordedStream;
-use crate::error::{RootsTried, Stage, TlsError, TransportError};
+use super::socket::{RecordedStream, Socket};
+use crate::error::{PeerAddress, RootsTried, Stage, TlsError, TransportError};
 
 /// TLS configuration made from [`TlsOptions`]. Clones share the cache by which TLS sessions resume.
 #[derive(Clone)]
@@ -137,12 +135,15 @@ impl TlsConnector {
     pub(in crate::transport) async fn connect(
         &self,
         host: &str,
-        tcp: TcpStream,
-        peer: SocketAddr,
+        socket: Socket,
+        peer: &PeerAddress,
         deadline: Deadline,
     ) -> Result<(TlsStream<RecordedStream>, TlsInfo), TransportError> {
         // SNI needs a host name or an IP address in the form of rustls.
-        let failed = |error| TransportError::Tls { peer, error };
+        let failed = |error| TransportError::Tls {
+            peer: peer.clone(),
+            error,
+        };
         let server_name = match &self.server_name {
             Some(name) => name.clone(),
             None => ServerName::try_from(host.to_owned()).map_err(|_invalid| {
@@ -154,12 +155,12 @@ impl TlsConnector {
         let wanted = server_name.to_str().into_owned();
         // The first bytes of the answer are recorded, and the stream comes back with an error, so
         // that a server that speaks something else than TLS can be named.
-        let stream = RecordedStream::new(tcp);
+        let stream = RecordedStream::new(socket);
         let handshake = tokio_rustls::TlsConnector::from(self.config.clone())
             .connect(server_name, stream)
             .into_fallible();
         let Some((outcome, rejected)) = deadline.run(verifier::recorded(handshake)).await else {
-            return Err(deadline.passed(Stage::Tls, vec![peer]));
+            return Err(deadline.passed(Stage::Tls, peer.socket_addr().into_iter().collect()));
         };
         match outcome {
             Ok(stream) => {
@@ -212,6 +213,15 @@ impl TlsConnector {
         }
     }
 }
+
+/// Two connectors are equal if one is a clone of the other.
+impl PartialEq for TlsConnector {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+    }
+}
+
+impl Eq for TlsConnector {}
 
 impl fmt::Debug for TlsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -321,14 +321,19 @@ const BODY_WITHIN: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
     use super::*;
+    use crate::error::PeerAddress;
+
+    static PEER: PeerAddress = PeerAddress::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1));
 
     fn server(host: &str, port: u16) -> Server<'_> {
         Server {
             host,
             port,
             is_tls: true,
-            peer: "127.0.0.1:1".parse().unwrap(),
+            peer: &PEER,
         }
     }
 

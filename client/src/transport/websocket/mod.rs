@@ -11,14 +11,12 @@ mod handshake;
 mod options;
 mod stream;
 
-use std::net::SocketAddr;
-
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::options::{HttpHeader, WebSocketOptions};
 pub(super) use self::stream::WebSocketStream;
 use super::deadline::Deadline;
-use crate::error::{Stage, TransportError, WebSocketError};
+use crate::error::{PeerAddress, Stage, TransportError, WebSocketError};
 
 /// Server that a WebSocket connection is opened to.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +26,7 @@ pub(super) struct Server<'a> {
     pub(super) port: u16,
     /// True for `wss`, whose default port is 443; that of `ws` is 80.
     pub(super) is_tls: bool,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: &'a PeerAddress,
 }
 
 /// Opens a WebSocket connection over `stream`.
@@ -45,6 +43,7 @@ pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     let Server { peer, .. } = server;
     let failed = |error: WebSocketError| {
         let error = Box::new(error);
+        let peer = peer.clone();
         TransportError::WebSocket { peer, error }
     };
     match deadline
@@ -59,6 +58,6 @@ pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
             error => Err(error),
         },
         Some(Err(handshake::Failure::WebSocket(error))) => Err(failed(error)),
-        None => Err(deadline.passed(Stage::WebSocket, vec![peer])),
+        None => Err(deadline.passed(Stage::WebSocket, peer.socket_addr().into_iter().collect())),
     }
 }
