@@ -11,6 +11,7 @@ use super::{
     Unsubscribe,
 };
 use crate::error::{EncodeError, EncodeErrorKind};
+use crate::on_demand::{Large, OnDemand};
 use crate::packet_type::PacketType;
 use crate::sink::{BufferSink, SliceSink};
 
@@ -31,8 +32,8 @@ impl Packet<'_> {
     #[inline]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         match self {
-            Self::Connect(packet) => packet.with(|packet| packet.encode(out)),
-            Self::ConnAck(packet) => packet.with(|packet| packet.encode(out)),
+            Self::Connect(packet) => encode_on_demand(packet, out),
+            Self::ConnAck(packet) => encode_on_demand(packet, out),
             Self::Publish(packet) => packet.encode(out),
             Self::PubAck(ack) => ack.encode(AckType::PubAck, out),
             Self::PubRec(ack) => ack.encode(AckType::PubRec, out),
@@ -74,7 +75,8 @@ impl Publish<'_> {
     ///
     /// # Errors
     /// The errors of [`Packet::encode`].
-    #[inline]
+    // Not inlined: as a part of its callers it would make the compiler call the writes of the buffer.
+    #[inline(never)]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         // One instance without and one with the code for properties.
         if self.has_properties() {
@@ -155,6 +157,16 @@ fn encode_with_properties(publish: &Publish<'_>, out: &mut impl BufMut) -> Resul
 /// Maximum length in bytes of the head of a PUBLISH that is put together on the stack: a topic and a
 /// few properties. A longer one costs few writes for its length.
 const HEAD_STAGE: usize = 128;
+
+/// Encodes a packet that is read on demand. A function of its own, because the packet with all its
+/// fields would enlarge the stack frame that each call of [`Packet::encode`] sets up.
+#[inline(never)]
+fn encode_on_demand<'a, T: Large<'a> + Body>(
+    packet: &OnDemand<'a, T>,
+    out: &mut impl BufMut,
+) -> Result<(), EncodeError> {
+    packet.with(|packet| encode_staged(packet, out))
+}
 
 /// Encodes a packet of many fields: if it fits, it is put together on the stack and copied at once.
 ///
