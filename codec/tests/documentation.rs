@@ -5,10 +5,9 @@ use std::fs;
 use std::path::Path;
 
 /// Types whose use is shown with the type that has them as a field, or with the function that returns them.
-const SHOWN_ELSEWHERE: [&str; 17] = [
+const SHOWN_ELSEWHERE: [&str; 16] = [
     "DataType",
     "DecodeErrorKind",
-    "EncodeErrorKind",
     "FaultyMessage",
     "FieldSpan",
     "FramingError",
