@@ -27,6 +27,10 @@ done
 
 echo "== first"
 example first "$url" | grep -q "received on dunlin/first/temperature: 21.5"
+echo "== hello"
+example hello "$url" | grep -qx "hello/lamp on"
+echo "== regions"
+example regions mqtt://127.0.0.1:1 "$url" | grep -qx "connected"
 echo "== subscribe, publish"
 example subscribe "$url" dunlin/example 100 >"$folder/lines" 2>"$folder/events" &
 subscriber=$!
