@@ -1,5 +1,8 @@
 //! Explanations of error ids: meaning, usual causes and remedies, one row each.
 
+#[cfg(test)]
+mod book;
+
 use super::page::Page;
 use crate::diagnosis::Id;
 
