@@ -128,7 +128,8 @@ fn index() -> String {
         "# Debugging by symptom\n\n\
          Find what you see, here or in the words of another client, and follow the link. `dunlin` prints the error\n\
          id with every failure, together with what it saw in this run; `dunlin explain` explains ids, reason codes\n\
-         (`dunlin explain 0x87`), exit codes and statements of the standard without a network.\n",
+         (`dunlin explain 0x87`), exit codes and statements of the standard without a network. `dunlin doctor` tries\n\
+         each stage of a connection, and names the first one that fails.\n",
     );
     // One table for each group, in the order of the catalogue.
     for (group, title) in GROUPS {
