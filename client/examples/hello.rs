@@ -6,7 +6,8 @@ use dunlin_client::{Client, ClientOptions, ConnectOptions, Message, QoS};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).unwrap_or("mqtt://localhost".into());
+    let url = std::env::args().nth(1);
+    let url = url.as_deref().unwrap_or("mqtt://localhost");
     let options = ClientOptions::new(url.parse()?, ConnectOptions::new("hello-dunlin"));
     let client = Client::connect(options).await?;
     // Waits for SUBACK; a refusal is an error.
