@@ -19,6 +19,7 @@ mod log;
 mod manual;
 mod message;
 mod nagle;
+mod payload;
 #[cfg(test)]
 mod printed;
 mod process_group;

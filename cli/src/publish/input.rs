@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use tokio::sync::mpsc::{self, Receiver};
 
+use crate::payload::LONGEST_PAYLOAD;
+
 /// Lines that were read together, or the fault that ended the reading.
 pub(super) type Batch = io::Result<Vec<Vec<u8>>>;
 
@@ -51,7 +53,7 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let read = reader
         .by_ref()
-        .take(LONGEST + 2)
+        .take(LONGEST_PAYLOAD + 2)
         .read_until(b'\n', &mut line)?;
     if read == 0 {
         return Ok(None);
@@ -62,7 +64,7 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
             line.pop();
         }
     }
-    if line.len() as u64 > LONGEST {
+    if line.len() as u64 > LONGEST_PAYLOAD {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
             "a line of standard input is longer than MQTT can carry",
@@ -71,26 +73,8 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-/// Reads everything, at most what a message can carry.
-///
-/// # Errors
-/// Errors of `reader`, and `FileTooLarge`.
-pub(super) fn whole(reader: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reader.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "more than MQTT can carry",
-        ));
-    }
-    Ok(bytes)
-}
-
 /// Size of a batch in bytes, unless one line is longer.
 const BATCH: usize = 64 * 1024;
-/// Longest payload of MQTT, in bytes (§2.1.4).
-const LONGEST: u64 = 268_435_455;
 
 #[cfg(test)]
 mod tests {

@@ -12,8 +12,6 @@ mod publisher;
 mod store;
 mod template;
 
-pub(crate) use self::plan::read_payload;
-
 use self::plan::PublishPlan;
 use self::publisher::Publisher;
 use crate::args::{PublishArgs, Sources};

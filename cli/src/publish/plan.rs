@@ -1,20 +1,17 @@
 //! `PublishPlan`: the messages of `dunlin pub`, checked before anything is sent.
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dunlin_client::{OutboundAliases, QoS};
 
-use super::input;
 use super::template::Values;
-use crate::args::{PayloadArgs, PublishArgs, Sources, base64, hex};
+use crate::args::{PublishArgs, Sources};
 use crate::config::{ConnectionConfig, Faults, check_topic};
 use crate::diagnosis::{Diagnosis, Try};
 use crate::message::OutgoingMessage;
+use crate::payload::{PayloadEncoding, read_payload};
 use crate::terminal::Console;
 
 /// Messages of one run.
@@ -26,7 +23,7 @@ pub(super) struct PublishPlan {
     pub(super) typed: Typed,
     pub(super) source: Source,
     /// Form of the lines of standard input.
-    encoding: Encoding,
+    encoding: PayloadEncoding,
     pub(super) template: bool,
     /// Number of messages with the same payload.
     pub(super) repeat: u64,
@@ -54,14 +51,6 @@ pub(super) enum Source {
     JsonLines,
     /// None: only messages that are in the store.
     Stored,
-}
-
-/// Form in which payloads are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Encoding {
-    Text,
-    Hex,
-    Base64,
 }
 
 impl PublishPlan {
@@ -97,7 +86,7 @@ impl PublishPlan {
         }
 
         // Then the payload, which may come from a file or from standard input.
-        let encoding = Encoding::of(&typed.payload);
+        let encoding = PayloadEncoding::of(&typed.payload);
         let source = if is_drain {
             Source::Stored
         } else if typed.lines {
@@ -105,7 +94,7 @@ impl PublishPlan {
         } else if typed.json_lines {
             Source::JsonLines
         } else {
-            Source::Payload(payload(typed.payload, encoding)?.into())
+            Source::Payload(read_payload(typed.payload)?.into())
         };
         let plan = Self {
             connection,
@@ -156,79 +145,6 @@ impl PublishPlan {
     }
 }
 
-impl Encoding {
-    fn of(typed: &PayloadArgs) -> Self {
-        match (typed.hex, typed.base64) {
-            (true, _) => Self::Hex,
-            (false, true) => Self::Base64,
-            (false, false) => Self::Text,
-        }
-    }
-
-    fn decode(self, text: Vec<u8>) -> Result<Vec<u8>, String> {
-        let decode = match self {
-            // Bytes are sent as they are given.
-            Self::Text => return Ok(text),
-            Self::Hex => hex,
-            Self::Base64 => base64,
-        };
-        let text = String::from_utf8(text).map_err(|_| "not text".to_owned())?;
-        decode(&text).map_err(str::to_owned)
-    }
-}
-
-/// Reads the payload that the flags name, in the form that they say.
-///
-/// # Errors
-/// [`Id::Usage`](crate::diagnosis::Id::Usage) for text that isn't in that form, or a file that can't be
-/// read.
-pub(crate) fn read_payload(typed: PayloadArgs) -> Result<Vec<u8>, Diagnosis> {
-    let encoding = Encoding::of(&typed);
-    payload(typed, encoding)
-}
-
-/// Reads the payload that the flags name.
-fn payload(typed: PayloadArgs, encoding: Encoding) -> Result<Vec<u8>, Diagnosis> {
-    let mut messages = typed.message.into_iter();
-    if let Some(text) = messages.next() {
-        if messages.next().is_some() {
-            return Err(Diagnosis::usage(
-                "-m stands once: one message is sent; dunlin pub -l sends one for each line of \
-                 standard input",
-            ));
-        }
-        return bytes_of(text)
-            .and_then(|text| encoding.decode(text))
-            .map_err(|fault| Diagnosis::usage(format!("--message: {fault}")));
-    }
-    if let Some(size) = typed.size {
-        return Ok(vec![b'x'; size as usize]);
-    }
-    match typed.message_file {
-        Some(path) if path != Path::new("-") => File::open(&path)
-            .and_then(input::whole)
-            .map_err(|error| Diagnosis::unreadable("--message-file", &path, &error)),
-        None if typed.empty => Ok(Vec::new()),
-        // `--stdin`, or "-" as the file.
-        _ => input::whole(io::stdin().lock())
-            .map_err(|error| Diagnosis::unreadable("--stdin", Path::new("-"), &error)),
-    }
-}
-
-/// Bytes of a word of the command line, as the user has given them.
-///
-/// # Errors
-/// Text about a word that isn't Unicode, on Windows, where a word has no bytes of its own.
-fn bytes_of(word: OsString) -> Result<Vec<u8>, String> {
-    match word.into_string() {
-        Ok(text) => Ok(text.into_bytes()),
-        #[cfg(unix)]
-        Err(word) => Ok(std::os::unix::ffi::OsStringExt::into_vec(word)),
-        #[cfg(not(unix))]
-        Err(_) => Err("not Unicode".to_owned()),
-    }
-}
-
 fn has_source(typed: &PublishArgs) -> bool {
     typed.payload.has_source() || typed.lines || typed.json_lines
 }
@@ -258,8 +174,8 @@ fn check_source(typed: &PublishArgs) -> Result<(), Diagnosis> {
             "--repeat repeats one payload; each line of standard input is sent once",
         ));
     }
-    let encoding = Encoding::of(&typed.payload);
-    if encoding != Encoding::Text && typed.payload.message.is_empty() && !typed.lines {
+    let encoding = PayloadEncoding::of(&typed.payload);
+    if encoding != PayloadEncoding::Text && typed.payload.message.is_empty() && !typed.lines {
         return Err(Diagnosis::usage(
             "--hex and --base64 say how --message or --lines is written; files are sent as they are",
         ));
@@ -295,16 +211,3 @@ fn check_store(typed: &mut PublishArgs, sources: &Sources) -> Result<(), Diagnos
 
 /// Session Expiry Interval of a run with a store, in seconds, unless the user sets one.
 const STORED_SESSION: u32 = 24 * 60 * 60;
-
-#[cfg(all(test, unix))]
-mod tests {
-    use std::os::unix::ffi::OsStringExt;
-
-    use super::*;
-
-    #[test]
-    fn a_payload_on_the_command_line_may_be_no_text() {
-        let word = OsString::from_vec(b"a\xff".to_vec());
-        assert_eq!(bytes_of(word).unwrap(), b"a\xff");
-    }
-}

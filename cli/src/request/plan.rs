@@ -6,7 +6,7 @@ use crate::args::{RequestArgs, Sources, pairs};
 use crate::config::{ConnectionConfig, Faults, check_topic};
 use crate::diagnosis::{Diagnosis, Try};
 use crate::message::OutgoingMessage;
-use crate::publish::read_payload;
+use crate::payload::read_payload;
 use crate::terminal::Console;
 
 /// Request, and the number of responses to wait for.
