@@ -30,7 +30,7 @@ use crate::event::Event;
 use crate::policy::CleanStart;
 use crate::runtime::clock::now;
 use crate::runtime::driver;
-use crate::runtime::router::{LAST_IDENTIFIER, Router};
+use crate::runtime::router::Router;
 use crate::runtime::shared::Shared;
 use crate::runtime::state::Handover;
 use crate::store::Store;
@@ -83,7 +83,7 @@ impl Client {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn start(options: ClientOptions) -> Self {
-        let router = Router::new(first_identifier(options.connect.clean_start));
+        let router = Router::new(options.first_identifier(options.connect.clean_start));
         let engine = Engine::new(options.connect.clone());
         Self::start_from(
             options,
@@ -108,7 +108,7 @@ impl Client {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn start_with_session(options: ClientOptions, session: Session) -> Self {
-        let router = Router::new(first_identifier(CleanStart::Never));
+        let router = Router::new(options.first_identifier(CleanStart::Never));
         let mut engine = Engine::with_session(options.connect.clone(), session);
         // The new client has no store, so the session stops recording changes.
         engine.recorder().stop();
@@ -367,16 +367,5 @@ impl Client {
                 // Another task has taken it, or the client had stopped before.
                 Handover::NotWanted | Handover::Wanted => None,
             })
-    }
-}
-
-/// First subscription identifier of a client. The server of a session that was begun elsewhere may
-/// know identifiers from there: those of this client are likely to be others.
-fn first_identifier(clean_start: CleanStart) -> u32 {
-    match clean_start {
-        CleanStart::First | CleanStart::Always => 1,
-        // A resumed session may have subscriptions with identifiers that this process doesn't know.
-        // A random beginning makes it unlikely that a new one equals one of them.
-        CleanStart::Never => fastrand::u32(1..=LAST_IDENTIFIER),
     }
 }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use dunlin_codec::SubscriptionIdentifier;
+
 use crate::options::ConnectOptions;
+use crate::policy::CleanStart;
 use crate::runtime::backoff::{Backoff, Reconnect};
 use crate::runtime::driver::DriverOptions;
 use crate::runtime::observer::Observer;
 use crate::runtime::provider::{Provider, Target};
+use crate::runtime::router::LAST_IDENTIFIER;
 use crate::transport::TransportOptions;
 
 /// Options of a [`Client`](crate::Client).
@@ -28,6 +32,14 @@ pub struct ClientOptions {
     pub connect_within: Duration,
     /// Callback invoked for every packet sent or received. Default: `None`.
     pub observer: Option<Observer>,
+    /// Subscription Identifier of the first SUBSCRIBE (§3.8.2.1.2); later ones count on from it.
+    /// Default: `None`, for 1, or for a random number where the client continues a session, whose
+    /// subscriptions may have any identifiers.
+    ///
+    /// A server without Subscription Identifiers
+    /// ([`ServerLimits::subscription_identifier_available`](crate::ServerLimits::subscription_identifier_available))
+    /// gets none.
+    pub first_subscription_identifier: Option<SubscriptionIdentifier>,
 }
 
 impl Default for ClientOptions {
@@ -50,6 +62,19 @@ impl ClientOptions {
             reconnect: Reconnect::default(),
             connect_within: Duration::from_secs(60),
             observer: None,
+            first_subscription_identifier: None,
+        }
+    }
+
+    /// First subscription identifier of the client. The server of a session that was begun elsewhere
+    /// may know identifiers from there: those of this client are likely to be others.
+    pub(super) fn first_identifier(&self, clean_start: CleanStart) -> u32 {
+        match (self.first_subscription_identifier, clean_start) {
+            (Some(first), _) => first.get(),
+            (None, CleanStart::First | CleanStart::Always) => 1,
+            // A resumed session may have subscriptions with identifiers that this process doesn't
+            // know. A random beginning makes it unlikely that a new one equals one of them.
+            (None, CleanStart::Never) => fastrand::u32(1..=LAST_IDENTIFIER),
         }
     }
 

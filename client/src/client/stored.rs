@@ -1,6 +1,6 @@
 //! Clients whose sessions outlive the process in a store.
 
-use super::{Client, ClientOptions, StartParts, first_identifier};
+use super::{Client, ClientOptions, StartParts};
 use crate::engine::{Change, Engine, Session};
 use crate::error::RequestError;
 use crate::event::Event;
@@ -50,11 +50,11 @@ impl Client {
         let (mut engine, identifier) = match session {
             Some(session) => (
                 Engine::with_session(options.connect.clone(), session),
-                first_identifier(CleanStart::Never),
+                options.first_identifier(CleanStart::Never),
             ),
             None => (
                 Engine::new(options.connect.clone()),
-                first_identifier(options.connect.clean_start),
+                options.first_identifier(options.connect.clean_start),
             ),
         };
 

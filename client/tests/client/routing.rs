@@ -15,6 +15,9 @@ use crate::server::{Peer, TestServer};
 use crate::streams::{subscribed, wait_until_handled, wait_until_routed};
 use crate::{connected, options, soon};
 
+/// Largest Subscription Identifier (§3.8.2.1.2).
+const LAST_IDENTIFIER: u32 = 268_435_455;
+
 /// PUBLISH with these Subscription Identifiers.
 fn publish_for(identifiers: &[u32], topic: &str, delivery: Delivery) -> PacketBuf {
     let identifiers: Vec<_> = identifiers
@@ -179,6 +182,25 @@ async fn a_resuming_client_begins_at_a_random_identifier() {
         subscribing.abort();
     }
     assert_eq!(begins.len(), 3);
+}
+
+#[tokio::test]
+async fn the_application_chooses_the_first_identifier() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.first_subscription_identifier = SubscriptionIdentifier::new(LAST_IDENTIFIER);
+    // Also where a session is continued, for which the default is a random number.
+    options.connect.clean_start = CleanStart::Never;
+    let (client, _, mut peer) = crate::connected_as(&server, options).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    // After the largest identifier, the smallest one is next.
+    let mut doors = subscribed(&client, &mut peer, 2, "door/+").await;
+    let to_lamps = publish_for(&[LAST_IDENTIFIER], "lamp/1", at_most_once());
+    peer.sends(&to_lamps).await;
+    peer.sends(&publish_for(&[1], "door/1", at_most_once()))
+        .await;
+    expect_message(&mut lamps, "lamp/1").await;
+    expect_message(&mut doors, "door/1").await;
 }
 
 #[tokio::test]
