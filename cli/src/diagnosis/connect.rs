@@ -266,7 +266,8 @@ error[E-AUTH-DENIED]: AWS IoT refused the connection: Not authorized (CONNACK 0x
           4. the authorizer name is wrong, INACTIVE, or the Lambda failed, timed out or may not be invoked by IoT
   try:    aws iot test-invoke-authorizer --authorizer-name MyAuth --mqtt-context \\
           username=u,password=\"$PASSWORD_BASE64\",clientId=thing-7
-          again without --client-id, if the policy is the sample's"
+          again without --client-id, if the policy is the sample's
+  help:   dunlin explain E-AUTH-DENIED"
         );
     }
 

@@ -339,7 +339,8 @@ mod tests {
   likely: the policy from authorizer "MyAuth" lacks iot:Subscribe on topicfilter/test/topic (note: topicfilter/, not
           topic/)
   try:    add to the policy:
-          {"Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:eu-west-1:*:topicfilter/test/topic"}"#
+          {"Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:eu-west-1:*:topicfilter/test/topic"}
+  help:   dunlin explain E-SUB-DENIED"#
         );
     }
 

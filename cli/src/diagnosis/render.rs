@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use dunlin_codec::Escaped;
 use textwrap::core::display_width;
 
-use crate::diagnosis::{Diagnosis, Try};
+use crate::diagnosis::{Diagnosis, Id, Try};
 use crate::wrap::wrap;
 
 /// Renders `diagnosis` with style codes, which the writer strips where no colour is wanted. The
@@ -15,10 +15,13 @@ use crate::wrap::wrap;
 /// long for the screen, the least likely guesses are left out first; the evidence always stays.
 pub(crate) fn render(diagnosis: &Diagnosis, columns: Option<usize>) -> String {
     let mut shown = escaped(diagnosis);
+    // A mistake in the flags explains itself; of every other error there is more to say.
+    let explain = || Try::command(format!("dunlin explain {}", diagnosis.id.name()));
+    let mut help = (diagnosis.id != Id::Usage).then(explain);
     loop {
-        let lines = lines(&shown, columns);
+        let lines = lines(&shown, help.as_ref(), columns);
         // Texts are removed one at a time until the rest fits.
-        if lines.len() <= MAX_LINES || !drop_least(&mut shown) {
+        if lines.len() <= MAX_LINES || !(drop_least(&mut shown) || help.take().is_some()) {
             return lines.join("\n");
         }
     }
@@ -45,7 +48,7 @@ fn escaped(diagnosis: &Diagnosis) -> Diagnosis {
     }
 }
 
-fn lines(diagnosis: &Diagnosis, columns: Option<usize>) -> Vec<String> {
+fn lines(diagnosis: &Diagnosis, help: Option<&Try>, columns: Option<usize>) -> Vec<String> {
     let width = columns.unwrap_or(WIDTH_WITHOUT_TERMINAL).clamp(40, 120);
     // The headline, then each section whose texts are not empty.
     let mut lines = headline(diagnosis, width);
@@ -79,6 +82,7 @@ fn lines(diagnosis: &Diagnosis, columns: Option<usize>) -> Vec<String> {
     section("saw:", &advice(&diagnosis.saw));
     section("likely:", &numbered(&diagnosis.likely));
     section("try:", &diagnosis.try_);
+    section("help:", help.map_or(&[], std::slice::from_ref));
     lines
 }
 
@@ -215,7 +219,8 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
   likely: 1. the policy lacks iot:Subscribe on topicfilter/test/topic
           2. another
   try:    dunlin demo
-          ask the owner"
+          ask the owner
+  help:   dunlin explain E-SUB-DENIED"
         );
     }
 
@@ -233,6 +238,7 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
             "{text}"
         );
         let (_, command) = text.split_once("try:").unwrap();
+        let (command, _) = command.split_once("\n  help:").unwrap();
         assert_eq!(
             command,
             "    printf 'a b\\c' \"$TOKEN it's\" | openssl \\
@@ -290,7 +296,9 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
         };
         let text = plain(&chatty, 80);
         assert!(text.lines().count() <= MAX_LINES, "{text}");
-        assert!(text.contains("saw:") && text.contains("guess 0"), "{text}");
+        for words in ["saw:", "guess 0", "help:   dunlin explain E-SUB-DENIED"] {
+            assert!(text.contains(words), "{text}");
+        }
     }
 
     #[test]
