@@ -7,8 +7,8 @@ use bytes::Bytes;
 use dunlin_client::{Message, MessageProperties, QoS};
 use dunlin_codec::{
     BinaryData, Delivery, Packet, PacketId, PayloadFormat, Publish, PublishProperties, Subscribe,
-    SubscribeProperties, Subscription, SubscriptionOptions, TopicAlias, TopicFilter, TopicName,
-    UserProperty, Utf8String,
+    SubscribeProperties, Subscription, SubscriptionIdentifier, SubscriptionOptions, TopicAlias,
+    TopicFilter, TopicName, UserProperty, Utf8String,
 };
 
 use crate::args::{MessagePropertyArgs, pairs};
@@ -141,12 +141,13 @@ impl OutgoingMessage {
     }
 }
 
-/// Encodes a SUBSCRIBE of these filters.
+/// Encodes a SUBSCRIBE of these filters, with this Subscription Identifier if there is one.
 ///
 /// # Errors
 /// [`Id::Usage`](crate::diagnosis::Id::Usage) for filters that can't be sent.
 pub(crate) fn encode_subscribe(
     filters: &[(String, SubscriptionOptions)],
+    identifier: Option<SubscriptionIdentifier>,
 ) -> Result<Vec<u8>, Diagnosis> {
     let mut subscriptions = Vec::new();
     for (filter, options) in filters {
@@ -160,7 +161,10 @@ pub(crate) fn encode_subscribe(
     }
     let subscribe = Subscribe {
         packet_id: PacketId::from(NonZeroU16::MIN),
-        properties: SubscribeProperties::default(),
+        properties: SubscribeProperties {
+            subscription_identifier: identifier,
+            ..SubscribeProperties::default()
+        },
         subscriptions: subscriptions.as_slice().into(),
     };
     let mut bytes = Vec::new();

@@ -50,16 +50,10 @@ impl PayloadEncoding {
 /// read.
 pub(crate) fn read_payload(typed: PayloadArgs) -> Result<Vec<u8>, Diagnosis> {
     let encoding = PayloadEncoding::of(&typed);
-    let mut messages = typed.message.into_iter();
-    if let Some(text) = messages.next() {
-        if messages.next().is_some() {
-            return Err(Diagnosis::usage(
-                "-m stands once: one message is sent; dunlin pub -l sends one for each line of \
-                 standard input",
-            ));
-        }
-        return bytes_of(text)
-            .and_then(|text| encoding.decode(text))
+    let several = "one message is sent; dunlin pub -l sends one for each line of standard input";
+    if let Some(text) = only_message(typed.message, several)? {
+        return encoding
+            .decode(text)
             .map_err(|fault| Diagnosis::usage(format!("--message: {fault}")));
     }
     if let Some(size) = typed.size {
@@ -74,6 +68,26 @@ pub(crate) fn read_payload(typed: PayloadArgs) -> Result<Vec<u8>, Diagnosis> {
         _ => read_whole(io::stdin().lock())
             .map_err(|error| Diagnosis::unreadable("--stdin", Path::new("-"), &error)),
     }
+}
+
+/// Bytes of the only `-m`; `None` without one. `why` says why there can't be several.
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) for several, or on Windows for one that isn't Unicode.
+pub(crate) fn only_message(
+    messages: Vec<OsString>,
+    why: &str,
+) -> Result<Option<Vec<u8>>, Diagnosis> {
+    let mut messages = messages.into_iter();
+    let Some(message) = messages.next() else {
+        return Ok(None);
+    };
+    if messages.next().is_some() {
+        return Err(Diagnosis::usage(format!("-m stands once: {why}")));
+    }
+    bytes_of(message)
+        .map(Some)
+        .map_err(|fault| Diagnosis::usage(format!("--message: {fault}")))
 }
 
 /// Bytes of a word of the command line, as the user has given them.

@@ -235,12 +235,95 @@ fn a_second_payload_is_refused_where_it_would_replace_the_first() {
             assert_contains(&text, &["-m stands once"]);
         }
     }
+    // Every request gets one answer; the closed port would be exit code 3.
+    let words = [&["respond"], &closed[..], &["-m", "a", "-m", "b"]].concat();
+    assert_contains(&run(&words).refused(), &["-m stands once"]);
     // Short flags may be written in one word.
     let words = [&["pub"], &closed[..], &["-rm", "a", "-rm", "b"]].concat();
     assert_eq!(run(&words).output().status.code(), Some(2));
     // One payload that is spelt like a flag is fine: the run gets as far as the closed port.
     let words = [&["pub"], &closed[..], &["-m", "-m"]].concat();
     assert_eq!(run(&words).output().status.code(), Some(3));
+}
+
+#[test]
+fn a_hint_has_the_usage_of_the_verb_it_is_for() {
+    for (words, usage) in [
+        (&["pub", "-H", "h", "--retained-only"][..], "dunlin pub"),
+        (&["subscribe", "-h", "localhost"], "dunlin sub"),
+        (&["bench", "pub", "-P", "-x"], "dunlin bench pub"),
+        (&["auth", "sign", "-canary"], "dunlin auth sign"),
+        (&["--retain"], "dunlin [OPTIONS]"),
+    ] {
+        let text = run(words).refused();
+        assert_contains(&text, &[&format!("Usage: {usage}")]);
+    }
+}
+
+#[test]
+fn nobody_is_asked_with_no_input() {
+    for words in [
+        &["pub", "-H", "localhost", "-t", "a", "-m", "x", "-u", "me"][..],
+        &[
+            "sample",
+            "--endpoint",
+            "localhost",
+            "--authorizer-name",
+            "A",
+        ],
+    ] {
+        let words = [words, &["--ask", "--no-input"]].concat();
+        let text = run(&words).refused();
+        assert_contains(&text, &["which --no-input forbids", "-file FILE"]);
+    }
+    // A secret that was given otherwise isn't asked for.
+    let words = ["pub", "-H", "localhost", "-t", "a", "-m", "x", "--dry-run"];
+    let words = [&words[..], &["-u", "me", "--password-file", "-"]].concat();
+    let words = [&words[..], &["--ask", "--no-input"]].concat();
+    let output = run(&words).stdin(b"secret\n").output();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn a_dry_run_shows_every_packet_and_secrets_only_on_demand() {
+    let dry_run = |words: &[&str]| {
+        let common = ["-H", "mqtt://localhost", "-u", "me", "--dry-run"];
+        let run = run(&[words, &common[..]].concat()).env("DUNLIN_PASSWORD", CANARY);
+        let output = run.output();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (words, packets) in [
+        (&["connect"][..], &["CONNECT"][..]),
+        (&["pub", "-t", "a", "-m", "x"], &["CONNECT", "PUBLISH"]),
+        (&["sub", "-t", "a"], &["CONNECT", "SUBSCRIBE"]),
+        (
+            &["request", "-t", "a", "-m", "x"],
+            &["CONNECT", "SUBSCRIBE", "PUBLISH"],
+        ),
+        (&["respond", "-t", "a"], &["CONNECT", "SUBSCRIBE"]),
+    ] {
+        let printed = dry_run(words);
+        let names = printed
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split(' ').next());
+        assert_eq!(names.collect::<Vec<_>>(), packets, "{printed}");
+        assert!(!printed.contains(CANARY), "{printed}");
+        for form in ["summary", "full", "hex"] {
+            let form = format!("--packets={form}");
+            assert!(!dry_run(&[words, &[&form]].concat()).contains(CANARY));
+            let shown = dry_run(&[words, &[&form, "--show-secrets"]].concat());
+            let hex: Vec<String> = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+            assert!(
+                shown.contains(CANARY) || shown.contains(&hex.join(" ")),
+                "{shown}"
+            );
+        }
+    }
+    // The identifier of the user is part of SUBSCRIBE.
+    let printed = dry_run(&["sub", "-t", "a", "--sub-id", "77", "--packets=full"]);
+    assert!(printed.contains("subscription_identifier"), "{printed}");
 }
 
 #[test]

@@ -13,7 +13,8 @@ use dunlin_sandbox::{Profile, Sandbox, SandboxOptions};
 use dunlin_tests::{Finished, Tool, dunlin};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 
@@ -222,6 +223,58 @@ async fn a_message_with_other_correlation_data_is_no_response() {
     }
     assert_eq!(events, ["warning", "error", "summary"]);
     Finished::wait_for(requester).await.exits(9);
+}
+
+/// Next packet that the client sends, up to 127 bytes long.
+async fn packet(socket: &mut TcpStream) -> Vec<u8> {
+    let read = async {
+        let mut packet = vec![0; 2];
+        socket.read_exact(&mut packet).await.unwrap();
+        packet.resize(2 + usize::from(packet[1]), 0);
+        socket.read_exact(&mut packet[2..]).await.unwrap();
+        packet
+    };
+    timeout(Duration::from_secs(20), read).await.unwrap()
+}
+
+fn has(packet: &[u8], bytes: &[u8]) -> bool {
+    packet.windows(bytes.len()).any(|window| window == bytes)
+}
+
+#[tokio::test]
+async fn responses_come_to_the_topic_that_the_server_offers() {
+    // With Response Information (0x1A) "of/", without it, and with an identifier that the server
+    // assigns (0x12).
+    for (properties, topic) in [
+        (&b"\x06\x1a\x00\x03of/"[..], &b"of/responses"[..]),
+        (b"\x00", b"dunlin/responses/me"),
+        (b"\x04\x12\x00\x01Z", b"dunlin/responses/Z"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("mqtt://{}", listener.local_addr().unwrap());
+        let client_id = if properties.starts_with(b"\x04") {
+            ""
+        } else {
+            "me"
+        };
+        let _run = dunlin(["request", "-H", &url, "-t=a", "-m=x", "-i", client_id])
+            .args(["--request-response-info=true"])
+            .spawn();
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let connect = packet(&mut socket).await;
+        assert!(has(&connect, b"\x19\x01"), "{connect:x?}");
+        let length = u8::try_from(2 + properties.len()).unwrap();
+        let connack = [b"\x20", &[length, 0, 0][..], properties].concat();
+        socket.write_all(&connack).await.unwrap();
+        let subscribe = packet(&mut socket).await;
+        let topic_length = u8::try_from(topic.len()).unwrap();
+        let topic = [&[0, topic_length][..], topic].concat();
+        assert!(has(&subscribe, &topic), "{subscribe:x?}");
+        let suback = [0x90, 4, subscribe[2], subscribe[3], 0, 1];
+        socket.write_all(&suback).await.unwrap();
+        let request = packet(&mut socket).await;
+        assert!(has(&request, &topic), "{request:x?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -130,6 +130,9 @@ pub(crate) struct AuthorizerArgs {
     /// Ask for the password on the terminal, without showing it
     #[arg(long, hide_short_help = true)]
     pub(crate) ask: bool,
+    /// Never ask on the terminal: where --ask would, as of a profile, end with exit code 2
+    #[arg(long, hide_short_help = true, help_heading = "Output")]
+    pub(crate) no_input: bool,
 }
 
 /// Ids of the flags that make a token signed, or check its signature.
@@ -233,6 +236,9 @@ pub(crate) struct ReliabilityArgs {
     /// accepted it.
     #[arg(long, value_name = "N", default_value = "inf", value_parser = value::attempts, hide_short_help = true)]
     pub(crate) reconnect: Attempts,
+    /// Longest pause between two attempts [default: 2m; 15m where the server refuses the client]
+    #[arg(long, value_name = "TIME", value_parser = value::timeout, hide_short_help = true)]
+    pub(crate) max_backoff: Option<Duration>,
     /// End with exit code 10 when the server breaks the protocol
     ///
     /// By default a received message with an invalid topic, text or payload format is refused with a

@@ -32,6 +32,7 @@ use std::io::{self, Write};
 
 use crate::failure::local;
 use crate::terminal::{Console, escaped_styled, fitted};
+use clap::error::ErrorKind;
 use clap::{FromArgMatches, Parser, Subcommand};
 
 use crate::diagnosis::Id;
@@ -56,7 +57,7 @@ pub(crate) use help::exit_codes;
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
 pub(crate) use manual::{CompletionsArgs, ExplainArgs, HelpArgs, ManArgs};
 pub(crate) use message::{MessagePropertyArgs, PayloadArgs};
-pub(crate) use output::{PacketForm, ResultArgs};
+pub(crate) use output::{PacketForm, PacketPrint, ResultArgs};
 pub(crate) use profile::{
     ProfileCheckArgs, ProfilePathArgs, ProfileSaveArgs, ProfileShowArgs, ProfileVerb, RecordedFlag,
     is_switch, recorded_flags,
@@ -195,12 +196,12 @@ fn parse_by(mut command: clap::Command, line: &[OsString]) -> Result<Typed, clap
     // Take out what says nothing, and refuse what clap would misread.
     let line = hints::without_protocol(line.to_vec());
     if let Some(hint) = hints::before_parsing(&line) {
-        return Err(command.error(clap::error::ErrorKind::InvalidValue, hint));
+        return Err(refusal(&mut command, &line, ErrorKind::InvalidValue, hint));
     }
     // An error keeps its kind and gets our hint where there is one.
     let matches = command.try_get_matches_from_mut(&line).map_err(|error| {
         match hints::of(&error, &line) {
-            Some(hint) => command.error(error.kind(), hint),
+            Some(hint) => refusal(&mut command, &line, error.kind(), hint),
             None => error,
         }
     })?;
@@ -210,6 +211,25 @@ fn parse_by(mut command: clap::Command, line: &[OsString]) -> Result<Typed, clap
         line,
         sources: Sources::new(matches),
     })
+}
+
+/// Error with a hint, and with the usage of the verb of `line`.
+fn refusal(
+    command: &mut clap::Command,
+    line: &[OsString],
+    kind: ErrorKind,
+    hint: String,
+) -> clap::Error {
+    // clap gives the verbs their names, such as "dunlin bench pub", when it builds the tree.
+    command.build();
+    let mut verb = &*command;
+    for word in line.iter().skip(1) {
+        match word.to_str().and_then(|word| verb.find_subcommand(word)) {
+            Some(inner) => verb = inner,
+            None => break,
+        }
+    }
+    verb.clone().error(kind, hint)
 }
 
 /// Prints clap's text in place of a run: help and version on standard output, mistakes on standard

@@ -18,6 +18,37 @@ pub(crate) struct ResultArgs {
     /// Print what would be sent, without secrets, and send nothing
     #[arg(long, hide_short_help = true)]
     pub(crate) dry_run: bool,
+    /// Show passwords and tokens in what --packets and --dry-run print
+    ///
+    /// Without it they are left out everywhere. The log (-vvv) never has them.
+    #[arg(long, hide_short_help = true)]
+    pub(crate) show_secrets: bool,
+}
+
+/// Form in which packets are printed, and with which parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PacketPrint {
+    pub(crate) form: PacketForm,
+    /// True if passwords and tokens are part of it.
+    pub(crate) shows_secrets: bool,
+}
+
+impl ResultArgs {
+    /// Print of the packets on the wire; `None` without `--packets`.
+    pub(crate) fn packet_print(self) -> Option<PacketPrint> {
+        self.packets.map(|form| PacketPrint {
+            form,
+            shows_secrets: self.show_secrets,
+        })
+    }
+
+    /// Print of the packets of a run that sends nothing.
+    pub(crate) fn dry_run_print(self) -> PacketPrint {
+        PacketPrint {
+            form: self.packets.unwrap_or(PacketForm::Summary),
+            shows_secrets: self.show_secrets,
+        }
+    }
 }
 
 /// Form in which `--packets` prints a packet.

@@ -1,8 +1,9 @@
 //! Flags of `dunlin request` and `dunlin respond`.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use dunlin_client::QoS;
 
 use crate::args::any_server::ConnectionArgs;
@@ -47,6 +48,9 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = value::user_property, help_heading = "Message", hide_short_help = true)]
     pub(crate) user_property: Vec<UserProperty>,
     /// Topic for responses [default: dunlin/responses/CLIENT-ID]
+    ///
+    /// With --request-response-info true the default is a topic below the server's Response
+    /// Information, if it has any.
     #[arg(
         short = 'e',
         long,
@@ -76,9 +80,11 @@ pub(crate) struct RespondArgs {
         value_name = "TEXT",
         allow_hyphen_values = true,
         conflicts_with = "exec",
-        help_heading = "Answer"
+        help_heading = "Answer",
+        // Repeated flags replace earlier ones elsewhere; here the first would be lost in silence.
+        action = ArgAction::Append
     )]
-    pub(crate) message: Option<String>,
+    pub(crate) message: Vec<OsString>,
     /// Answer each request with the output of this program
     ///
     /// No shell reads it. The payload is its standard input, and its standard output, up to 1 MiB,

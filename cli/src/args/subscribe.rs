@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 use dunlin_client::QoS;
+use dunlin_codec::SubscriptionIdentifier;
 
 use crate::args::any_server::ConnectionArgs;
 use crate::args::value;
@@ -17,6 +18,9 @@ use crate::args::value;
 pub(crate) struct SubscribeArgs {
     #[command(flatten)]
     pub(crate) subscription: SubscriptionArgs,
+    /// Subscription Identifier of the subscriptions, 1 to 268435455, which messages carry (%S)
+    #[arg(long, value_name = "N", value_parser = value::subscription_identifier, help_heading = "Subscription", hide_short_help = true)]
+    pub(crate) sub_id: Option<SubscriptionIdentifier>,
     /// End after this many messages
     #[arg(short = 'C', long, value_name = "N", value_parser = value::messages, help_heading = "Messages")]
     pub(crate) count: Option<u64>,

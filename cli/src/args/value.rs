@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dunlin_client::QoS;
-use dunlin_codec::{PayloadFormat, TopicAlias};
+use dunlin_codec::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 
 /// Number of messages that the sample publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +113,14 @@ pub(crate) fn topic_alias(text: &str) -> Result<TopicAlias, &'static str> {
         .ok()
         .and_then(TopicAlias::new)
         .ok_or("a number from 1 to 65535 is needed")
+}
+
+/// Subscription Identifier of 1 to 268,435,455.
+pub(crate) fn subscription_identifier(text: &str) -> Result<SubscriptionIdentifier, &'static str> {
+    text.parse()
+        .ok()
+        .and_then(SubscriptionIdentifier::new)
+        .ok_or("a number from 1 to 268435455 is needed")
 }
 
 /// Bytes written as `hex:DIGITS`, as `base64:TEXT`, or as the text itself.

@@ -14,7 +14,7 @@ mod verify;
 use dunlin_client::secret::Secret;
 
 use crate::args::{AuthVerb, Sources, TokenArgs};
-use crate::config::{SecretArgs, Secrets};
+use crate::config::{Asking, SecretArgs, Secrets};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -48,14 +48,14 @@ fn token(
             id: "token",
             value: None,
             file: Some("-".into()),
-            asks: false,
+            asks: Asking::Never,
         })?,
         Some(word) => Some(word.into()),
         None => secrets.resolve_text(SecretArgs {
             id: "token",
             value: typed.token,
             file: typed.token_file,
-            asks: false,
+            asks: Asking::Never,
         })?,
     };
     match token {

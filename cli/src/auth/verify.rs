@@ -7,7 +7,7 @@ use dunlin_codec::Escaped;
 
 use super::damage;
 use crate::args::{Sources, VerifyArgs};
-use crate::config::{SecretArgs, Secrets, check_signature};
+use crate::config::{Asking, SecretArgs, Secrets, check_signature};
 use crate::diagnosis::{Diagnosis, Try};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -30,7 +30,7 @@ pub(super) fn verify(
         id: "auth_signature",
         value: given,
         file,
-        asks: false,
+        asks: Asking::Never,
     })?;
     let signature = signature
         .ok_or_else(|| Diagnosis::usage("missing: --auth-signature or --auth-signature-file"))?;

@@ -8,7 +8,7 @@ use dunlin_client::ConnectOptions;
 use dunlin_client::engine::Engine;
 
 use super::event_json::JsonEvent;
-use crate::args::{PacketForm, ResultArgs};
+use crate::args::ResultArgs;
 use crate::config::ConnectionConfig;
 use crate::diagnosis::{Diagnosis, RunContext};
 use crate::exit::Exit;
@@ -39,7 +39,6 @@ pub(crate) fn print(
     results: ResultArgs,
     packets: &[Vec<u8>],
 ) -> Result<Exit, Failure> {
-    let form = results.packets.unwrap_or(PacketForm::Summary);
     let mut out = io::stdout().lock();
     // The engine writes CONNECT as a connection would.
     let now = Instant::now();
@@ -59,7 +58,7 @@ pub(crate) fn print(
         writeln!(out, "to {address} ({tls}); nothing is sent")?;
     }
     for packet in std::iter::once(connect.as_ref()).chain(packets.iter().map(Vec::as_slice)) {
-        let text = inspect::packet_text(packet, true, form);
+        let text = inspect::packet_text(packet, true, results.dry_run_print());
         if results.json {
             JsonEvent::WouldSend { packet: text }.write(&mut out)?;
         } else {

@@ -8,7 +8,7 @@ use dunlin_codec::ReasonCode;
 use tokio::time::Instant;
 
 use super::packets;
-use crate::args::PacketForm;
+use crate::args::PacketPrint;
 use crate::capture::{CaptureFile, ClientCapture};
 use crate::diagnosis::{
     ConnectionFacts, Diagnosis, Operation, Progress, RunContext, connect, lost, network, operation,
@@ -81,15 +81,15 @@ impl ConnectionHistory {
     }
 
     /// Observer that also prints each packet in this form, and writes it to the capture.
-    pub(crate) fn printing_observer(&self, form: Option<PacketForm>) -> Observer {
+    pub(crate) fn printing_observer(&self, print: Option<PacketPrint>) -> Observer {
         let capture = self.capture.clone();
-        if form.is_none() && capture.is_none() {
+        if print.is_none() && capture.is_none() {
             return self.observer();
         }
         let record = self.facts.received.recorder();
         Observer::new(move |seen| {
-            if let Some(form) = form {
-                packets::print(&seen, form);
+            if let Some(print) = print {
+                packets::print(&seen, print);
             }
             if let Some(capture) = &capture {
                 capture.record(&seen);

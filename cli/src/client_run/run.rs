@@ -102,7 +102,7 @@ impl ClientRun {
             history.capture_to(file);
         }
         let options = ClientOptions {
-            observer: Some(history.printing_observer(config.results.packets)),
+            observer: Some(history.printing_observer(config.results.packet_print())),
             ..config.client.clone()
         };
         let client = match store {

@@ -5,7 +5,7 @@ use dunlin_client::aws::{AuthorizerError, AuthorizerToken, CustomAuthorizer, Enc
 use dunlin_client::secret::Secret;
 
 use crate::args::{AccountArgs, AuthorizerArgs, Encode, OF_SIGNING, OF_TOKEN, Sources};
-use crate::config::secret::{SecretArgs, Secrets};
+use crate::config::secret::{Asking, SecretArgs, Secrets};
 use crate::config::signature;
 use crate::diagnosis::{Diagnosis, Try};
 use crate::terminal::Console;
@@ -47,7 +47,13 @@ impl Credentials {
                  they are --auth-username and --auth-password",
             )),
             (false, true) => Self::new(authorizer, sources, console, warns_of_secrets),
-            _ => Self::plain(account, authorizer.ask, sources, console, warns_of_secrets),
+            _ => Self::plain(
+                account,
+                Asking::of(&authorizer),
+                sources,
+                console,
+                warns_of_secrets,
+            ),
         }
     }
 
@@ -57,7 +63,7 @@ impl Credentials {
     /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a file that can't be read.
     fn plain(
         typed: AccountArgs,
-        asks: bool,
+        asks: Asking,
         sources: &Sources,
         console: Console,
         warns_of_secrets: bool,
@@ -99,7 +105,7 @@ impl Credentials {
             id: "auth_password",
             value,
             file,
-            asks: typed.ask,
+            asks: Asking::of(&typed),
         })?;
         let authorizer = CustomAuthorizer {
             token: token(&mut typed, &mut secrets, sources)?,
@@ -214,7 +220,7 @@ fn token(
         id: "auth_token_key_value",
         value,
         file,
-        asks: false,
+        asks: Asking::Never,
     })?;
     // The signature: computed with a key, or given.
     let (given, file) = (
@@ -232,7 +238,7 @@ fn token(
             id: "auth_signature",
             value: given,
             file,
-            asks: false,
+            asks: Asking::Never,
         })?,
     };
     // The parts must be complete: a signature needs key and value, a key needs a value.

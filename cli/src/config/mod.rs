@@ -27,7 +27,7 @@ pub(crate) use faults::Faults;
 pub(crate) use proxy::ProxyChoice;
 pub(crate) use sample::SampleConfig;
 pub(crate) use script::Script;
-pub(crate) use secret::{SecretArgs, Secrets};
+pub(crate) use secret::{Asking, SecretArgs, Secrets};
 pub(crate) use server::{AskedFor, EndpointForm, Server};
 pub(crate) use signature::check as check_signature;
 pub(crate) use target::{Target, TargetArgs};

@@ -1,6 +1,8 @@
 //! `reconnect`: failures after which the tool connects again. The choice is stricter than the
 //! library's, because a person waits for the diagnosis.
 
+use std::time::Duration;
+
 use dunlin_client::transport::{ProxyError, ResolveFault, SocksReply, TlsError, TransportError};
 use dunlin_client::{
     ConnectError, ConnectionError, EndCause, Reconnect, Retry, RetryContext, RetryPolicy,
@@ -8,13 +10,27 @@ use dunlin_client::{
 use dunlin_codec::ReasonCode;
 
 /// Policy with at most `max_attempts` failures in a row (`None`: no limit), which ends at once for a
-/// failure that another attempt wouldn't change.
-pub(super) fn reconnect(max_attempts: Option<u32>) -> Reconnect {
-    Reconnect {
+/// failure that another attempt wouldn't change. No delay is longer than `max_backoff`; `None` leaves
+/// the client's delays.
+pub(super) fn reconnect(max_attempts: Option<u32>, max_backoff: Option<Duration>) -> Reconnect {
+    let mut reconnect = Reconnect {
         max_attempts,
         policy: RetryPolicy::new(classify),
         ..Reconnect::default()
+    };
+    if let Some(longest) = max_backoff {
+        // The shortest delays as well, or they would be longer than the longest.
+        for delay in [
+            &mut reconnect.min_delay,
+            &mut reconnect.base_delay,
+            &mut reconnect.slow_min_delay,
+        ] {
+            *delay = longest.min(*delay);
+        }
+        reconnect.max_delay = longest;
+        reconnect.slow_max_delay = longest;
     }
+    reconnect
 }
 
 /// Policy that also waits for a server that isn't there yet, or can't be found.
@@ -130,6 +146,28 @@ mod tests {
 
     fn class(error: ConnectError, has_connected: bool) -> Retry {
         classify(&RetryContext::new(&error.into(), has_connected))
+    }
+
+    #[test]
+    fn no_delay_is_longer_than_the_user_allows() {
+        let millis = Duration::from_millis;
+        let short = reconnect(None, Some(millis(100)));
+        for delay in [
+            short.min_delay,
+            short.base_delay,
+            short.max_delay,
+            short.slow_min_delay,
+            short.slow_max_delay,
+        ] {
+            assert_eq!(delay, millis(100));
+        }
+        // The shortest delays stay where the longest one is longer.
+        let long = reconnect(None, Some(Duration::from_secs(3600)));
+        let default = Reconnect::default();
+        assert_eq!(long.min_delay, default.min_delay);
+        assert_eq!(long.slow_min_delay, default.slow_min_delay);
+        assert_eq!(long.max_delay, Duration::from_secs(3600));
+        assert_eq!(reconnect(None, None).max_delay, default.max_delay);
     }
 
     #[test]

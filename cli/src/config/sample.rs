@@ -140,7 +140,7 @@ impl SampleConfig {
             ..OutgoingMessage::default()
         };
         Ok(vec![
-            encode_subscribe(&[(self.topic.clone(), options)])?,
+            encode_subscribe(&[(self.topic.clone(), options)], None)?,
             message.encode()?,
         ])
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use dunlin_client::secret::Secret;
 
-use crate::args::{Origin, Sources};
+use crate::args::{AuthorizerArgs, Origin, Sources};
 use crate::config::ask::ask;
 use crate::diagnosis::{Diagnosis, Try};
 use crate::terminal::Console;
@@ -20,8 +20,29 @@ pub(crate) struct SecretArgs {
     pub(crate) value: Option<String>,
     /// File of the `*-file` flag.
     pub(crate) file: Option<PathBuf>,
-    /// True for a secret that `--ask` asks for, if that flag was given.
-    pub(crate) asks: bool,
+    /// Permission to ask for this secret on the terminal.
+    pub(crate) asks: Asking,
+}
+
+/// Permission to ask for a secret on the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asking {
+    Never,
+    /// `--ask`: unless the secret was given otherwise.
+    IfMissing,
+    /// `--ask` with `--no-input`: an error where the terminal would be asked.
+    Refused,
+}
+
+impl Asking {
+    /// Permission by the flags.
+    pub(crate) const fn of(typed: &AuthorizerArgs) -> Self {
+        match (typed.ask, typed.no_input) {
+            (false, _) => Self::Never,
+            (true, false) => Self::IfMissing,
+            (true, true) => Self::Refused,
+        }
+    }
 }
 
 /// Reads the secrets of one command line.
@@ -56,7 +77,9 @@ impl<'a> Secrets<'a> {
         let flag = format!("--{}", typed.id.replace('_', "-"));
         let on_command_line = self.sources.on_command_line(typed.id);
         let value = match typed.file {
-            _ if typed.asks && self.prefers_asking(typed.id) => Some(ask_for(&flag)?),
+            _ if typed.asks != Asking::Never && self.prefers_asking(typed.id) => {
+                Some(ask_for(&flag, typed.asks)?)
+            }
             Some(file) if self.prefers_file(typed.id) => {
                 Some(self.read(&format!("{flag}-file"), &file)?)
             }
@@ -153,14 +176,22 @@ impl<'a> Secrets<'a> {
 /// Asks for a secret on the terminal, which doesn't show what is typed.
 ///
 /// # Errors
-/// [`Id::Usage`](crate::diagnosis::Id::Usage) if the process has no terminal.
-fn ask_for(flag: &str) -> Result<Secret<Vec<u8>>, Diagnosis> {
-    ask(&format!("value of {flag}: "), LONGEST).map_err(|error| Diagnosis {
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) if the process has no terminal, or `--no-input` forbids
+/// to ask.
+fn ask_for(flag: &str, asks: Asking) -> Result<Secret<Vec<u8>>, Diagnosis> {
+    let refused = |why: String| Diagnosis {
         try_: vec![Try::advice(format!(
             "{flag}-file FILE, an environment variable, or --auth-cmd COMMAND"
         ))],
-        ..Diagnosis::usage(format!("--ask needs a terminal to ask on: {error}"))
-    })
+        ..Diagnosis::usage(why)
+    };
+    if asks == Asking::Refused {
+        return Err(refused(format!(
+            "--ask would ask for the value of {flag}, which --no-input forbids"
+        )));
+    }
+    ask(&format!("value of {flag}: "), LONGEST)
+        .map_err(|error| refused(format!("--ask needs a terminal to ask on: {error}")))
 }
 
 /// False if `DUNLIN_NO_ARGV_WARNING=1` turns warnings about the command line off.

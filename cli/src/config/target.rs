@@ -141,7 +141,7 @@ impl Target {
         let tls = server.is_tls.then_some(tls);
         let transport = transport(server, proxy, typed.address, tls, &typed.reliability)?;
         let client = ClientOptions {
-            reconnect: reconnect(typed.reliability.reconnect.0),
+            reconnect: reconnect(typed.reliability.reconnect.0, typed.reliability.max_backoff),
             connect_within: typed.reliability.timeout,
             provider: provider.unwrap_or_default(),
             // A little longer than the command has, so that its own error comes first.

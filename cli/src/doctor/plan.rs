@@ -81,7 +81,7 @@ impl DoctorPlan {
             ..OutgoingMessage::default()
         };
         Ok(vec![
-            encode_subscribe(&[(topic.clone(), options)])?,
+            encode_subscribe(&[(topic.clone(), options)], None)?,
             message.encode()?,
         ])
     }

@@ -16,7 +16,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use dunlin_codec::{DecodeOptions, Sender};
 
-use crate::args::{DecodeArgs, PacketForm};
+use crate::args::{DecodeArgs, PacketForm, PacketPrint};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -41,8 +41,8 @@ pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Text of a packet for `--packets`, without secrets and without a newline at its end.
-pub(crate) fn packet_text(bytes: &[u8], is_sent: bool, form: PacketForm) -> String {
+/// Text of a packet for `--packets` and `--dry-run`, without a newline at its end.
+pub(crate) fn packet_text(bytes: &[u8], is_sent: bool, print: PacketPrint) -> String {
     let options = DecodeOptions::any_size().with_sender(if is_sent {
         Sender::Client
     } else {
@@ -52,9 +52,9 @@ pub(crate) fn packet_text(bytes: &[u8], is_sent: bool, form: PacketForm) -> Stri
     let page = page::Page {
         bytes,
         verdict: &verdict,
-        bare: false,
+        bare: print.shows_secrets,
     };
-    let text = match form {
+    let text = match print.form {
         PacketForm::Summary => page.summary(),
         PacketForm::Full => page.to_string(),
         PacketForm::Hex => page.digits(),

@@ -44,10 +44,17 @@ impl Display for Page<'_, '_> {
 }
 
 impl Page<'_, '_> {
-    /// Packet as one line, or its fault.
+    /// Packet as one line, with its secrets if they are shown, or its fault.
     pub(super) fn summary(&self) -> String {
         match self.verdict {
-            Ok(packet) => packet.to_string(),
+            Ok(packet) => {
+                let mut text = packet.to_string();
+                let secrets = fields::of_packet(self.bytes);
+                for field in secrets.iter().filter(|field| self.bare && field.secret > 0) {
+                    let _ = write!(text, ", {} {}", field.name, self.meaning(field));
+                }
+                text
+            }
             Err(fault) => Escaped(&fault.message).to_string(),
         }
     }

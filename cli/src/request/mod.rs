@@ -38,17 +38,17 @@ pub(crate) fn run(
     // Checked before a runtime starts: mistakes need no threads.
     let plan = RequestPlan::new(typed, sources, console)?;
     if plan.connection.results.dry_run {
-        return dry_run::print_for(&plan.connection, &[plan.request.encode()?]);
+        return dry_run::print_for(&plan.connection, &plan.packets()?);
     }
     block_on(request(plan, console))
 }
 
-async fn request(plan: RequestPlan, console: Console) -> Result<Exit, Failure> {
+async fn request(mut plan: RequestPlan, console: Console) -> Result<Exit, Failure> {
     let stop = StopSignal::install()?;
     let mut run = ClientRun::start(&plan.connection, ReportForm::Messages, console, stop)?;
     // The stream lives until DISCONNECT: dropped before, it would end the subscription.
     let mut responses = None;
-    let outcome = exchange(&plan, &mut run, &mut responses).await;
+    let outcome = exchange(&mut plan, &mut run, &mut responses).await;
     if responses.is_some() && run.is_up() {
         // The run is over either way; an error here would hide its reason.
         let _ = timeout(
@@ -62,11 +62,15 @@ async fn request(plan: RequestPlan, console: Console) -> Result<Exit, Failure> {
 
 /// Subscribes, publishes the request, and prints the responses.
 async fn exchange(
-    plan: &RequestPlan,
+    plan: &mut RequestPlan,
     run: &mut ClientRun,
     responses: &mut Option<Subscription>,
 ) -> Result<(), RunOutcome> {
     run.connect().await?;
+    if let Some(connected) = &run.accepted {
+        plan.choose_response_topic(connected);
+    }
+    let plan = &*plan;
 
     // Subscribed first, because a response may come before the acknowledgement of the request.
     run.counts.topic = plan.response_topic().to_owned();

@@ -1,11 +1,12 @@
 //! `RequestPlan`: the request and its connection, checked before anything is sent.
 
-use dunlin_client::ReceivedMessage;
+use dunlin_client::{Connected, ReceivedMessage};
+use dunlin_codec::{SubscriptionOptions, TopicName};
 
 use crate::args::{RequestArgs, Sources, pairs};
 use crate::config::{ConnectionConfig, Faults, check_topic};
 use crate::diagnosis::{Diagnosis, Try};
-use crate::message::OutgoingMessage;
+use crate::message::{OutgoingMessage, encode_subscribe};
 use crate::payload::read_payload;
 use crate::terminal::Console;
 
@@ -14,6 +15,8 @@ pub(super) struct RequestPlan {
     pub(super) connection: ConnectionConfig,
     /// Message with Response Topic and Correlation Data.
     pub(super) request: OutgoingMessage,
+    /// True if the user named the Response Topic.
+    is_topic_given: bool,
     pub(super) count: u64,
 }
 
@@ -41,10 +44,10 @@ impl RequestPlan {
             ConnectionConfig::new(typed.connection, "request", faults, sources, console)?;
 
         // A topic of this client alone, unless the user names one.
-        let client_id = &connection.client.connect.client_id;
+        let is_topic_given = typed.response_topic.is_some();
         let response_topic = typed
             .response_topic
-            .unwrap_or_else(|| format!("{RESPONSES}{}", client_id.replace(['+', '#', '/'], "-")));
+            .unwrap_or_else(|| own_topic(&connection.client.connect.client_id));
         let correlation = match typed.correlation {
             Some(data) => data.0,
             None => format!("{:016x}", fastrand::u64(..)).into_bytes(),
@@ -66,8 +69,42 @@ impl RequestPlan {
         Ok(Self {
             connection,
             request,
+            is_topic_given,
             count: typed.count,
         })
+    }
+
+    /// SUBSCRIBE to the Response Topic, and the request.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a topic or a message that can't be sent.
+    pub(super) fn packets(&self) -> Result<Vec<Vec<u8>>, Diagnosis> {
+        let options = SubscriptionOptions {
+            qos: self.request.qos,
+            ..SubscriptionOptions::default()
+        };
+        let filters = [(self.response_topic().to_owned(), options)];
+        Ok(vec![
+            encode_subscribe(&filters, None)?,
+            self.request.encode()?,
+        ])
+    }
+
+    /// Replaces the Response Topic by one below the server's Response Information, for which
+    /// `--request-response-info` asks (§4.10.1), or by one of the client identifier that the server
+    /// has assigned. A topic of the user stays.
+    pub(super) fn choose_response_topic(&mut self, connected: &Connected) {
+        if self.is_topic_given {
+            return;
+        }
+        // The form of Response Information is free: it may not make a valid topic.
+        let of_server = connected
+            .response_information
+            .as_deref()
+            .map(|information| format!("{}/responses", information.trim_end_matches('/')))
+            .filter(|topic| TopicName::new(topic).is_ok());
+        self.request.response_topic =
+            Some(of_server.unwrap_or_else(|| own_topic(&connected.client_id)));
     }
 
     pub(super) fn response_topic(&self) -> &str {
@@ -79,6 +116,11 @@ impl RequestPlan {
         let correlation = message.properties().correlation_data;
         correlation.map(|data| data.as_bytes()) == self.request.correlation.as_deref()
     }
+}
+
+/// Topic of this client alone, without the characters that mean something in a topic.
+fn own_topic(client_id: &str) -> String {
+    format!("{RESPONSES}{}", client_id.replace(['+', '#', '/'], "-"))
 }
 
 fn no_payload() -> Diagnosis {

@@ -1,5 +1,6 @@
 //! `Answer`: the payload of an answer to a request.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -8,6 +9,7 @@ use dunlin_client::ReceivedMessage;
 use dunlin_codec::PayloadFormat;
 
 use crate::diagnosis::Diagnosis;
+use crate::payload::only_message;
 use crate::program::{Program, ProgramError, Run};
 
 /// Source of answers.
@@ -24,17 +26,18 @@ impl Answer {
     /// Answer by the flags.
     ///
     /// # Errors
-    /// Errors of [`Program::parse`].
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for more than one text, and errors of
+    /// [`Program::parse`].
     pub(super) fn new(
-        text: Option<String>,
+        texts: Vec<OsString>,
         program: Option<&str>,
         within: Duration,
     ) -> Result<Self, Diagnosis> {
-        match (text, program) {
-            (_, Some(program)) => Ok(Self::Program(Program::parse("--exec", program)?, within)),
-            (Some(text), None) => Ok(Self::Text(text.into_bytes())),
-            (None, None) => Ok(Self::Echo),
+        if let Some(program) = program {
+            return Ok(Self::Program(Program::parse("--exec", program)?, within));
         }
+        let text = only_message(texts, "every request gets the same answer")?;
+        Ok(text.map_or(Self::Echo, Self::Text))
     }
 
     /// Payload of the answer to `request`.

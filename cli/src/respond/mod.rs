@@ -24,6 +24,7 @@ use crate::config::{ConnectionConfig, Faults};
 use crate::diagnosis::{Diagnosis, Operation, duration, quoted};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::message::encode_subscribe;
 use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::subscribe::{Streams, filters};
@@ -61,7 +62,7 @@ pub(crate) fn run(
         return Err(Diagnosis::usage("missing: --topic").into());
     };
     if connection.results.dry_run {
-        return dry_run::print_for(&connection, &[]);
+        return dry_run::print_for(&connection, &[encode_subscribe(&filters, None)?]);
     }
     let plan = RespondPlan {
         connection,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dunlin_client::QoS;
-use dunlin_codec::{RetainHandling, SubscriptionOptions, TopicFilter};
+use dunlin_codec::{RetainHandling, SubscriptionIdentifier, SubscriptionOptions, TopicFilter};
 
 use super::format::Format;
 use crate::args::{RetainHandlingArg, Sources, SubscribeArgs, SubscriptionArgs};
@@ -18,6 +18,8 @@ use crate::terminal::Console;
 pub(super) struct SubscribePlan {
     pub(super) connection: ConnectionConfig,
     pub(super) filters: Vec<(String, SubscriptionOptions)>,
+    /// Subscription Identifier of the user; `None` leaves the choice to the client.
+    pub(super) sub_id: Option<SubscriptionIdentifier>,
     /// True if the run continues a session, whose messages may match none of the filters.
     pub(super) continues_session: bool,
     /// Number of messages after which the run ends; `None` for no limit.
@@ -39,8 +41,13 @@ pub(super) struct SubscribePlan {
 /// Form in which a message is printed.
 #[derive(Debug)]
 pub(super) enum MessageForm {
-    /// The format, and a line break if the flag is true.
-    Text(Format, bool),
+    Text {
+        format: Format,
+        /// True for a line break after each message.
+        has_line_break: bool,
+        /// True if nothing is printed for an empty payload, as mosquitto_sub does without a format.
+        omits_empty: bool,
+    },
     Json,
 }
 
@@ -61,6 +68,7 @@ impl SubscribePlan {
         for filter in &typed.filter_out {
             faults.collect(check_filter("--filter-out", filter));
         }
+        let is_format_given = typed.format.is_some();
         let format = typed.format.as_deref().unwrap_or("%p");
         let format = faults.collect(Format::parse(format));
 
@@ -80,18 +88,26 @@ impl SubscribePlan {
                 "-v logs the connection; what mosquitto_sub prints for -v is -F '%t %p' here",
             );
         }
-        let connection = ConnectionConfig::new(typed.connection, "sub", faults, sources, console)?;
+        let mut connection =
+            ConnectionConfig::new(typed.connection, "sub", faults, sources, console)?;
+        // All filters are in the first SUBSCRIBE of the client.
+        connection.client.first_subscription_identifier = typed.sub_id;
         let (Some(filters), Some(format)) = (filters, format) else {
             return Err(no_topic());
         };
         let form = if connection.results.json {
             MessageForm::Json
         } else {
-            MessageForm::Text(format, !typed.no_newline)
+            MessageForm::Text {
+                format,
+                has_line_break: !typed.no_newline,
+                omits_empty: !is_format_given,
+            }
         };
         Ok(Self {
             connection,
             filters,
+            sub_id: typed.sub_id,
             continues_session,
             count: typed.count,
             time,
@@ -111,7 +127,7 @@ impl SubscribePlan {
     /// # Errors
     /// [`Id::Usage`](crate::diagnosis::Id::Usage) for filters that can't be sent.
     pub(super) fn packets(&self) -> Result<Vec<Vec<u8>>, Diagnosis> {
-        Ok(vec![encode_subscribe(&self.filters)?])
+        Ok(vec![encode_subscribe(&self.filters, self.sub_id)?])
     }
 }
 

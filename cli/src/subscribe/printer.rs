@@ -48,8 +48,23 @@ impl<'a> Printer<'a> {
             (MessageForm::Json, file) => {
                 Ok(JsonEvent::message(message, file.as_deref()).write(&mut run.output)?)
             }
-            (MessageForm::Text(..), Some(file)) => Ok(writeln!(run.output, "{}", Escaped(file))?),
-            (MessageForm::Text(format, has_line_break), None) => {
+            (MessageForm::Text { .. }, Some(file)) => {
+                Ok(writeln!(run.output, "{}", Escaped(file))?)
+            }
+            (
+                MessageForm::Text {
+                    omits_empty: true, ..
+                },
+                None,
+            ) if message.payload().is_empty() => Ok(()),
+            (
+                MessageForm::Text {
+                    format,
+                    has_line_break,
+                    ..
+                },
+                None,
+            ) => {
                 self.text.clear();
                 let written = format.write(message, self.plan.is_terminal, &mut self.text);
                 if *has_line_break {

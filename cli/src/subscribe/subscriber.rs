@@ -134,6 +134,13 @@ impl<'a> Subscriber<'a> {
             .first()
             .map(|(filter, _)| filter.clone())
             .unwrap_or_default();
+        let has_identifiers = run
+            .accepted
+            .as_ref()
+            .is_some_and(|connected| connected.limits.subscription_identifier_available);
+        if self.plan.sub_id.is_some() && !has_identifiers {
+            run.warn("the server has no Subscription Identifiers: --sub-id is not sent")?;
+        }
         let filters = &self.plan.filters;
         // One SUBSCRIBE for all filters, which is repeated if the session is lost before its SUBACK.
         let answers = run

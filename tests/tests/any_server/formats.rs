@@ -98,6 +98,57 @@ async fn times_have_the_forms_that_mosquitto_sub_prints() {
     );
 }
 
+/// Without a format mosquitto_sub prints nothing for an empty payload; with one, an empty line.
+#[tokio::test]
+async fn an_empty_payload_is_printed_as_mosquitto_sub_prints_it() {
+    let Some(broker) = Mosquitto::start().await else {
+        return;
+    };
+    for (flags, expected) in [
+        (&[][..], &b"x\ny\n"[..]),
+        (&["-N"], b"xy"),
+        (&["-F", "%p"], b"x\n\ny\n"),
+        (&["-F", "%t"], b"a\na\na\n"),
+    ] {
+        // A session keeps the messages for both, so that neither is started too late.
+        let of_session = |name: &str| ["-t", "a", "-q", "1", "-i", name].map(str::to_owned);
+        let ours = || {
+            let tool = at(&broker, "sub").args(of_session("ours"));
+            tool.args(["--clean-start", "false", "--session-expiry", "1h"])
+        };
+        let theirs = || {
+            let mut command = mosquitto_tool(&broker, "mosquitto_sub")?;
+            command
+                .args(of_session("theirs"))
+                .args(["-c", "-x", "3600"]);
+            Some(command)
+        };
+        let Some(mut subscribing) = theirs() else {
+            return;
+        };
+        subscribing.arg("-E");
+        assert_eq!(bytes_of(subscribing.spawn().unwrap(), b"").await.1, Some(0));
+        ours().args(["-E"]).run().await.exits(0);
+        for payload in [&["-m", "x"][..], &["-n"], &["-m", "y"]] {
+            let tool = at(&broker, "pub").args(["-t", "a", "-q", "1"]);
+            tool.args(payload).run().await.exits(0);
+        }
+        let Some(mut command) = theirs() else {
+            return;
+        };
+        command.args(["-C", "3", "-W", "10"]).args(flags);
+        let theirs = bytes_of(command.spawn().unwrap(), b"").await;
+        let ours = ours().args(["-C", "3", "-W", "10"]).args(flags);
+        let ours = bytes_of(ours.spawn(), b"").await;
+        assert_eq!(
+            (ours.0.as_slice(), ours.1),
+            (expected, Some(0)),
+            "{flags:?}"
+        );
+        assert_eq!(ours, theirs, "{flags:?}");
+    }
+}
+
 /// Publishes retained messages with all, some and no properties, one of them binary.
 async fn publish(broker: &Mosquitto) {
     let all = [

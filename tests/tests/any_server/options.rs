@@ -292,3 +292,23 @@ async fn the_will_is_published_when_the_tool_is_killed() {
     holding.child.kill().await.unwrap();
     assert_eq!(sub.until("message").await["payload"], "gone");
 }
+
+#[tokio::test]
+async fn messages_carry_the_subscription_identifier_of_the_user() {
+    let Some(broker) = Mosquitto::start().await else {
+        return;
+    };
+    let filters = ["-t", "a/+", "-t", "b/+", "--sub-id", "268435455"];
+    let mut sub = Subscriber::start(at(&broker, "sub").args(filters).args(["-C", "2"])).await;
+    for topic in ["a/1", "b/1"] {
+        let tool = at(&broker, "pub").args(["-t", topic, "-m", "x", "-q", "1"]);
+        tool.run().await.exits(0);
+        let message = sub.until("message").await;
+        let identifiers = &message["properties"]["subscription_identifiers"];
+        assert_eq!(*identifiers, json!([268_435_455]), "{message}");
+    }
+    for wrong in ["0", "268435456", "x"] {
+        let run = at(&broker, "sub").args(["-t", "a", "--sub-id", wrong]);
+        run.run().await.exits(2);
+    }
+}

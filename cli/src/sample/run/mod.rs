@@ -63,7 +63,7 @@ impl<'a> SampleRun<'a> {
             connection.capture_to(file);
         }
         let client = Client::start(ClientOptions {
-            observer: Some(connection.printing_observer(config.results.packets)),
+            observer: Some(connection.printing_observer(config.results.packet_print())),
             ..config.client.clone()
         });
         let mut transcript = Transcript::new(output.clone());
