@@ -8,11 +8,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
+use super::other_verbs;
+
 /// Password that must not appear in any output.
 const CANARY: &str = "canary-7f3a";
 
 /// Verbs with the flags that they need.
-const VERBS: [(&str, &[&str]); 3] = [
+pub(super) const VERBS: [(&str, &[&str]); 5] = [
     ("connect", &["--duration=2s"]),
     (
         "pub",
@@ -28,37 +30,88 @@ const VERBS: [(&str, &[&str]); 3] = [
         ],
     ),
     ("sub", &["-t", "test/topic", "-q", "1", "-C", "1"]),
+    // The request is its own response; a second one never comes.
+    (
+        "request",
+        &["-t", "test/topic", "-e", "test/topic", "-m", "x", "-C", "2"],
+    ),
+    ("respond", &["-t", "test/topic", "-q", "1"]),
 ];
 
-/// A fault of the sandbox, and the exit code and error id of `connect`, `pub` and `sub`; "-" for a
-/// run without an error.
-const FAULTS: [(&str, [(i32, &str); 3]); 14] = [
-    ("", [(0, "-"), (0, "-"), (9, "E-NOT-RECEIVED")]),
-    ("connack=0x87:no", [(5, "E-AUTH-DENIED"); 3]),
-    ("connack=0x89", [(6, "E-CONN-REFUSED"); 3]),
-    ("drop-on-connect", [(5, "E-HANGUP"); 3]),
-    ("malformed", [(10, "E-PROTOCOL"); 3]),
-    ("silent", [(9, "E-CONNACK-TIMEOUT"); 3]),
-    ("no-alpn", [(4, "E-ALPN"); 3]),
-    ("cert=expired", [(4, "E-TLS-EXPIRED"); 3]),
-    ("suback=0x87", [(0, "-"), (0, "-"), (7, "E-SUB-DENIED")]),
+/// A run without an end: it waits for requests.
+const ENDLESS: (i32, &str) = (-1, "waits for requests");
+
+/// A fault of the sandbox, and the exit code and error id of each verb in [`VERBS`]; "-" for a run
+/// without an error.
+const FAULTS: [(&str, [(i32, &str); 5]); 14] = [
+    (
+        "",
+        [
+            (0, "-"),
+            (0, "-"),
+            (9, "E-NOT-RECEIVED"),
+            (9, "E-NOT-RECEIVED"),
+            ENDLESS,
+        ],
+    ),
+    ("connack=0x87:no", [(5, "E-AUTH-DENIED"); 5]),
+    ("connack=0x89", [(6, "E-CONN-REFUSED"); 5]),
+    ("drop-on-connect", [(5, "E-HANGUP"); 5]),
+    ("malformed", [(10, "E-PROTOCOL"); 5]),
+    ("silent", [(9, "E-CONNACK-TIMEOUT"); 5]),
+    ("no-alpn", [(4, "E-ALPN"); 5]),
+    ("cert=expired", [(4, "E-TLS-EXPIRED"); 5]),
+    (
+        "suback=0x87",
+        [
+            (0, "-"),
+            (0, "-"),
+            (7, "E-SUB-DENIED"),
+            (7, "E-SUB-DENIED"),
+            (7, "E-SUB-DENIED"),
+        ],
+    ),
     (
         "drop-on-subscribe",
-        [(0, "-"), (0, "-"), (7, "E-SUB-DROPPED")],
+        [
+            (0, "-"),
+            (0, "-"),
+            (7, "E-SUB-DROPPED"),
+            (7, "E-SUB-DROPPED"),
+            (7, "E-SUB-DROPPED"),
+        ],
     ),
     (
         "puback=0x87",
-        [(0, "-"), (7, "E-PUB-DENIED"), (9, "E-NOT-RECEIVED")],
+        [
+            (0, "-"),
+            (7, "E-PUB-DENIED"),
+            (9, "E-NOT-RECEIVED"),
+            (7, "E-PUB-DENIED"),
+            ENDLESS,
+        ],
     ),
     (
         "drop-on-publish",
-        [(0, "-"), (7, "E-PUB-DROPPED"), (9, "E-NOT-RECEIVED")],
+        [
+            (0, "-"),
+            (7, "E-PUB-DROPPED"),
+            (9, "E-NOT-RECEIVED"),
+            (7, "E-PUB-DROPPED"),
+            ENDLESS,
+        ],
     ),
     (
         "no-puback",
-        [(0, "-"), (9, "E-ACK-TIMEOUT"), (9, "E-NOT-RECEIVED")],
+        [
+            (0, "-"),
+            (9, "E-ACK-TIMEOUT"),
+            (9, "E-NOT-RECEIVED"),
+            (9, "E-ACK-TIMEOUT"),
+            ENDLESS,
+        ],
     ),
-    ("disconnect=0x8e@100ms", [(8, "E-TAKEN-OVER"); 3]),
+    ("disconnect=0x8e@100ms", [(8, "E-TAKEN-OVER"); 5]),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +129,11 @@ async fn the_table_of_verbs_exit_codes_and_error_ids() {
     for ((fault, expected), runs) in FAULTS.into_iter().zip(rows) {
         let runs = runs.await.unwrap();
         for ((run, (verb, _)), (code, id)) in runs.iter().zip(VERBS).zip(expected) {
-            check(&format!("sandbox --fault {fault}"), verb, run, code, id);
+            let cause = format!("sandbox --fault {fault}");
+            match run {
+                Some(run) => check(&cause, verb, run, code, id),
+                None => println!("{cause:<38}{verb:<10}      {id}"),
+            }
         }
     }
     // What needs no server, or none that answers.
@@ -97,7 +154,12 @@ async fn the_table_of_verbs_exit_codes_and_error_ids() {
             "E-USAGE",
         ),
         ("WebSocket", &["-H", "ws://localhost"], 2, "E-ENDPOINT"),
-        ("Unix socket", &["-H", "unix:///tmp/x"], 2, "E-ENDPOINT"),
+        (
+            "no socket there",
+            &["-H", "unix:///no/such/socket"],
+            3,
+            "E-REFUSED",
+        ),
         (
             "a password in the URL",
             &["-H", "mqtt://me:canary-7f3a@localhost"],
@@ -133,6 +195,7 @@ async fn the_table_of_verbs_exit_codes_and_error_ids() {
             assert!(code != 2 || run.stdout.is_empty(), "{cause} {verb}");
         }
     }
+    other_verbs::check_rows(closed_port()).await;
 }
 
 #[tokio::test]
@@ -154,11 +217,15 @@ async fn flags_of_tls_are_refused_for_an_endpoint_without_tls() {
     assert!(!run.stderr.contains("is for TLS"), "{}", run.stderr);
 }
 
-/// Runs of all verbs at a sandbox with this fault.
-async fn runs_with(fault: &str, expected: [(i32, &str); 3]) -> Vec<Finished> {
+/// Runs of all verbs at a sandbox with this fault; `None` for a run that has no end.
+async fn runs_with(fault: &str, expected: [(i32, &str); 5]) -> Vec<Option<Finished>> {
     let (sandbox, _state) = serve(fault).await;
     let mut runs = Vec::new();
-    for ((verb, flags), (_, id)) in VERBS.into_iter().zip(expected) {
+    for ((verb, flags), (code, id)) in VERBS.into_iter().zip(expected) {
+        if (code, id) == ENDLESS {
+            runs.push(None);
+            continue;
+        }
         // A server that closes the connection after a request is believed after three times.
         let is_dropped = id.ends_with("-DROPPED");
         let timeout = if is_dropped {
@@ -174,7 +241,7 @@ async fn runs_with(fault: &str, expected: [(i32, &str); 3]) -> Vec<Finished> {
             .args(flags)
             .args([timeout])
             .env("DUNLIN_AUTH_PASSWORD", CANARY);
-        runs.push(without_secrets(run.run().await));
+        runs.push(Some(without_secrets(run.run().await)));
     }
     runs
 }
@@ -237,13 +304,20 @@ async fn reason_code_and_reason_string_are_in_the_json_of_an_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_output_has_a_secret() {
     let (sandbox, _state) = serve("").await;
+    // A responder waits for requests: its run ends with its connection.
+    let (leaving, _leaving_state) = serve("disconnect=0x8e@1s").await;
     let packets = ["--packets", "--packets=full", "--packets=hex"];
     let more: [&[&str]; 3] = [&["-vvv"], &["--dry-run"], &["--json"]];
     for (verb, flags) in VERBS {
         let outputs = packets.iter().map(std::slice::from_ref).chain(more);
         for (number, flags_of_output) in outputs.enumerate() {
+            let sandbox = if verb == "respond" {
+                &leaving
+            } else {
+                &sandbox
+            };
             let run = dunlin([verb])
-                .connecting_to(&sandbox)
+                .connecting_to(sandbox)
                 .args(["--authorizer-name=Canary", "--auth-username=demo"])
                 .args(["--client-id", &format!("mqtt5-sample-{verb}{number}")])
                 .args(["--auth-password", CANARY, "--auth-token-key-name=k"])

@@ -14,6 +14,7 @@ mod formats;
 mod mosquitto_clients;
 mod network;
 mod options;
+mod other_verbs;
 mod proxies;
 mod queue;
 mod sample_output;
