@@ -1,4 +1,4 @@
-//! Encoding errors: values that break a rule which their types can't express.
+//! Encoding errors (values that break a rule which their types can't express), and ways of writing that agree.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dunlin_codec::{
@@ -295,4 +295,34 @@ fn a_packet_has_at_most_268_435_460_bytes() {
 fn an_error_reads_as_one_line() {
     let error = EncodeError::new(EncodeErrorKind::Missing, "topic");
     assert_eq!(error.to_string(), "topic is missing");
+}
+
+/// Long packets are written field by field, short ones are put together first: the bytes are the same.
+#[test]
+fn packets_of_any_length_are_the_same_in_a_buffer_and_in_a_slice() {
+    let text = "x".repeat(400);
+    for len in 1..text.len() {
+        let topic = TopicName::new(&text[..len]).unwrap();
+        let publish = Publish {
+            properties: PublishProperties {
+                message_expiry_interval: Some(60),
+                ..PublishProperties::default()
+            },
+            ..Publish::new(topic, b"payload")
+        };
+        let filter = TopicFilter::new(&text[..len]).unwrap();
+        let subscriptions = [Subscription::new(filter, QoS::AtLeastOnce)];
+        let packets = [
+            Packet::from(publish),
+            Packet::from(Subscribe::new(PacketId::MIN, &subscriptions)),
+        ];
+        for packet in packets {
+            let mut buffer = Vec::new();
+            packet.encode(&mut buffer).unwrap();
+            let mut slice = [0; 512];
+            let written = packet.encode_to_slice(&mut slice).unwrap();
+            assert_eq!(buffer, slice[..written]);
+            assert_eq!(Packet::decode(&buffer), Ok(Some((packet, written))));
+        }
+    }
 }
