@@ -102,6 +102,7 @@ pub(crate) enum JsonEvent<'a> {
     Way {
         port: u16,
         tls: bool,
+        websocket: bool,
         alpn: Option<&'a str>,
         proxy: bool,
         ip_version: Option<u8>,

@@ -84,10 +84,15 @@ impl Ways<'_> {
 
     /// Sentence about a check that has passed: the ways that would have failed.
     fn working(&self) -> String {
-        let failing = self.others.iter().filter(|way| !way.outcome.is_ok());
-        let notes: Vec<String> = failing.map(|way| self.limit(way)).collect();
+        // Few servers are at another port as well, or speak WebSocket.
+        let notes: Vec<String> = self
+            .others
+            .iter()
+            .filter(|way| !way.outcome.is_ok() && way.change.port().is_none())
+            .map(|way| self.limit(way))
+            .collect();
         if notes.is_empty() {
-            "nothing is wrong: every way that was tried works".to_owned()
+            "nothing is wrong: the connection works as given".to_owned()
         } else {
             format!("the connection works as given; {}", notes.join("; "))
         }
@@ -104,8 +109,7 @@ impl Ways<'_> {
             Change::Alpn(Some(name)) => format!("the server takes no ALPN {name}"),
             Change::Ip(IpVersion::V6) => "IPv6 is broken or not offered".to_owned(),
             Change::Ip(_) => "IPv4 is broken or not offered".to_owned(),
-            Change::Port(port) => format!("port {port} is blocked or not offered"),
-            Change::None => way.outcome.words(),
+            Change::Port(_) | Change::WebSocket(_) | Change::None => way.outcome.words(),
         }
     }
 
@@ -123,6 +127,11 @@ impl Ways<'_> {
                 }
                 _ => format!("the proxy is the cause ({words}): without it the connection works"),
             };
+        }
+        let is_websocket = |change: &Change| matches!(change, Change::WebSocket(_));
+        let works_as_websocket = self.first_that_works(is_websocket).is_some();
+        if self.context.proxy.is_some() && self.given.ignores_alpn && works_as_websocket {
+            return "the proxy strips ALPN: over WebSocket the connection works".to_owned();
         }
         for (version, other) in [(IpVersion::V4, "IPv6"), (IpVersion::V6, "IPv4")] {
             if self.works(&Change::Ip(version)) {
@@ -148,6 +157,9 @@ impl Ways<'_> {
                 return format!(
                     "the server takes no ALPN {name}: with --alpn none the connection works"
                 );
+            }
+            None if works_as_websocket => {
+                return format!("MQTT over TLS is the cause ({words}): over WebSocket it works");
             }
             None => {}
         }
@@ -219,7 +231,7 @@ mod tests {
         let alpn = Change::Alpn(Some("mqtt".to_owned()));
         let timeout = Some(Id::ConnectTimeout);
         type Row<'a> = (Option<Id>, &'a [(Change, Option<Id>)], &'static str);
-        let table: [Row<'_>; 14] = [
+        let table: [Row<'_>; 16] = [
             (
                 Some(Id::Alpn),
                 &[(Change::Direct, None), (no_alpn.clone(), Some(Id::Alpn))],
@@ -267,7 +279,7 @@ mod tests {
             (
                 None,
                 &[(v4.clone(), None), (v6.clone(), None)],
-                "nothing is wrong: every way that was tried works",
+                "nothing is wrong: the connection works as given",
             ),
             (
                 Some(Id::Hangup),
@@ -278,6 +290,16 @@ mod tests {
                 Some(Id::Alpn),
                 &[(no_alpn.clone(), None)],
                 "the server takes no ALPN mqtt: with --alpn none the connection works",
+            ),
+            (
+                timeout,
+                &[(port.clone(), timeout), (Change::WebSocket(443), None)],
+                "MQTT over TLS is the cause (it failed [E-CONNECT-TIMEOUT]): over WebSocket it works",
+            ),
+            (
+                None,
+                &[(port.clone(), timeout), (Change::WebSocket(443), timeout)],
+                "nothing is wrong: the connection works as given",
             ),
             (
                 Some(Id::SubDenied),

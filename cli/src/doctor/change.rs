@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use dunlin_client::transport::IpVersion;
+use dunlin_client::transport::{IpVersion, TransportOptions};
 
 use crate::diagnosis::RunContext;
 
@@ -19,34 +19,49 @@ pub(super) enum Change {
     Alpn(Option<String>),
     /// Another port, still with TLS.
     Port(u16),
+    /// WebSocket over TLS at this port, with the default path.
+    WebSocket(u16),
 }
 
 impl Change {
     /// Changes that the flags leave open. A connection without TLS gets none that would send its
     /// credentials anywhere else.
-    pub(super) fn of(context: &RunContext, has_address: bool, has_ip_version: bool) -> Vec<Self> {
+    pub(super) fn of(context: &RunContext, transport: &TransportOptions) -> Vec<Self> {
         let mut changes = Vec::new();
         let has_proxy = context.proxy.is_some();
+        let (has_address, has_websocket) = (
+            transport.connect_to.is_some(),
+            transport.websocket.is_some(),
+        );
         if has_proxy {
             changes.push(Self::Direct);
         }
         // A proxy resolves the name, and an address has one version only.
         let is_name = context.host.parse::<IpAddr>().is_err();
-        if is_name && !has_proxy && !has_address && !has_ip_version {
+        if is_name && !has_proxy && !has_address && transport.ip_version.is_none() {
             changes.extend([Self::Ip(IpVersion::V4), Self::Ip(IpVersion::V6)]);
         }
-        if context.choices.is_tls {
+        // WebSocket has no ALPN protocol of MQTT, and a port of its own.
+        if context.choices.is_tls && !has_websocket {
             changes.push(Self::Alpn(match context.alpn_offered {
                 Some(_) => None,
                 None => Some(MQTT.to_owned()),
             }));
-            match context.port {
-                HTTPS if !has_address => changes.push(Self::Port(MQTTS)),
-                MQTTS if !has_address => changes.push(Self::Port(HTTPS)),
-                _ => {}
+            // The ports at which AWS IoT and many servers are; others say nothing about the rest.
+            if !has_address && [HTTPS, MQTTS].contains(&context.port) {
+                let other = if context.port == HTTPS { MQTTS } else { HTTPS };
+                changes.extend([Self::Port(other), Self::WebSocket(HTTPS)]);
             }
         }
         changes
+    }
+
+    /// Port of the change; `None` if it is that of the flags.
+    pub(super) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Port(port) | Self::WebSocket(port) => Some(*port),
+            _ => None,
+        }
     }
 
     /// Words of the table.
@@ -59,6 +74,7 @@ impl Change {
             Self::Alpn(None) => "without ALPN".to_owned(),
             Self::Alpn(Some(name)) => format!("ALPN {name}"),
             Self::Port(port) => format!("port {port}"),
+            Self::WebSocket(_) => "WebSocket".to_owned(),
         }
     }
 }
@@ -77,27 +93,37 @@ mod tests {
     #[test]
     fn the_flags_decide_what_is_left_to_try() {
         let mut context = test_context("x-ats.iot.eu-west-1.amazonaws.com");
-        let names = |context: &RunContext, has_address| {
-            let changes = Change::of(context, has_address, false);
+        let mut transport = TransportOptions::default();
+        let names = |context: &RunContext, transport: &TransportOptions| {
+            let changes = Change::of(context, transport);
             changes.iter().map(Change::name).collect::<Vec<_>>()
         };
         assert_eq!(
-            names(&context, false),
-            ["IPv4 only", "IPv6 only", "without ALPN", "port 8883"]
+            names(&context, &transport),
+            [
+                "IPv4 only",
+                "IPv6 only",
+                "without ALPN",
+                "port 8883",
+                "WebSocket"
+            ]
         );
-        assert_eq!(names(&context, true), ["without ALPN"]);
         context.proxy = Some("via http://proxy:3128 (from HTTPS_PROXY)".to_owned());
         context.port = 8883;
         context.alpn_offered = None;
         assert_eq!(
-            names(&context, false),
-            ["without the proxy", "ALPN mqtt", "port 443"]
+            names(&context, &transport),
+            ["without the proxy", "ALPN mqtt", "port 443", "WebSocket"]
         );
         // Without TLS, nothing leads to another port.
         context.proxy = None;
         context.choices.is_tls = false;
-        assert_eq!(names(&context, false), ["IPv4 only", "IPv6 only"]);
+        assert_eq!(names(&context, &transport), ["IPv4 only", "IPv6 only"]);
         context.host = "127.0.0.1".to_owned();
-        assert_eq!(names(&context, false), [""; 0]);
+        assert_eq!(names(&context, &transport), [""; 0]);
+        // A given address is kept.
+        transport.connect_to = "127.0.0.1:1".parse().ok();
+        context.choices.is_tls = true;
+        assert_eq!(names(&context, &transport), ["ALPN mqtt"]);
     }
 }

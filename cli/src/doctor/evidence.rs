@@ -178,6 +178,14 @@ impl Evidence {
         }
     }
 
+    /// Accepted upgrade to WebSocket.
+    pub(super) fn upgrade() -> Self {
+        Self::new(
+            "upgraded to WebSocket, subprotocol mqtt",
+            json!({ "subprotocol": "mqtt" }),
+        )
+    }
+
     /// CONNACK and the limits in force.
     pub(super) fn connack(connected: &Connected) -> Self {
         let limits = &connected.limits;

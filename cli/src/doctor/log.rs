@@ -145,14 +145,15 @@ impl StageLog {
         };
         let id = failure.map(|failure| failure.id.name());
         if inner.is_json {
-            let (port, alpn) = match &way.change {
-                Change::Port(port) => (*port, context.alpn_offered.as_deref()),
-                Change::Alpn(name) => (context.port, name.as_deref()),
-                _ => (context.port, context.alpn_offered.as_deref()),
+            let alpn = match &way.change {
+                Change::Alpn(name) => name.as_deref(),
+                Change::WebSocket(_) => None,
+                _ => context.alpn_offered.as_deref(),
             };
             inner.write_event(&JsonEvent::Way {
-                port,
+                port: way.change.port().unwrap_or(context.port),
                 tls: context.choices.is_tls,
+                websocket: matches!(way.change, Change::WebSocket(_)),
                 alpn,
                 proxy: context.proxy.is_some() && way.change != Change::Direct,
                 ip_version: match way.change {
@@ -211,6 +212,7 @@ impl Inner {
                 self.ignores_alpn = !tls.alpn_offered.is_empty() && tls.alpn_selected.is_none();
                 self.passed(Stage::Tls, &Evidence::tls(tls, SystemTime::now()), None);
             }
+            OpenStep::Upgraded { .. } => self.passed(Stage::WebSocket, &Evidence::upgrade(), None),
             _ => {}
         }
     }

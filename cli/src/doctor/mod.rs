@@ -92,8 +92,8 @@ async fn check(mut plan: DoctorPlan, console: Console) -> Result<Exit, Failure> 
 fn start_log(plan: &mut DoctorPlan) -> StageLog {
     let connection = &mut plan.connection;
     let context: &RunContext = &connection.context;
-    let resolves = connection.client.transport.connect_to.is_none();
-    let log = StageLog::new(Stage::of(context, resolves), connection.results.json);
+    let stages = Stage::of(context, &connection.client.transport);
+    let log = StageLog::new(stages, connection.results.json);
     log.passed(Stage::Flags, &Evidence::flags(context), None);
     connection.client.transport.observer = Some(log.observer(context));
     log

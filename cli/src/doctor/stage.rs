@@ -1,5 +1,7 @@
 //! `Stage`: the stages of a check, in their order, and their outcomes.
 
+use dunlin_client::transport::TransportOptions;
+
 use crate::diagnosis::RunContext;
 
 /// Stage of a check.
@@ -15,6 +17,8 @@ pub(super) enum Stage {
     Proxy,
     /// TLS handshake.
     Tls,
+    /// Upgrade to WebSocket.
+    WebSocket,
     /// CONNECT, and the limits in CONNACK.
     Connect,
     /// SUBSCRIBE to the topic.
@@ -39,12 +43,13 @@ pub(super) enum Status {
 
 impl Stage {
     /// All stages, in order.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Flags,
         Self::Dns,
         Self::Tcp,
         Self::Proxy,
         Self::Tls,
+        Self::WebSocket,
         Self::Connect,
         Self::Subscribe,
         Self::Publish,
@@ -56,26 +61,27 @@ impl Stage {
     pub(super) const OF_TOPIC: [Self; 3] = [Self::Subscribe, Self::Publish, Self::Receive];
 
     /// Stages of a connection, in order: those that its options leave out aren't among them.
-    /// `resolves` is false if an address was given in place of the host's.
-    pub(super) fn of(context: &RunContext, resolves: bool) -> Vec<Self> {
+    pub(super) fn of(context: &RunContext, transport: &TransportOptions) -> Vec<Self> {
         let has_proxy = context.proxy.is_some();
         Self::ALL
             .into_iter()
             .filter(|stage| match stage {
-                // The name of a proxy is always resolved.
-                Self::Dns => resolves || has_proxy,
+                // A given address needs no name, but the name of a proxy is always resolved.
+                Self::Dns => transport.connect_to.is_none() || has_proxy,
                 Self::Proxy => has_proxy,
                 Self::Tls => context.choices.is_tls,
+                Self::WebSocket => transport.websocket.is_some(),
                 _ => true,
             })
             .collect()
     }
 
-    /// Stages of a connection whose flags can't be used: whether it has a proxy isn't known.
+    /// Stages of a connection whose flags can't be used: a proxy and WebSocket are left out, because
+    /// nobody knows whether the connection has them.
     pub(super) fn of_unknown() -> Vec<Self> {
         Self::ALL
             .into_iter()
-            .filter(|stage| *stage != Self::Proxy)
+            .filter(|stage| !matches!(stage, Self::Proxy | Self::WebSocket))
             .collect()
     }
 
@@ -86,6 +92,7 @@ impl Stage {
             Self::Tcp => "tcp",
             Self::Proxy => "proxy",
             Self::Tls => "tls",
+            Self::WebSocket => "websocket",
             Self::Connect => "connect",
             Self::Subscribe => "subscribe",
             Self::Publish => "publish",

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dunlin_client::transport::{TransportOptions, WebSocketOptions};
 use dunlin_client::{Client, ClientOptions, EndCause, Event};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -30,12 +31,7 @@ pub(super) async fn run(
     console: Console,
     stop: &mut StopSignal,
 ) -> Result<(), RunOutcome> {
-    let transport = &config.client.transport;
-    let changes = Change::of(
-        &config.context,
-        transport.connect_to.is_some(),
-        transport.ip_version.is_some(),
-    );
+    let changes = Change::of(&config.context, &config.client.transport);
     let mut tried = vec![given];
     for change in changes {
         // AWS IoT and the sandbox take one CONNECT a second for a client identifier.
@@ -99,16 +95,26 @@ fn options_of(change: &Change, config: &ConnectionConfig) -> (ClientOptions, Run
             transport.port = *port;
             context.port = *port;
         }
-        Change::Alpn(name) => {
-            let names = name.iter().map(|name| name.clone().into_bytes()).collect();
-            // A name that rustls refuses can't be here: it is one of two constants.
-            let connector = transport.tls.as_ref();
-            let connector = connector.and_then(|tls| tls.with_alpn(names).ok());
-            transport.tls = connector.map(Arc::new).or_else(|| transport.tls.take());
-            context.alpn_offered.clone_from(name);
+        Change::WebSocket(port) => {
+            transport.port = *port;
+            context.port = *port;
+            transport.websocket = Some(WebSocketOptions::default());
+            // WebSocket is asked for by HTTP, not by ALPN.
+            offer(None, transport, &mut context);
         }
+        Change::Alpn(name) => offer(name.as_deref(), transport, &mut context),
     }
     (client, context)
+}
+
+/// Offers this ALPN protocol, or none.
+fn offer(name: Option<&str>, transport: &mut TransportOptions, context: &mut RunContext) {
+    let names = name.iter().map(|name| name.as_bytes().to_vec()).collect();
+    // Only a name without bytes, or with more than 255, is an error: none of ours is.
+    let connector = transport.tls.as_ref();
+    let connector = connector.and_then(|tls| tls.with_alpn(names).ok());
+    transport.tls = connector.map(Arc::new).or_else(|| transport.tls.take());
+    context.alpn_offered = name.map(str::to_owned);
 }
 
 /// First outcome of a client that connects.
