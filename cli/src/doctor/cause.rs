@@ -59,7 +59,10 @@ pub(super) fn conclusion(context: &RunContext, tried: &[Tried]) -> String {
         Some(Exit::Denied | Exit::Lost | Exit::TimedOut | Exit::Protocol)
             if ways.others.iter().any(|way| way.outcome.is_ok()) =>
         {
-            format!("the connection works; after it, {}", given.outcome.words())
+            format!(
+                "the connection works, and the cause comes after it: {}",
+                given.outcome.words()
+            )
         }
         Some(_) => ways.failing(),
     }
@@ -115,6 +118,7 @@ impl Ways<'_> {
 
     /// Sentence about a check that has failed: the change that would mend it, if there is one.
     fn failing(&self) -> String {
+        // One change after another is looked at, from those that explain most.
         let words = self.given.words();
         let id = self.given.failure.as_ref().map(|failure| failure.id);
         // The proxy comes first: what it does to a connection looks like other faults.
@@ -133,6 +137,7 @@ impl Ways<'_> {
         if self.context.proxy.is_some() && self.given.ignores_alpn && works_as_websocket {
             return "the proxy strips ALPN: over WebSocket the connection works".to_owned();
         }
+        // One IP version works alone where both together fail.
         for (version, other) in [(IpVersion::V4, "IPv6"), (IpVersion::V6, "IPv4")] {
             if self.works(&Change::Ip(version)) {
                 let flag = if version == IpVersion::V4 { "-4" } else { "-6" };
@@ -148,6 +153,7 @@ impl Ways<'_> {
                 _ => format!("port {given} is the cause ({words}): {port} works"),
             };
         }
+        // The other choice of ALPN, and then the transport that needs none.
         match self.first_that_works(|change| matches!(change, Change::Alpn(_))) {
             Some(Change::Alpn(Some(name))) => {
                 return format!("the server needs ALPN: with --alpn {name} the connection works");
@@ -304,7 +310,7 @@ mod tests {
             (
                 Some(Id::SubDenied),
                 &[(v4.clone(), None)],
-                "the connection works; after it, it failed [E-SUB-DENIED]",
+                "the connection works, and the cause comes after it: it failed [E-SUB-DENIED]",
             ),
             (
                 Some(Id::AuthDenied),

@@ -29,10 +29,9 @@ impl Change {
     pub(super) fn of(context: &RunContext, transport: &TransportOptions) -> Vec<Self> {
         let mut changes = Vec::new();
         let has_proxy = context.proxy.is_some();
-        let (has_address, has_websocket) = (
-            transport.connect_to.is_some(),
-            transport.websocket.is_some(),
-        );
+        // A Unix domain socket is an address as well.
+        let has_address = transport.connect_to.is_some() || transport.unix_socket.is_some();
+        let has_websocket = transport.websocket.is_some();
         if has_proxy {
             changes.push(Self::Direct);
         }

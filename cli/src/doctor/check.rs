@@ -47,6 +47,7 @@ pub(super) async fn run(
         None => log.skipped(&Stage::OF_TOPIC, "skipped: -t TOPIC includes them"),
     }
 
+    // The connection is open and quiet: a ping measures the way to the server alone.
     let outcome = ping(run, log).await;
     if let Some(topic) = &plan.topic {
         unsubscribe(topic, messages.is_some(), run).await;
@@ -63,6 +64,7 @@ async fn exchange(
     log: &StageLog,
     messages: &mut Option<Subscription>,
 ) -> Result<(), RunOutcome> {
+    // Subscribed first, so that the message finds the subscription.
     topic.clone_into(&mut run.counts.topic);
     let subscription = run
         .request(Operation::Subscribe, |client| async move {

@@ -35,6 +35,7 @@ impl Evidence {
 
     /// Endpoint and credentials, without secrets.
     pub(super) fn flags(context: &RunContext) -> Self {
+        // Where to, and how; the credentials follow in a line of their own, without secrets.
         let address = context.address();
         let transport = match (context.choices.is_tls, &context.alpn_offered) {
             (false, _) => "TCP without TLS".to_owned(),
@@ -61,6 +62,7 @@ impl Evidence {
 
     /// All addresses of a host name.
     pub(super) fn addresses(host: &str, addresses: &[SocketAddr]) -> Self {
+        // The system may list an address twice, once for each kind of socket.
         let mut ips: Vec<String> = Vec::new();
         for address in addresses {
             let ip = address.ip().to_string();
@@ -117,6 +119,7 @@ impl Evidence {
 
     /// Version, certificate and ALPN of a TLS handshake; dates are compared with `now`.
     pub(super) fn tls(tls: &TlsInfo, now: SystemTime) -> Self {
+        // ALPN: an offer that the server ignores is what AWS IoT closes connections over.
         let offered = tls.alpn_offered.join(", ");
         let (alpn, ignored) = match (&tls.alpn_selected, offered.is_empty()) {
             (Some(selected), _) => (format!("ALPN {}", Escaped(selected)), false),
@@ -126,6 +129,7 @@ impl Evidence {
                 true,
             ),
         };
+        // The certificate of the server, with its dates by this computer's clock.
         let certificate = tls.certificate.as_ref();
         let left = certificate.map(|certificate| days_left(certificate, now));
         let subject = certificate.map_or_else(
@@ -143,6 +147,7 @@ impl Evidence {
         } else {
             ", NOT VERIFIED"
         };
+        // Further lines: what the server's owner needs to compare.
         let mut more = Vec::new();
         if let Some(certificate) = certificate {
             more.push(format!(
@@ -188,6 +193,7 @@ impl Evidence {
 
     /// CONNACK and the limits in force.
     pub(super) fn connack(connected: &Connected) -> Self {
+        // The first line has the limits that runs most often meet.
         let limits = &connected.limits;
         let session = if connected.session_present {
             "session present"

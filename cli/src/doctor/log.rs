@@ -58,6 +58,7 @@ impl StageLog {
     /// Writes all lines from now on to `out`, beginning with those that were kept.
     pub(super) fn attach(&self, mut out: Output) {
         let mut inner = self.lock();
+        // What was recorded before the run began comes first.
         let lines = std::mem::take(&mut inner.lines);
         // A reader that is gone is found at the end of the run.
         let _ = out.write_all(&lines);
@@ -105,6 +106,7 @@ impl StageLog {
         };
         // Nothing happens on the network during the first stage.
         let time = (stage != Stage::Flags).then_some(lap);
+        // The failed stage, and then all that it keeps from being checked.
         if inner.is_json {
             let text = &diagnosis.headline;
             inner.write_json(stage, Status::Failed, Some(id), time, text, &Value::Null);
@@ -134,6 +136,7 @@ impl StageLog {
     /// Prints the outcome of another way to connect.
     pub(super) fn tried(&self, way: &Tried, context: &RunContext, time: Duration) {
         let mut inner = self.lock();
+        // Mark, error id and words are those of a stage.
         let failure = way.outcome.failure.as_ref();
         let status = match failure {
             Some(_) => Status::Failed,
@@ -196,10 +199,12 @@ impl Inner {
     fn handle_step(&mut self, step: OpenStep<'_>, context: &RunContext) {
         let is_proxy = context.proxy.is_some();
         match step {
+            // A name is resolved once an attempt: the addresses that failed before are history.
             OpenStep::Resolved { host, addresses } => {
                 self.failed.clear();
                 self.passed(Stage::Dns, &Evidence::addresses(host, addresses), None);
             }
+            // Several addresses are tried at once, so that those that fail belong to the one stage.
             OpenStep::AddressFailed(attempt) => self.failed.push(attempt),
             OpenStep::Connected { peer } => {
                 let failed = std::mem::take(&mut self.failed);
@@ -221,6 +226,7 @@ impl Inner {
         if self.stages.get(self.done) != Some(&stage) {
             return;
         }
+        // The next stage begins now, whatever time this one is said to have taken.
         let since = self.lap();
         let time = time.unwrap_or(since);
         let status = if evidence.is_warning {

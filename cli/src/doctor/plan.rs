@@ -36,6 +36,7 @@ impl DoctorPlan {
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
+        // Mistakes that can be found without reading a file are told together.
         let mut faults = Faults::default();
         if let Some(topic) = &typed.topic {
             faults.collect(check_topic("--topic", topic));
@@ -48,6 +49,7 @@ impl DoctorPlan {
         let topic = typed
             .topic
             .or_else(|| is_test_topic_fine.then(|| TEST_TOPIC.to_owned()));
+        // A message that doesn't come back is seldom only slow: without --timeout the wait is short.
         let receive_timeout = if sources.is_chosen("timeout") {
             connection.timeout
         } else {

@@ -66,8 +66,12 @@ impl Stage {
         Self::ALL
             .into_iter()
             .filter(|stage| match stage {
-                // A given address needs no name, but the name of a proxy is always resolved.
-                Self::Dns => transport.connect_to.is_none() || has_proxy,
+                // A given address and a Unix domain socket need no name; that of a proxy is
+                // always resolved.
+                Self::Dns => {
+                    let is_unix = transport.unix_socket.is_some();
+                    has_proxy || (transport.connect_to.is_none() && !is_unix)
+                }
                 Self::Proxy => has_proxy,
                 Self::Tls => context.choices.is_tls,
                 Self::WebSocket => transport.websocket.is_some(),

@@ -56,6 +56,7 @@ pub(super) async fn run(
 /// Connects once with the change, and disconnects. Returns the outcome and the time until it.
 async fn attempt(config: &ConnectionConfig, change: Change, console: Console) -> (Tried, Duration) {
     let (options, context) = options_of(&change, config);
+    // A client of its own, with the diagnoses of every other verb.
     let began = Instant::now();
     let mut history = ConnectionHistory::new(context);
     let client = Client::start(ClientOptions {
@@ -74,6 +75,7 @@ async fn attempt(config: &ConnectionConfig, change: Change, console: Console) ->
             outcome.await
         }
     };
+    // Nothing was requested, so that nothing has to be flushed.
     let time = began.elapsed();
     client.disconnect_within(Duration::ZERO).await;
     (Tried { change, outcome }, time)
@@ -119,6 +121,7 @@ fn offer(name: Option<&str>, transport: &mut TransportOptions, context: &mut Run
 
 /// First outcome of a client that connects.
 async fn outcome(client: &Client, history: &mut ConnectionHistory, within: Duration) -> Outcome {
+    // The first end of the attempt counts: what the client would try next is another attempt.
     let mut events = client.events();
     let mut ignores_alpn = false;
     let first = async {

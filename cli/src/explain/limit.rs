@@ -30,6 +30,7 @@ pub(super) fn explain(limit: &ServiceLimit) -> Page {
         limit.name,
         format!("{}  {}", limit.name, value(limit)),
     );
+    // The answer is that of the sandbox, which can be tried; AWS documents few of its own.
     page.section("limits:", limit.about);
     page.section("beyond:", format!("the sandbox answers: {}", limit.beyond));
     if of_client(limit.name).is_some() {

@@ -41,6 +41,7 @@ pub(crate) fn print(typed: &ExplainArgs) -> Result<Exit, Failure> {
 
 /// Page about `words`.
 fn explain(words: &[String]) -> Result<Page, Diagnosis> {
+    // Words that need a second one come first; a single word is looked for in all tables.
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let found = match words.as_slice() {
         [] => Some(list()),
@@ -84,6 +85,7 @@ fn list() -> Page {
 }
 
 fn unknown(words: &str) -> Diagnosis {
+    // The nearest subject of all tables, if one is near.
     let mut try_: Vec<Try> = nearest(words)
         .map(|near| Try::command(format!("dunlin explain {near}")))
         .into_iter()

@@ -46,7 +46,7 @@ impl Page {
         for (label, section) in &self.sections {
             for (row, line) in wrap(section, WIDTH - INDENT, "").iter().enumerate() {
                 let head = if row == 0 { label } else { "" };
-                text.push_str(&format!("  {head:<9}{line}\n"));
+                text.push_str(&format!("  {head:<10}{line}\n"));
             }
         }
         for (id, meaning) in &self.rows {
@@ -75,4 +75,4 @@ impl Page {
 /// Columns of a page.
 pub(super) const WIDTH: usize = 80;
 /// Columns of the label and what is before it.
-const INDENT: usize = 11;
+const INDENT: usize = 12;

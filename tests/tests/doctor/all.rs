@@ -116,7 +116,7 @@ async fn a_server_that_refuses_is_not_blamed_on_the_network() {
     run.exits(7);
     let sentence = conclusion(&run);
     assert!(
-        sentence.starts_with("the connection works; after it, "),
+        sentence.starts_with("the connection works, and the cause comes after it: "),
         "{sentence}"
     );
 }
