@@ -174,3 +174,127 @@ fn settings_that_make_no_tls_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn certificates_and_keys_are_read_from_memory_and_from_der() {
+    let files = Files::new();
+    let authority = Authority::new("Test CA");
+    let device = authority.issues(&["lamp-7"]);
+    let der = |name: &str, bytes: &[u8]| {
+        let path = files.0.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let certificate = der("device.der", &device.chain()[0]);
+    let key = der("device.key", device.key().secret_der());
+    let ca = der("ca.der", &authority.certificate());
+
+    let of_memory = ClientCertificate::from_pem(
+        device.certificate_pem().as_bytes(),
+        device.key_pem().as_bytes(),
+    );
+    let of_files = ClientCertificate::from_der_files(&certificate, &key);
+    let roots = [
+        CaBundle::from_pem(authority.pem().as_bytes()),
+        CaBundle::from_der_file(&ca),
+    ];
+    for (client_certificate, roots) in [of_memory, of_files].into_iter().zip(roots) {
+        let server = Server::start(&authority.issues(&["localhost"]), Behaviour::default()).await;
+        let tls = TlsOptions {
+            client_certificate: Some(client_certificate.unwrap()),
+            roots: Roots::from(roots.unwrap()),
+            ..tls_options(&authority)
+        };
+        open_tls(&transport_options("localhost", server.address, Some(&tls))).await;
+    }
+
+    // Errors of bytes in memory name no file.
+    let error = CaBundle::from_pem(b"").unwrap_err();
+    assert_eq!(error.to_string(), "no certificate in the given bytes");
+    let error = ClientCertificate::from_der_files(&certificate, &ca).unwrap_err();
+    assert!(
+        matches!(error, TlsOptionsError::UnusablePrivateKey { .. }),
+        "{error:?}"
+    );
+    let error = CaBundle::from_der_file(&key).unwrap_err();
+    assert!(
+        matches!(error, TlsOptionsError::InvalidCertificate { .. }),
+        "{error:?}"
+    );
+}
+
+/// Keys that OpenSSL has encrypted with the password `s3cret`.
+#[cfg(feature = "encrypted-keys")]
+mod encrypted {
+    use dunlin_client::secret::Secret;
+    use dunlin_client::transport::{ClientCertificate, TlsOptionsError};
+
+    const CERTIFICATE: &[u8] = include_bytes!("keys/certificate.pem");
+    /// Encryption that OpenSSL 3 uses by default: PBKDF2 with SHA-256, and AES-256.
+    const PBKDF2: &[u8] = include_bytes!("keys/pbkdf2.pem");
+    const SCRYPT: &[u8] = include_bytes!("keys/scrypt.pem");
+    const TRIPLE_DES: &[u8] = include_bytes!("keys/des3.pem");
+    /// Encryption of older PEM files.
+    const TRADITIONAL: &[u8] = include_bytes!("keys/traditional.pem");
+
+    fn load(key: &[u8], password: &str) -> Result<ClientCertificate, TlsOptionsError> {
+        let password = || Some(Secret::from(password.as_bytes().to_vec()));
+        ClientCertificate::from_pem_with_password(CERTIFICATE, key, password)
+    }
+
+    #[test]
+    fn a_key_is_decrypted_with_its_password() {
+        for key in [PBKDF2, SCRYPT] {
+            // Loading checks that the key is that of the certificate.
+            load(key, "s3cret").unwrap();
+            let error = load(key, "canary").unwrap_err();
+            assert!(
+                matches!(error, TlsOptionsError::WrongKeyPassword { .. }),
+                "{error:?}"
+            );
+            assert!(!format!("{error} {error:?}").contains("canary"));
+        }
+        // Certificate and key may be in one file.
+        let both = [CERTIFICATE, PBKDF2].concat();
+        load(&both, "s3cret").unwrap();
+    }
+
+    #[test]
+    fn the_password_is_asked_for_only_if_the_key_is_encrypted() {
+        let error = ClientCertificate::from_pem_with_password(CERTIFICATE, PBKDF2, || None);
+        assert!(matches!(
+            error,
+            Err(TlsOptionsError::EncryptedPrivateKey { .. })
+        ));
+        let error = ClientCertificate::from_pem_with_password(CERTIFICATE, CERTIFICATE, || {
+            panic!("there is nothing to decrypt")
+        });
+        assert!(matches!(error, Err(TlsOptionsError::NoPrivateKey { .. })));
+        // Without a password the key is refused as before.
+        let error = ClientCertificate::from_pem(CERTIFICATE, PBKDF2);
+        assert!(matches!(
+            error,
+            Err(TlsOptionsError::EncryptedPrivateKey { .. })
+        ));
+    }
+
+    #[test]
+    fn encryption_that_is_not_supported_is_named() {
+        let error = load(TRADITIONAL, "s3cret").unwrap_err();
+        assert!(
+            matches!(error, TlsOptionsError::EncryptedPrivateKey { .. }),
+            "{error:?}"
+        );
+        let error = load(TRIPLE_DES, "s3cret").unwrap_err();
+        let TlsOptionsError::UnusablePrivateKey { detail, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert!(detail.contains("unsupported"), "{detail}");
+        let damaged = &PBKDF2[..PBKDF2.len() / 2];
+        let error = load(damaged, "s3cret").unwrap_err();
+        assert!(
+            matches!(error, TlsOptionsError::MalformedPem { .. }),
+            "{error:?}"
+        );
+    }
+}

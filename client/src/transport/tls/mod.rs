@@ -3,6 +3,8 @@
 mod certificate;
 mod certificate_fault;
 mod client_certificate;
+#[cfg(feature = "encrypted-keys")]
+mod encrypted_key;
 mod error;
 mod key_log;
 mod options;

@@ -1,7 +1,7 @@
 //! `TlsOptions`: options of TLS, and their errors.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dunlin_codec::{Escaped, Quoted};
 use tokio_rustls::rustls::{self, SupportedProtocolVersion};
@@ -97,57 +97,72 @@ impl fmt::Display for TlsVersion {
 #[non_exhaustive]
 pub enum TlsOptionsError {
     /// The file can't be read.
-    #[error("cannot read {}: {fault}", Escaped(path.display()))]
+    #[error("cannot read {}: {fault}", named(path))]
     Unreadable {
-        /// Path of the file.
+        /// Path of the file; empty for bytes in memory.
         path: PathBuf,
         /// Fault.
         fault: IoFault,
     },
     /// A section of the file isn't PEM.
-    #[error("{} is not valid PEM: {}", Escaped(path.display()), Escaped(detail))]
+    #[error("{} is not valid PEM: {}", named(path), Escaped(detail))]
     MalformedPem {
-        /// Path of the file.
+        /// Path of the file; empty for bytes in memory.
         path: PathBuf,
         /// Fault, in words.
         detail: String,
     },
     /// The file has no certificate (`BEGIN CERTIFICATE`).
-    #[error("{} contains no certificate", Escaped(path.display()))]
+    #[error("no certificate in {}", named(path))]
     NoCertificate {
-        /// Path of the file.
+        /// Path of the file; empty for bytes in memory.
         path: PathBuf,
     },
     /// The content of a section `BEGIN CERTIFICATE` is no certificate.
-    #[error("certificate {position} in {} is not valid", Escaped(path.display()))]
+    #[error("certificate {position} in {} is not valid", named(path))]
     InvalidCertificate {
-        /// Path of the file.
+        /// Path of the file; empty for bytes in memory.
         path: PathBuf,
         /// Number of the certificate in the file, from 1.
         position: usize,
     },
     /// The file has no private key.
-    #[error("{} contains no private key", Escaped(path.display()))]
+    #[error("no private key in {}", named(path))]
     NoPrivateKey {
-        /// Path of the file.
+        /// Path of the file; empty for bytes in memory.
         path: PathBuf,
     },
-    /// The private key is protected by a passphrase.
-    #[error("the private key in {} is encrypted", Escaped(path.display()))]
+    /// The private key is encrypted, and no password was given, or the encryption isn't that of
+    /// PKCS#8.
+    #[error("the private key in {} is encrypted", named(path))]
     EncryptedPrivateKey {
-        /// Path of the file.
+        /// Path of the file; empty for bytes in memory.
+        path: PathBuf,
+    },
+    /// The password of the encrypted private key is wrong.
+    #[error("the password for the private key in {} is wrong", named(path))]
+    WrongKeyPassword {
+        /// Path of the file; empty for bytes in memory.
         path: PathBuf,
     },
     /// The private key can't be used.
-    #[error("the private key in {} cannot be used: {}", Escaped(path.display()), Escaped(detail))]
+    #[error(
+        "the private key in {} cannot be used: {}",
+        named(path),
+        Escaped(detail)
+    )]
     UnusablePrivateKey {
-        /// Path of the file.
+        /// Path of the file; empty for bytes in memory.
         path: PathBuf,
         /// Fault.
         detail: String,
     },
     /// The private key doesn't belong to the certificate.
-    #[error("the private key in {} does not belong to the certificate in {}", Escaped(key.display()), Escaped(certificate.display()))]
+    #[error(
+        "the private key in {} does not belong to the certificate in {}",
+        named(key),
+        named(certificate)
+    )]
     KeyMismatch {
         /// File of the certificate.
         certificate: PathBuf,
@@ -170,9 +185,9 @@ pub enum TlsOptionsError {
         name: String,
     },
     /// The file for TLS secrets can't be opened.
-    #[error("cannot write to {}: {fault}", Escaped(path.display()))]
+    #[error("cannot write to {}: {fault}", named(path))]
     KeyLog {
-        /// Path of the file.
+        /// Path of the file; empty for bytes in memory.
         path: PathBuf,
         /// Fault.
         fault: IoFault,
@@ -183,6 +198,14 @@ pub enum TlsOptionsError {
         /// Message of rustls.
         detail: String,
     },
+}
+
+/// Path for an error, escaped; "the given bytes" for an empty one.
+fn named(path: &Path) -> String {
+    if path.as_os_str().is_empty() {
+        return "the given bytes".to_owned();
+    }
+    Escaped(path.display()).to_string()
 }
 
 static ONLY_1_3: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];

@@ -1,4 +1,4 @@
-//! PEM files, read with errors that name the file.
+//! PEM from files and from memory, with errors that name the file.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 use super::options::TlsOptionsError;
 use crate::error::IoFault;
 
-/// A file's bytes, wiped after use: a private key may be among them.
+/// Text in PEM, zeroed after use: a private key may be in it.
 pub(super) struct PemFile {
+    /// Path for errors; empty for bytes in memory.
     path: PathBuf,
     bytes: Zeroizing<Vec<u8>>,
 }
@@ -33,7 +34,15 @@ impl PemFile {
         }
     }
 
-    /// At least one.
+    /// PEM in memory.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self {
+            path: PathBuf::new(),
+            bytes: bytes.to_vec().into(),
+        }
+    }
+
+    /// All certificates, at least one.
     ///
     /// # Errors
     /// [`TlsOptionsError::MalformedPem`], or [`TlsOptionsError::NoCertificate`] if there is none.
@@ -50,7 +59,7 @@ impl PemFile {
         Ok(certificates)
     }
 
-    /// The first one: PKCS#8, PKCS#1 or SEC1.
+    /// First private key: PKCS#8, PKCS#1 or SEC1.
     ///
     /// # Errors
     /// [`TlsOptionsError::EncryptedPrivateKey`], [`TlsOptionsError::NoPrivateKey`] or
@@ -74,7 +83,44 @@ impl PemFile {
         })
     }
 
-    /// The reader's own words may quote a line of the file, which may be of a key.
+    /// First encrypted private key in PKCS#8, in DER; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::MalformedPem`].
+    #[cfg(feature = "encrypted-keys")]
+    pub(super) fn encrypted_key(&self) -> Result<Option<Zeroizing<Vec<u8>>>, TlsOptionsError> {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
+
+        // The reader of rustls doesn't know this kind of section.
+        let text = String::from_utf8_lossy(&self.bytes);
+        let Some((_, section)) = text.split_once("-----BEGIN ENCRYPTED PRIVATE KEY-----") else {
+            return Ok(None);
+        };
+        let Some((body, _)) = section.split_once("-----END ENCRYPTED PRIVATE KEY-----") else {
+            return Err(self.malformed(&pem::Error::MissingSectionEnd {
+                end_marker: Vec::new(),
+            }));
+        };
+        let digits: Vec<u8> = body
+            .bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect();
+        match STANDARD.decode(&digits) {
+            Ok(der) => Ok(Some(der.into())),
+            Err(_) => Err(TlsOptionsError::MalformedPem {
+                path: self.path.clone(),
+                detail: "a section is not base64".to_owned(),
+            }),
+        }
+    }
+
+    /// Path for errors; empty for bytes in memory.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Error for malformed PEM, in own words, because the reader's may quote a line of the file, which may be of a key.
     fn malformed(&self, error: &pem::Error) -> TlsOptionsError {
         let detail = match error {
             pem::Error::MissingSectionEnd { .. } => "an END line is missing",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::CertificateDer;
 use tokio_rustls::rustls::RootCertStore;
 
+use super::client_certificate::read;
 use super::options::TlsOptionsError;
 use super::pem::PemFile;
 use crate::error::RootsTried;
@@ -95,7 +96,27 @@ impl CaBundle {
         Self::of(certificates, Some(path.to_owned()))
     }
 
-    /// Certificates in DER.
+    /// All certificates in PEM, from memory.
+    ///
+    /// # Errors
+    /// Like [`from_pem_file`](Self::from_pem_file), with empty paths, but for
+    /// [`TlsOptionsError::Unreadable`].
+    pub fn from_pem(pem: &[u8]) -> Result<Self, TlsOptionsError> {
+        Self::of(PemFile::of(pem).certificates()?, None)
+    }
+
+    /// Certificate in a DER file, which is read now.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::Unreadable`] if the file can't be read,
+    /// [`TlsOptionsError::InvalidCertificate`] if it can't be an authority.
+    pub fn from_der_file(path: impl AsRef<Path>) -> Result<Self, TlsOptionsError> {
+        let path = path.as_ref();
+        let certificate = CertificateDer::from(read(path)?);
+        Self::of([certificate], Some(path.to_owned()))
+    }
+
+    /// Certificates in DER, from memory.
     ///
     /// # Errors
     /// [`TlsOptionsError::InvalidCertificate`], with an empty path, if one of them can't be an
