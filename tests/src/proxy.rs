@@ -55,6 +55,21 @@ impl LocalProxy {
         Some(Self::start(command, port, folder).await)
     }
 
+    /// Starts haproxy with this configuration, in which `PORT` stands for the port to listen on.
+    /// `None`, with a line on standard error, where it isn't installed.
+    pub async fn haproxy(config: &str) -> Option<Self> {
+        let program = Program::Haproxy.find()?;
+        let port = free_port();
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("haproxy.cfg");
+        let config = config.replace("PORT", &port.to_string());
+        fs::write(&path, config).expect("the configuration is written");
+        let mut command = Command::new(program);
+        // In the foreground, so that it ends with the test.
+        command.arg("-db").arg("-f").arg(path);
+        Some(Self::start(command, port, folder).await)
+    }
+
     /// Address of the proxy.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {

@@ -127,7 +127,7 @@ pub(crate) struct AuthorizerArgs {
         conflicts_with = "ask"
     )]
     pub(crate) auth_cmd: Option<String>,
-    /// Ask for the password on the terminal, without showing it
+    /// Ask for the password on the terminal, without showing it; also for that of an encrypted --key
     #[arg(long, hide_short_help = true)]
     pub(crate) ask: bool,
     /// Never ask on the terminal: where --ask would, as of a profile, end with exit code 2
@@ -163,12 +163,20 @@ pub(crate) struct TlsArgs {
         hide_short_help = true
     )]
     pub(crate) ca: Option<PathBuf>,
+    /// Trust the public authorities, too, beside those of --ca
+    #[arg(long, hide_short_help = true)]
+    pub(crate) public_ca: bool,
     /// Client certificate chain
     #[arg(long, value_name = "PEM", hide_short_help = true)]
     pub(crate) cert: Option<PathBuf>,
     /// Private key of the client certificate
     #[arg(long, value_name = "PEM", hide_short_help = true)]
     pub(crate) key: Option<PathBuf>,
+    /// Read the password of an encrypted --key from a file ("-": standard input)
+    ///
+    /// Without this flag --ask asks for it on the terminal.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) key_password_file: Option<PathBuf>,
     /// Protocol to offer with ALPN, or "none" [default: mqtt for AWS IoT and custom authorizers]
     ///
     /// For a client certificate on port 443 of AWS IoT the default is x-amzn-mqtt-ca; everywhere

@@ -169,7 +169,17 @@ fn check_tls_flags(server: &Server, sources: &Sources) -> Result<(), Diagnosis> 
 }
 
 /// Ids of flags that have no meaning without TLS.
-const OF_TLS: [&str; 7] = ["ca", "cert", "key", "insecure", "sni", "tls_min", "keylog"];
+const OF_TLS: [&str; 9] = [
+    "ca",
+    "public_ca",
+    "cert",
+    "key",
+    "key_password_file",
+    "insecure",
+    "sni",
+    "tls_min",
+    "keylog",
+];
 
 /// CONNECT and the time-outs of the connection.
 fn connect(

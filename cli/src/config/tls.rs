@@ -9,6 +9,7 @@ use dunlin_client::transport::{
 };
 
 use crate::args::{Alpn, Sources, TlsArgs, TlsMinimum};
+use crate::config::{SecretArgs, Secrets};
 use crate::diagnosis::{Diagnosis, Try, shell};
 use crate::terminal::Console;
 
@@ -26,8 +27,14 @@ pub(super) fn connector(
 ) -> Result<TlsConnector, Diagnosis> {
     let options = TlsOptions {
         verification: verification(&typed, host, sources, console)?,
-        roots: roots(typed.ca, console)?,
-        client_certificate: client_certificate(typed.cert, typed.key)?,
+        roots: roots(typed.ca, typed.public_ca, console)?,
+        client_certificate: client_certificate(
+            typed.cert,
+            typed.key,
+            typed.key_password_file,
+            sources,
+            console,
+        )?,
         alpn: match alpn {
             Alpn::Name(name) => vec![name.into_bytes()],
             Alpn::None => Vec::new(),
@@ -105,10 +112,15 @@ fn verification(
     Ok(ServerVerification::Disabled)
 }
 
-/// Authorities of `--ca` and its variable, else of `SSL_CERT_FILE`, else those of the web.
-fn roots(ca: Option<PathBuf>, console: Console) -> Result<Roots, Diagnosis> {
+/// Authorities of `--ca` and its variable, with `public` also those of the web; else those of
+/// `SSL_CERT_FILE`, else those of the web.
+fn roots(ca: Option<PathBuf>, public: bool, console: Console) -> Result<Roots, Diagnosis> {
     if let Some(ca) = ca {
-        return bundle(&ca).map_err(|error| unusable_ca(&ca, &error));
+        return match CaBundle::from_pem_file(&ca) {
+            Ok(bundle) if public => Ok(Roots::WebPkiAnd(bundle)),
+            Ok(bundle) => Ok(Roots::Only(bundle)),
+            Err(error) => Err(unusable_ca(&ca, &error)),
+        };
     }
     let shared = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
     let Some(ca) = shared.map(PathBuf::from) else {
@@ -121,18 +133,50 @@ fn roots(ca: Option<PathBuf>, console: Console) -> Result<Roots, Diagnosis> {
     }))
 }
 
-/// Certificate and key of the client, which belong together.
+/// Certificate and key of the client, which belong together. The password of an encrypted key comes
+/// from its file, or with `--ask` from the terminal.
 fn client_certificate(
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
+    password_file: Option<PathBuf>,
+    sources: &Sources,
+    console: Console,
 ) -> Result<Option<ClientCertificate>, Diagnosis> {
-    match (cert, key) {
-        (None, None) => Ok(None),
-        (Some(cert), Some(key)) => ClientCertificate::from_pem_files(cert, key)
-            .map(Some)
-            .map_err(|error| Diagnosis::usage(format!("--cert, --key: {error}"))),
-        (Some(_), None) => Err(Diagnosis::usage("--cert also needs --key")),
-        (None, Some(_)) => Err(Diagnosis::usage("--key also needs --cert")),
+    let (cert, key) = match (cert, key) {
+        (None, None) => return Ok(None),
+        (Some(cert), Some(key)) => (cert, key),
+        (Some(_), None) => return Err(Diagnosis::usage("--cert also needs --key")),
+        (None, Some(_)) => return Err(Diagnosis::usage("--key also needs --cert")),
+    };
+    // Read only if the key is encrypted. A mistake with its file is told in place of the key's.
+    let mut mistake = None;
+    let password = || {
+        let args = SecretArgs {
+            id: "key_password",
+            value: None,
+            file: password_file,
+            asks: sources.is_chosen("ask"),
+        };
+        let read = Secrets::new(sources, console).resolve(args);
+        read.unwrap_or_else(|diagnosis| {
+            mistake = Some(diagnosis);
+            None
+        })
+    };
+    let loaded = ClientCertificate::from_pem_files_with_password(cert, key, password);
+    match (loaded, mistake) {
+        (_, Some(diagnosis)) => Err(diagnosis),
+        (Ok(certificate), None) => Ok(Some(certificate)),
+        (Err(error @ TlsOptionsError::EncryptedPrivateKey { .. }), None) => Err(Diagnosis {
+            try_: vec![
+                Try::advice("--key-password-file FILE, or --ask"),
+                Try::advice(
+                    "openssl pkcs8 -topk8 -in OLD -out NEW, if it begins with \"Proc-Type\"",
+                ),
+            ],
+            ..Diagnosis::usage(format!("--key: {error}"))
+        }),
+        (Err(error), None) => Err(Diagnosis::usage(format!("--cert, --key: {error}"))),
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod bounded;
+mod client_certificates;
 mod copy;
 mod errors;
 mod formats;

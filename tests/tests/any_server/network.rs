@@ -27,7 +27,7 @@ impl Served {
     }
 
     /// `dunlin pub` of one message to this host.
-    fn publish(&self, host: &str) -> Tool {
+    pub(super) fn publish(&self, host: &str) -> Tool {
         let port = self.sandbox.port();
         dunlin(["pub", "-t", "a", "-m", "x", "-q", "1", "--reconnect=0"])
             .args(["-H", &format!("mqtts://{host}:{port}")])
