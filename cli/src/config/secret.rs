@@ -37,7 +37,12 @@ pub(crate) enum Asking {
 impl Asking {
     /// Permission by the flags.
     pub(crate) const fn of(typed: &AuthorizerArgs) -> Self {
-        match (typed.ask, typed.no_input) {
+        Self::new(typed.ask, typed.no_input)
+    }
+
+    /// Permission where `--ask` and `--no-input` are given or not.
+    pub(crate) const fn new(ask: bool, no_input: bool) -> Self {
+        match (ask, no_input) {
             (false, _) => Self::Never,
             (true, false) => Self::IfMissing,
             (true, true) => Self::Refused,

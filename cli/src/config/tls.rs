@@ -9,7 +9,7 @@ use dunlin_client::transport::{
 };
 
 use crate::args::{Alpn, Sources, TlsArgs, TlsMinimum};
-use crate::config::{SecretArgs, Secrets};
+use crate::config::{Asking, SecretArgs, Secrets};
 use crate::diagnosis::{Diagnosis, Try, shell};
 use crate::terminal::Console;
 
@@ -155,7 +155,7 @@ fn client_certificate(
             id: "key_password",
             value: None,
             file: password_file,
-            asks: sources.is_chosen("ask"),
+            asks: Asking::new(sources.is_chosen("ask"), sources.is_chosen("no_input")),
         };
         let read = Secrets::new(sources, console).resolve(args);
         read.unwrap_or_else(|diagnosis| {
