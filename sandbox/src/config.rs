@@ -3,6 +3,7 @@
 //! Relative paths in it are taken from the folder that it lies in.
 
 mod authorizer;
+mod certificate;
 mod error;
 
 use std::fs;
@@ -16,6 +17,7 @@ pub use error::{ConfigError, ConfigProblem};
 use crate::access_key::AccessKey;
 use crate::authorizer::Authorizer;
 use crate::config::authorizer::RawAuthorizer;
+use crate::config::certificate::{RawCertificate, certificates};
 use crate::config::error::Source;
 use crate::denial::Denials;
 use crate::fault::Fault;
@@ -87,6 +89,12 @@ struct RawConfig {
     https: Option<u16>,
     #[serde(default)]
     key: Vec<RawKey>,
+    #[serde(default)]
+    client_certificates: bool,
+    #[serde(default)]
+    custom_auth_x509: bool,
+    #[serde(default)]
+    certificate: Vec<RawCertificate>,
     #[serde(default)]
     anonymous: bool,
     #[serde(default)]
@@ -167,6 +175,12 @@ impl RawConfig {
             http_port: self.http,
             https_port: self.https,
             access_keys: access_keys(self.key),
+            client_certificates: certificates(
+                self.client_certificates,
+                self.custom_auth_x509,
+                self.certificate,
+                source,
+            )?,
             wss_port: self.wss.port,
             websocket_refusal: self.wss.refusal,
             anonymous: self.anonymous,

@@ -59,6 +59,12 @@
 //! ([`ParameterSource`]), and the authorizer is asked after CONNECT, as at AWS.
 //! AWS doesn't document the answer to a refused client: [`WebSocketRefusal`] has three.
 //!
+//! # Client certificates
+//!
+//! With [`SandboxOptions::client_certificates`] the port of TLS also takes clients that a certificate
+//! of the sandbox's CA authenticates: those that offer the ALPN protocol `x-amzn-mqtt-ca`, or none.
+//! [`Pki::issue_client`] makes certificates. The thing of a certificate is its common name.
+//!
 //! # HTTP
 //!
 //! [`SandboxOptions::https_port`] and [`SandboxOptions::http_port`] serve `POST /topics/{topic}`, which
@@ -90,6 +96,7 @@ mod readme {}
 
 mod access_key;
 mod authorizer;
+mod certificates;
 mod config;
 mod denial;
 mod event;
@@ -121,6 +128,7 @@ pub use authorizer::{
     RequestHead, SignatureError, Signing, TlsFacts, demo_signed, demo_unsigned,
     watch_process_groups,
 };
+pub use certificates::{CertificatePolicy, ClientCertificates, DEMO_THING_POLICY};
 pub use config::{ConfigError, ConfigProblem};
 pub use denial::{Denial, Denials};
 pub use event::{Event, LogLine, Outcome, Transport};
@@ -128,11 +136,11 @@ pub use event_log::EventLog;
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
 pub use options::{SandboxOptions, WatchdogProgram};
 pub use overflow::WhenQueueFull;
-pub use pki::{Pki, PkiError, TokenKey};
+pub use pki::{ClientFiles, ClientIdentity, Pki, PkiError, TokenKey};
 pub use policy::{
-    Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Finding, Miss,
-    NearMisses, Policy, PolicyDocument, PolicyError, PolicyErrorKind, PolicyProblem, Request,
-    SetKeyError, SkippedDenial, StatementRef, Subject, lint,
+    Action, ArnScope, ArnScopeError, ClientCertificate, ConnectAttributes, Decision, Effect,
+    Finding, Miss, NearMisses, Policy, PolicyDocument, PolicyError, PolicyErrorKind, PolicyProblem,
+    Request, SetKeyError, SkippedDenial, StatementRef, Subject, lint,
 };
 pub use profile::{Profile, ServiceLimit};
 pub use qos2::SubscribeQoS2;

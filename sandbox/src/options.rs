@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::access_key::AccessKey;
 use crate::authorizer::Authorizer;
+use crate::certificates::ClientCertificates;
 use crate::denial::Denials;
 use crate::event_log::EventLog;
 use crate::fault::Fault;
@@ -46,6 +47,9 @@ pub struct SandboxOptions {
     /// Access keys that requests may be signed with (SigV4). Default: none, so that signatures aren't
     /// checked and the log warns.
     pub access_keys: Vec<AccessKey>,
+    /// Takes clients with certificates of the sandbox's CA. Default: `None`, clients aren't asked for
+    /// one.
+    pub client_certificates: Option<ClientCertificates>,
     /// Answer to a client over WebSocket that the authorizers refuse. Default: a CONNACK, as over
     /// TLS.
     pub websocket_refusal: WebSocketRefusal,
@@ -122,6 +126,7 @@ impl Default for SandboxOptions {
             https_port: None,
             http_port: None,
             access_keys: Vec::new(),
+            client_certificates: None,
             websocket_refusal: WebSocketRefusal::default(),
             address: None,
             state_dir: None,

@@ -16,12 +16,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dunlin_codec::Escaped;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize, SigningKey as _};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
+pub use certificate::ClientIdentity;
 pub(crate) use certificate::ServerIdentity;
 
 use crate::authorizer::{PublicKey, PublicKeyError};
 use crate::fault::CertificateFault;
-use crate::state::{StateDir, StateError, refuse_writable, write_private};
+use crate::state::{StateDir, StateError, create_private_dir, refuse_writable, write_private};
 
 /// The keys of one state directory.
 #[derive(Debug)]
@@ -46,6 +49,18 @@ pub struct TokenKey {
     pub private_pem: String,
     /// Public key for the authorizer, in PEM.
     pub public_pem: String,
+}
+
+/// Files of a client's certificate and key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientFiles {
+    /// Certificate in PEM.
+    pub certificate: PathBuf,
+    /// Private key, PKCS #8 in PEM.
+    pub key: PathBuf,
+    /// `certificateId` of AWS IoT: the SHA-256 of the certificate, in hex.
+    pub certificate_id: String,
 }
 
 /// Error of opening or making the keys.
@@ -82,6 +97,11 @@ pub enum PkiError {
     /// The library refused to make a key, a certificate or a signature.
     #[error("can't make keys or certificates: {0}")]
     Generate(#[from] rcgen::Error),
+    /// A name that no thing of AWS IoT can have; holds the name.
+    #[error(
+        "{0:?} can't be the name of a thing: 1 to 128 letters, digits, \":\", \"_\" and \"-\" are allowed"
+    )]
+    ThingName(String),
     /// The public half of the signing key isn't one that AWS IoT would take.
     #[error("the token signing key: {0}")]
     PublicKey(#[from] PublicKeyError),
@@ -165,6 +185,50 @@ impl Pki {
         Ok(STANDARD.encode(self.signing_key.sign(value.as_bytes())?))
     }
 
+    /// Makes a key and a certificate for the client that is the thing of this name. They are valid for
+    /// a year, and kept nowhere here.
+    ///
+    /// # Errors
+    /// [`PkiError::ThingName`] for a name that AWS IoT doesn't take, [`PkiError::Generate`] if the
+    /// library refuses.
+    pub fn issue_client(&self, thing: &str) -> Result<ClientIdentity, PkiError> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
+        if thing.is_empty() || thing.len() > MAX_THING_NAME || !thing.chars().all(is_allowed) {
+            return Err(PkiError::ThingName(thing.into()));
+        }
+        Ok(certificate::issue_client(&self.ca_key, thing)?)
+    }
+
+    /// Makes a key and a certificate as [`issue_client`](Self::issue_client) does, and writes them into
+    /// the folder `things` beside the CA, for their owner alone. Earlier ones are replaced.
+    ///
+    /// # Errors
+    /// Those of [`issue_client`](Self::issue_client), and [`PkiError::State`] if the files can't be
+    /// written.
+    pub fn write_client(&self, thing: &str) -> Result<ClientFiles, PkiError> {
+        let identity = self.issue_client(thing)?;
+        let dir = self.ca_path.with_file_name("things");
+        create_private_dir(&dir)?;
+        // A colon can't be in the name of a file everywhere.
+        let name = thing.replace(':', "_");
+        let files = ClientFiles {
+            certificate: dir.join(format!("{name}.pem")),
+            key: dir.join(format!("{name}-key.pem")),
+            certificate_id: identity.certificate_id,
+        };
+        write_private(&files.certificate, identity.certificate_pem.as_bytes())?;
+        write_private(&files.key, identity.key_pem.as_bytes())?;
+        Ok(files)
+    }
+
+    /// Certificate of the CA, which verifies those of clients.
+    pub(crate) fn ca_certificate(&self) -> Result<CertificateDer<'static>, PkiError> {
+        CertificateDer::from_pem_file(&self.ca_path).map_err(|error| PkiError::Io {
+            path: self.ca_path.clone(),
+            source: io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        })
+    }
+
     /// A new certificate and key for `localhost`, or one with the fault that was asked for.
     pub(crate) fn server_identity(
         &self,
@@ -221,6 +285,9 @@ fn open_key(
         }),
     }
 }
+
+/// Bytes of the name of a thing at AWS IoT.
+const MAX_THING_NAME: usize = 128;
 
 #[cfg(test)]
 mod tests {

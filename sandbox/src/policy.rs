@@ -5,10 +5,12 @@
 //! evaluate refuses the whole document by name: ignoring it could allow here what the service
 //! denies.
 //!
-//! Things and client certificates don't exist behind a custom authorizer: their variables have no
-//! value, so that a resource with one matches nothing, and `iot:Connection.Thing.IsAttached` is
-//! false.
+//! Variables of things and of client certificates have a value for a client with a certificate alone.
+//! Behind a custom authorizer a resource with one matches nothing, and
+//! `iot:Connection.Thing.IsAttached` is false.
 
+mod certificate_key;
+mod client_certificate;
 mod condition;
 mod decision;
 mod document;
@@ -24,6 +26,7 @@ mod statement;
 mod summary;
 mod unique_keys;
 
+pub use client_certificate::ClientCertificate;
 pub use decision::{Decision, Miss, NearMisses, SkippedDenial, StatementRef};
 pub use document::PolicyDocument;
 pub use error::{PolicyError, PolicyErrorKind};

@@ -31,6 +31,9 @@ pub struct Ready {
     /// A client that names no authorizer is accepted and may do everything.
     #[serde(default)]
     pub anonymous: bool,
+    /// Clients may authenticate by a certificate of the CA.
+    #[serde(default)]
+    pub client_certificates: bool,
     /// The addresses that it listens on with TLS, without the port.
     #[serde(default)]
     pub addresses: Vec<IpAddr>,

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::authorizer::{Authorizer, Authorizers, Watchdog, demo_signed, demo_unsigned};
 use crate::fault::{Fault, FaultPlan};
-use crate::net::{self, Bound, Protocol, Service, Shared, Tls};
+use crate::net::{self, Bound, CertificateUse, Protocol, Service, Shared, Tls};
 use crate::options::{SandboxOptions, WatchdogProgram};
 use crate::pki::{Pki, PkiError};
 use crate::ready::Ready;
@@ -67,9 +67,10 @@ impl Sandbox {
         let opened = spawn_blocking(move || {
             let pki = Pki::open(&keys_dir)?;
             let identity = pki.server_identity(certificate_fault)?;
-            Ok::<_, PkiError>((pki, identity))
+            let ca = pki.ca_certificate()?;
+            Ok::<_, PkiError>((pki, identity, ca))
         });
-        let (pki, identity) = opened.await.map_err(|_| StartError::Runtime)??;
+        let (pki, identity, ca) = opened.await.map_err(|_| StartError::Runtime)??;
 
         // The authorizers, checked before a client could find out.
         let authorizers = authorizers(&pki, &options)?;
@@ -78,8 +79,14 @@ impl Sandbox {
 
         // The ports, and what others may know of them.
         let selects_alpn = !faults.has(&Fault::NoAlpn);
+        let certificates = options.client_certificates.as_ref();
+        let certificates = certificates.map(|settings| CertificateUse {
+            ca,
+            with_authorizer: settings.with_authorizer,
+        });
         let tls = |protocol| {
-            let tls = Tls::new(protocol, &identity, selects_alpn, options.strict_sni)?;
+            let (strict, certificates) = (options.strict_sni, certificates.as_ref());
+            let tls = Tls::new(protocol, &identity, selects_alpn, strict, certificates)?;
             Ok::<_, StartError>(Service::Tls(Arc::new(tls)))
         };
         let (mqtts, https) = (tls(Protocol::Mqtt)?, tls(Protocol::Http)?);
@@ -227,9 +234,12 @@ fn authorizers(pki: &Pki, options: &SandboxOptions) -> Result<Authorizers, Start
     if let Some(name) = default.as_ref().filter(|name| !is_named(&list, name)) {
         return Err(StartError::UnknownDefault(name.clone()));
     }
+    let certificates = options.client_certificates.clone();
+    let certificates = certificates.map(|settings| settings.with_demo(options.demo));
     let authorizers = Authorizers::new(list, default)
         .within(options.strict_arns.clone())
-        .with_anonymous(options.anonymous);
+        .with_anonymous(options.anonymous)
+        .with_certificates(certificates);
     // A missing program fails the start, and not the first client.
     let found = authorizers.find();
     found.map_err(|(authorizer, missing)| StartError::Lambda {
@@ -313,6 +323,7 @@ fn ready(options: &SandboxOptions, ports: &Ports, pki: &Pki, authorizers: &Autho
         ca: pki.ca_path().into(),
         signing_key: pki.signing_key_path().into(),
         pid: std::process::id(),
+        client_certificates: options.client_certificates.is_some(),
         strict_arns: options.strict_arns.as_ref().map(ToString::to_string),
         demo: options.demo,
         authorizers: authorizers.ready().collect(),

@@ -13,11 +13,11 @@ pub(crate) use run_file::RunFile;
 pub use run_file::RunningSandbox;
 pub use state_error::StateError;
 
-pub(crate) use private_file::{refuse_writable, write_private};
+pub(crate) use private_file::{create_private_dir, refuse_writable, write_private};
 
 #[cfg(unix)]
 use crate::state::private_file::STICKY;
-use crate::state::private_file::{create_private_dir, open_lock, remove_half_written};
+use crate::state::private_file::{open_lock, remove_half_written};
 
 /// Dunlin's state directory; the sandbox keeps to `sandbox/` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -117,6 +117,14 @@ const EXAMPLES: &[Row] = &[
         ],
     ),
     (
+        "sandbox cert",
+        [
+            "dunlin sandbox cert lamp-7",
+            "dunlin sandbox cert lamp-7 --state-dir state",
+            "dunlin sandbox --client-certificates",
+        ],
+    ),
+    (
         "bench connect",
         [
             "dunlin bench connect --endpoint mqtt://localhost:1883 --clients 1000",
@@ -325,7 +333,8 @@ mod tests {
         for inner in verb.get_subcommands().filter(|inner| !inner.is_hide_set()) {
             let words = format!("{words} {}", inner.get_name());
             let words = words.trim_start();
-            if !inner.has_subcommands() {
+            // The sandbox runs without its subcommand, too.
+            if !inner.is_subcommand_required_set() {
                 let page = inner.clone().render_long_help().to_string();
                 found.push((words.to_owned(), page));
             }

@@ -65,7 +65,7 @@ pub(crate) use profile::{
 pub(crate) use publish::PublishArgs;
 pub(crate) use request::{RequestArgs, RespondArgs};
 pub(crate) use sample::{OutputArgs, SampleArgs};
-pub(crate) use sandbox::{DemoArgs, SandboxArgs};
+pub(crate) use sandbox::{CertArgs, DemoArgs, SandboxArgs, SandboxCommand};
 pub(crate) use sources::{Origin, Profile, Sources};
 pub(crate) use subscribe::{RetainHandlingArg, SubscribeArgs, SubscriptionArgs};
 pub(crate) use userinfo::{userinfo, without_userinfo};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use dunlin_sandbox::{
     ArnScope, Denial, Fault, LambdaLimits, Profile, SubscribeQoS2, WebSocketRefusal, WhenQueueFull,
 };
@@ -12,7 +12,10 @@ use dunlin_sandbox::{
 use crate::args::sample::OutputArgs;
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SandboxArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<SandboxCommand>,
     /// TCP port on 127.0.0.1; 0 takes a free one [default: 8883]
     #[arg(long)]
     pub(crate) port: Option<u16>,
@@ -20,23 +23,33 @@ pub(crate) struct SandboxArgs {
     /// one
     #[arg(long, value_name = "PORT")]
     pub(crate) plain: Option<u16>,
-    /// Also serve MQTT over WebSocket and TLS (wss://localhost:PORT/mqtt) on this port; 0 takes a
-    /// free one
+    /// Also serve MQTT over WebSocket and TLS; 0 takes a free port
+    ///
+    /// The URL is wss://localhost:PORT/mqtt. Authorizer, token and signature are taken from the user
+    /// name, the query or the headers, in this order.
     #[arg(long, value_name = "PORT")]
     pub(crate) wss: Option<u16>,
     /// Also serve MQTT over WebSocket without TLS (ws://localhost:PORT/mqtt) on this port of
     /// 127.0.0.1; 0 takes a free one
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, hide_short_help = true, value_name = "PORT")]
     pub(crate) ws: Option<u16>,
-    /// Also serve HTTPS on this port: POST /topics/TOPIC publishes, GET /retainedMessage reads; 0
-    /// takes a free one
+    /// Also serve publishing over HTTPS; 0 takes a free port
     ///
-    /// The ports of --https and --wss serve both, as AWS's port 443 does.
+    /// POST /topics/TOPIC publishes, with a custom authorizer or signed by SigV4; GET
+    /// /retainedMessage reads retained messages, signed by SigV4. The ports of --https and --wss serve both, as AWS's port 443 does.
     #[arg(long, value_name = "PORT")]
     pub(crate) https: Option<u16>,
     /// Also serve HTTP without TLS on this port of 127.0.0.1; 0 takes a free one
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, hide_short_help = true, value_name = "PORT")]
     pub(crate) http: Option<u16>,
+    /// Take clients with a certificate of the sandbox's CA, by the ALPN protocol x-amzn-mqtt-ca or
+    /// none ("dunlin sandbox cert" makes one)
+    #[arg(long, hide_short_help = true)]
+    pub(crate) client_certificates: bool,
+    /// Ask clients of custom authorizers for a certificate as well, as a domain configuration with
+    /// CUSTOM_AUTH_X509 does; implies --client-certificates
+    #[arg(long, hide_short_help = true)]
+    pub(crate) custom_auth_x509: bool,
     /// Accept clients that name no authorizer, with any user name and password, and allow them
     /// everything
     #[arg(long)]
@@ -156,6 +169,25 @@ pub(crate) struct SandboxArgs {
     pub(crate) output: OutputArgs,
 }
 
+#[derive(Subcommand)]
+pub(crate) enum SandboxCommand {
+    /// Make a certificate and a key for a thing, signed by the sandbox's CA
+    ///
+    /// They are for sandboxes with --client-certificates, and valid for a year. Files of an earlier
+    /// certificate of the thing are replaced; only their owner can read them.
+    Cert(CertArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CertArgs {
+    /// Name of the thing, which is also the client id that the demonstration's policy allows
+    #[arg(value_name = "NAME")]
+    pub(crate) thing: String,
+    /// Folder of the sandbox's CA [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]
+    #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
 #[derive(Args)]
 pub(crate) struct DemoArgs {
     #[command(flatten)]
@@ -172,6 +204,8 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
   http = 8081                     # HTTP publish without TLS, on loopback
   https = 8444                    # HTTP publish
   key = [{ id = \"AKID\", secret = \"..\" }] # checks signatures (SigV4); else any is taken
+  client_certificates = true      # custom_auth_x509 = true: beside an authorizer
+  certificate = [{ thing = \"lamp-7\", policies = [\"lamp.json\"] }] # \"*\": every thing
   anonymous = true                # who names no authorizer may do everything
   max_connections = 4096          demo = true       # DemoUnsigned and DemoSigned
   profile = \"aws\"                 # or \"mqtt5\"

@@ -48,6 +48,10 @@ pub(super) fn options(typed: &SandboxArgs) -> Result<SandboxOptions, Diagnosis> 
     denials.reserved_topic = typed.deny_reserved_topic.unwrap_or(denials.reserved_topic);
 
     // Switches: none of them can be switched off again.
+    if typed.client_certificates || typed.custom_auth_x509 {
+        let certificates = to.client_certificates.get_or_insert_default();
+        certificates.with_authorizer |= typed.custom_auth_x509;
+    }
     to.anonymous |= typed.anonymous;
     to.strict_sni |= typed.strict_sni;
     to.demo &= !typed.no_demo;

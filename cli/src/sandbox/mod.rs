@@ -1,5 +1,6 @@
 //! `dunlin sandbox`: the stand-in for AWS IoT Core as a server of its own.
 
+mod cert;
 mod described;
 mod json;
 mod printer;
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use self::json::Line;
 use self::printer::{Lines, Printer};
 use self::ready_file::ReadyFile;
-use crate::args::SandboxArgs;
+use crate::args::{SandboxArgs, SandboxCommand};
 use crate::diagnosis::{Diagnosis, Try, folder};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,6 +27,9 @@ use crate::terminal::Console;
 /// Serves until a signal, or the end of standard input where that was asked for. Stopping is what a
 /// server is asked to do in the end, so the exit code is 0.
 pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Failure> {
+    if let Some(SandboxCommand::Cert(typed)) = &typed.command {
+        return cert::make(typed);
+    }
     // Handlers first: a signal while the sandbox starts must end it cleanly, too.
     let mut stop = StopSignal::install()?;
     let (lines, printer) = Printer::new(typed.json, typed.explain_decisions);

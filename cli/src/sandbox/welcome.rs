@@ -82,6 +82,11 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
         format!("HTTP           http://{endpoint}:{port}/topics/TOPIC  (loopback only)\n")
     });
     let anonymous = if ready.anonymous { ANONYMOUS } else { "" };
+    let certificates = if ready.client_certificates {
+        CERTIFICATES
+    } else {
+        ""
+    };
     let addresses: Vec<String> = ready
         .addresses
         .iter()
@@ -117,7 +122,7 @@ sandbox ready  mqtts://{endpoint}:{port}  (ALPN mqtt)
                CA {ca}
                not AWS: data lost on exit; Ctrl-C stops it
 listens on     {listens}
-{plain}{wss}{ws}{https}{http}{anonymous}{faults}authorizers    {}policies       {arns}
+{plain}{wss}{ws}{https}{http}{certificates}{anonymous}{faults}authorizers    {}policies       {arns}
 try in another terminal:
 {try_}",
         listed.trim_start()
@@ -159,6 +164,9 @@ const WIDTH: usize = 80;
 const ANONYMOUS: &str = "\
 anonymous      every client that names no authorizer is let in and may do
                everything
+";
+const CERTIFICATES: &str = "\
+certificates   clients may have one of the CA: dunlin sandbox cert NAME
 ";
 /// The two of the demo come first.
 const DEMOS: usize = 2;

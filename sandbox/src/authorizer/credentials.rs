@@ -3,6 +3,8 @@
 use core::fmt;
 use std::sync::Arc;
 
+use crate::policy::ClientCertificate;
+
 /// Credentials of a client, by the protocols that it speaks. `Debug` shows no secret of them.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
@@ -21,6 +23,11 @@ pub struct Credentials {
 pub struct TlsFacts {
     /// Server name (SNI) that the client asked for; `None` if it sent none.
     pub server_name: Option<String>,
+    /// Certificate of the client; `None` without one.
+    pub certificate: Option<Arc<ClientCertificate>>,
+    /// The certificate alone authenticates the client, and no authorizer is asked: so its ALPN
+    /// protocol had it.
+    pub is_authenticated: bool,
 }
 
 /// Target and headers of an HTTP request. `Debug` shows the names of the headers alone.

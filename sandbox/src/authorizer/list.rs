@@ -13,6 +13,7 @@ use crate::authorizer::lambda::{
 use crate::authorizer::parameter_source::ParameterSource;
 use crate::authorizer::parameters::{self, Parameters, name_authorizer};
 use crate::authorizer::refusal::Refusal;
+use crate::certificates::ClientCertificates;
 use crate::event::Event;
 use crate::event_log::EventLog;
 use crate::policy::{ALLOW_ALL, ArnScope};
@@ -31,6 +32,8 @@ pub struct Authorizers {
     watchdog: Option<Watchdog>,
     /// Grant for a client that names no authorizer; `None` means the default authorizer is asked.
     anonymous: Option<Grant>,
+    /// Policies of clients with certificates; `None` if clients aren't asked for one.
+    certificates: Option<ClientCertificates>,
 }
 
 /// An authorizer, and the calls of its Lambda: those of one authorizer never wait for those of
@@ -60,6 +63,7 @@ impl Authorizers {
             scope: None,
             watchdog: None,
             anonymous: None,
+            certificates: None,
         }
     }
 
@@ -72,6 +76,12 @@ impl Authorizers {
             .grant("anonymous")
             .ok()
             .filter(|_| anonymous);
+        self
+    }
+
+    /// Policies of clients with certificates.
+    pub(crate) fn with_certificates(mut self, certificates: Option<ClientCertificates>) -> Self {
+        self.certificates = certificates;
         self
     }
 
@@ -142,6 +152,16 @@ impl Authorizers {
         credentials: &Credentials,
         log: &EventLog,
     ) -> Result<Grant, Refusal> {
+        // A certificate in place of an authorizer: nobody is asked.
+        let tls = credentials.tls.as_ref();
+        let certificate = tls.and_then(|tls| tls.certificate.as_ref());
+        let certificate = certificate.zip(self.certificates.as_ref());
+        if let Some((certificate, settings)) = certificate
+            && tls.is_some_and(|tls| tls.is_authenticated)
+        {
+            return Ok(settings.grant(certificate, self.scope.clone()));
+        }
+
         // Anonymous access is for clients without an authorizer. One that is named is asked, so
         // that authorizers can be tested beside it.
         if let Some(grant) = &self.anonymous
@@ -176,9 +196,20 @@ impl Authorizers {
         let grant =
             answer.and_then(|answer| answer.grant(&authorizer.name).map_err(LambdaError::Answer));
         let grant = grant.map_err(|error| refusal(authorizer.name.clone(), error))?;
+        // With a certificate beside the authorizer both must agree, and both policies add up.
+        let mut policy = grant.policy;
+        if let Some((certificate, settings)) = certificate {
+            if grant.principal_id != certificate.id {
+                return Err(Refusal::PrincipalId {
+                    authorizer: authorizer.name.clone(),
+                    certificate: certificate.id.clone(),
+                });
+            }
+            policy = policy.with_documents(settings.documents(certificate));
+        }
         Ok(Grant {
             // The scope belongs to the sandbox, not to the answer.
-            policy: grant.policy.within(self.scope.clone()),
+            policy: policy.within(self.scope.clone()),
             ..grant
         })
     }

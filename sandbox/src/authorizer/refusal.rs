@@ -69,6 +69,16 @@ pub enum Refusal {
     /// The Lambda denied: `isAuthenticated` is false. Holds the name of the authorizer.
     #[error("the Lambda of the authorizer {0:?} answered isAuthenticated=false")]
     NotAuthenticated(String),
+    /// The answer's `principalId` isn't the id of the client's certificate (`CUSTOM_AUTH_X509`).
+    #[error(
+        "the Lambda of the authorizer {authorizer:?} answered another principalId than {certificate}, the id of the client's certificate"
+    )]
+    PrincipalId {
+        /// Name of the authorizer.
+        authorizer: String,
+        /// Id of the certificate.
+        certificate: String,
+    },
     /// The Lambda gave no usable answer.
     #[error("{}", lambda_failed(.authorizer, .error))]
     Lambda {
@@ -104,6 +114,7 @@ impl Refusal {
             | Self::MissingToken { authorizer, .. }
             | Self::MissingSignature { authorizer }
             | Self::Signature { authorizer, .. }
+            | Self::PrincipalId { authorizer, .. }
             | Self::Lambda { authorizer, .. } => Some(authorizer),
             Self::QuestionMarks(_)
             | Self::PercentEncoding(_)

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use crate::authorizer::{AnswerError, HandlerError, LambdaUrlError, PublicKeyError};
 use crate::fault::FaultError;
-use crate::policy::ArnScopeError;
+use crate::policy::{ArnScopeError, PolicyError};
 
 /// Error of a config file.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,9 @@ pub enum ConfigProblem {
     /// `static`: an answer that AWS IoT would not take.
     #[error("{0}")]
     Answer(AnswerError),
+    /// A policy of `[[certificate]]` that AWS IoT would not take.
+    #[error("{0}")]
+    Policy(Box<PolicyError>),
     /// A text in `faults` that is no fault.
     #[error("{0}")]
     Fault(FaultError),

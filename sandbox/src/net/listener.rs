@@ -9,7 +9,6 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::authorizer::TlsFacts;
 use crate::event::Event;
 use crate::net::handshake_slots::HandshakeSlot;
 use crate::net::protocol::Protocol;
@@ -186,10 +185,9 @@ fn admit(
                     });
                 }
                 let stream = accepted.stream;
-                let server_name = stream.get_ref().1.server_name().map(Into::into);
                 let peer = Peer {
                     address,
-                    tls: Some(TlsFacts { server_name }),
+                    tls: Some(accepted.facts),
                     http: None,
                 };
                 serve(accepted.protocol, stream, peer, slot, shared).await;

@@ -3,31 +3,47 @@
 use std::io;
 use std::sync::Arc;
 
+use rustls_pki_types::CertificateDer;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::server::Acceptor;
-use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{Acceptor, WebPkiClientVerifier};
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use crate::authorizer::TlsFacts;
 use crate::net::other_protocol::OtherProtocol;
 use crate::net::protocol::Protocol;
 use crate::pki::ServerIdentity;
+use crate::policy::ClientCertificate;
 
 /// The server's side of every handshake of one port.
 #[derive(Debug)]
 pub(crate) struct Tls {
     protocol: Protocol,
     config: Arc<ServerConfig>,
+    /// Config of clients that a certificate authenticates; `None` if there are none.
+    certificate_config: Option<Arc<ServerConfig>>,
     selects_alpn: bool,
     strict_sni: bool,
+}
+
+/// Use of client certificates at a port.
+pub(crate) struct CertificateUse {
+    /// CA of the certificates.
+    pub(crate) ca: CertificateDer<'static>,
+    /// Clients of custom authorizers need one, too.
+    pub(crate) with_authorizer: bool,
 }
 
 /// A connection after its handshake.
 pub(crate) struct Accepted {
     pub(crate) stream: TlsStream<TcpStream>,
     pub(crate) protocol: Protocol,
+    /// Facts of the handshake for the authorizers.
+    pub(crate) facts: TlsFacts,
     /// Problem of the server name that the client sent; `None` if there is none.
     pub(crate) sni_mismatch: Option<SniMismatch>,
 }
@@ -73,29 +89,32 @@ pub(crate) enum HandshakeError {
 
 impl Tls {
     /// Makes the server's side of a port that speaks `protocol`. Without `selects_alpn` no protocol
-    /// is selected, whatever the client offers: a fault.
+    /// is selected, whatever the client offers: a fault. `certificates` is `None` if no client is asked
+    /// for one.
     ///
     /// # Errors
-    /// The error of the TLS library if it doesn't take the certificate.
+    /// The error of the TLS library if it doesn't take a certificate.
     pub(crate) fn new(
         protocol: Protocol,
         identity: &ServerIdentity,
         selects_alpn: bool,
         strict_sni: bool,
+        certificates: Option<&CertificateUse>,
     ) -> Result<Self, rustls::Error> {
-        // TLS 1.2 and 1.3, as AWS IoT; clients are authenticated by the authorizers, not by
-        // certificates.
-        let mut config =
-            ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()?
-                .with_no_client_auth()
-                .with_single_cert(vec![identity.certificate.clone()], identity.key.clone_key())?;
-        if selects_alpn {
-            config.alpn_protocols = vec![protocol.alpn().to_vec()];
-        }
+        let verifier = certificates.map(|certificates| verifier(&certificates.ca));
+        let verifier = verifier.transpose()?;
+        let of_authorizer = verifier
+            .clone()
+            .filter(|_| certificates.is_some_and(|certificates| certificates.with_authorizer));
+        let alpn = selects_alpn.then(|| protocol.alpn());
+        // Only MQTT tells by ALPN whether the certificate is all.
+        let by_certificate = verifier
+            .filter(|_| protocol == Protocol::Mqtt)
+            .map(|verifier| config(identity, Some(verifier), Some(MQTT_CA)));
         Ok(Self {
             protocol,
-            config: Arc::new(config),
+            config: config(identity, of_authorizer, alpn)?,
+            certificate_config: by_certificate.transpose()?,
             selects_alpn,
             strict_sni,
         })
@@ -134,6 +153,12 @@ impl Tls {
             start.io.shutdown().await?;
             return Err(HandshakeError::Sni(fault.clone()));
         }
+        if let Some(config) = &self.certificate_config
+            && names_certificate(offered.as_deref())
+        {
+            let stream = start.into_stream(Arc::clone(config)).await?;
+            return Ok(self.accepted(stream, sni_mismatch, true));
+        }
         match refusal(self.protocol, offered.as_deref()) {
             // rustls lets a client pass that offers nothing, so the alert is sent here.
             Some(refusal) if self.selects_alpn => {
@@ -143,14 +168,67 @@ impl Tls {
             }
             _ => {
                 let stream = start.into_stream(Arc::clone(&self.config)).await?;
-                Ok(Accepted {
-                    stream,
-                    protocol: self.protocol,
-                    sni_mismatch,
-                })
+                Ok(self.accepted(stream, sni_mismatch, false))
             }
         }
     }
+
+    fn accepted(
+        &self,
+        stream: TlsStream<TcpStream>,
+        sni_mismatch: Option<SniMismatch>,
+        is_authenticated: bool,
+    ) -> Accepted {
+        let session = stream.get_ref().1;
+        let certificate = session.peer_certificates().and_then(<[_]>::first);
+        let certificate = certificate.map(|der| Arc::new(ClientCertificate::of_der(der)));
+        Accepted {
+            protocol: self.protocol,
+            facts: TlsFacts {
+                server_name: session.server_name().map(Into::into),
+                certificate,
+                is_authenticated,
+            },
+            stream,
+            sni_mismatch,
+        }
+    }
+}
+
+/// Returns `true` for a client that its certificate authenticates: it offers `x-amzn-mqtt-ca`, as on
+/// port 443 of AWS IoT Core, or no ALPN, as on 8883.
+fn names_certificate(offered: Option<&[Vec<u8>]>) -> bool {
+    offered.is_none_or(|offered| offered.iter().any(|name| name == MQTT_CA))
+}
+
+/// Verifier that wants a certificate of this CA.
+fn verifier(ca: &CertificateDer<'static>) -> Result<Arc<dyn ClientCertVerifier>, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.clone())?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    built
+        .map(|verifier| verifier as Arc<dyn ClientCertVerifier>)
+        .map_err(|error| rustls::Error::General(error.to_string()))
+}
+
+/// Config with TLS 1.2 and 1.3, as AWS IoT. Without a verifier clients aren't asked for certificates,
+/// and without ALPN no protocol is selected.
+fn config(
+    identity: &ServerIdentity,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+    alpn: Option<&[u8]>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let builder = match verifier {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let chain = vec![identity.certificate.clone()];
+    let mut config = builder.with_single_cert(chain, identity.key.clone_key())?;
+    config.alpn_protocols = alpn.into_iter().map(<[u8]>::to_vec).collect();
+    Ok(Arc::new(config))
 }
 
 /// Reason to refuse the ALPN protocols that a client offers; `None` if it may pass. A client without
@@ -177,6 +255,8 @@ fn listed(protocols: &[Vec<u8>]) -> String {
 pub(crate) const ENDPOINT: &str = "localhost";
 /// A TLS record (RFC 8446, 5.1): alert, fatal, `unrecognized_name` (RFC 6066, 3).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+/// ALPN protocol of MQTT with a client certificate.
+const MQTT_CA: &[u8] = b"x-amzn-mqtt-ca";
 /// Bytes that tell the protocol of a client.
 const FIRST_BYTES: usize = 16;
 /// A TLS record (RFC 8446, 5.1): alert, fatal, `no_application_protocol` (RFC 7301, 3.2).

@@ -1,6 +1,7 @@
 //! The certificates: an authority that can vouch for loopback names only, and the server's, right
 //! or wrong.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
@@ -12,12 +13,31 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::fault::CertificateFault;
+use crate::policy::ClientCertificate;
 
 /// Certificate and private key of the TLS server.
 #[derive(Debug)]
 pub(crate) struct ServerIdentity {
     pub(crate) certificate: CertificateDer<'static>,
     pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// Certificate and private key of a client.
+pub struct ClientIdentity {
+    /// Certificate in PEM.
+    pub certificate_pem: String,
+    /// Private key, PKCS #8 in PEM.
+    pub key_pem: String,
+    /// `certificateId` of AWS IoT: the SHA-256 of the certificate, in hex.
+    pub certificate_id: String,
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientIdentity")
+            .field("certificate_pem", &self.certificate_pem)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The CA certificate of this key, as PEM.
@@ -45,6 +65,30 @@ pub(super) fn issue(
     Ok(ServerIdentity {
         certificate: certificate.into(),
         key,
+    })
+}
+
+/// A client certificate whose common name is this thing, signed by the authority of `ca_key`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "certificates are valid from now on"
+)]
+pub(super) fn issue_client(ca_key: &KeyPair, thing: &str) -> Result<ClientIdentity, Error> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = named(thing);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
+    // A day early, for clocks that are late.
+    let now = SystemTime::now();
+    params.not_before = (now - DAY).into();
+    params.not_after = (now + 365 * DAY).into();
+    let key = KeyPair::generate()?;
+    let certificate = params.signed_by(&key, &Issuer::new(authority_params()?, ca_key))?;
+    Ok(ClientIdentity {
+        certificate_pem: certificate.pem(),
+        certificate_id: ClientCertificate::of_der(certificate.der()).id,
+        key_pem: key.serialize_pem(),
     })
 }
 

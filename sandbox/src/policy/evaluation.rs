@@ -1,9 +1,5 @@
 //! Evaluation of one request against all documents of an identity.
 
-/// Document of a policy that allows everything.
-pub(crate) const ALLOW_ALL: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
-
 #[cfg(test)]
 mod tests;
 
@@ -61,6 +57,12 @@ impl Policy {
     pub(crate) fn unrestricted() -> Self {
         // The constant is a valid document; without it nothing would be allowed.
         Self::parse(ALLOW_ALL).unwrap_or_else(|_| Self::new(Vec::new()))
+    }
+
+    /// Adds the documents of another policy: their statements count alike.
+    pub(crate) fn with_documents(mut self, documents: Vec<PolicyDocument>) -> Self {
+        self.documents.extend(documents);
+        self
     }
 
     /// Compares region and account of every ARN with these; without a scope any matches.
@@ -267,3 +269,7 @@ impl Statement {
 
 /// Maximum number of statements that an explanation names.
 const MAX_NEAR_MISSES: usize = 16;
+
+/// Document of a policy that allows everything.
+pub(crate) const ALLOW_ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;

@@ -1,5 +1,7 @@
 //! Keys that AWS IoT policies know, as variables (`${iot:ClientId}`) and in conditions.
 
+use crate::policy::certificate_key::CertificateKey;
+
 /// One key. Upper and lower case are alike, as in IAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConditionKey {
@@ -13,11 +15,15 @@ pub(super) enum ConditionKey {
     /// Topic of the will, as an ARN.
     LastWillTopic,
     IsAttached,
+    /// Name of the thing that the client certificate is attached to, if it is the client id.
+    ThingName,
+    CertificateId,
+    Certificate(CertificateKey),
     SecureTransport,
     CurrentTime,
     EpochTime,
-    /// Property of a thing or of a client certificate; never has a value, as neither exists behind
-    /// a custom authorizer.
+    /// Other property of a thing or of a client certificate; never has a value, as things have no
+    /// types and attributes here.
     ThingOrCertificate,
 }
 
@@ -36,11 +42,22 @@ impl ConditionKey {
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
         {
             Some((_, key)) => Some(*key),
+            None if CertificateKey::named(name).is_some() => {
+                CertificateKey::named(name).map(Self::Certificate)
+            }
             None => OF_THINGS
                 .iter()
                 .any(|prefix| begins_with(prefix))
                 .then_some(Self::ThingOrCertificate),
         }
+    }
+
+    /// `true` for a key that has a value for a client with a certificate alone.
+    pub(super) const fn is_of_thing_or_certificate(self) -> bool {
+        matches!(
+            self,
+            Self::ThingName | Self::CertificateId | Self::Certificate(_) | Self::ThingOrCertificate
+        )
     }
 
     /// `true` for a key with any number of values: no variable can stand for it.
@@ -49,7 +66,7 @@ impl ConditionKey {
     }
 }
 
-const NAMES: [(&str, ConditionKey); 12] = [
+const NAMES: [(&str, ConditionKey); 14] = [
     ("iot:ClientId", ConditionKey::ClientId),
     ("aws:SourceIp", ConditionKey::SourceIp),
     ("aws:SourceVpc", ConditionKey::SourceVpc),
@@ -61,7 +78,9 @@ const NAMES: [(&str, ConditionKey); 12] = [
     ("aws:SecureTransport", ConditionKey::SecureTransport),
     ("aws:CurrentTime", ConditionKey::CurrentTime),
     ("aws:EpochTime", ConditionKey::EpochTime),
-    ("iot:CertificateId", ConditionKey::ThingOrCertificate),
+    ("iot:CertificateId", ConditionKey::CertificateId),
+    ("iot:Connection.Thing.ThingName", ConditionKey::ThingName),
+    ("iot:Thing.ThingName", ConditionKey::ThingName),
 ];
 
 /// Reason why a key of IAM or of another service can't apply here; `None` for an unknown key.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::policy::client_certificate::ClientCertificate;
 use crate::policy::key::ConditionKey;
 
 /// Action of a client. The first word of the resource follows from it.
@@ -48,6 +49,8 @@ pub struct Subject {
     /// `iot:LastWillTopic`: topic of the will, for [`Action::Connect`] alone; `None` without a
     /// will.
     pub last_will_topic: Option<Arc<str>>,
+    /// Certificate of the client, with the thing that it is attached to; `None` without one.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// Values that were set by hand.
     pub(super) set: Vec<(ConditionKey, Arc<str>)>,
     /// `iot:ConnectAttributes`, which exist for [`Action::Connect`] alone.
@@ -72,9 +75,16 @@ impl Subject {
             source_ip: None,
             domain_name: None,
             last_will_topic: None,
+            certificate: None,
             set: Vec::new(),
             connect: ConnectAttributes::default(),
         }
+    }
+
+    /// Thing of the certificate, if it has the name of the client id.
+    fn thing(&self) -> Option<&str> {
+        let thing = self.certificate.as_ref()?.thing.as_deref()?;
+        (thing == &*self.client_id).then_some(thing)
     }
 
     /// Client for which every key has a value that can have one behind a custom authorizer.
@@ -103,7 +113,9 @@ impl Subject {
     pub fn set(&mut self, key: &str, value: impl Into<Arc<str>>) -> Result<(), SetKeyError> {
         match ConditionKey::named(key) {
             // A value here would allow what AWS IoT denies behind a custom authorizer.
-            Some(ConditionKey::ThingOrCertificate) => Err(SetKeyError::NoValue(key.into())),
+            Some(known) if known.is_of_thing_or_certificate() => {
+                Err(SetKeyError::NoValue(key.into()))
+            }
             Some(known) => {
                 self.set.push((known, value.into()));
                 Ok(())
@@ -176,8 +188,23 @@ impl<'a> Request<'a> {
                 .map(|name| Cow::Borrowed(&**name))
                 .collect(),
             ConditionKey::ConnectAttributes => self.connect_attributes(),
-            // A custom authorizer knows no things, so that none is attached.
-            ConditionKey::IsAttached => vec!["false".into()],
+            // The certificate's thing counts if the client id is its name. A custom authorizer knows
+            // no things, so that none is attached.
+            ConditionKey::IsAttached => vec![subject.thing().is_some().to_string().into()],
+            ConditionKey::ThingName => subject.thing().map(Cow::Borrowed).into_iter().collect(),
+            ConditionKey::CertificateId => {
+                let certificate = subject.certificate.iter();
+                certificate
+                    .map(|certificate| Cow::Borrowed(&*certificate.id))
+                    .collect()
+            }
+            ConditionKey::Certificate(key) => {
+                let certificate = subject.certificate.iter();
+                certificate
+                    .flat_map(|certificate| certificate.values(key))
+                    .map(Cow::Borrowed)
+                    .collect()
+            }
             // AWS IoT accepts TLS alone. The plain port of the sandbox counts as TLS, so that a
             // policy decides alike on both.
             ConditionKey::SecureTransport => vec!["true".into()],

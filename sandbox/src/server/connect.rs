@@ -277,6 +277,7 @@ fn subject(connect: &Connect<'_>, client_id: &Arc<str>, peer: &Peer) -> Subject 
         .as_ref()
         .and_then(|tls| tls.server_name.as_deref())
         .map(Into::into);
+    subject.certificate = peer.tls.as_ref().and_then(|tls| tls.certificate.clone());
     subject.last_will_topic = connect.will.as_ref().map(|will| will.topic.as_str().into());
     subject.connect = ConnectAttributes {
         // Either one makes a session that outlives a connection.

@@ -11,7 +11,7 @@ use crate::state::state_error::StateError;
 ///
 /// # Errors
 /// [`StateError::Writable`] if it is there already and others can write to it.
-pub(super) fn create_private_dir(dir: &Path) -> Result<(), StateError> {
+pub(crate) fn create_private_dir(dir: &Path) -> Result<(), StateError> {
     if dir.is_dir() {
         return refuse_writable(dir);
     }

@@ -160,6 +160,7 @@ mod tests {
             https_port: None,
             http_port: None,
             anonymous: false,
+            client_certificates: false,
             addresses: Vec::new(),
             faults: Vec::new(),
             ca: "/ca.pem".into(),

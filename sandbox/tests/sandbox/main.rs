@@ -9,6 +9,7 @@
 
 mod aws_answers;
 mod capacity;
+mod certificates;
 mod client;
 mod connect;
 mod denials;

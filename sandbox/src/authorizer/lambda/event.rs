@@ -40,6 +40,10 @@ struct ProtocolData {
 struct TlsData {
     #[serde(skip_serializing_if = "Option::is_none")]
     server_name: Option<String>,
+    #[serde(rename = "x509CertificatePem", skip_serializing_if = "Option::is_none")]
+    x509_certificate_pem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -79,6 +83,8 @@ impl LambdaEvent {
             protocol_data: ProtocolData {
                 tls: credentials.tls.as_ref().map(|tls| TlsData {
                     server_name: tls.server_name.clone(),
+                    x509_certificate_pem: tls.certificate.as_ref().map(|it| it.pem.clone()),
+                    principal_id: tls.certificate.as_ref().map(|it| it.id.clone()),
                 }),
                 http: credentials.http.as_deref().map(HttpData::of),
                 mqtt: credentials.mqtt.as_ref().map(|fields| MqttData {
@@ -168,6 +174,7 @@ mod tests {
         Credentials {
             tls: Some(TlsFacts {
                 server_name: Some("localhost".into()),
+                ..TlsFacts::default()
             }),
             http: None,
             mqtt: Some(ConnectFields {
