@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use dunlin_codec::{DecodeOptions, Sender};
 
+use crate::args::output::PacketForm;
+
 #[derive(Subcommand)]
 pub(crate) enum InspectVerb {
     /// Take packets apart, byte by byte
@@ -13,15 +15,19 @@ pub(crate) enum InspectVerb {
     /// or from standard input. Several may follow each other. What is shown ends at the first
     /// packet that can't be accepted, with exit code 10; with --lines every line is answered
     /// and the exit code is 0.
+    ///
+    /// A capture file (pcap or pcapng, also of tcpdump and Wireshark) is recognised: the packets of
+    /// all its MQTT connections are printed, with times, answers and broken rules of both sides,
+    /// one line each. Exit code 10 then means that a rule is broken, or that the file is damaged.
     Decode(DecodeArgs),
 }
 
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("form").args(["base64", "raw"]))]
 pub(crate) struct DecodeArgs {
-    /// Packets in hex, as copied: spaces, colons, commas, 0x, \x, C arrays, dumps [default:
-    /// standard input]
-    #[arg(value_name = "HEX", conflicts_with_all = ["file", "lines", "raw"])]
+    /// Packets in hex, as copied: spaces, colons, commas, 0x, \x, C arrays, dumps; or one file
+    /// [default: standard input]
+    #[arg(value_name = "HEX|FILE", conflicts_with_all = ["file", "lines", "raw"])]
     pub(crate) words: Vec<String>,
     /// Read a file ("-": standard input)
     #[arg(long, value_name = "FILE")]
@@ -42,11 +48,14 @@ pub(crate) struct DecodeArgs {
     /// line
     #[arg(long)]
     pub(crate) lines: bool,
+    /// Form of the packets [default: full; of a capture: summary]
+    #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "summary", conflicts_with_all = ["lines", "json"])]
+    pub(crate) packets: Option<PacketForm>,
     /// Print one JSON object a packet
     ///
     /// {"v":1, "ok":true, "type", "packet", "encoded"} or {"v":1, "ok":false, "kind",
     /// "reason_code", "offset", "field", "statement", "section", "message"}. The object holds all
-    /// that the packet holds, passwords too.
+    /// that the packet holds, passwords too. The objects of a capture are those of inspect proxy.
     #[arg(long)]
     pub(crate) json: bool,
     /// Show passwords, authentication data and the query of user names

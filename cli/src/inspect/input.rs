@@ -1,4 +1,5 @@
-//! Input of `inspect decode`: words, a file or standard input, in hex, base64 or binary.
+//! Input of `inspect decode`: words, a file or standard input, in hex, base64 or binary, or a
+//! capture file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,30 +13,60 @@ use crate::args::DecodeArgs;
 use crate::diagnosis::Diagnosis;
 use crate::failure::Failure;
 
-/// Bytes of the packets.
+/// Input that was found.
+pub(super) enum Source {
+    /// A capture file, and its name for advice.
+    Capture(Box<dyn Read + Send>, String),
+    /// Bytes of packets.
+    Packets(Vec<u8>),
+}
+
+/// Reads the input; a capture file is left to be read as it is printed.
 ///
 /// # Errors
-/// `E-USAGE` if the input can't be read, is not in the form that was asked for, or is a capture file.
-pub(super) fn bytes(typed: &DecodeArgs) -> Result<Vec<u8>, Failure> {
-    if !typed.words.is_empty() {
-        return Ok(decoded(typed, typed.words.join(" ").as_bytes())?);
+/// `E-USAGE` if the input can't be read, or is not in the form that was asked for.
+pub(super) fn read(typed: &DecodeArgs) -> Result<Source, Failure> {
+    if typed.words.is_empty() {
+        let name = typed.file.as_deref().unwrap_or_else(|| Path::new("-"));
+        return read_file(typed, open(typed.file.as_deref())?, name);
     }
-    let mut read = Vec::new();
-    open(typed.file.as_deref())?.read_to_end(&mut read)?;
-    // A capture file would decode to nonsense, so its header is refused by name.
-    if typed.raw {
-        copied::reject_capture(&read).map_err(Diagnosis::usage)?;
-        Ok(read)
+    let text = typed.words.join(" ");
+    match (decoded(typed, text.as_bytes()), typed.words.as_slice()) {
+        (Ok(bytes), _) => Ok(Source::Packets(bytes)),
+        // A word that is no hex may be the name of a file.
+        (Err(_), [word]) if Path::new(word).is_file() => {
+            read_file(typed, open(Some(Path::new(word)))?, Path::new(word))
+        }
+        (Err(fault), _) => Err(fault.into()),
+    }
+}
+
+fn read_file(
+    typed: &DecodeArgs,
+    mut input: Box<dyn Read + Send>,
+    name: &Path,
+) -> Result<Source, Failure> {
+    // The first bytes tell a capture file, in whatever form packets were expected.
+    let mut start = Vec::new();
+    input.by_ref().take(4).read_to_end(&mut start)?;
+    if copied::is_capture(&start) {
+        let input = Box::new(io::Cursor::new(start).chain(input));
+        return Ok(Source::Capture(input, name.display().to_string()));
+    }
+    let mut bytes = start;
+    input.read_to_end(&mut bytes)?;
+    Ok(Source::Packets(if typed.raw {
+        bytes
     } else {
-        Ok(decoded(typed, &read)?)
-    }
+        decoded(typed, &bytes)?
+    }))
 }
 
 /// Reader of the file of `--file`, or of standard input.
 ///
 /// # Errors
 /// `E-USAGE` if the file can't be opened.
-pub(super) fn open(file: Option<&Path>) -> Result<Box<dyn Read>, Diagnosis> {
+pub(super) fn open(file: Option<&Path>) -> Result<Box<dyn Read + Send>, Diagnosis> {
     match file {
         Some(path) if path.as_os_str() != "-" => match File::open(path) {
             Ok(file) => Ok(Box::new(file)),

@@ -1,5 +1,7 @@
-//! `dunlin inspect decode`: packets byte by byte for people, or as JSON for programs.
+//! `dunlin inspect decode`: packets byte by byte, and the packets of captures.
 
+mod captured;
+mod conversation;
 mod copied;
 mod fields;
 mod hex;
@@ -20,7 +22,10 @@ use crate::args::{DecodeArgs, PacketForm, PacketPrint};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::terminal::Console;
 
+use conversation::LineForm;
+use input::Source;
 pub(crate) use secrets::without_secrets;
 
 /// Decodes and prints packets.
@@ -35,7 +40,16 @@ pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
     let exit = if typed.lines {
         lines::answer(&typed, &options, &mut out)?
     } else {
-        stream(&typed, &options, &mut out)?
+        match input::read(&typed)? {
+            Source::Packets(bytes) => stream(&bytes, &typed, &options, &mut out)?,
+            Source::Capture(input, name) => {
+                let form = LineForm {
+                    is_json: typed.json,
+                    packets: typed.packets.unwrap_or(PacketForm::Summary),
+                };
+                captured::print(input, &name, form, Console { quiet: false }, &mut out)?
+            }
+        }
     };
     out.flush()?;
     Ok(exit)
@@ -64,15 +78,15 @@ pub(crate) fn packet_text(bytes: &[u8], is_sent: bool, print: PacketPrint) -> St
 
 /// Prints one packet after the other, up to the first that can't be accepted.
 fn stream(
+    bytes: &[u8],
     typed: &DecodeArgs,
     options: &DecodeOptions,
     out: &mut BufWriter<StdoutLock<'static>>,
 ) -> Result<Exit, Failure> {
-    let bytes = input::bytes(typed)?;
     if bytes.is_empty() {
         return Err(Diagnosis::usage("nothing to decode: the input is empty").into());
     }
-    let mut rest = bytes.as_slice();
+    let mut rest = bytes;
     let mut first = true;
     while !rest.is_empty() {
         let (verdict, len) = verdict::of_front(rest, options);
@@ -82,15 +96,16 @@ fn stream(
             json::write(&verdict, out)?;
         } else {
             let between = if first { "" } else { "\n" };
-            write!(
-                out,
-                "{between}{}",
-                page::Page {
-                    bytes: front,
-                    verdict: &verdict,
-                    bare: typed.show_secrets
-                }
-            )?;
+            let page = page::Page {
+                bytes: front,
+                verdict: &verdict,
+                bare: typed.show_secrets,
+            };
+            match typed.packets {
+                None | Some(PacketForm::Full) => write!(out, "{between}{page}")?,
+                Some(PacketForm::Summary) => writeln!(out, "{}", page.summary())?,
+                Some(PacketForm::Hex) => writeln!(out, "{}", page.digits().trim_end())?,
+            }
         }
         // After a fault nobody knows where the next packet begins.
         if verdict.is_err() {

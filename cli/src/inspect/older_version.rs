@@ -2,16 +2,25 @@
 
 use dunlin_codec::{FieldSpan, FixedHeader};
 
-/// CONNECT of MQTT 3.1 (protocol level 3) or 3.1.1 (level 4), with the place of its fields.
+/// CONNECT of MQTT 3.1 (protocol level 3) or 3.1.1 (level 4), with the bytes of its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OlderConnect {
+pub(crate) struct OlderConnect<'a> {
+    /// Protocol level: 3 or 4.
+    level: u8,
+    flags: u8,
+    /// Bytes from the protocol name up to the Will, which `with_credentials` keeps.
+    before_credentials: &'a [u8],
+    /// Offset of the protocol name, after the fixed header.
+    start: usize,
+    /// Client Identifier.
+    client_id: &'a [u8],
     /// All fields, from the fixed header on.
     spans: Vec<FieldSpan>,
 }
 
-impl OlderConnect {
+impl<'a> OlderConnect<'a> {
     /// Reads the packet at the front of `bytes`; `None` if it is no whole CONNECT of these versions.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let header = FixedHeader::peek(bytes, u32::MAX).ok().flatten()?;
         let packet = bytes.get(..header.packet_len())?;
         if packet.first() != Some(&CONNECT) {
@@ -37,11 +46,12 @@ impl OlderConnect {
         fields.take("keep_alive", 2)?;
 
         // The payload: each field but the first is there if its flag is set.
-        fields.text("client_id")?;
+        let client_id = fields.text("client_id")?;
         if flags & WILL != 0 {
             fields.text("will_topic")?;
             fields.text("will_payload")?;
         }
+        let before_credentials = packet.get(start..fields.at)?;
         if flags & USERNAME != 0 {
             fields.text("username")?;
         }
@@ -49,13 +59,61 @@ impl OlderConnect {
             fields.text("password")?;
         }
         Some(Self {
+            level,
+            flags,
+            before_credentials,
+            start,
+            client_id,
             spans: fields.spans,
         })
+    }
+
+    /// Name of the version.
+    pub(crate) const fn version(&self) -> &'static str {
+        match self.level {
+            3 => "MQTT 3.1",
+            _ => "MQTT 3.1.1",
+        }
+    }
+
+    /// Client Identifier; invalid UTF-8 is replaced.
+    pub(crate) fn client_id(&self) -> String {
+        String::from_utf8_lossy(self.client_id).into_owned()
     }
 
     /// Fields of the packet, from the fixed header on.
     pub(crate) fn into_spans(self) -> Vec<FieldSpan> {
         self.spans
+    }
+
+    /// The same packet with another user name and password; `None` if it would be too large.
+    pub(crate) fn with_credentials(
+        &self,
+        username: Option<&str>,
+        password: Option<&[u8]>,
+    ) -> Option<Vec<u8>> {
+        // The flags stand after the protocol name and the level.
+        let mut body = self.before_credentials.to_vec();
+        let flags_at = self
+            .spans
+            .iter()
+            .find(|span| span.field == "connect_flags")?;
+        let flags = body.get_mut(flags_at.start - self.start)?;
+        *flags = self.flags & !(USERNAME | PASSWORD);
+        // Without a user name there is no password in these versions. [MQTT-3.1.2-22] of 3.1.1
+        let password = password.filter(|_| username.is_some());
+        *flags |= if username.is_some() { USERNAME } else { 0 };
+        *flags |= if password.is_some() { PASSWORD } else { 0 };
+
+        let credentials = [username.map(str::as_bytes), password];
+        for value in credentials.into_iter().flatten() {
+            body.extend(u16::try_from(value.len()).ok()?.to_be_bytes());
+            body.extend(value);
+        }
+        let mut packet = vec![CONNECT];
+        packet.extend(remaining_length(body.len()));
+        packet.extend(body);
+        Some(packet)
     }
 }
 
@@ -91,6 +149,20 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Remaining Length as a Variable Byte Integer.
+fn remaining_length(mut len: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(len & 0x7f).unwrap_or_default();
+        len >>= 7;
+        if len == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
 /// First byte of CONNECT.
 const CONNECT: u8 = 0x10;
 /// Flags of CONNECT (MQTT 3.1.1, section 3.1.2.3).
@@ -114,6 +186,8 @@ mod tests {
     fn the_fields_of_both_versions_are_found() {
         let packet = bytes(WITH_ALL);
         let connect = OlderConnect::read(&packet).unwrap();
+        assert_eq!(connect.version(), "MQTT 3.1.1");
+        assert_eq!(connect.client_id(), "c");
         let spans = connect.into_spans();
         let names: Vec<_> = spans.iter().map(|span| span.field).collect();
         assert_eq!(
@@ -131,7 +205,22 @@ mod tests {
         assert_eq!(spans.last().unwrap().end, packet.len());
 
         let packet = bytes("101000064d51497364700302003c000263 63");
-        assert!(OlderConnect::read(&packet).is_some());
+        assert_eq!(OlderConnect::read(&packet).unwrap().version(), "MQTT 3.1");
+    }
+
+    #[test]
+    fn other_credentials_replace_those_of_the_packet() {
+        let packet = bytes(WITH_ALL);
+        let connect = OlderConnect::read(&packet).unwrap();
+        let changed = connect.with_credentials(Some("me?q"), Some(b"secret"));
+        let changed = changed.unwrap();
+        assert_eq!(
+            changed,
+            bytes("102100044d51545404c6003c000163000177000178 00046d653f71 0006736563726574")
+        );
+        let without = OlderConnect::read(&changed).unwrap();
+        let without = without.with_credentials(None, Some(b"alone")).unwrap();
+        assert_eq!(without, bytes("101300044d5154540406003c000163000177000178"));
     }
 
     #[test]

@@ -18,7 +18,9 @@ use super::hex;
 /// A sentence that names the first character that is not understood and its position, or says
 /// that the input is binary or a capture file.
 pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
-    reject_capture(text)?;
+    if is_capture(text) {
+        return Err("this is a capture file: leave out --lines and --base64".to_owned());
+    }
     // The usual case: nothing but digits.
     if let Some(bytes) = hex::decode(text.trim_ascii()) {
         return Ok(bytes);
@@ -60,18 +62,9 @@ fn is_base64(text: &str) -> bool {
     matches!(FixedHeader::peek(&decoded, u32::MAX), Ok(Some(_)))
 }
 
-/// Refuses a capture file, which is neither text nor the bytes of packets.
-///
-/// # Errors
-/// A sentence with the command that extracts the packets.
-pub(super) fn reject_capture(bytes: &[u8]) -> Result<(), String> {
-    if CAPTURES.iter().any(|magic| bytes.starts_with(magic)) {
-        return Err(
-            "this is a capture file (pcap); print its packets with: tshark -r FILE -Y mqtt -T fields -e tcp.payload"
-                .to_owned(),
-        );
-    }
-    Ok(())
+/// True for the first bytes of a capture file, pcap or pcapng.
+pub(super) fn is_capture(bytes: &[u8]) -> bool {
+    CAPTURES.iter().any(|magic| bytes.starts_with(magic))
 }
 
 /// First bytes of pcap, in both byte orders and both resolutions, and of pcapng. No MQTT packet
