@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::engine::CloseCause;
 use crate::error::{PeerAddress, TransportError};
 use crate::event::Event;
-use crate::runtime::clock::now;
+use crate::runtime::clock::{self, now};
 use crate::runtime::connection_phase::{CLOSING_TIME, ConnectionPhase};
 use crate::runtime::deadline_timer::DeadlineTimer;
 use crate::runtime::lifecycle::StopProgress;
@@ -365,7 +365,8 @@ impl Connection {
         let detaches = self.read.takes_turn_to_detach();
         let input = &mut self.read.input;
         if let Some(observer) = &self.observer {
-            observer.handle_read(input, now);
+            // The round may have written before it has read: its own time is too early.
+            observer.handle_read(input, clock::now());
         }
         let mut events = Vec::new();
         shared.lock(|state| {
