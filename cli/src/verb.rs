@@ -43,7 +43,7 @@ pub(crate) fn run(typed: Typed, words: &[OsString]) -> Exit {
         Some(Verb::Sandbox(typed)) => block_on(sandbox::run(typed, console)),
         Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
-        Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
+        Some(Verb::Inspect(verb)) => inspect::run(verb, &sources, console),
         Some(Verb::Profile(verb)) => profile::run(verb, &sources, console),
         Some(Verb::Explain(typed)) => explain::print(&typed),
         Some(Verb::Completions(typed)) => manual::completions(&typed),
@@ -106,8 +106,10 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Profile(ProfileVerb::Check(typed)) => Some(&typed.connection.output),
         Verb::Sandbox(typed) => Some(&typed.output),
         Verb::Bench(verb) => verb.output(),
+        Verb::Inspect(InspectVerb::Proxy(typed)) => Some(&typed.output),
+        Verb::Inspect(InspectVerb::Replay(typed)) => Some(&typed.output),
         Verb::Auth(_)
-        | Verb::Inspect(_)
+        | Verb::Inspect(InspectVerb::Decode(_))
         | Verb::Profile(_)
         | Verb::Explain(_)
         | Verb::Completions(_)

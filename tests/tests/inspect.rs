@@ -231,10 +231,10 @@ async fn a_capture_file_is_recognised_in_every_form() {
     let file = dir.path().join("capture.pcap");
     fs::write(&file, b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00").unwrap();
     let file = file.to_str().unwrap();
-    // Its header is cut off, which is told as a fault of a capture.
+    // Its header is cut off, which is a fault of a capture.
     for words in [&["--file", file][..], &["--file", file, "--raw"], &[file]] {
         let run = decode(words, "").await;
-        run.exits(10);
+        run.exits(2);
         assert!(
             run.stderr.contains("the file ends inside a packet"),
             "{}",

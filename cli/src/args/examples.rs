@@ -245,6 +245,22 @@ const EXAMPLES: &[Row] = &[
         ],
     ),
     (
+        "inspect proxy",
+        [
+            "dunlin inspect proxy --endpoint mqtts://localhost:8883 --ca ca.pem",
+            "dunlin inspect proxy --endpoint sandbox --auth-username me --packets=full",
+            "dunlin inspect proxy --listen 127.0.0.1:0 -H localhost --capture all.pcapng",
+        ],
+    ),
+    (
+        "inspect replay",
+        [
+            "dunlin inspect replay run.pcapng --endpoint mqtt://localhost --fast",
+            "dunlin inspect replay run.pcapng -H localhost -u me --password-file p.txt",
+            "dunlin inspect replay run.pcapng --endpoint sandbox --json",
+        ],
+    ),
+    (
         "profile save",
         [
             "dunlin profile save local --endpoint localhost:8883 --ca ca.pem",

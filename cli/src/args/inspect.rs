@@ -1,11 +1,18 @@
 //! Flags of `dunlin inspect`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use dunlin_codec::{DecodeOptions, Sender};
 
+use crate::args::any_server::AccountArgs;
+use crate::args::capture::CaptureArgs;
+use crate::args::connection::{AuthorizerArgs, EndpointArgs, TlsArgs};
 use crate::args::output::PacketForm;
+use crate::args::sample::OutputArgs;
+use crate::args::value;
 
 #[derive(Subcommand)]
 pub(crate) enum InspectVerb {
@@ -18,8 +25,94 @@ pub(crate) enum InspectVerb {
     ///
     /// A capture file (pcap or pcapng, also of tcpdump and Wireshark) is recognised: the packets of
     /// all its MQTT connections are printed, with times, answers and broken rules of both sides,
-    /// one line each. Exit code 10 then means that a rule is broken, or that the file is damaged.
+    /// one line each. Exit code 10 then means that a rule is broken.
     Decode(DecodeArgs),
+    /// Stand between any client and a server, and show what both say
+    ///
+    /// Clients connect to --listen without TLS; the proxy connects to --endpoint for each of them,
+    /// with TLS, SNI, ALPN and a proxy as the flags say. User name and password of the flags, and the
+    /// query of a custom authorizer, replace those of CONNECT. Each packet is one line, with the
+    /// request that it answers and the rules that it breaks. Nothing is dropped or changed but CONNECT:
+    /// while standard output isn't read, the clients wait. Ctrl-C ends it with exit code 0.
+    Proxy(Box<ProxyArgs>),
+    /// Send the client's side of a capture again, and show which answers differ
+    ///
+    /// Packets, identifiers and times are those of the capture. User name and password come from the
+    /// flags alone, as a capture has none; what the server sends is acknowledged as it comes. Exit
+    /// code 0 means that the answers are equal: reason codes, and the messages that were received,
+    /// in any order. With exit code 7 they differ, and each difference is a line.
+    Replay(Box<ReplayArgs>),
+}
+
+/// Server, and credentials for it.
+#[derive(Args)]
+#[command(mut_arg("endpoint", |flag| flag
+    .help("Server: HOST[:PORT], mqtt://HOST (TCP), mqtts://HOST (TLS), or \"sandbox\"")
+    .value_name("SERVER")))]
+pub(crate) struct UpstreamArgs {
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArgs,
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+    #[command(flatten)]
+    pub(crate) authorizer: AuthorizerArgs,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+    /// Longest wait for name resolution, TCP and TLS of the server
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::timeout, hide_short_help = true, help_heading = "Reliability")]
+    pub(crate) connect_timeout: Duration,
+}
+
+#[derive(Args)]
+pub(crate) struct ReplayArgs {
+    /// Capture file: of --capture, or any with MQTT 5 that is not encrypted
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Send each packet as soon as the answers are there that came before it in the capture
+    /// [default: at its time in the capture]
+    #[arg(long)]
+    pub(crate) fast: bool,
+    /// Longest wait for an answer that came in the capture
+    #[arg(short = 'W', long, value_name = "TIME", default_value = "5s", value_parser = value::timeout, help_heading = "Reliability")]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) upstream: UpstreamArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// One JSON object a line on standard output
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ProxyArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1883")]
+    pub(crate) listen: SocketAddr,
+    /// Listen on an address that other computers reach: it lends them the credentials of the flags
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) upstream: UpstreamArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// One JSON object a line on standard output
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Form of the packets: summary, full or hex
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value = "summary",
+        help_heading = "Output"
+    )]
+    pub(crate) packets: PacketForm,
+    #[command(flatten)]
+    pub(crate) capture: CaptureArgs,
+    /// Write passwords and tokens into the capture
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
+    pub(crate) show_secrets: bool,
 }
 
 #[derive(Args)]

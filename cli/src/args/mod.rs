@@ -54,7 +54,7 @@ pub(crate) use connection::{
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use environment::variables;
 pub(crate) use help::exit_codes;
-pub(crate) use inspect::{DecodeArgs, InspectVerb};
+pub(crate) use inspect::{DecodeArgs, InspectVerb, ProxyArgs, ReplayArgs, UpstreamArgs};
 pub(crate) use manual::{CompletionsArgs, ExplainArgs, HelpArgs, ManArgs};
 pub(crate) use message::{MessagePropertyArgs, PayloadArgs};
 pub(crate) use output::{PacketForm, PacketPrint, ResultArgs};
@@ -69,7 +69,7 @@ pub(crate) use sandbox::{CertArgs, DemoArgs, SandboxArgs, SandboxCommand};
 pub(crate) use sources::{Origin, Profile, Sources};
 pub(crate) use subscribe::{RetainHandlingArg, SubscribeArgs, SubscriptionArgs};
 pub(crate) use userinfo::{userinfo, without_userinfo};
-pub(crate) use value::{Alpn, Count, Encode, TlsMinimum, base64, hex, pairs};
+pub(crate) use value::{Alpn, Attempts, Count, Encode, TlsMinimum, base64, hex, pairs};
 pub(crate) use will::{OF_WILL, WillArgs};
 
 /// Whole command line.
@@ -135,7 +135,7 @@ pub(crate) enum Verb {
     /// Work on credentials offline
     #[command(subcommand)]
     Auth(AuthVerb),
-    /// Look into packets offline
+    /// Look into packets, offline and between a client and a server
     #[command(subcommand)]
     Inspect(InspectVerb),
     /// Save the flags of a connection under a name, and use them again

@@ -18,7 +18,7 @@ pub(crate) struct ResultArgs {
     /// Print what would be sent, without secrets, and send nothing
     #[arg(long, hide_short_help = true)]
     pub(crate) dry_run: bool,
-    /// Show passwords and tokens in what --packets and --dry-run print
+    /// Show passwords and tokens in what --packets and --dry-run print, and in --capture
     ///
     /// Without it they are left out everywhere. The log (-vvv) never has them.
     #[arg(long, hide_short_help = true)]

@@ -53,16 +53,17 @@ pub(crate) struct CapturedConnection {
 }
 
 impl CaptureFile {
-    /// Creates the file of `--capture`; `None` without the flag.
+    /// Creates the file of `--capture`, with secrets or without; `None` without the flag.
     ///
     /// # Errors
     /// Those of [`create`](Self::create).
     pub(crate) fn asked_for(
         typed: &CaptureArgs,
+        shows_secrets: bool,
         console: Console,
     ) -> Result<Option<Self>, Diagnosis> {
         let path = typed.capture.as_deref();
-        path.map(|path| Self::create(path, false, console))
+        path.map(|path| Self::create(path, shows_secrets, console))
             .transpose()
     }
 
@@ -164,6 +165,8 @@ impl CapturedConnection {
 
     /// Writes IP packets, each with a comment that names the connection and the direction.
     fn write(&mut self, packets: Vec<(Direction, Vec<u8>)>, at: Instant, what: &str) {
+        // Times go forward, as in the captures of other programs.
+        let at = at.max(self.last);
         self.last = at;
         let mut block = Vec::new();
         let mut inner = self.file.lock();

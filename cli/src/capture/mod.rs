@@ -15,5 +15,5 @@ mod tcp;
 
 pub(crate) use client::ClientCapture;
 pub(crate) use connections::{CaptureTotals, read_connections};
-pub(crate) use file::CaptureFile;
+pub(crate) use file::{CaptureFile, CapturedConnection};
 pub(crate) use streams::{StreamEvent, StreamEventKind};

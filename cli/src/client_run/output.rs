@@ -110,6 +110,14 @@ impl Output {
         self.0.lock().fault.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
+    /// Waits until writing has failed, and returns the error. Cancel safe.
+    pub(crate) async fn failed(&self) -> io::Error {
+        self.until(|_| false).await;
+        self.check()
+            .err()
+            .unwrap_or_else(|| io::ErrorKind::Other.into())
+    }
+
     async fn until(&self, is_done: impl Fn(&Queue) -> bool) {
         loop {
             let written = self.0.written.notified();

@@ -98,7 +98,9 @@ impl ClientRun {
         };
         // The observer sees every packet: for --packets, --capture, and for the bytes that E-PROTOCOL shows.
         let mut history = ConnectionHistory::new(config.context.clone());
-        if let Some(file) = CaptureFile::asked_for(&config.capture, console)? {
+        if let Some(file) =
+            CaptureFile::asked_for(&config.capture, config.results.show_secrets, console)?
+        {
             history.capture_to(file);
         }
         let options = ClientOptions {

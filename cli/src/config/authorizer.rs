@@ -180,7 +180,7 @@ impl AccountArgs {
 
 impl AuthorizerArgs {
     /// True if a part of the credentials for a custom authorizer was given.
-    pub(super) fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         self.authorizer_name.is_some()
             || self.auth_username.is_some()
             || self.auth_password.is_some()

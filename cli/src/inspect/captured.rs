@@ -5,14 +5,15 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use dunlin_client::Direction;
+use serde::Serialize;
 
 use super::conversation::{
     Conversation, ConversationLine, Finding, LineContent, LineForm, Protocol,
 };
 use crate::capture::{CaptureTotals, StreamEvent, StreamEventKind, read_connections};
+use crate::diagnosis::{Diagnosis, shell};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::terminal::Console;
 
 /// Printer of a capture.
 struct Printer<'o, W> {
@@ -51,12 +52,12 @@ struct Totals {
 /// Prints the packets of a capture. `name` is that of the file, for the advice about TLS.
 ///
 /// # Errors
+/// [`Failure::Diagnosed`] for a damaged file, after the packets before the damage;
 /// [`Failure::Local`] if standard output can't be written.
 pub(super) fn print(
     input: impl Read + Send,
     name: &str,
     form: LineForm,
-    console: Console,
     out: &mut impl Write,
 ) -> Result<Exit, Failure> {
     let mut printer = Printer {
@@ -67,11 +68,14 @@ pub(super) fn print(
     };
     let read = read_connections(input, |event| printer.event(&event))?;
     let totals = printer.totals;
+    tell(&read, &totals, name, form.is_json, out)?;
     out.flush()?;
-    tell(console, &read, &totals, name);
-    // As for packets that aren't in a capture: a breach is what was looked for.
-    let is_clean = totals.breaches == 0 && read.fault.is_none();
-    Ok(if is_clean { Exit::Done } else { Exit::Protocol })
+    match read.fault {
+        Some(fault) => Err(Diagnosis::usage(format!("{name}: {fault}")).into()),
+        // As for packets that aren't in a capture: a breach is what was looked for.
+        None if totals.breaches > 0 => Ok(Exit::Protocol),
+        None => Ok(Exit::Done),
+    }
 }
 
 impl<W: Write> Printer<'_, W> {
@@ -151,7 +155,7 @@ impl<W: Write> Printer<'_, W> {
                     totals.tls_port.get_or_insert(port);
                 }
                 Finding::Protocol(_) | Finding::Rest(..) => {}
-                Finding::NoPacket(_, bytes) => unread += bytes.len() as u64,
+                Finding::NoPacket(bytes) => unread += bytes.len() as u64,
             });
         totals.packets += packets;
 
@@ -220,34 +224,75 @@ impl<W: Write> Printer<'_, W> {
     }
 }
 
-/// Tells on standard error what the lines don't: totals, segments that were repeated, TLS, and a fault
-/// of the file.
-fn tell(console: Console, read: &CaptureTotals, totals: &Totals, name: &str) {
-    console.note(format_args!(
-        "{} packets on {} connections; {} frames, {} of TCP",
-        totals.packets, totals.connections, read.frames, read.segments
-    ));
+/// Writes the last lines: totals, segments that were repeated, and what can't be read.
+fn tell(
+    read: &CaptureTotals,
+    totals: &Totals,
+    name: &str,
+    is_json: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if is_json {
+        let line = SummaryJson {
+            v: 1,
+            event: "summary",
+            connections: totals.connections,
+            packets: totals.packets,
+            breaches: totals.breaches,
+            frames: read.frames,
+            segments: read.segments,
+            repeated: read.repeated,
+            reordered: read.reordered,
+            missing: totals.missing,
+            unread: totals.unread,
+            tls_connections: totals.tls,
+        };
+        return writeln!(out, "{}", serde_json::to_string(&line)?);
+    }
+    writeln!(
+        out,
+        "{} packets on {} connections, {} broken rules; {} frames, {} of TCP",
+        totals.packets, totals.connections, totals.breaches, read.frames, read.segments
+    )?;
     if read.repeated + read.reordered > 0 {
-        console.note(format_args!(
+        writeln!(
+            out,
             "{} segments were repeated and {} came early; they were put in order",
             read.repeated, read.reordered
-        ));
+        )?;
     }
     if totals.unread > 0 {
-        console.note(format_args!(
+        writeln!(
+            out,
             "{} bytes of MQTT connections belong to no packet that could be found",
             totals.unread
-        ));
+        )?;
     }
     if let Some(port) = totals.tls_port {
-        let file = crate::diagnosis::shell(name);
-        console.note(format_args!(
+        let file = shell(name);
+        writeln!(
+            out,
             "{} connections are TLS. With the keys of --keylog or SSLKEYLOGFILE tshark decrypts them:\n\
              $ tshark -r {file} -o tls.keylog_file:keys.txt -d tls.port=={port},mqtt -Y mqtt",
             totals.tls
-        ));
+        )?;
     }
-    if let Some(fault) = &read.fault {
-        console.warning(format_args!("{name}: {fault}"));
-    }
+    Ok(())
+}
+
+/// Last line with `--json`.
+#[derive(Serialize)]
+struct SummaryJson {
+    v: u8,
+    event: &'static str,
+    connections: u64,
+    packets: u64,
+    breaches: u64,
+    frames: u64,
+    segments: u64,
+    repeated: u64,
+    reordered: u64,
+    missing: u64,
+    unread: u64,
+    tls_connections: u64,
 }

@@ -1,4 +1,4 @@
-//! `dunlin inspect decode`: packets byte by byte, and the packets of captures.
+//! `dunlin inspect`: packets byte by byte, captures, and a proxy that shows packets.
 
 mod captured;
 mod conversation;
@@ -10,7 +10,10 @@ mod json;
 mod lines;
 mod older_version;
 mod page;
+mod proxy;
+mod replay;
 mod secrets;
+mod upstream;
 mod verdict;
 mod words;
 
@@ -18,7 +21,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use dunlin_codec::{DecodeOptions, Sender};
 
-use crate::args::{DecodeArgs, PacketForm, PacketPrint};
+use crate::args::{DecodeArgs, InspectVerb, PacketForm, PacketPrint, Sources};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -28,11 +31,23 @@ use conversation::LineForm;
 use input::Source;
 pub(crate) use secrets::without_secrets;
 
+/// Runs a verb of `inspect`.
+///
+/// # Errors
+/// Those of the verb.
+pub(crate) fn run(verb: InspectVerb, sources: &Sources, console: Console) -> Result<Exit, Failure> {
+    match verb {
+        InspectVerb::Decode(typed) => decode(typed),
+        InspectVerb::Proxy(typed) => proxy::run(*typed, sources, console),
+        InspectVerb::Replay(typed) => replay::run(*typed, sources, console),
+    }
+}
+
 /// Decodes and prints packets.
 ///
 /// # Errors
 /// `E-USAGE` if the input can't be read or is in another form, or an output that can't be written.
-pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
+fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
     let options = DecodeOptions::new()
         .with_max_packet_size(typed.max_packet_size)
         .with_sender(typed.from.into());
@@ -47,7 +62,7 @@ pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
                     is_json: typed.json,
                     packets: typed.packets.unwrap_or(PacketForm::Summary),
                 };
-                captured::print(input, &name, form, Console { quiet: false }, &mut out)?
+                captured::print(input, &name, form, &mut out)?
             }
         }
     };

@@ -14,6 +14,8 @@ pub(crate) struct OlderConnect<'a> {
     start: usize,
     /// Client Identifier.
     client_id: &'a [u8],
+    username: Option<&'a [u8]>,
+    password: Option<&'a [u8]>,
     /// All fields, from the fixed header on.
     spans: Vec<FieldSpan>,
 }
@@ -52,18 +54,20 @@ impl<'a> OlderConnect<'a> {
             fields.text("will_payload")?;
         }
         let before_credentials = packet.get(start..fields.at)?;
-        if flags & USERNAME != 0 {
-            fields.text("username")?;
-        }
-        if flags & PASSWORD != 0 {
-            fields.text("password")?;
-        }
+        let mut credential = |flag, field| match flags & flag {
+            0 => Some(None),
+            _ => fields.text(field).map(Some),
+        };
+        let username = credential(USERNAME, "username")?;
+        let password = credential(PASSWORD, "password")?;
         Some(Self {
             level,
             flags,
             before_credentials,
             start,
             client_id,
+            username,
+            password,
             spans: fields.spans,
         })
     }
@@ -74,6 +78,15 @@ impl<'a> OlderConnect<'a> {
             3 => "MQTT 3.1",
             _ => "MQTT 3.1.1",
         }
+    }
+
+    /// User Name; `None` if there is none, or it is no UTF-8.
+    pub(crate) fn username(&self) -> Option<&'a str> {
+        str::from_utf8(self.username?).ok()
+    }
+
+    pub(crate) fn password(&self) -> Option<&'a [u8]> {
+        self.password
     }
 
     /// Client Identifier; invalid UTF-8 is replaced.

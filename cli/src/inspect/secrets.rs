@@ -51,7 +51,7 @@ fn secret_value(pair: &[u8]) -> usize {
 }
 
 /// True for the name of a User Property whose value is a credential, as the codec's `Debug` decides.
-fn is_credential(name: &[u8]) -> bool {
+pub(super) fn is_credential(name: &[u8]) -> bool {
     name.get(..CUSTOM_AUTHORIZER.len())
         .is_some_and(|prefix| prefix.eq_ignore_ascii_case(CUSTOM_AUTHORIZER))
 }

@@ -22,7 +22,7 @@ fn without_times(text: &str) -> Vec<String> {
     text.lines()
         .map(|line| {
             let line = line.get(16..).unwrap_or_default().trim_start();
-            match line.split_once(" (") {
+            match line.rsplit_once(" (") {
                 Some((before, after)) if after.contains(" ms after ") => {
                     let after = after.split_once(" ms after ").unwrap().1;
                     format!("{before} (after {after}")
@@ -45,7 +45,7 @@ async fn a_capture_is_read_back_as_lines_and_as_json() {
     assert!(lines[2].starts_with("1 <- CONNACK "), "{lines:?}");
     assert!(lines[2].ends_with("(after CONNECT)"), "{lines:?}");
     assert!(
-        lines[3].starts_with("1 -> PUBLISH QoS 1 \"lamp/7\""),
+        lines[3].starts_with("1 -> PUBLISH QoS 1 id 1 \"lamp/7\""),
         "{lines:?}"
     );
     assert!(
@@ -53,12 +53,9 @@ async fn a_capture_is_read_back_as_lines_and_as_json() {
         "{lines:?}"
     );
     assert!(lines[5].starts_with("1 -> DISCONNECT"), "{lines:?}");
-    assert_eq!(lines[6..], ["1    closed"]);
-    assert!(
-        run.stderr.contains("5 packets on 1 connections"),
-        "{}",
-        run.stderr
-    );
+    assert_eq!(lines[6], "1    closed");
+    let totals = "5 packets on 1 connections, 0 broken rules; 11 frames, 11 of TCP\n";
+    assert!(run.stdout.ends_with(totals), "{}", run.stdout);
 
     let run = dunlin(["inspect", "decode", &file, "--json"]).run().await;
     run.exits(0);
@@ -100,12 +97,25 @@ async fn each_packet_is_shown_with_its_fields_when_asked_for() {
     assert!(run.stdout.contains("payload "), "{}", run.stdout);
 }
 
+/// Objects without the times from requests to answers.
+fn objects(text: &str) -> Vec<Value> {
+    let object = |line: &str| {
+        let mut object: Value = serde_json::from_str(line).unwrap();
+        if let Some(answers) = object.get_mut("answers").filter(|it| it.is_object()) {
+            answers["ms"] = Value::Null;
+        }
+        object
+    };
+    text.lines().map(object).collect()
+}
+
 /// Other programs write other formats and link types: `editcap` and `text2pcap` come with tshark.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_other_formats_have_the_same_packets() {
     let served = Served::start(None).await;
     let file = captured(&served).await;
     let expected = dunlin(["inspect", "decode", &file, "--json"]).run().await;
+    let expected = objects(&expected.stdout);
     if Program::Tshark.find().is_none() {
         return;
     }
@@ -120,7 +130,8 @@ async fn files_of_other_formats_have_the_same_packets() {
         assert!(status.success());
         let run = dunlin(["inspect", "decode", &other, "--json"]).run().await;
         run.exits(0);
-        assert_eq!(run.stdout, expected.stdout, "{format}");
+        // The older format has microseconds, so that the times between packets may differ by one.
+        assert_eq!(objects(&run.stdout), expected, "{format}");
         println!(
             "{format}: {} lines are the same",
             run.stdout.lines().count()
@@ -138,7 +149,7 @@ async fn a_damaged_capture_is_read_up_to_the_fault() {
     let cut = served.file("cut.pcapng");
     std::fs::write(&cut, &bytes[..bytes.len() - 100]).unwrap();
     let run = dunlin(["inspect", "decode", &cut]).run().await;
-    run.exits(10);
+    run.exits(2);
     assert!(run.stdout.contains("PUBACK"), "{}", run.stdout);
     assert!(
         run.stderr.contains("the file ends inside a packet"),

@@ -3,13 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 mod decoded;
+mod proxy;
+mod replay;
 mod written;
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Lambda, Sandbox, SandboxOptions};
+use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, SandboxOptions};
 use dunlin_tests::Program;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -27,16 +29,22 @@ struct Served {
 impl Served {
     async fn start(fault: Option<&str>) -> Self {
         let folder = TempDir::new().unwrap();
+        let policy = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
+        });
         let lambda = Lambda::Password {
             username: "demo".into(),
             password: CANARY.into(),
-            answer: Answer::allow("canary", DEMO_POLICY.into()),
+            answer: Answer::allow("canary", policy),
         };
         let options = SandboxOptions {
             port: 0,
             plain_port: Some(0),
             state_dir: Some(folder.path().into()),
             authorizers: vec![Authorizer::new("Canary", lambda)],
+            // AWS lets a client identifier connect once a second; a replay may come sooner.
+            profile: Profile::Mqtt5,
             anonymous: true,
             faults: fault.iter().map(|fault| fault.parse().unwrap()).collect(),
             ..SandboxOptions::default()

@@ -198,7 +198,10 @@ impl Reader {
             self.port.unwrap_or_default(),
             self.plain_port.unwrap_or_default(),
         );
-        text.replace(":8883", &format!(":{port}"))
+        // A capture replaces no file, and the folder of the page is the repository.
+        let capture = self.state.path().join("run.pcapng");
+        text.replace("run.pcapng", &capture.display().to_string())
+            .replace(":8883", &format!(":{port}"))
             .replace(":1883", &format!(":{plain}"))
             .replace("--count 10000", "--count 500")
             .replace("--duration 1m", "--duration 1s")

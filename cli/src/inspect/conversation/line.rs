@@ -8,7 +8,7 @@ use dunlin_codec::{Escaped, EscapedJson};
 use serde::Serialize;
 
 use super::{Protocol, RuleBreach, SeenPacket};
-use crate::args::PacketForm;
+use crate::args::{PacketForm, PacketPrint};
 use crate::inspect::{packet_text, words};
 
 /// Form of the lines.
@@ -122,7 +122,11 @@ fn packet(start: &str, seen: &SeenPacket<'_>, form: PacketForm) -> String {
     }
     // The bytes follow, unless a line is enough.
     if form != PacketForm::Summary {
-        let _ = writeln!(text, "{}", packet_text(seen.bytes, is_sent, form));
+        let print = PacketPrint {
+            form,
+            shows_secrets: false,
+        };
+        let _ = writeln!(text, "{}", packet_text(seen.bytes, is_sent, print));
     }
     text
 }

@@ -50,11 +50,11 @@ pub(crate) enum Protocol {
 /// Part of a conversation.
 #[derive(Debug)]
 pub(crate) enum Finding<'a> {
-    Packet(SeenPacket<'a>),
+    Packet(Box<SeenPacket<'a>>),
     /// More bytes of a packet that was too large to be kept.
-    Rest(Direction, &'a [u8]),
+    Rest(&'a [u8]),
     /// Bytes of no packet of MQTT.
-    NoPacket(Direction, &'a [u8]),
+    NoPacket(&'a [u8]),
     /// The protocol, once it is known and isn't MQTT 5.
     Protocol(Protocol),
 }
@@ -139,26 +139,31 @@ impl Conversation {
             }
         }
         if matches!(self.protocol, Protocol::Tls | Protocol::Other) {
-            each(Finding::NoPacket(direction, bytes));
+            each(Finding::NoPacket(bytes));
             return;
         }
         let side = self.side(direction);
         if side.is_searching {
             // Senders usually begin a segment with a packet; what comes before one is left out.
             if !begins_with_packet(bytes) {
-                each(Finding::NoPacket(direction, bytes));
+                each(Finding::NoPacket(bytes));
                 return;
             }
             side.is_searching = false;
         }
         let mut splitter = std::mem::take(&mut side.splitter);
+        let mut is_lost = splitter.is_lost();
         splitter.push(bytes, &mut |piece| match piece {
             Piece::Packet(packet) => self.packet(direction, packet, packet.len(), at, each),
             Piece::Front { bytes, packet_len } => {
                 self.packet(direction, bytes, packet_len, at, each);
             }
-            Piece::Rest(bytes) => each(Finding::Rest(direction, bytes)),
-            Piece::NoPacket(bytes) => each(Finding::NoPacket(direction, bytes)),
+            Piece::Rest(bytes) => each(Finding::Rest(bytes)),
+            // The first bytes that no packet begins with are judged like a packet.
+            Piece::NoPacket(bytes) if !std::mem::replace(&mut is_lost, true) => {
+                self.packet(direction, bytes, bytes.len(), at, each);
+            }
+            Piece::NoPacket(bytes) => each(Finding::NoPacket(bytes)),
         });
         self.side(direction).splitter = splitter;
     }
@@ -231,7 +236,7 @@ impl Conversation {
             }
             _ => self.decode(&mut seen),
         }
-        each(Finding::Packet(seen));
+        each(Finding::Packet(Box::new(seen)));
     }
 
     /// Decodes a packet of MQTT 5, and checks it.

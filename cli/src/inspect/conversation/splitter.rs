@@ -57,6 +57,11 @@ impl Splitter {
         *self = Self::default();
     }
 
+    /// True once bytes came that no packet begins with.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
     /// Number of bytes that wait for the rest of their packet.
     pub(super) fn waiting(&self) -> usize {
         self.buffer.len()

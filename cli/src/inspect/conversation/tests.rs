@@ -20,8 +20,8 @@ fn findings(conversation: &mut Conversation, parts: &[(Direction, &[u8])]) -> Ve
                     Some(breach) => format!("{:?}", breach.statement),
                     None => seen.summary,
                 },
-                Finding::Rest(_, bytes) => format!("rest {}", bytes.len()),
-                Finding::NoPacket(_, bytes) => format!("no packet {}", bytes.len()),
+                Finding::Rest(bytes) => format!("rest {}", bytes.len()),
+                Finding::NoPacket(bytes) => format!("no packet {}", bytes.len()),
                 Finding::Protocol(protocol) => format!("{protocol:?}"),
             });
         });
@@ -62,7 +62,8 @@ fn a_packet_that_cannot_be_decoded_names_its_statement() {
             (Direction::Sent, &bytes(PINGREQ)),
         ],
     );
-    assert_eq!(found[2..], ["Some(\"MQTT-3.3.1-4\")", "PINGREQ"]);
+    // Where the next packet begins isn't known after that.
+    assert_eq!(found[2..], ["Some(\"MQTT-3.3.1-4\")", "no packet 2"]);
 }
 
 #[test]

@@ -59,7 +59,9 @@ impl<'a> SampleRun<'a> {
         stop: StopSignal,
     ) -> Result<Self, Diagnosis> {
         let mut connection = ConnectionHistory::new(config.context.clone());
-        if let Some(file) = CaptureFile::asked_for(&config.capture, console)? {
+        if let Some(file) =
+            CaptureFile::asked_for(&config.capture, config.results.show_secrets, console)?
+        {
             connection.capture_to(file);
         }
         let client = Client::start(ClientOptions {
