@@ -1,6 +1,11 @@
 //! Capture files: written by `--capture`, read by tshark and `inspect decode`.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't be set up fails"
+)]
 
 mod decoded;
 mod proxy;

@@ -4,6 +4,7 @@
 mod connection;
 mod first_packet;
 mod reporter;
+mod round_trips;
 
 use std::io;
 use std::net::SocketAddr;

@@ -10,6 +10,7 @@ use dunlin_client::Direction;
 use serde::Serialize;
 
 use super::now;
+use super::round_trips::RoundTrips;
 use crate::capture::{CaptureFile, CapturedConnection};
 use crate::client_run::Output;
 use crate::inspect::conversation::{
@@ -30,6 +31,7 @@ struct Shared {
     connections: AtomicU32,
     packets: AtomicU64,
     breaches: AtomicU64,
+    round_trips: Mutex<RoundTrips>,
 }
 
 /// Both directions of one connection, as the reporter sees them.
@@ -61,6 +63,7 @@ impl Reporter {
             connections: AtomicU32::new(0),
             packets: AtomicU64::new(0),
             breaches: AtomicU64::new(0),
+            round_trips: Mutex::default(),
         }))
     }
 
@@ -111,13 +114,18 @@ impl Reporter {
         let connections = self.0.connections.load(Ordering::Relaxed);
         let packets = self.0.packets.load(Ordering::Relaxed);
         let breaches = self.0.breaches.load(Ordering::Relaxed);
+        let nagle = self.round_trips().nagle();
         if self.0.form.is_json {
             self.json(&TotalsJson::Summary {
                 connections,
                 packets,
                 breaches,
+                note: nagle,
             });
         } else {
+            if let Some(note) = nagle {
+                self.write(&format!("{note}\n"));
+            }
             self.write(&format!(
                 "{connections} connections, {packets} packets, {breaches} broken rules\n"
             ));
@@ -127,6 +135,11 @@ impl Reporter {
     /// Waits until standard output has taken enough. Cancel safe.
     pub(super) async fn ready(&self) {
         self.0.output.ready().await;
+    }
+
+    fn round_trips(&self) -> MutexGuard<'_, RoundTrips> {
+        let round_trips = self.0.round_trips.lock();
+        round_trips.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn line(&self, number: u32, at: Instant, content: LineContent<'_>) {
@@ -175,6 +188,9 @@ impl Watch {
                 shared.packets.fetch_add(1, Ordering::Relaxed);
                 let breaches = seen.breaches.len() as u64;
                 shared.breaches.fetch_add(breaches, Ordering::Relaxed);
+                if let (Direction::Received, Some(answered)) = (direction, &seen.answered) {
+                    self.reporter.round_trips().add(answered.after);
+                }
                 self.reporter
                     .line(self.number, at, LineContent::Packet(&seen));
                 if let Some(capture) = capture {
@@ -238,5 +254,7 @@ enum TotalsJson<'a> {
         connections: u32,
         packets: u64,
         breaches: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
 }
