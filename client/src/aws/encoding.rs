@@ -1,4 +1,4 @@
-//! Percent-encoding in the query of a user name, and its decoding.
+//! Percent-encoding in the query of a user name or of a URL, and its decoding.
 
 /// Choice of the values in the query of a user name that are percent-encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

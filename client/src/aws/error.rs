@@ -1,8 +1,8 @@
-//! `AuthorizerError`: error of values that can't be put into a user name.
+//! `AuthorizerError`: error of values that can't be put into a user name, a header or a query.
 
 use crate::limits::Field;
 
-/// Error of values that can't be put into a user name. It doesn't contain a value.
+/// Error of values that can't be put into a user name, a header or a query. It doesn't contain a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorizerError {
@@ -31,6 +31,12 @@ pub enum AuthorizerError {
     /// A parameter would have no name or no value.
     #[error("the {field} is empty")]
     Empty {
+        /// Name of the value.
+        field: Field,
+    },
+    /// A name or a value has characters that a header of HTTP can't carry.
+    #[error("the {field} has characters that a header can't carry")]
+    NotInHeader {
         /// Name of the value.
         field: Field,
     },

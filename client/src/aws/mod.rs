@@ -1,7 +1,8 @@
 //! AWS IoT Core with a custom authorizer: the content of CONNECT, and checks before it is sent.
 //!
-//! Pure functions without I/O, in three groups: [`CustomAuthorizer::user_name`] builds the user name
-//! and refuses only values that can't be a part of one; [`CustomAuthorizer::check_limits`] and
+//! Pure functions without I/O, in three groups: [`CustomAuthorizer::user_name`], and for WebSocket
+//! [`CustomAuthorizer::headers`] and [`CustomAuthorizer::query`], build what is sent, and refuse only
+//! values that can't be a part of it; [`CustomAuthorizer::check_limits`] and
 //! [`check_client_id`] check the limits of AWS's API model; [`check_signature`] and
 //! [`check_endpoint`] recognise values that can't be right at AWS IoT Core.
 
@@ -14,6 +15,7 @@ mod limits;
 #[cfg(feature = "tokio")]
 mod provider;
 mod query;
+mod sent_in;
 mod service;
 mod signature;
 
@@ -23,6 +25,7 @@ pub use endpoint::{Endpoint, EndpointAdvice, EndpointFault, check_endpoint};
 pub use error::AuthorizerError;
 pub use host::{AwsService, is_aws_host};
 pub use limits::check_password;
+pub use sent_in::SentIn;
 pub use service::{PACE, POISON_GUARD};
 pub use signature::{SignatureFault, check_signature};
 

@@ -4,6 +4,8 @@ use std::future::ready;
 
 use super::authorizer::CustomAuthorizer;
 use super::error::AuthorizerError;
+#[cfg(feature = "websocket")]
+use super::sent_in::SentIn;
 use crate::error::ProviderError;
 use crate::runtime::provider::{ConnectProvider, NextAttempt, Provided, Target};
 
@@ -40,6 +42,52 @@ impl Target {
     /// Like [`CustomAuthorizer::user_name`].
     pub fn authorize(&mut self, authorizer: &CustomAuthorizer) -> Result<(), AuthorizerError> {
         self.username = Some(authorizer.user_name()?);
+        Ok(())
+    }
+
+    /// Puts a custom authorizer's parameters where `sent_in` says, for MQTT over WebSocket.
+    ///
+    /// Query and headers are added to those of the options. The user name of CONNECT is
+    /// [`CustomAuthorizer::username`]; the password is left as it is.
+    ///
+    /// ```
+    /// use dunlin_client::aws::{CustomAuthorizer, SentIn};
+    /// use dunlin_client::{NextAttempt, Provider};
+    ///
+    /// // The form of most browsers: the name in the query, user name and password in CONNECT.
+    /// let provider = Provider::new(|attempt: NextAttempt| async move {
+    ///     let authorizer = CustomAuthorizer {
+    ///         username: Some("alice".to_owned()),
+    ///         authorizer_name: Some("MyAuth".to_owned()),
+    ///         ..CustomAuthorizer::default()
+    ///     };
+    ///     let mut target = attempt.target;
+    ///     target.authorize_in(&authorizer, SentIn::Query)?;
+    ///     Ok(target)
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    /// Like [`CustomAuthorizer::user_name`], [`CustomAuthorizer::query`] or
+    /// [`CustomAuthorizer::headers`].
+    #[cfg(feature = "websocket")]
+    pub fn authorize_in(
+        &mut self,
+        authorizer: &CustomAuthorizer,
+        sent_in: SentIn,
+    ) -> Result<(), AuthorizerError> {
+        if sent_in == SentIn::UserName {
+            return self.authorize(authorizer);
+        }
+        self.username = authorizer.user_name_alone()?;
+        let websocket = self.transport.websocket.get_or_insert_default();
+        if sent_in == SentIn::Query {
+            websocket.push_query(&authorizer.query()?);
+        } else {
+            for (name, value) in authorizer.headers()? {
+                websocket.set_header(name, value);
+            }
+        }
         Ok(())
     }
 }

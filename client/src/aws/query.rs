@@ -1,4 +1,5 @@
-//! Query of a user name: `?` after the user's part, then parameters joined by `&`.
+//! Query of a user name or of a URL: parameters joined by `&`, in a user name after its own part and a
+//! `?`.
 
 use zeroize::Zeroizing;
 
@@ -42,11 +43,13 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// User name under construction. Its memory is reserved at once, so that no part of a token is left
+/// User name or query of a URL under construction. Its memory is reserved at once, so that no part of a token is left
 /// in memory that was grown.
 pub(super) struct Query {
     text: Zeroizing<String>,
     encoding: Encoding,
+    /// True for a URL, whose query begins without a `?` here.
+    is_url: bool,
 }
 
 impl Query {
@@ -54,6 +57,23 @@ impl Query {
         username: &str,
         parameters: &[Parameter<'_>],
         encoding: Encoding,
+    ) -> Result<Self, AuthorizerError> {
+        Self::begin(username, parameters, encoding, false)
+    }
+
+    /// Query of a URL, without the `?`.
+    pub(super) fn of_url(
+        parameters: &[Parameter<'_>],
+        encoding: Encoding,
+    ) -> Result<Self, AuthorizerError> {
+        Self::begin("", parameters, encoding, true)
+    }
+
+    fn begin(
+        username: &str,
+        parameters: &[Parameter<'_>],
+        encoding: Encoding,
+        is_url: bool,
     ) -> Result<Self, AuthorizerError> {
         // With two of them it is unclear where the query begins: software of AWS looks for the last
         // one.
@@ -70,6 +90,7 @@ impl Query {
         let mut query = Self {
             text: text.into(),
             encoding,
+            is_url,
         };
         for parameter in parameters {
             query.push(parameter)?;
@@ -101,6 +122,12 @@ impl Query {
     }
 
     fn push_separator(&mut self) {
+        if self.is_url {
+            if !self.text.is_empty() {
+                self.text.push('&');
+            }
+            return;
+        }
         let separator = if self.text.contains('?') { '&' } else { '?' };
         self.text.push(separator);
     }
@@ -141,6 +168,8 @@ impl Query {
                         Err(AuthorizerError::HalfEncoded { field })
                     }
                     (true, _) => Ok(None),
+                    // In a URL, a `+` may be read as a space, and quotes and the like are invalid.
+                    (false, _) if self.is_url => Ok(Some(encoding::unreserved)),
                     (false, true) => Ok(Some(encoding::quoted)),
                     (false, false) => Ok(Some(encoding::harmless)),
                 }
