@@ -19,6 +19,8 @@ pub struct Mosquitto {
     port: u16,
     /// Without TLS; the password is the same.
     plain_port: u16,
+    /// WebSocket without TLS, and with it.
+    websocket_ports: [u16; 2],
     process: Option<Child>,
 }
 
@@ -65,6 +67,7 @@ impl Mosquitto {
             program,
             port: free_port(),
             plain_port: free_port(),
+            websocket_ports: [free_port(), free_port()],
             process: None,
         };
         broker.run().await;
@@ -87,6 +90,14 @@ impl Mosquitto {
     #[must_use]
     pub fn unix_socket(&self) -> PathBuf {
         self.folder.path().join("mqtt.sock")
+    }
+
+    /// Address of the listener for WebSocket, with or without TLS.
+    #[must_use]
+    pub const fn websocket_address(&self, is_tls: bool) -> SocketAddr {
+        let [plain, tls] = self.websocket_ports;
+        let port = if is_tls { tls } else { plain };
+        SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
     }
 
     /// CA file to trust; the certificate is for `localhost`.
@@ -166,19 +177,21 @@ impl Mosquitto {
                 folder.display()
             ),
         };
+        let [websocket, tls_websocket] = self.websocket_ports;
+        let certificate = format!("certfile {}\nkeyfile {}\n", file(CERTIFICATE), file(KEY));
         // Started by root it would become another user, who can't read the folder.
         format!(
             "user root\nlog_dest stderr\n{memory}\
              allow_anonymous false\npassword_file {}\n\
-             listener {} 127.0.0.1\n\
-             listener 0 {}\n\
-             listener {} 127.0.0.1\ncertfile {}\nkeyfile {}\n",
+             listener {plain} 127.0.0.1\n\
+             listener 0 {socket}\n\
+             listener {websocket} 127.0.0.1\nprotocol websockets\n\
+             listener {tls_websocket} 127.0.0.1\nprotocol websockets\n{certificate}\
+             listener {tls} 127.0.0.1\n{certificate}",
             file(PASSWORDS),
-            self.plain_port,
-            self.unix_socket().display(),
-            self.port,
-            file(CERTIFICATE),
-            file(KEY),
+            plain = self.plain_port,
+            socket = self.unix_socket().display(),
+            tls = self.port,
         )
     }
 

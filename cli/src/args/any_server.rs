@@ -16,7 +16,7 @@ use crate::args::will::WillArgs;
 /// Connection to any MQTT 5 server.
 #[derive(Args)]
 #[command(mut_arg("endpoint", |flag| flag
-    .help("Server: HOST[:PORT], mqtt://HOST (TCP), mqtts://HOST (TLS), or \"sandbox\"")
+    .help("Server: HOST[:PORT], mqtt://HOST (TCP), mqtts://HOST (TLS), wss://HOST (WebSocket), or \"sandbox\"")
     .long_help(ENDPOINT)
     .value_name("SERVER")))]
 #[command(mut_arg("port", |flag| flag.help(
@@ -124,7 +124,9 @@ pub(crate) struct ConnectPacketArgs {
 const ENDPOINT: &str = "\
 Server to connect to
 
-mqtt://HOST[:PORT] is TCP without TLS, port 1883 by default; mqtts://HOST[:PORT] is TLS, port 8883 by default. HOST[:PORT] \
+mqtt://HOST[:PORT] is TCP without TLS, port 1883 by default; mqtts://HOST[:PORT] is TLS, port 8883 by default. \
+ws://HOST[:PORT]/PATH is WebSocket without TLS, port 80 by default; wss://HOST[:PORT]/PATH is WebSocket with TLS, port 443 by \
+default; the default path is /mqtt. HOST[:PORT] \
 alone is TCP, port 1883, and TLS where --ca or --cert is given, where the port is 8883 or 443, for AWS IoT, and with a custom \
 authorizer, whose default port is 443. \"sandbox\" is the sandbox that runs on this computer, whose port and CA are found \
 automatically.";

@@ -43,6 +43,9 @@ pub(crate) enum AuthVerb {
 }
 
 #[derive(Args)]
+#[command(mut_arg("authorizer_as", |flag| flag.visible_alias("as").hide_short_help(false)
+    .help("Print what this part of a WebSocket connection carries")
+    .long_help(PRINTED_AS)))]
 pub(crate) struct UsernameArgs {
     #[command(flatten)]
     pub(crate) authorizer: AuthorizerArgs,
@@ -225,3 +228,9 @@ fn point_in_time(text: &str) -> Result<SystemTime, String> {
         .or_else(date)
         .ok_or_else(|| "write it as 2026-11-30T22:00:00Z, or in seconds since 1970".into())
 }
+
+const PRINTED_AS: &str = "\
+Print what this part of a WebSocket connection carries
+
+\"headers\" prints a line \"name: value\" for each header, as curl -H @FILE takes them. \"query\" prints path and query, which stand \
+after wss://HOST in the URL of a browser. User name and password are sent in CONNECT in both.";

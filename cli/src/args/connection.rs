@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::args::value::{self, Alpn, Attempts, Encode, TlsMinimum};
+use crate::args::value::{self, Alpn, Attempts, Encode, SentInArg, TlsMinimum};
+use crate::args::websocket::WebSocketArgs;
 
 /// Server to connect to.
 #[derive(Args)]
@@ -14,8 +15,8 @@ use crate::args::value::{self, Alpn, Attempts, Encode, TlsMinimum};
 pub(crate) struct EndpointArgs {
     /// AWS IoT data endpoint, or "sandbox"
     ///
-    /// HOST or HOST:PORT. "sandbox" is the sandbox that runs on this computer, whose port and CA
-    /// are found automatically.
+    /// HOST or HOST:PORT; wss://HOST[:PORT]/PATH for MQTT over WebSocket. "sandbox" is the sandbox
+    /// that runs on this computer, whose port and CA are found automatically.
     #[arg(
         short = 'H',
         long,
@@ -32,6 +33,8 @@ pub(crate) struct EndpointArgs {
     pub(crate) connect_to: Option<String>,
     #[command(flatten)]
     pub(crate) address: AddressArgs,
+    #[command(flatten)]
+    pub(crate) websocket: WebSocketArgs,
     /// Connect through an HTTP or SOCKS5 proxy, or with "none" through no proxy
     ///
     /// http://HOST:PORT or http://USER:PASSWORD@HOST:PORT (default port 80); in the same way https://
@@ -73,7 +76,13 @@ pub(crate) struct AuthorizerArgs {
     /// Custom authorizer to invoke
     ///
     /// Without it AWS IoT invokes the account's default authorizer.
-    #[arg(long, value_name = "NAME", env = "DUNLIN_AUTHORIZER_NAME")]
+    // The prefixes of the Python sample's flag would be ambiguous since --authorizer-as.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "DUNLIN_AUTHORIZER_NAME",
+        aliases = ["autho", "author", "authori", "authoriz", "authorize", "authorizer", "authorizer-", "authorizer_"]
+    )]
     pub(crate) authorizer_name: Option<String>,
     /// User name for the authorizer
     #[arg(long, value_name = "NAME", env = "DUNLIN_AUTH_USERNAME")]
@@ -110,6 +119,11 @@ pub(crate) struct AuthorizerArgs {
     /// Percent-encoding of authorizer name, token key, token and signature
     #[arg(long, value_enum, default_value_t, hide_short_help = true)]
     pub(crate) encode: Encode,
+    /// Send authorizer name, token and signature here, over WebSocket (wss://)
+    ///
+    /// User name and password are always sent in CONNECT.
+    #[arg(long, value_enum, default_value_t, hide_short_help = true)]
+    pub(crate) authorizer_as: SentInArg,
     /// Tell AWS IoT the name and version of this tool, as its SDKs do
     #[arg(long, hide_short_help = true)]
     pub(crate) metrics: bool,

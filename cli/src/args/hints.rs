@@ -216,6 +216,7 @@ fn is_for_secret(flag: &str) -> bool {
             "password",
             "pw",
             "token",
+            "ws-header",
         ]
         .contains(&name.as_str())
 }
@@ -298,7 +299,10 @@ const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 13] = [
         "--psk-identity",
         "TLS with a pre-shared key is not supported",
     ),
-    ("--ws", "MQTT over WebSocket is not supported"),
+    (
+        "--ws",
+        "WebSocket is a URL, -H ws://HOST/PATH, or --transport ws",
+    ),
     ("--nodelay", "TCP_NODELAY is always on"),
     (
         "-U",
@@ -320,7 +324,10 @@ const NOT_HERE: [(&str, &str); 15] = [
         "TLS 1.2 and 1.3 are offered, with --tls-min 1.3 only the latter",
     ),
     ("--psk", "TLS with a pre-shared key is not supported"),
-    ("--ws", "MQTT over WebSocket is not supported"),
+    (
+        "--ws",
+        "WebSocket is a URL, --endpoint wss://HOST/PATH, or --transport wss",
+    ),
     ("-c", "a run always begins with a new session"),
     (
         "--disable-clean-session",

@@ -25,6 +25,7 @@ mod spelling;
 mod subscribe;
 mod userinfo;
 mod value;
+mod websocket;
 mod will;
 
 use std::ffi::OsString;
@@ -69,7 +70,10 @@ pub(crate) use sandbox::{CertArgs, DemoArgs, SandboxArgs, SandboxCommand};
 pub(crate) use sources::{Origin, Profile, Sources};
 pub(crate) use subscribe::{RetainHandlingArg, SubscribeArgs, SubscriptionArgs};
 pub(crate) use userinfo::{userinfo, without_userinfo};
-pub(crate) use value::{Alpn, Attempts, Count, Encode, TlsMinimum, base64, hex, pairs};
+pub(crate) use value::{
+    Alpn, Attempts, Count, Encode, SentInArg, TlsMinimum, TransportArg, base64, hex, pairs,
+};
+pub(crate) use websocket::WebSocketArgs;
 pub(crate) use will::{OF_WILL, WillArgs};
 
 /// Whole command line.

@@ -181,9 +181,10 @@ const PROFILE: &str = "profile";
 const SHOWN: &str = "name";
 
 /// Ids of flags whose values are secrets.
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 5] = [
     "auth_password",
     "auth_signature",
     "auth_token_key_value",
     "password",
+    "ws_header",
 ];

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dunlin_client::QoS;
+use dunlin_client::aws::SentIn;
 use dunlin_codec::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 
 /// Number of messages that the sample publishes.
@@ -31,6 +32,41 @@ pub(crate) enum TlsMinimum {
     /// TLS 1.3
     #[value(name = "1.3")]
     V1_3,
+}
+
+/// Transport that a connection uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TransportArg {
+    /// MQTT over TCP, without TLS
+    Tcp,
+    /// MQTT over TLS
+    Tls,
+    /// MQTT over WebSocket, without TLS
+    Ws,
+    /// MQTT over WebSocket and TLS
+    Wss,
+}
+
+/// Part of a WebSocket connection that carries the parameters of a custom authorizer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SentInArg {
+    /// In the user name of CONNECT
+    #[default]
+    Connect,
+    /// In headers of the request
+    Headers,
+    /// In the query of the URL
+    Query,
+}
+
+impl From<SentInArg> for SentIn {
+    fn from(typed: SentInArg) -> Self {
+        match typed {
+            SentInArg::Connect => Self::UserName,
+            SentInArg::Headers => Self::Headers,
+            SentInArg::Query => Self::Query,
+        }
+    }
 }
 
 /// Number of attempts after the first one; `None` means no limit.

@@ -49,10 +49,14 @@ pub(crate) fn print(
     engine.poll_transmit(&mut connect, now);
 
     let address = context.address();
-    let tls = match (context.choices.is_tls, &context.alpn_offered) {
+    let below = match (context.choices.is_tls, &context.alpn_offered) {
         (false, _) => "TCP without TLS".to_owned(),
         (true, None) => "TLS".to_owned(),
         (true, Some(alpn)) => format!("TLS, ALPN {alpn}"),
+    };
+    let tls = match context.choices.is_websocket {
+        true => format!("WebSocket over {below}"),
+        false => below,
     };
     if !results.json {
         writeln!(out, "to {address} ({tls}); nothing is sent")?;

@@ -28,6 +28,8 @@ pub(crate) enum JsonEvent<'a> {
     Attempt {
         endpoint: &'a str,
         port: u16,
+        /// `tcp`, `tls`, `ws` or `wss`.
+        transport: &'static str,
         client_id: &'a str,
         attempt: u32,
     },

@@ -27,6 +27,7 @@ pub(crate) fn log_event(event: &Event) {
                 resolve_ms = millis(opened.resolve_time),
                 tcp_ms = millis(opened.tcp_time),
                 tls_ms = millis(opened.tls_time),
+                websocket_ms = millis(opened.websocket_time),
                 "opened"
             );
         }

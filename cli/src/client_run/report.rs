@@ -58,7 +58,7 @@ impl Report {
         &mut self,
         (endpoint, port): (&str, u16),
         client_id: &str,
-        attempt: u32,
+        (attempt, transport): (u32, &'static str),
     ) -> io::Result<()> {
         match self.form {
             ReportForm::Messages | ReportForm::Stages | ReportForm::JsonStages => Ok(()),
@@ -72,6 +72,7 @@ impl Report {
             ReportForm::Json => self.json(&JsonEvent::Attempt {
                 endpoint,
                 port,
+                transport,
                 client_id,
                 attempt,
             }),
@@ -83,7 +84,9 @@ impl Report {
         match self.form {
             ReportForm::Messages | ReportForm::Stages | ReportForm::JsonStages => Ok(()),
             ReportForm::Text => {
-                let time = duration(opened.resolve_time + opened.tcp_time + opened.tls_time);
+                let time = duration(
+                    opened.resolve_time + opened.tcp_time + opened.tls_time + opened.websocket_time,
+                );
                 let tls = match &opened.tls {
                     None => "TCP".to_owned(),
                     Some(tls) => {

@@ -56,7 +56,7 @@ impl ClientRun {
                 ..
             } => {
                 self.history.begin_attempt();
-                let attempt = self.history.attempt();
+                let attempt = (self.history.attempt(), self.history.context().transport());
                 self.report.attempt((&host, port), &client_id, attempt)?;
             }
             Event::Opened(opened) => self.on_opened(*opened)?,

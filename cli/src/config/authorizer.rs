@@ -1,7 +1,9 @@
 //! `Credentials`: user name and password of CONNECT for a custom authorizer, from flags, files and
 //! environment.
 
-use dunlin_client::aws::{AuthorizerError, AuthorizerToken, CustomAuthorizer, Encoding, Field};
+use dunlin_client::aws::{
+    AuthorizerError, AuthorizerToken, CustomAuthorizer, Encoding, Field, SentIn,
+};
 use dunlin_client::secret::Secret;
 
 use crate::args::{AccountArgs, AuthorizerArgs, Encode, OF_SIGNING, OF_TOKEN, Sources};
@@ -118,7 +120,12 @@ impl Credentials {
         authorizer
             .check_limits()
             .map_err(|error| Diagnosis::usage(error.to_string()))?;
-        let user_name = authorizer.user_name().map_err(|error| refused(&error))?;
+        // Over WebSocket the parameters may be elsewhere, and the user name is the user's alone.
+        let user_name = match typed.authorizer_as.into() {
+            SentIn::UserName => authorizer.user_name().map(Some),
+            _ => authorizer.user_name_alone(),
+        };
+        let user_name = user_name.map_err(|error| refused(&error))?;
         if warns_of_secrets {
             secrets.warn();
         }
@@ -129,8 +136,7 @@ impl Credentials {
             );
         }
         // An empty user name is left out, unless there is a password.
-        let user_name =
-            Some(user_name).filter(|name| !name.expose().is_empty() || password.is_some());
+        let user_name = user_name.filter(|name| !name.expose().is_empty() || password.is_some());
         Ok(Self {
             shown_user_name: authorizer.username.clone(),
             authorizer,

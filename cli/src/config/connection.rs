@@ -35,7 +35,7 @@ pub(super) fn keep_alive(
     Ok(typed)
 }
 
-/// Options of TCP, proxy and TLS for `server`; `tls` is `None` for a server without TLS.
+/// Options of TCP, proxy, TLS and WebSocket for `server`; `tls` is `None` for a server without TLS.
 ///
 /// # Errors
 /// [`Id::Usage`](crate::diagnosis::Id::Usage) for addresses that can't be used.
@@ -61,6 +61,7 @@ pub(super) fn transport(
         proxy: proxy.map(|choice| choice.proxy),
         tls: tls.map(Arc::new),
         timeout,
+        websocket: server.websocket,
         ..TransportOptions::new(server.host, server.port)
     })
 }

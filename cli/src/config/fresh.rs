@@ -6,6 +6,7 @@ use dunlin_client::{ConnectProvider, NextAttempt, Provided, Provider, ProviderEr
 use crate::args::{AccountArgs, AuthorizerArgs, Sources};
 use crate::config::Credentials;
 use crate::config::auth_command::{AuthCommand, FreshCredentials};
+use crate::config::websocket;
 use crate::diagnosis::Diagnosis;
 use crate::terminal::Console;
 
@@ -121,6 +122,11 @@ impl ConnectProvider for CommandCredentials {
                 .credentials(fresh)
                 .map_err(|diagnosis| ProviderError::fatal(diagnosis.headline))?;
             let mut target = attempt.target;
+            if let Some(options) = &mut target.transport.websocket {
+                let sent_in = self.authorizer.authorizer_as;
+                websocket::add_parameters(options, &credentials, sent_in)
+                    .map_err(|diagnosis| ProviderError::fatal(diagnosis.headline))?;
+            }
             target.username = credentials.user_name;
             target.password = credentials.password;
             Ok(target)

@@ -20,6 +20,7 @@ mod server;
 mod signature;
 mod target;
 mod tls;
+mod websocket;
 
 pub(crate) use any_server::{ConnectionConfig, check_topic};
 pub(crate) use authorizer::Credentials;

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use dunlin_client::transport::{ProxyError, ResolveFault, SocksReply, TlsError, TransportError};
+use dunlin_client::transport::{
+    ProxyError, ResolveFault, SocksReply, TlsError, TransportError, WebSocketError,
+};
 use dunlin_client::{
     ConnectError, ConnectionError, EndCause, Reconnect, Retry, RetryContext, RetryPolicy,
 };
@@ -131,6 +133,7 @@ fn of_transport(error: &TransportError, has_connected: bool) -> bool {
             _ => false,
         },
         TransportError::Tls { error, .. } => of_tls(error, has_connected),
+        TransportError::WebSocket { error, .. } => of_websocket(error, has_connected),
         _ => true,
     }
 }
@@ -138,6 +141,17 @@ fn of_transport(error: &TransportError, has_connected: bool) -> bool {
 /// True if another TLS handshake may succeed.
 fn of_tls(error: &TlsError, has_connected: bool) -> bool {
     matches!(error, TlsError::Closed | TlsError::Io(_)) && has_connected
+}
+
+/// True if another request for a WebSocket connection may succeed.
+fn of_websocket(error: &WebSocketError, has_connected: bool) -> bool {
+    match error {
+        WebSocketError::Refused(refusal) => matches!(refusal.status, 408 | 425 | 429 | 500..=599),
+        // As a connection that is closed before CONNACK.
+        WebSocketError::NoAnswer | WebSocketError::Closed(_) => has_connected,
+        WebSocketError::Io(_) => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

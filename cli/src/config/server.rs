@@ -1,26 +1,38 @@
-//! `Server`: host, port and TLS of `--endpoint`, checked before anything is sent.
+//! `Server`: host, port and transport of `--endpoint`, checked before anything is sent.
 
+mod access;
 mod errors;
+#[cfg(test)]
+mod tests;
 mod unix;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use dunlin_client::aws::{self, Endpoint, EndpointAdvice};
-use dunlin_sandbox::StateDir;
+use dunlin_client::transport::WebSocketOptions;
+use dunlin_sandbox::{RunningSandbox, StateDir};
 
-use self::errors::{has_userinfo, many_running, none_running, refused, unsupported};
-use crate::args::{EndpointArgs, userinfo, without_userinfo};
+use self::access::{Access, Asked, MQTT_ALPN};
+use self::errors::{
+    bad_path, contradiction, has_userinfo, many_running, needs_tls, no_websocket, none_running,
+    refused, unix_host,
+};
+use crate::args::{EndpointArgs, TransportArg, WebSocketArgs, userinfo, without_userinfo};
 use crate::diagnosis::{Diagnosis, folder, quoted};
 
 /// Server to connect to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Server {
     /// Host name or IP address, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// False for `mqtt://`.
+    /// False for `mqtt://` and `ws://`.
     pub(crate) is_tls: bool,
+    /// Path and query of `ws://` and `wss://`; `None` without WebSocket.
+    pub(crate) websocket: Option<WebSocketOptions>,
+    /// Flags about the headers of WebSocket. They may hold secrets, which are read later.
+    pub(crate) typed: WebSocketArgs,
     /// Address to connect to instead of the host's; `None` resolves the host.
     pub(crate) connect_to: Option<SocketAddr>,
     /// ALPN protocol to offer unless the user names one; `None` for none.
@@ -37,10 +49,10 @@ pub(crate) struct Server {
 /// Forms of `--endpoint` that a verb takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndpointForm {
-    /// `HOST[:PORT]`, always with TLS and port 443 by default.
+    /// `HOST[:PORT]` or `wss://HOST[:PORT]/PATH`, always with TLS and port 443 by default.
     Host,
-    /// Also `mqtt://HOST[:PORT]`, without TLS, port 1883 by default, and `mqtts://HOST[:PORT]`,
-    /// with TLS, port 8883 by default.
+    /// Also `mqtt://` and `ws://`, without TLS, ports 1883 and 80 by default, and `mqtts://`, with TLS,
+    /// port 8883 by default.
     HostOrUrl,
     /// The same URLs, and `HOST[:PORT]` with TLS only where something asks for it, as mosquitto's
     /// tools do.
@@ -77,32 +89,66 @@ impl Server {
         if let Some(userinfo) = userinfo(&endpoint) {
             return Err(has_userinfo(&endpoint.replace(userinfo, ""), form));
         }
-        // The scheme chooses TLS and the default port; without one the verb does.
-        let takes_url = form != EndpointForm::Host;
-        let (authority, scheme) = match endpoint.split_once("://") {
-            Some(("mqtt", rest)) if takes_url => (rest.trim_end_matches('/'), Some(false)),
-            Some(("mqtts", rest)) if takes_url => (rest.trim_end_matches('/'), Some(true)),
-            Some((scheme @ ("ws" | "wss" | "unix"), _)) if takes_url => {
-                return Err(unsupported(scheme));
+        // The scheme or `--transport` chooses transport and default port; without them the verb does.
+        let (scheme, rest) = form.split_scheme(&endpoint)?;
+        let asked = match (scheme, typed.websocket.transport) {
+            (Some(scheme), Some(flag)) if scheme != flag => {
+                return Err(contradiction(scheme, flag));
             }
-            _ => (endpoint.as_str(), None),
+            (Some(scheme), _) => Asked::Scheme(scheme),
+            (None, Some(flag)) => Asked::Flag(flag),
+            (None, None) => Asked::Nothing,
         };
+        if form == EndpointForm::Host
+            && let Some(transport @ (TransportArg::Tcp | TransportArg::Ws)) = asked.transport()
+        {
+            return Err(needs_tls(transport));
+        }
+
+        // Path and query belong to WebSocket; the query may hold a token and isn't repeated.
+        let is_websocket = matches!(
+            asked.transport(),
+            Some(TransportArg::Ws | TransportArg::Wss)
+        );
+        let (authority, target) = match scheme {
+            Some(TransportArg::Ws | TransportArg::Wss) => {
+                rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+            }
+            Some(_) => (rest.trim_end_matches('/'), ""),
+            None => (rest, ""),
+        };
+        let websocket = is_websocket
+            .then(|| WebSocketOptions::from_target(target).map_err(|_invalid| bad_path()))
+            .transpose()?;
         // Host and port, with the mistakes that people make with endpoints of AWS.
-        let checked = aws::check_endpoint(authority).map_err(|fault| refused(&endpoint, &fault))?;
+        let named = endpoint.strip_suffix(target).unwrap_or(&endpoint);
+        let checked = aws::check_endpoint(authority).map_err(|fault| refused(named, &fault))?;
         let port = one_of(checked.port, typed.port)?;
         // "sandbox" is a name for what runs on this computer.
         let mut server = if checked.host.eq_ignore_ascii_case("sandbox") {
-            Self::sandbox(typed.state_dir, port)?
+            Self::sandbox(typed.state_dir, port, asked)?
         } else {
-            let access = form.access(&checked.host, port, scheme);
+            let access = form.access(&checked.host, port, asked);
             Self::named(checked, port, access)
         };
+        server.websocket = websocket;
+        server.typed = typed.websocket;
         // After the port is known: an address without a port uses that of the endpoint.
         server.connect_to = typed
             .connect_to
             .map(|text| address(&text, server.port))
             .transpose()?;
         Ok(server)
+    }
+
+    /// Scheme of a URL of this server.
+    pub(crate) const fn scheme(&self) -> &'static str {
+        match (self.is_tls, self.websocket.is_some()) {
+            (false, false) => "mqtt",
+            (true, false) => "mqtts",
+            (false, true) => "ws",
+            (true, true) => "wss",
+        }
     }
 
     /// True for a server on this computer: a sandbox that was found by itself, or a loopback
@@ -131,6 +177,8 @@ impl Server {
             host: checked.host,
             port: port.unwrap_or(access.default_port),
             is_tls: access.is_tls,
+            websocket: None,
+            typed: WebSocketArgs::default(),
             connect_to: None,
             default_alpn: access.default_alpn,
             sandbox_ca: None,
@@ -140,25 +188,38 @@ impl Server {
     }
 
     /// Running sandbox of this computer; among several the one that listens on `port`.
-    fn sandbox(state_dir: Option<PathBuf>, port: Option<u16>) -> Result<Self, Diagnosis> {
+    fn sandbox(
+        state_dir: Option<PathBuf>,
+        port: Option<u16>,
+        asked: Asked,
+    ) -> Result<Self, Diagnosis> {
         // Each running sandbox has a file in this folder.
         let running = StateDir::resolve(state_dir)
             .and_then(|dir| dir.running())
             .map_err(|error| folder::state_dir("can't look for running sandboxes", error))?;
-        let mut wanted = running
-            .iter()
-            .filter(|sandbox| port.is_none_or(|port| port == sandbox.port));
+        let is_websocket = matches!(
+            asked.transport(),
+            Some(TransportArg::Ws | TransportArg::Wss)
+        );
+        let mut wanted = running.iter().filter_map(|sandbox| {
+            let own = listening_port(sandbox, asked)?;
+            port.is_none_or(|port| port == own)
+                .then_some((sandbox, own))
+        });
         match (wanted.next(), wanted.next()) {
-            (Some(only), None) => Ok(Self {
+            (Some((only, port)), None) => Ok(Self {
                 host: only.endpoint.clone(),
-                port: only.port,
-                is_tls: true,
+                port,
+                is_tls: asked.transport() != Some(TransportArg::Ws),
+                websocket: None,
+                typed: WebSocketArgs::default(),
                 connect_to: None,
-                default_alpn: Some(MQTT_ALPN),
+                default_alpn: (!is_websocket).then_some(MQTT_ALPN),
                 sandbox_ca: Some(only.ca.clone()),
                 unix_socket: None,
                 suggested_endpoint: None,
             }),
+            (None, _) if is_websocket && !running.is_empty() => Err(no_websocket(asked)),
             (None, _) => Err(none_running(&running)),
             // Among several only the user can choose.
             (Some(_), Some(_)) => Err(many_running(&running)),
@@ -166,67 +227,31 @@ impl Server {
     }
 }
 
-/// TLS, default port and default ALPN protocol of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Access {
-    is_tls: bool,
-    default_port: u16,
-    default_alpn: Option<&'static str>,
-}
-
-impl EndpointForm {
-    /// Chooses TLS, port and ALPN for a host. `scheme` is true for `mqtts://`, false for `mqtt://`,
-    /// and `None` without a scheme.
-    fn access(self, host: &str, port: Option<u16>, scheme: Option<bool>) -> Access {
-        let Self::AnyServer(asked_for) = self else {
-            let default_port = match scheme {
-                None => aws::DEFAULT_PORT,
-                Some(true) => MQTTS,
-                Some(false) => MQTT,
-            };
-            return Access {
-                is_tls: scheme != Some(false),
-                default_port,
-                default_alpn: Some(MQTT_ALPN),
-            };
-        };
-        let is_aws = aws::is_aws_host(host);
-        let has_authorizer =
-            asked_for.authorizer || (is_aws && !asked_for.certificate && scheme.is_none());
-        let is_tls = scheme.unwrap_or(
-            has_authorizer
-                || is_aws
-                || asked_for.certificate
-                || asked_for.ca
-                || matches!(port, Some(MQTTS | aws::DEFAULT_PORT)),
-        );
-        let default_port = match is_tls {
-            true if has_authorizer && scheme.is_none() => aws::DEFAULT_PORT,
-            true => MQTTS,
-            false => MQTT,
-        };
-        // AWS IoT serves several protocols on port 443 and tells them apart by ALPN.
-        let is_shared_port = port.unwrap_or(default_port) == aws::DEFAULT_PORT;
-        let default_alpn = match (has_authorizer, is_aws && is_shared_port) {
-            (true, _) => Some(MQTT_ALPN),
-            (false, true) if asked_for.certificate => Some(CERTIFICATE_ALPN),
-            (false, true) => Some(MQTT_ALPN),
-            (false, false) => None,
-        };
-        Access {
-            is_tls,
-            default_port,
-            default_alpn: default_alpn.filter(|_| is_tls),
-        }
+/// Port at which a sandbox has this transport; `None` if it doesn't have it.
+fn listening_port(sandbox: &RunningSandbox, asked: Asked) -> Option<u16> {
+    match asked.transport() {
+        Some(TransportArg::Ws | TransportArg::Wss) => None,
+        _ => Some(sandbox.port),
     }
 }
 
-/// Default ports of `mqtt://` and `mqtts://`.
-const MQTT: u16 = 1883;
-const MQTTS: u16 = 8883;
-/// ALPN protocol of custom authorizers, and that of client certificates on port 443 of AWS IoT.
-const MQTT_ALPN: &str = "mqtt";
-const CERTIFICATE_ALPN: &str = "x-amzn-mqtt-ca";
+impl EndpointForm {
+    /// Scheme of a URL and the text after it; `None` for a host without a scheme.
+    ///
+    /// # Errors
+    /// [`Id::Endpoint`](crate::diagnosis::Id::Endpoint) for a scheme that isn't supported.
+    fn split_scheme(self, endpoint: &str) -> Result<(Option<TransportArg>, &str), Diagnosis> {
+        let takes_all = self != Self::Host;
+        Ok(match endpoint.split_once("://") {
+            Some(("mqtt", rest)) if takes_all => (Some(TransportArg::Tcp), rest),
+            Some(("mqtts", rest)) if takes_all => (Some(TransportArg::Tls), rest),
+            Some(("ws", rest)) => (Some(TransportArg::Ws), rest),
+            Some(("wss", rest)) => (Some(TransportArg::Wss), rest),
+            Some(("unix", _)) if takes_all => return Err(unix_host()),
+            _ => (None, endpoint),
+        })
+    }
+}
 
 /// Port of the endpoint or of `--port`, which must not contradict each other.
 fn one_of(inner: Option<u16>, outer: Option<u16>) -> Result<Option<u16>, Diagnosis> {
@@ -253,201 +278,4 @@ fn address(text: &str, port: u16) -> Result<SocketAddr, Diagnosis> {
                 quoted(&without_userinfo(text))
             ))
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::diagnosis::{Id, Try};
-
-    fn server(
-        endpoint: &str,
-        port: Option<u16>,
-        connect_to: Option<&str>,
-    ) -> Result<Server, Diagnosis> {
-        new(endpoint, port, connect_to, EndpointForm::Host)
-    }
-
-    fn new(
-        endpoint: &str,
-        port: Option<u16>,
-        connect_to: Option<&str>,
-        form: EndpointForm,
-    ) -> Result<Server, Diagnosis> {
-        let typed = EndpointArgs {
-            endpoint: Some(endpoint.into()),
-            port,
-            connect_to: connect_to.map(Into::into),
-            address: crate::args::AddressArgs::default(),
-            proxy: None,
-            state_dir: None,
-        };
-        Server::new(typed, form)
-    }
-
-    #[test]
-    fn a_port_stands_in_the_endpoint_or_behind_port_and_is_443_without_either() {
-        assert_eq!(server("localhost", None, None).unwrap().port, 443);
-        assert_eq!(server("localhost:8883", None, None).unwrap().port, 8883);
-        assert_eq!(server("localhost", Some(8883), None).unwrap().port, 8883);
-        assert_eq!(
-            server("localhost:1", Some(2), None).unwrap_err().id,
-            Id::Usage
-        );
-    }
-
-    #[test]
-    fn a_scheme_says_whether_there_is_tls_and_where() {
-        let of = |endpoint: &str, port| {
-            new(endpoint, port, None, EndpointForm::HostOrUrl)
-                .map(|server| (server.host, server.port, server.is_tls))
-        };
-        let here = |port, is_tls| ("localhost".to_owned(), port, is_tls);
-        assert_eq!(of("mqtt://localhost", None).unwrap(), here(1883, false));
-        assert_eq!(
-            of("mqtt://localhost:1884/", None).unwrap(),
-            here(1884, false)
-        );
-        assert_eq!(of("mqtts://localhost", Some(1)).unwrap(), here(1, true));
-        assert_eq!(of("localhost", None).unwrap(), here(443, true));
-        assert!(of("https://localhost", None).is_err());
-    }
-
-    #[test]
-    fn flags_and_port_choose_tls_and_alpn_for_any_server() {
-        let of = |endpoint: &str, asked_for| {
-            let server = new(endpoint, None, None, EndpointForm::AnyServer(asked_for)).unwrap();
-            (server.port, server.is_tls, server.default_alpn)
-        };
-        let none = AskedFor::default();
-        let ca = AskedFor { ca: true, ..none };
-        let certificate = AskedFor {
-            certificate: true,
-            ..none
-        };
-        let authorizer = AskedFor {
-            authorizer: true,
-            ..none
-        };
-        let aws = "x-ats.iot.eu-west-1.amazonaws.com";
-        for (endpoint, asked_for, expected) in [
-            // As mosquitto's tools: TCP, unless a CA, a certificate or the port asks for TLS.
-            ("localhost", none, (1883, false, None)),
-            ("localhost:8883", none, (8883, true, None)),
-            ("localhost", ca, (8883, true, None)),
-            ("localhost:1884", certificate, (1884, true, None)),
-            ("mqtt://localhost", none, (1883, false, None)),
-            ("mqtts://localhost", none, (8883, true, None)),
-            // Custom authorizers, and AWS IoT.
-            ("localhost", authorizer, (443, true, Some("mqtt"))),
-            (aws, none, (443, true, Some("mqtt"))),
-            (aws, certificate, (8883, true, None)),
-            (
-                &format!("{aws}:443"),
-                certificate,
-                (443, true, Some("x-amzn-mqtt-ca")),
-            ),
-            (&format!("mqtts://{aws}"), none, (8883, true, None)),
-        ] {
-            assert_eq!(of(endpoint, asked_for), expected, "{endpoint}");
-        }
-    }
-
-    #[test]
-    fn a_transport_that_is_not_there_yet_is_named() {
-        for (scheme, words) in [("ws", "WebSocket"), ("unix", "Unix domain socket")] {
-            let form = EndpointForm::AnyServer(AskedFor::default());
-            let diagnosis = new(&format!("{scheme}://localhost"), None, None, form).unwrap_err();
-            assert_eq!(diagnosis.id, Id::Endpoint);
-            assert!(diagnosis.headline.contains(words), "{}", diagnosis.headline);
-        }
-    }
-
-    #[test]
-    fn a_scheme_is_explained_where_only_a_host_name_is_taken() {
-        for (endpoint, words) in [
-            (
-                "mqtt://localhost",
-                "dunlin connect, pub, sub and bench take it",
-            ),
-            ("mqtts://localhost", "TLS is always used"),
-        ] {
-            let diagnosis = server(endpoint, None, None).unwrap_err();
-            assert!(diagnosis.headline.contains(words), "{}", diagnosis.headline);
-            assert_eq!(diagnosis.try_, [Try::paste("--endpoint localhost")]);
-        }
-    }
-
-    #[test]
-    fn a_password_in_a_url_is_refused_and_not_repeated() {
-        for form in [EndpointForm::Host, EndpointForm::HostOrUrl] {
-            for (endpoint, connect_to) in [
-                ("mqtt://user:canary@localhost", None),
-                ("mqtts://canary@localhost:1", None),
-                ("user:canary@localhost", None),
-                ("localhost", Some("mqtt://user:canary@localhost")),
-            ] {
-                let diagnosis = new(endpoint, None, connect_to, form).unwrap_err();
-                assert!(
-                    !format!("{diagnosis:?}").contains("canary"),
-                    "{diagnosis:?}"
-                );
-                assert!(!diagnosis.headline.contains("user:"), "{diagnosis:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn another_address_keeps_the_name_and_may_keep_the_port() {
-        let to = |text| server("localhost:8883", None, Some(text)).map(|server| server.connect_to);
-        assert_eq!(
-            to("127.0.0.1").unwrap(),
-            Some("127.0.0.1:8883".parse().unwrap())
-        );
-        assert_eq!(
-            to("127.0.0.1:1").unwrap(),
-            Some("127.0.0.1:1".parse().unwrap())
-        );
-        assert_eq!(to("[::1]").unwrap(), Some("[::1]:8883".parse().unwrap()));
-        assert_eq!(to("localhost").unwrap_err().id, Id::Usage);
-    }
-
-    #[test]
-    fn local_endpoints_are_recognised_by_name_and_address() {
-        for (endpoint, connect_to, is_local) in [
-            ("localhost", None, true),
-            ("a.LOCALHOST.", None, true),
-            ("127.0.0.9:1", None, true),
-            ("[::1]", None, true),
-            ("[::ffff:127.0.0.1]", None, true),
-            ("iot.example.com", Some("127.0.0.1"), true),
-            ("localhost", Some("10.0.0.1"), false),
-            ("iot.example.com", None, false),
-            ("localhost.example.com", None, false),
-        ] {
-            assert_eq!(
-                server(endpoint, None, connect_to).unwrap().is_local(),
-                is_local,
-                "{endpoint}"
-            );
-        }
-    }
-
-    #[test]
-    fn another_endpoint_of_aws_is_named_with_the_one_to_use() {
-        for (endpoint, words) in [
-            (
-                "c1abc.credentials.iot.eu-west-1.amazonaws.com",
-                "is the credentials endpoint, not the data endpoint",
-            ),
-            ("https://localhost", "begins with \"https://\""),
-            ("localhost/mqtt", "ends in \"/mqtt\""),
-            ("", "is empty"),
-        ] {
-            let diagnosis = server(endpoint, None, None).unwrap_err();
-            assert_eq!(diagnosis.id, Id::Endpoint);
-            assert!(diagnosis.headline.contains(words), "{}", diagnosis.headline);
-            assert!(!diagnosis.try_.is_empty());
-        }
-    }
 }

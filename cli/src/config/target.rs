@@ -13,6 +13,7 @@ use crate::config::context::run_context;
 use crate::config::fresh::CommandCredentials;
 use crate::config::retry::reconnect;
 use crate::config::tls;
+use crate::config::websocket;
 use crate::config::{Credentials, ProxyChoice, Server};
 use crate::diagnosis::{Diagnosis, RunContext, UserChoices};
 use crate::terminal::Console;
@@ -61,6 +62,8 @@ impl Target {
         console: Console,
     ) -> Result<Self, Diagnosis> {
         check_tls_flags(&server, sources)?;
+        websocket::check_flags(server.websocket.is_some(), sources)?;
+        let sent_in = typed.authorizer.authorizer_as;
         let proxy = ProxyChoice::new(
             typed.proxy.as_deref(),
             sources,
@@ -99,12 +102,22 @@ impl Target {
                 (credentials, None)
             }
         };
-        let has_secret = credentials.has_secret() || provider.is_some();
+        // Headers and query of WebSocket; a command adds its own to them, before each connection.
+        let mut has_secret = credentials.has_secret() || provider.is_some();
+        if let Some(options) = &mut server.websocket {
+            let typed = std::mem::take(&mut server.typed);
+            websocket::set_headers(options, typed, sources, console, !is_sandbox)?;
+            has_secret |= !options.headers.is_empty();
+            if provider.is_none() {
+                websocket::add_parameters(options, &credentials, sent_in)?;
+            }
+        }
         let leaves_computer = typed.is_load || !server.is_local();
         if !server.is_tls && has_secret && leaves_computer {
-            console.warning(
-                "mqtt:// is without TLS: password and token go over the network in clear text",
-            );
+            console.warning(format_args!(
+                "{}:// is without TLS: password and token go over the network in clear text",
+                server.scheme()
+            ));
         }
 
         // The protocol to offer depends on the server, unless the user names one.
@@ -120,6 +133,7 @@ impl Target {
             client_id: typed.is_client_id_given,
             alpn: sources.is_chosen("alpn"),
             is_tls: server.is_tls,
+            is_websocket: server.websocket.is_some(),
             is_sample: typed.is_sample,
             is_load: typed.is_load,
             auth_cmd: provider.is_some(),
@@ -161,8 +175,9 @@ fn check_tls_flags(server: &Server, sources: &Sources) -> Result<(), Diagnosis> 
     let flag = OF_TLS.into_iter().find(|id| sources.on_command_line(id));
     match flag {
         Some(flag) if !server.is_tls => Err(Diagnosis::usage(format!(
-            "--{} is for TLS, and mqtt:// is without: mqtts:// is with TLS",
-            flag.replace('_', "-")
+            "--{} is for TLS, and {scheme}:// is without: {scheme}s:// is with TLS",
+            flag.replace('_', "-"),
+            scheme = server.scheme()
         ))),
         _ => Ok(()),
     }

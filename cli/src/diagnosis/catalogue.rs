@@ -47,6 +47,7 @@ catalogue! {
     Alpn            "E-ALPN"            => Tls,
     AuthDenied      "E-AUTH-DENIED"     => NotAuthorized,
     Hangup          "E-HANGUP"          => NotAuthorized,
+    Upgrade         "E-UPGRADE"         => Refused,
     ConnRefused     "E-CONN-REFUSED"    => Refused,
     SubDenied       "E-SUB-DENIED"      => Denied,
     SubDropped      "E-SUB-DROPPED"     => Denied,
@@ -78,6 +79,7 @@ impl Id {
             | Self::TlsHandshake
             | Self::TlsIntercepted
             | Self::Alpn => "tls",
+            Self::Upgrade => "websocket",
             Self::AuthDenied | Self::Hangup | Self::ConnRefused | Self::ConnackTimeout => "connect",
             Self::SubDenied | Self::SubDropped => "subscribe",
             Self::PubDenied | Self::PubDropped => "publish",

@@ -29,10 +29,13 @@ pub(crate) fn failed(
         ConnectError::Transport(error) => return network::transport(context, error),
         ConnectError::Refused(refusal) => refused(context, refusal),
         // On port 443, AWS IoT closes the connection of a client that it expects to speak HTTP.
-        ConnectError::Closed { .. } if facts.lacks_alpn() => tls::alpn_missing(context, elapsed),
+        ConnectError::Closed { .. } if facts.lacks_alpn() && !context.choices.is_websocket => {
+            tls::alpn_missing(context, elapsed)
+        }
         ConnectError::Closed { reset } => hangup(context, *reset, elapsed),
         ConnectError::ConnAckTimeout { after } => return unanswered(context, facts, *after),
         ConnectError::Protocol(violation) => blame_alpn(
+            context,
             facts,
             protocol::broken(context, violation, &facts.malformed()),
         ),
@@ -77,10 +80,11 @@ pub(crate) fn unanswered(
         at: Some(format!("CONNECT · {}", facts.summary(context))),
         saw: Some(format!(
             "{} up; CONNECT was sent",
-            if context.choices.is_tls {
-                "TCP and TLS are"
-            } else {
-                "TCP is"
+            match context.transport() {
+                "wss" => "TCP, TLS and WebSocket are",
+                "ws" => "TCP and WebSocket are",
+                "tls" => "TCP and TLS are",
+                _ => "TCP is",
             }
         )),
         likely: vec![
@@ -98,12 +102,17 @@ pub(crate) fn unanswered(
             ),
         )
     };
-    blame_alpn(facts, diagnosis)
+    blame_alpn(context, facts, diagnosis)
 }
 
 /// Adds the guess that the port expects another protocol, if the server selected none by ALPN.
-fn blame_alpn(facts: &ConnectionFacts, mut diagnosis: Diagnosis) -> Diagnosis {
-    if facts.lacks_alpn() {
+fn blame_alpn(
+    context: &RunContext,
+    facts: &ConnectionFacts,
+    mut diagnosis: Diagnosis,
+) -> Diagnosis {
+    // WebSocket is told by its request, not by ALPN.
+    if facts.lacks_alpn() && !context.choices.is_websocket {
         // Put first: it explains the silence better than an overloaded server.
         let guess =
             "no ALPN protocol was selected, so this port may expect something else than MQTT";
@@ -159,7 +168,7 @@ fn hangup(context: &RunContext, reset: bool, elapsed: Duration) -> Diagnosis {
     }
     let mut try_ = denial::advice(context, None);
     // To a TLS server, CONNECT without TLS is no TLS record; many close without an alert.
-    if !context.choices.is_tls && context.port != PLAIN_MQTT_PORT {
+    if context.transport() == "tcp" && context.port != PLAIN_MQTT_PORT {
         likely.insert(0, "this port speaks TLS: use mqtts://".into());
         try_.insert(0, protocol::with_tls(context));
     }

@@ -41,8 +41,10 @@ pub(crate) struct UserChoices {
     pub(crate) client_id: bool,
     /// `--alpn`, other than the default.
     pub(crate) alpn: bool,
-    /// TLS, as opposed to `mqtt://`.
+    /// TLS, as opposed to `mqtt://` and `ws://`.
     pub(crate) is_tls: bool,
+    /// WebSocket: `ws://` and `wss://`.
+    pub(crate) is_websocket: bool,
     /// The sample, which always means an authorizer of AWS IoT.
     pub(crate) is_sample: bool,
     /// A load test, whose clients share the start of their identifiers.
@@ -117,19 +119,37 @@ impl RunContext {
         self.password_len.is_some()
     }
 
-    /// `TLS`, or `TCP` where there is no TLS.
+    /// Last stage before CONNECT: `WebSocket`, `TLS` or `TCP`.
     pub(crate) fn last_stage(&self) -> &'static str {
-        if self.choices.is_tls { "TLS" } else { "TCP" }
+        match (self.choices.is_websocket, self.choices.is_tls) {
+            (true, _) => "WebSocket",
+            (false, true) => "TLS",
+            (false, false) => "TCP",
+        }
+    }
+
+    /// Transport as `--transport` names it.
+    pub(crate) fn transport(&self) -> &'static str {
+        match (self.choices.is_websocket, self.choices.is_tls) {
+            (false, false) => "tcp",
+            (false, true) => "tls",
+            (true, false) => "ws",
+            (true, true) => "wss",
+        }
     }
 
     /// Stages of opening a connection, in order.
     pub(crate) fn stages(&self) -> &'static str {
         // A proxy resolves the name and opens the TCP connection to the server.
-        match (self.proxy.is_some(), self.choices.is_tls) {
-            (true, true) => "proxy, TLS",
-            (true, false) => "proxy",
-            (false, true) => "DNS, TCP, TLS",
-            (false, false) => "DNS, TCP",
+        match (self.proxy.is_some(), self.transport()) {
+            (true, "wss") => "proxy, TLS, WebSocket",
+            (true, "ws") => "proxy, WebSocket",
+            (true, "tls") => "proxy, TLS",
+            (true, _) => "proxy",
+            (false, "wss") => "DNS, TCP, TLS, WebSocket",
+            (false, "ws") => "DNS, TCP, WebSocket",
+            (false, "tls") => "DNS, TCP, TLS",
+            (false, _) => "DNS, TCP",
         }
     }
 
@@ -200,7 +220,9 @@ impl ConnectionFacts {
         {
             summary.push_str(&format!(" ({})", peer.ip()));
         }
-        if let Some(tls) = &self.tls {
+        if context.choices.is_websocket {
+            summary.push_str(" · WebSocket");
+        } else if let Some(tls) = &self.tls {
             match &tls.alpn_selected {
                 Some(alpn) => summary.push_str(&format!(" · ALPN {alpn} ok")),
                 None => summary.push_str(" · no ALPN selected"),
@@ -229,6 +251,7 @@ pub(crate) fn context(host: &str) -> RunContext {
             client_id: true,
             alpn: false,
             is_tls: true,
+            is_websocket: false,
             is_sample: true,
             is_load: false,
             auth_cmd: false,

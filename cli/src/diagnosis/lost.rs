@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use dunlin_client::transport::TransportError;
 use dunlin_client::{ConnectionError, ServerReason};
 use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::context::{ConnectionFacts, RunContext};
 use crate::diagnosis::text::{duration, quoted};
-use crate::diagnosis::{Diagnosis, Id, Try, network, protocol, reason};
+use crate::diagnosis::{Diagnosis, Id, Try, network, protocol, reason, websocket};
 
 /// Diagnosis of a connection that ended; `connected` is the time since CONNACK.
 pub(crate) fn ended(
@@ -25,6 +26,12 @@ pub(crate) fn ended(
         } => silent(*after, *keep_alive, *silent_for),
         ConnectionError::Protocol(violation) => {
             protocol::broken(context, violation, &facts.malformed())
+        }
+        // A Close frame says why; it is the server's word, as DISCONNECT is.
+        ConnectionError::Transport(TransportError::WebSocket { error, .. })
+            if let Some(ended) = websocket::ended(context, error) =>
+        {
+            ended
         }
         // The network's own diagnosis, with an id that says that the connection had been up.
         ConnectionError::Transport(error) => Diagnosis {

@@ -18,6 +18,7 @@ mod region;
 mod render;
 mod text;
 mod tls;
+mod websocket;
 
 use std::io;
 use std::path::Path;

@@ -8,7 +8,7 @@ use dunlin_client::transport::{FailedAttempt, IpVersion, ResolveFault, Stage, Tr
 
 use crate::diagnosis::context::RunContext;
 use crate::diagnosis::text::{duration, quoted, shell};
-use crate::diagnosis::{Diagnosis, Id, Try, proxy, region, tls};
+use crate::diagnosis::{Diagnosis, Id, Try, proxy, region, tls, websocket};
 
 /// Diagnosis of a connection that was not opened, or that failed below MQTT.
 pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnosis {
@@ -56,6 +56,7 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
             // The stage that took too long tells what had worked before it.
             let diagnosis = match stage {
                 Stage::Tls => silent_in_tls(context, *after),
+                Stage::WebSocket => websocket::silent(context, *after),
                 Stage::Resolve => no_answer_from_dns(context, *after),
                 _ => timed_out(context, *after),
             };
@@ -66,6 +67,10 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
         }
         TransportError::Proxy { error, .. } => proxy::no_tunnel(context, error),
         TransportError::Tls { peer, error } => tls::failed(context, peer, error),
+        TransportError::WebSocket { peer, error } => Diagnosis {
+            at: Some(format!("{} · {peer}", Stage::WebSocket)),
+            ..websocket::failed(context, error)
+        },
         error => Diagnosis {
             likely: vec!["the network, or something in between, ended the connection".into()],
             try_: vec![Try::advice("again in a minute")],

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use dunlin_client::transport::{
-    CertificateFault, FailedAttempt, IoFault, ProxyError, ResolveFault, RootsTried, Stage,
-    TlsError, TransportError,
+    CertificateFault, CloseReason, FailedAttempt, FrameFault, IoFault, ProxyError, ResolveFault,
+    RootsTried, Stage, TlsError, TransportError, UpgradeRefusal, WebSocketError,
 };
 use dunlin_client::{ConnectError, ConnectionError};
 use dunlin_codec::{PacketType, ReasonCode, Sender};
@@ -59,6 +59,7 @@ fn contexts() -> Vec<RunContext> {
         client_id: false,
         alpn: false,
         is_tls: false,
+        is_websocket: true,
         is_sample: false,
         is_load: true,
         auth_cmd: false,
@@ -69,6 +70,7 @@ fn contexts() -> Vec<RunContext> {
         let choices = UserChoices {
             ca: true,
             client_id: !context.choices.client_id,
+            is_websocket: !context.choices.is_websocket,
             ..context.choices
         };
         contexts.push(RunContext { choices, ..context });
@@ -189,7 +191,13 @@ fn transport_errors(is_ca_given: bool) -> Vec<TransportError> {
         let host = "broker.example.org".to_owned();
         errors.push(TransportError::Resolve { host, fault });
     }
-    for stage in [Stage::Resolve, Stage::Tcp, Stage::Proxy, Stage::Tls] {
+    for stage in [
+        Stage::Resolve,
+        Stage::Tcp,
+        Stage::Proxy,
+        Stage::Tls,
+        Stage::WebSocket,
+    ] {
         errors.push(TransportError::TimedOut {
             stage,
             after: Duration::from_secs(10),
@@ -210,6 +218,13 @@ fn transport_errors(is_ca_given: bool) -> Vec<TransportError> {
         let proxy = "http://proxy.corp:3128".into();
         errors.push(TransportError::Proxy { proxy, error });
     }
+    errors.extend(websocket_errors().into_iter().map(|error| {
+        let error = Box::new(error);
+        TransportError::WebSocket {
+            peer: peer.into(),
+            error,
+        }
+    }));
     errors.extend(
         tls_errors(is_ca_given)
             .into_iter()
@@ -218,6 +233,40 @@ fn transport_errors(is_ca_given: bool) -> Vec<TransportError> {
                 error,
             }),
     );
+    errors
+}
+
+fn websocket_errors() -> Vec<WebSocketError> {
+    let mut errors = vec![
+        WebSocketError::InvalidPath,
+        WebSocketError::InvalidHeader { name: "a b".into() },
+        WebSocketError::NotHttp,
+        WebSocketError::NoAnswer,
+        WebSocketError::WrongAnswer { header: "Upgrade" },
+        WebSocketError::Subprotocol { selected: None },
+        WebSocketError::Frame(FrameFault::Text),
+        WebSocketError::Io(reset()),
+    ];
+    for status in [200, 302, 400, 401, 403, 404, 407, 418, 429, 503] {
+        errors.push(WebSocketError::Refused(UpgradeRefusal {
+            status,
+            reason: "no".into(),
+            error_type: Some("ForbiddenException:".into()),
+            body: "x".repeat(1_024),
+        }));
+    }
+    for code in [
+        None,
+        Some(1000),
+        Some(1002),
+        Some(1008),
+        Some(1009),
+        Some(1011),
+        Some(4000),
+    ] {
+        let reason = "why".to_owned();
+        errors.push(WebSocketError::Closed(CloseReason { code, reason }));
+    }
     errors
 }
 

@@ -101,6 +101,7 @@ fn options_of(change: &Change, config: &ConnectionConfig) -> (ClientOptions, Run
             transport.port = *port;
             context.port = *port;
             transport.websocket = Some(WebSocketOptions::default());
+            context.choices.is_websocket = true;
             // WebSocket is asked for by HTTP, not by ALPN.
             offer(None, transport, &mut context);
         }

@@ -167,6 +167,17 @@ fn about(id: Id) -> About {
             ],
             &["dunlin auth username shows what the user name carries"],
         ),
+        Id::Upgrade => (
+            "the server opened no WebSocket connection",
+            &[
+                "MQTT is at another path, or this port has no WebSocket",
+                "a proxy or a gateway answers in place of the server",
+            ],
+            &[
+                "the path that the server's documentation names: wss://HOST/PATH",
+                "mqtts:// or mqtt:// for MQTT without WebSocket",
+            ],
+        ),
         Id::ConnRefused => (
             "the server refused the connection",
             &[

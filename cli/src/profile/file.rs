@@ -87,8 +87,12 @@ impl ProfileFile {
 
     /// True if the values of this flag may not be shown.
     pub(super) fn is_secret(flag: &RecordedFlag, values: &[String]) -> bool {
-        // A URL may have a password in it.
-        flag.is_secret || values.iter().any(|value| userinfo(value).is_some())
+        // A URL may have a password in it, and that of WebSocket a token in its query.
+        let has_query = |value: &String| value.contains("://") && value.contains('?');
+        flag.is_secret
+            || values
+                .iter()
+                .any(|value| userinfo(value).is_some() || has_query(value))
     }
 
     /// TOML of the profile, which [`read`](Self::read) takes.

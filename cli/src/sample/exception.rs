@@ -1,7 +1,7 @@
 //! Texts of failed connections in the words of the AWS SDK, which the Python sample prints.
 
 use dunlin_client::ConnectError;
-use dunlin_client::transport::{ResolveFault, TransportError};
+use dunlin_client::transport::{ResolveFault, TransportError, WebSocketError};
 
 /// Text in the form `NAME: message` for the line `Lifecycle Connection Failure with exception:`.
 pub(crate) fn of(error: &ConnectError) -> &'static str {
@@ -44,6 +44,14 @@ fn of_transport(error: &TransportError) -> &'static str {
         TransportError::Tls { .. } => {
             "AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE: TLS (SSL) negotiation failed"
         }
+        TransportError::WebSocket { error, .. } => match &**error {
+            WebSocketError::Closed(_) | WebSocketError::Frame(_) | WebSocketError::Io(_) => {
+                "AWS_ERROR_MQTT_UNEXPECTED_HANGUP: The connection was closed unexpectedly."
+            }
+            _ => {
+                "AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE: Failed to upgrade HTTP connection to Websocket."
+            }
+        },
         _ => "AWS_IO_SOCKET_CLOSED: socket is closed.",
     }
 }

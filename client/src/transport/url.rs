@@ -7,8 +7,6 @@ use std::sync::Arc;
 #[cfg(feature = "websocket")]
 use super::WebSocketOptions;
 use super::{TlsConnector, TlsOptions, TlsOptionsError, TransportOptions, without_brackets};
-#[cfg(feature = "websocket")]
-use crate::secret::Secret;
 
 /// Why a URL makes no transport options. It never holds a part of the URL, which may contain a
 /// secret.
@@ -90,7 +88,9 @@ impl TransportOptions {
             return Err(UrlError::Path);
         }
         #[cfg(feature = "websocket")]
-        let websocket = is_websocket.then(|| websocket(target)).transpose()?;
+        let websocket = is_websocket
+            .then(|| WebSocketOptions::from_target(target).map_err(|_invalid| UrlError::Path))
+            .transpose()?;
 
         // Port 0 is a valid `u16`, but no port to connect to.
         let (host, port) = split_port(authority)?;
@@ -115,26 +115,6 @@ impl TransportOptions {
             ..Self::new(without_brackets(host), port)
         })
     }
-}
-
-/// Path and query of a URL of WebSocket.
-///
-/// # Errors
-/// [`UrlError::Path`].
-#[cfg(feature = "websocket")]
-fn websocket(target: &str) -> Result<WebSocketOptions, UrlError> {
-    let (path, query) = match target.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (target, None),
-    };
-    let mut options = WebSocketOptions::default();
-    // As for HTTP, no path and a single slash are the same; no server has MQTT there.
-    if !matches!(path, "" | "/") {
-        path.clone_into(&mut options.path);
-    }
-    options.query = query.filter(|query| !query.is_empty()).map(Secret::from);
-    options.check().map_err(|_invalid| UrlError::Path)?;
-    Ok(options)
 }
 
 /// Schemes for the error about them.
@@ -192,6 +172,8 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "websocket")]
+    use crate::secret::Secret;
 
     #[test]
     fn a_url_names_scheme_host_and_port() {

@@ -77,10 +77,7 @@ impl WebSocketPeer {
 
     /// Value of a header of the request, with its name in any case; `None` if there is none.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.request.lines().find_map(|line| {
-            let (key, value) = line.split_once(": ")?;
-            key.eq_ignore_ascii_case(name).then_some(value)
-        })
+        header(&self.request, name)
     }
 
     /// Sends bytes.
@@ -117,6 +114,14 @@ impl WebSocketPeer {
         }
         Some((first, payload))
     }
+}
+
+/// Value of a header of a request, with its name in any case; `None` if there is none.
+pub fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+    request.lines().find_map(|line| {
+        let (key, value) = line.split_once(": ")?;
+        key.eq_ignore_ascii_case(name).then_some(value)
+    })
 }
 
 /// A frame as servers send it, without a mask. `first`: its first byte.

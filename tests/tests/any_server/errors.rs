@@ -153,7 +153,12 @@ async fn the_table_of_verbs_exit_codes_and_error_ids() {
             2,
             "E-USAGE",
         ),
-        ("WebSocket", &["-H", "ws://localhost"], 2, "E-ENDPOINT"),
+        (
+            "a path of WebSocket that isn't encoded",
+            &["-H", "ws://localhost/a b"],
+            2,
+            "E-ENDPOINT",
+        ),
         (
             "no socket there",
             &["-H", "unix:///no/such/socket"],

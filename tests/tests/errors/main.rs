@@ -17,7 +17,7 @@ use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 
 /// Error id, exit code, and cause: a fault of the sandbox, the flags, or the network.
-const TABLE: [(&str, i32, &str); 31] = [
+const TABLE: [(&str, i32, &str); 32] = [
     ("E-IO", 1, "standard output is full"),
     ("E-USAGE", 2, "flags"),
     ("E-ENDPOINT", 2, "flags"),
@@ -40,6 +40,7 @@ const TABLE: [(&str, i32, &str); 31] = [
     ("E-ALPN", 4, "no-alpn"),
     ("E-AUTH-DENIED", 5, "connack=0x87:reason"),
     ("E-HANGUP", 5, "drop-on-connect"),
+    ("E-UPGRADE", 6, "a port without WebSocket"),
     ("E-CONN-REFUSED", 6, "connack=0x89"),
     ("E-SUB-DENIED", 7, "suback=0x87"),
     ("E-SUB-DROPPED", 7, "drop-on-subscribe"),

@@ -110,6 +110,19 @@ async fn connect_timeout() {
 }
 
 #[tokio::test]
+async fn a_port_without_websocket() {
+    // The sandbox's port of MQTT without TLS.
+    let served = serve("").await;
+    let port = served.sandbox.plain_port().unwrap();
+    let run = dunlin(["connect", "--duration=0", "-H"])
+        .args([format!("ws://localhost:{port}")])
+        .args(["--timeout=3s", "--reconnect=0"])
+        .run()
+        .await;
+    expect_error(&run, "E-UPGRADE", &["MQTT without WebSocket"]);
+}
+
+#[tokio::test]
 async fn proxy() {
     let served = serve("proxy=407").await;
     let port = served.sandbox.port();

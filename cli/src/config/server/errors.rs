@@ -4,25 +4,83 @@ use dunlin_client::aws::EndpointFault;
 use dunlin_sandbox::RunningSandbox;
 
 use super::EndpointForm;
+use super::access::Asked;
+use crate::args::TransportArg;
 use crate::diagnosis::{Diagnosis, Id, Try, quoted, shell};
 
-/// Error for the scheme of a transport that isn't there yet.
-pub(super) fn unsupported(scheme: &str) -> Diagnosis {
-    if scheme == "unix" {
-        return Diagnosis::new(
+/// Error for `unix://` with a host.
+pub(super) fn unix_host() -> Diagnosis {
+    Diagnosis::new(
+        Id::Endpoint,
+        "a Unix domain socket is written as unix:/PATH, and has no host",
+    )
+}
+
+/// Error for a URL and `--transport` that name two transports.
+pub(super) fn contradiction(scheme: TransportArg, flag: TransportArg) -> Diagnosis {
+    Diagnosis::usage(format!(
+        "--endpoint begins with {}:// and --transport says {}",
+        scheme_of(scheme),
+        name_of(flag)
+    ))
+}
+
+/// Error for a transport without TLS where a verb needs it.
+pub(super) fn needs_tls(transport: TransportArg) -> Diagnosis {
+    Diagnosis {
+        try_: vec![Try::advice("wss://HOST or --transport wss for WebSocket")],
+        ..Diagnosis::new(
             Id::Endpoint,
-            "a Unix domain socket is written as unix:/PATH, and has no host",
-        );
+            format!(
+                "{}:// is without TLS, which custom authorizers need; dunlin connect, pub, sub and bench take it",
+                scheme_of(transport)
+            ),
+        )
     }
-    let transport = "WebSocket";
+}
+
+/// Error for a path or query that can't stand in a request.
+pub(super) fn bad_path() -> Diagnosis {
     Diagnosis {
         try_: vec![Try::advice(
-            "mqtt://HOST for TCP, mqtts://HOST for TLS, if the server listens there as well",
+            "percent-encode path and query: %20 for a space, %23 for \"#\"",
         )],
         ..Diagnosis::new(
             Id::Endpoint,
-            format!("{scheme}:// is not supported: MQTT over {transport} can't be spoken yet"),
+            "the path or the query of --endpoint can't stand in a request",
         )
+    }
+}
+
+/// Error for running sandboxes without a listener for WebSocket.
+pub(super) fn no_websocket(asked: Asked) -> Diagnosis {
+    let transport = asked.transport().map_or("wss", name_of);
+    Diagnosis {
+        try_: vec![Try::advice("--port with the port that has it")],
+        ..Diagnosis::new(
+            Id::Refused,
+            format!("a sandbox is running, but not with {transport}:// on that port"),
+        )
+    }
+}
+
+/// Scheme of the URLs of a transport.
+const fn scheme_of(transport: TransportArg) -> &'static str {
+    match transport {
+        TransportArg::Tcp => "mqtt",
+        TransportArg::Tls => "mqtts",
+        TransportArg::Ws => "ws",
+        TransportArg::Wss => "wss",
+    }
+}
+
+/// Value of `--transport`.
+const fn name_of(transport: TransportArg) -> &'static str {
+    match transport {
+        TransportArg::Tcp => "tcp",
+        TransportArg::Tls => "tls",
+        TransportArg::Ws => "ws",
+        TransportArg::Wss => "wss",
     }
 }
 

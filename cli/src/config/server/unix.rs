@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Server;
-use crate::args::EndpointArgs;
+use crate::args::{EndpointArgs, WebSocketArgs};
 use crate::diagnosis::Diagnosis;
 
 /// Path of `unix:PATH` or `unix:///PATH`; `None` for another endpoint.
@@ -35,6 +35,7 @@ pub(super) fn server(path: PathBuf, typed: &EndpointArgs) -> Result<Server, Diag
         ("-4", typed.address.ipv4),
         ("-6", typed.address.ipv6),
         ("--bind", typed.address.bind.is_some()),
+        ("--transport", typed.websocket.transport.is_some()),
     ]
     .into_iter()
     .find(|(_, is_given)| *is_given);
@@ -47,6 +48,8 @@ pub(super) fn server(path: PathBuf, typed: &EndpointArgs) -> Result<Server, Diag
         host: format!("unix:{}", path.display()),
         port: 0,
         is_tls: false,
+        websocket: None,
+        typed: WebSocketArgs::default(),
         connect_to: None,
         default_alpn: None,
         sandbox_ca: None,

@@ -112,7 +112,10 @@ impl SampleRun<'_> {
                 ..
             } => {
                 self.connection.begin_attempt();
-                let attempt = self.connection.attempt();
+                let attempt = (
+                    self.connection.attempt(),
+                    self.connection.context().transport(),
+                );
                 self.report.attempt((&host, port), &client_id, attempt)?;
                 self.transcript.attempt(&host, &client_id)?;
             }

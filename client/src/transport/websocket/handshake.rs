@@ -63,7 +63,8 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             Head::Refused { len, body, refusal } => {
                 answer.drain(..len);
                 let body = read_body(stream, answer, body).await;
-                return Err(WebSocketError::Refused(UpgradeRefusal { body, ..refusal }).into());
+                let refusal = UpgradeRefusal { body, ..refusal };
+                return Err(WebSocketError::Refused(redacted(refusal, options)).into());
             }
         }
         match stream.read_buf(&mut answer).await {
@@ -302,6 +303,24 @@ fn dechunked(mut bytes: &[u8]) -> (Vec<u8>, bool) {
     (content, false)
 }
 
+/// Refusal without the secrets of the request, which some servers repeat.
+fn redacted(mut refusal: UpgradeRefusal, options: &WebSocketOptions) -> UpgradeRefusal {
+    let query = options.query.as_ref().map_or("", |query| query.expose());
+    let parameters = query
+        .split('&')
+        .filter_map(|parameter| Some(parameter.split_once('=')?.1));
+    let headers = options.headers.iter().map(|header| header.value.expose());
+    let secrets = headers.map(String::as_str).chain([query]).chain(parameters);
+    // Short values, such as numbers, are no secrets, and part of many texts.
+    for secret in secrets.filter(|secret| secret.len() >= SHORTEST_SECRET) {
+        let texts = [&mut refusal.body, &mut refusal.reason];
+        for text in texts.into_iter().chain(refusal.error_type.as_mut()) {
+            *text = text.replace(secret, "<redacted>");
+        }
+    }
+    refusal
+}
+
 /// First 100 characters of a server's text.
 fn cut(text: &str) -> String {
     text.chars().take(LONGEST_TEXT).collect()
@@ -313,6 +332,8 @@ const FIXED_LEN: usize = 256;
 /// Longest head of an answer, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 const LONGEST_TEXT: usize = 100;
+/// Shortest value of a header or of a query that is looked for in the answer, in bytes.
+const SHORTEST_SECRET: usize = 4;
 /// Longest beginning of a body that is kept, in bytes.
 const LONGEST_BODY: usize = 1_024;
 const MOST_HEADERS: usize = 64;
@@ -449,6 +470,27 @@ mod tests {
         let long = [b"HTTP/1.1 404 \r\n\r\n", &[b'x'; 5_000][..]].concat();
         let refusal = refusal(&long).await;
         assert_eq!((refusal.status, refusal.body.len()), (404, LONGEST_BODY));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_repeats_the_request_brings_no_secret_into_the_error() {
+        let mut options = WebSocketOptions::default();
+        options.set_header("X-Token", "canary-1");
+        options.push_query(&"a=1&token=canary-2".into());
+        let (mut client, mut peer) = tokio::io::duplex(64 * 1024);
+        let answer = b"HTTP/1.1 403 canary-1\r\n\r\n{\"token\":\"canary-2\",\"x\":\"canary-1\"}";
+        peer.write_all(answer).await.unwrap();
+        peer.shutdown().await.unwrap();
+
+        let outcome = run(&mut client, &options, server("h", 443)).await;
+
+        let Err(Failure::WebSocket(error)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(
+            !format!("{error} {error:?}").contains("canary"),
+            "{error:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -65,6 +65,26 @@ impl WebSocketOptions {
     /// Path that most servers have MQTT at.
     pub const DEFAULT_PATH: &'static str = "/mqtt";
 
+    /// Path and query as a URL has them after host and port. Without a path, or with a single slash,
+    /// the path is the default.
+    ///
+    /// # Errors
+    /// [`WebSocketError::InvalidPath`], as [`check`](Self::check).
+    pub fn from_target(target: &str) -> Result<Self, WebSocketError> {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let mut options = Self::default();
+        // As for HTTP, no path and a single slash are the same; no server has MQTT there.
+        if !matches!(path, "" | "/") {
+            path.clone_into(&mut options.path);
+        }
+        options.query = query.filter(|query| !query.is_empty()).map(Secret::from);
+        options.check()?;
+        Ok(options)
+    }
+
     /// Sets a header, in place of those with the same name in any case.
     pub fn set_header(&mut self, name: impl Into<String>, value: impl Into<Secret<String>>) {
         let (name, value) = (name.into(), value.into());

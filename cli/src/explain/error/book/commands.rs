@@ -52,6 +52,10 @@ pub(super) fn provoked_by(id: Id) -> &'static [&'static str] {
             "dunlin sandbox --fault drop-on-connect",
             sample!(" --reconnect 0"),
         ],
+        Id::Upgrade => &[
+            "dunlin sandbox --plain 1883 --anonymous",
+            "dunlin connect -H ws://localhost:1883 --reconnect 0",
+        ],
         Id::ConnRefused => &[
             "dunlin sandbox --fault connack=0x89",
             sample!(" --reconnect 0"),

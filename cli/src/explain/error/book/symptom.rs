@@ -103,6 +103,10 @@ pub(super) fn symptom(id: Id) -> Symptom {
             Connecting,
             "The server closes the connection instead of answering CONNECT; `AWS_ERROR_MQTT_UNEXPECTED_HANGUP` or `AWS_IO_SOCKET_CLOSED` with the SDKs of AWS.",
         ),
+        Id::Upgrade => (
+            Connecting,
+            "\"WebSocket upgrade failed\", \"Unexpected server response: 404\"; `AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE` with the SDKs of AWS.",
+        ),
         Id::ConnRefused => (
             Connecting,
             "CONNACK with another reason code of 0x80 or above, such as 0x85, 0x89, 0x97 or 0x9F.",
