@@ -45,6 +45,7 @@ pub(super) fn connector(
         },
         server_name: typed.sni,
         key_log: key_log(typed.keylog, sources, console)?,
+        ..TlsOptions::default()
     };
     TlsConnector::new(&options).map_err(|error| match error {
         TlsOptionsError::InvalidServerName { .. } => Diagnosis::usage(format!("--sni: {error}")),

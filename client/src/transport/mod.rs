@@ -30,8 +30,9 @@ pub use self::proxy::{Proxy, ProxyCredentials, ProxyProtocol};
 use self::socket::Socket;
 pub use self::stream::Transport;
 pub use self::tls::{
-    CaBundle, ClientCertificate, KeyLog, NameVerifier, PeerCertificate, PresentedNames, Roots,
-    ServerVerification, TlsConnector, TlsInfo, TlsOptions, TlsOptionsError, TlsVersion,
+    CaBundle, ClientCertificate, Cryptography, KeyLog, NameVerifier, PeerCertificate,
+    PresentedNames, Roots, ServerVerification, TlsConnector, TlsInfo, TlsOptions, TlsOptionsError,
+    TlsVersion,
 };
 pub use self::url::UrlError;
 #[cfg(feature = "websocket")]

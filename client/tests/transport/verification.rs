@@ -189,3 +189,49 @@ async fn a_key_log_is_for_its_owner_alone_and_a_missing_folder_is_an_error() {
     let error = KeyLog::to_file(folder.path().join("missing/keys.log")).unwrap_err();
     assert!(matches!(error, TlsOptionsError::KeyLog { .. }), "{error:?}");
 }
+
+/// With both libraries compiled in, the options choose.
+#[cfg(all(feature = "aws-lc", feature = "ring"))]
+#[tokio::test]
+async fn each_library_for_cryptography_connects() {
+    use dunlin_client::transport::Cryptography;
+    let authority = Authority::new("Test CA");
+    // The key of the client is read by the default library, and also signs for the other one.
+    let devices = Authority::new("Devices");
+    let device = crate::client_certificate(&devices.issues(&["lamp-7"]));
+    let behaviour = Behaviour {
+        clients_of: Some(devices),
+        ..Behaviour::default()
+    };
+    let server = Server::start(&authority.issues(&["localhost"]), behaviour).await;
+    assert_eq!(Cryptography::default(), Cryptography::AwsLc);
+    for cryptography in [Cryptography::AwsLc, Cryptography::Ring] {
+        let tls = TlsOptions {
+            cryptography,
+            client_certificate: Some(device.clone()),
+            ..tls_options(&authority)
+        };
+        let options = transport_options("localhost", server.address, Some(&tls));
+        let (mut transport, info) = open_tls(&options).await;
+        assert!(info.is_verified);
+        assert_eq!(read_greeting(&mut transport).await, "localhost 1\n");
+    }
+}
+
+/// The machine of a test may have no authorities at all.
+#[cfg(feature = "platform-roots")]
+#[test]
+fn the_authorities_of_the_system_are_read_or_there_are_none() {
+    use dunlin_client::transport::CaBundle;
+    match CaBundle::from_platform() {
+        Ok(bundle) => {
+            let roots = Roots::WebPkiAnd(bundle);
+            TlsConnector::new(&TlsOptions {
+                roots,
+                ..TlsOptions::default()
+            })
+            .unwrap();
+        }
+        Err(error) => assert_eq!(error, TlsOptionsError::NoRoots),
+    }
+}

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{self, InconsistentKeys};
 
 use super::certificate::PeerCertificate;
+use super::cryptography::Cryptography;
 use super::options::TlsOptionsError;
 use super::pem::PemFile;
 use crate::error::IoFault;
@@ -156,7 +157,7 @@ impl ClientCertificate {
         }
         // Parse the key and check that it belongs to the first certificate. A mismatch names both
         // files, because either may be the wrong one.
-        match CertifiedKey::from_der(chain, private_key, &super::crypto_provider()) {
+        match CertifiedKey::from_der(chain, private_key, &Cryptography::default().provider()) {
             Ok(certified) => Ok(Self(Arc::new(certified))),
             Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 Err(TlsOptionsError::KeyMismatch {

@@ -3,6 +3,7 @@
 mod certificate;
 mod certificate_fault;
 mod client_certificate;
+mod cryptography;
 #[cfg(feature = "encrypted-keys")]
 mod encrypted_key;
 mod error;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{
     ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore,
@@ -27,6 +28,7 @@ use tokio_rustls::rustls::{
 
 pub use self::certificate::PeerCertificate;
 pub use self::client_certificate::ClientCertificate;
+pub use self::cryptography::Cryptography;
 pub use self::key_log::KeyLog;
 pub use self::options::{TlsOptions, TlsOptionsError, TlsVersion};
 pub use self::roots::{CaBundle, Roots};
@@ -70,15 +72,13 @@ pub struct TlsInfo {
 impl TlsConnector {
     /// Builds the configuration once, for all attempts.
     ///
-    /// The cryptography is aws-lc's, whatever another part of the program has installed as default.
-    ///
     /// # Errors
     /// [`TlsOptionsError::NoRoots`] if no authority is trusted, [`TlsOptionsError::InvalidAlpn`] if the
     /// name of an ALPN protocol has no byte or more than 255, [`TlsOptionsError::InvalidServerName`]
     /// if [`TlsOptions::server_name`] is no name, [`TlsOptionsError::Unsupported`] if the
     /// cryptographic library doesn't support the options.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsOptionsError> {
-        let provider = crypto_provider();
+        let provider = options.cryptography.provider();
         let (roots, roots_tried) = options.roots.to_store();
         let verifier = verifier(&options.verification, roots, &provider)?;
         // `dangerous` is rustls' word for any verifier that isn't built in.
@@ -256,10 +256,4 @@ fn verifier(
         }
         _ => recording,
     }))
-}
-
-/// Named everywhere and never installed as the process's default: that is the application's to
-/// choose.
-fn crypto_provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
 }

@@ -7,6 +7,7 @@ use dunlin_codec::{Escaped, Quoted};
 use tokio_rustls::rustls::{self, SupportedProtocolVersion};
 
 use super::client_certificate::ClientCertificate;
+use super::cryptography::Cryptography;
 use super::key_log::KeyLog;
 use super::roots::Roots;
 use super::verification::ServerVerification;
@@ -31,6 +32,8 @@ pub struct TlsOptions {
     pub alpn: Vec<Vec<u8>>,
     /// Client certificate for servers that ask for one. Default: `None`.
     pub client_certificate: Option<ClientCertificate>,
+    /// Library that does the cryptography. Default: aws-lc, or ring if only that one is compiled in.
+    pub cryptography: Cryptography,
     /// Minimum version of TLS. Default: TLS 1.2; older versions are not supported.
     pub min_version: TlsVersion,
     /// Name that is sent as SNI and that the server's certificate must have. Default: `None`, which

@@ -116,6 +116,24 @@ impl CaBundle {
         Self::of([certificate], Some(path.to_owned()))
     }
 
+    /// Authorities that the operating system trusts, read now: those of Linux's certificate folders
+    /// (or of `SSL_CERT_FILE` and `SSL_CERT_DIR`), of macOS's keychain, of Windows' store.
+    ///
+    /// Certificates that aren't well-formed are left out, because every system has some.
+    ///
+    /// # Errors
+    /// [`TlsOptionsError::NoRoots`] if there is none.
+    #[cfg(feature = "platform-roots")]
+    pub fn from_platform() -> Result<Self, TlsOptionsError> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            return Err(TlsOptionsError::NoRoots);
+        }
+        Ok(Self { roots, path: None })
+    }
+
     /// Certificates in DER, from memory.
     ///
     /// # Errors
