@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{self, InconsistentKeys};
 
 use super::certificate::PeerCertificate;
 use super::cryptography::Cryptography;
-use super::options::TlsOptionsError;
+use super::options_error::TlsOptionsError;
 use super::pem::PemFile;
 use crate::error::IoFault;
 #[cfg(feature = "encrypted-keys")]

@@ -6,7 +6,7 @@ use std::path::Path;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::options::TlsOptionsError;
+use super::options_error::TlsOptionsError;
 
 /// Decrypts a private key in DER. `path` is named in errors.
 ///

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use tokio_rustls::rustls;
 use zeroize::Zeroizing;
 
-use super::options::TlsOptionsError;
+use super::options_error::TlsOptionsError;
 use crate::error::IoFault;
 
 /// File for the secrets of TLS connections, in the format of `SSLKEYLOGFILE`.

@@ -6,7 +6,7 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
-use super::options::TlsOptionsError;
+use super::options_error::TlsOptionsError;
 use crate::error::IoFault;
 
 /// Text in PEM, zeroed after use: a private key may be in it.

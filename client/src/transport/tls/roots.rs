@@ -7,7 +7,7 @@ use rustls_pki_types::CertificateDer;
 use tokio_rustls::rustls::RootCertStore;
 
 use super::client_certificate::read;
-use super::options::TlsOptionsError;
+use super::options_error::TlsOptionsError;
 use super::pem::PemFile;
 use crate::error::RootsTried;
 
