@@ -88,6 +88,8 @@ struct RawConfig {
     http: Option<u16>,
     https: Option<u16>,
     #[serde(default)]
+    all: bool,
+    #[serde(default)]
     key: Vec<RawKey>,
     #[serde(default)]
     client_certificates: bool,
@@ -175,8 +177,9 @@ impl RawConfig {
             http_port: self.http,
             https_port: self.https,
             access_keys: access_keys(self.key),
+            all_on_one_port: self.all,
             client_certificates: certificates(
-                self.client_certificates,
+                self.client_certificates || self.all,
                 self.custom_auth_x509,
                 self.certificate,
                 source,

@@ -18,4 +18,4 @@ pub(crate) use listener::{Bound, Service, accept, bind};
 pub(crate) use protocol::Protocol;
 pub(crate) use shared::Shared;
 pub(crate) use timers::run_timers;
-pub(crate) use tls::{CertificateUse, ENDPOINT, Tls};
+pub(crate) use tls::{CertificateUse, ENDPOINT, Tls, TlsSettings};

@@ -53,6 +53,10 @@ pub struct SandboxOptions {
     /// Answer to a client over WebSocket that the authorizers refuse. Default: a CONNACK, as over
     /// TLS.
     pub websocket_refusal: WebSocketRefusal,
+    /// Serves WebSocket and HTTPS at [`port`](Self::port), too, as port 443 of AWS IoT Core does: the
+    /// ALPN protocol `mqtt` is MQTT with a custom authorizer, `x-amzn-mqtt-ca` MQTT with a certificate
+    /// ([`client_certificates`](Self::client_certificates)), `http/1.1` or none HTTP. Default: no.
+    pub all_on_one_port: bool,
     /// Address to listen on with TLS. Default: `None`, 127.0.0.1 and ::1. The certificate stays one
     /// for `localhost`.
     ///
@@ -127,6 +131,7 @@ impl Default for SandboxOptions {
             http_port: None,
             access_keys: Vec::new(),
             client_certificates: None,
+            all_on_one_port: false,
             websocket_refusal: WebSocketRefusal::default(),
             address: None,
             state_dir: None,

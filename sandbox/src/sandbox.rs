@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::authorizer::{Authorizer, Authorizers, Watchdog, demo_signed, demo_unsigned};
 use crate::fault::{Fault, FaultPlan};
-use crate::net::{self, Bound, CertificateUse, Protocol, Service, Shared, Tls};
+use crate::net::{self, Bound, CertificateUse, Protocol, Service, Shared, Tls, TlsSettings};
 use crate::options::{SandboxOptions, WatchdogProgram};
 use crate::pki::{Pki, PkiError};
 use crate::ready::Ready;
@@ -78,15 +78,19 @@ impl Sandbox {
         let authorizers = authorizers.watched_by(watchdog);
 
         // The ports, and what others may know of them.
-        let selects_alpn = !faults.has(&Fault::NoAlpn);
         let certificates = options.client_certificates.as_ref();
         let certificates = certificates.map(|settings| CertificateUse {
             ca,
             with_authorizer: settings.with_authorizer,
         });
+        let tls_settings = TlsSettings {
+            selects_alpn: !faults.has(&Fault::NoAlpn),
+            strict_sni: options.strict_sni,
+            certificates,
+            serves_all: options.all_on_one_port,
+        };
         let tls = |protocol| {
-            let (strict, certificates) = (options.strict_sni, certificates.as_ref());
-            let tls = Tls::new(protocol, &identity, selects_alpn, strict, certificates)?;
+            let tls = Tls::new(protocol, &identity, &tls_settings)?;
             Ok::<_, StartError>(Service::Tls(Arc::new(tls)))
         };
         let (mqtts, https) = (tls(Protocol::Mqtt)?, tls(Protocol::Http)?);
@@ -307,13 +311,15 @@ fn ready(options: &SandboxOptions, ports: &Ports, pki: &Pki, authorizers: &Autho
     // Facts for scripts: no private key, only paths to them.
     let addresses = ports.mqtts.listeners.iter();
     let port = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.port);
+    // A port of its own counts more than the one of everything.
+    let of_all = options.all_on_one_port.then_some(ports.mqtts.port);
     Ready {
         endpoint: net::ENDPOINT.into(),
         port: ports.mqtts.port,
         plain_port: port(&ports.mqtt),
-        wss_port: port(&ports.wss),
+        wss_port: port(&ports.wss).or(of_all),
         ws_port: port(&ports.ws),
-        https_port: port(&ports.https),
+        https_port: port(&ports.https).or(of_all),
         http_port: port(&ports.http),
         anonymous: options.anonymous,
         addresses: addresses

@@ -42,6 +42,13 @@ pub(crate) struct SandboxArgs {
     /// Also serve HTTP without TLS on this port of 127.0.0.1; 0 takes a free one
     #[arg(long, hide_short_help = true, value_name = "PORT")]
     pub(crate) http: Option<u16>,
+    /// Serve everything with TLS at --port, as port 443 of AWS IoT Core does; implies
+    /// --client-certificates
+    ///
+    /// ALPN tells the protocols apart: mqtt is MQTT with a custom authorizer, x-amzn-mqtt-ca MQTT with
+    /// a client certificate, http/1.1 or none WebSocket and HTTPS.
+    #[arg(long, hide_short_help = true)]
+    pub(crate) all: bool,
     /// Take clients with a certificate of the sandbox's CA, by the ALPN protocol x-amzn-mqtt-ca or
     /// none ("dunlin sandbox cert" makes one)
     #[arg(long, hide_short_help = true)]
@@ -204,6 +211,7 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
   http = 8081                     # HTTP publish without TLS, on loopback
   https = 8444                    # HTTP publish
   key = [{ id = \"AKID\", secret = \"..\" }] # checks signatures (SigV4); else any is taken
+  all = true                      # everything with TLS at the one port, by ALPN
   client_certificates = true      # custom_auth_x509 = true: beside an authorizer
   certificate = [{ thing = \"lamp-7\", policies = [\"lamp.json\"] }] # \"*\": every thing
   anonymous = true                # who names no authorizer may do everything

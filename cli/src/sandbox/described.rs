@@ -48,7 +48,8 @@ pub(super) fn options(typed: &SandboxArgs) -> Result<SandboxOptions, Diagnosis> 
     denials.reserved_topic = typed.deny_reserved_topic.unwrap_or(denials.reserved_topic);
 
     // Switches: none of them can be switched off again.
-    if typed.client_certificates || typed.custom_auth_x509 {
+    to.all_on_one_port |= typed.all;
+    if typed.client_certificates || typed.custom_auth_x509 || typed.all {
         let certificates = to.client_certificates.get_or_insert_default();
         certificates.with_authorizer |= typed.custom_auth_x509;
     }

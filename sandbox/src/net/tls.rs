@@ -26,8 +26,32 @@ pub(crate) struct Tls {
     config: Arc<ServerConfig>,
     /// Config of clients that a certificate authenticates; `None` if there are none.
     certificate_config: Option<Arc<ServerConfig>>,
+    /// Config of clients of HTTP at a port of MQTT that serves both; `None` at other ports.
+    http_config: Option<Arc<ServerConfig>>,
     selects_alpn: bool,
     strict_sni: bool,
+}
+
+/// Settings of all ports with TLS.
+pub(crate) struct TlsSettings {
+    /// Without it no protocol is selected, whatever the client offers: a fault.
+    pub(crate) selects_alpn: bool,
+    pub(crate) strict_sni: bool,
+    /// `None` if no client is asked for a certificate.
+    pub(crate) certificates: Option<CertificateUse>,
+    /// The port of MQTT serves HTTP and WebSocket, too, as port 443 of AWS IoT Core does.
+    pub(crate) serves_all: bool,
+}
+
+/// Config and protocol for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// Protocol of the port.
+    Main,
+    /// MQTT of a client that its certificate authenticates.
+    Certificate,
+    /// HTTP at a port of MQTT.
+    Http,
 }
 
 /// Use of client certificates at a port.
@@ -88,35 +112,38 @@ pub(crate) enum HandshakeError {
 }
 
 impl Tls {
-    /// Makes the server's side of a port that speaks `protocol`. Without `selects_alpn` no protocol
-    /// is selected, whatever the client offers: a fault. `certificates` is `None` if no client is asked
-    /// for one.
+    /// Makes the server's side of a port that speaks `protocol`.
     ///
     /// # Errors
     /// The error of the TLS library if it doesn't take a certificate.
     pub(crate) fn new(
         protocol: Protocol,
         identity: &ServerIdentity,
-        selects_alpn: bool,
-        strict_sni: bool,
-        certificates: Option<&CertificateUse>,
+        settings: &TlsSettings,
     ) -> Result<Self, rustls::Error> {
+        let certificates = settings.certificates.as_ref();
         let verifier = certificates.map(|certificates| verifier(&certificates.ca));
         let verifier = verifier.transpose()?;
         let of_authorizer = verifier
             .clone()
             .filter(|_| certificates.is_some_and(|certificates| certificates.with_authorizer));
-        let alpn = selects_alpn.then(|| protocol.alpn());
+        let of_protocol = |protocol: Protocol| {
+            let alpn = settings.selects_alpn.then(|| protocol.alpn());
+            config(identity, of_authorizer.clone(), alpn)
+        };
         // Only MQTT tells by ALPN whether the certificate is all.
         let by_certificate = verifier
             .filter(|_| protocol == Protocol::Mqtt)
             .map(|verifier| config(identity, Some(verifier), Some(MQTT_CA)));
+        let http = (protocol == Protocol::Mqtt && settings.serves_all)
+            .then(|| of_protocol(Protocol::Http));
         Ok(Self {
             protocol,
-            config: config(identity, of_authorizer, alpn)?,
+            config: of_protocol(protocol)?,
             certificate_config: by_certificate.transpose()?,
-            selects_alpn,
-            strict_sni,
+            http_config: http.transpose()?,
+            selects_alpn: settings.selects_alpn,
+            strict_sni: settings.strict_sni,
         })
     }
 
@@ -140,11 +167,17 @@ impl Tls {
             .client_hello()
             .alpn()
             .map(|protocols| protocols.map(<[u8]>::to_vec).collect());
+        // A fault selects no protocol, and refuses none.
+        let route = match self.route(offered.as_deref()) {
+            Err(_) if !self.selects_alpn => Ok(Route::Main),
+            route => route,
+        };
+        let is_http = matches!(route, Ok(Route::Http)) || self.protocol == Protocol::Http;
         let sni_mismatch = match start.client_hello().server_name() {
             Some(name) if name.eq_ignore_ascii_case(ENDPOINT) => None,
             Some(name) => Some(SniMismatch::Other(name.into())),
             // AWS IoT takes the header Host in its place.
-            None if self.protocol == Protocol::Http => None,
+            None if is_http => None,
             None => Some(SniMismatch::Missing),
         };
         // The alert is written by hand: rustls has no way to refuse by server name.
@@ -153,52 +186,76 @@ impl Tls {
             start.io.shutdown().await?;
             return Err(HandshakeError::Sni(fault.clone()));
         }
-        if let Some(config) = &self.certificate_config
-            && names_certificate(offered.as_deref())
-        {
-            let stream = start.into_stream(Arc::clone(config)).await?;
-            return Ok(self.accepted(stream, sni_mismatch, true));
-        }
-        match refusal(self.protocol, offered.as_deref()) {
-            // rustls lets a client pass that offers nothing, so the alert is sent here.
-            Some(refusal) if self.selects_alpn => {
+        // rustls lets a client pass that offers nothing, so this alert is written by hand, too.
+        let route = match route {
+            Ok(route) => route,
+            Err(refusal) => {
                 start.io.write_all(&NO_APPLICATION_PROTOCOL).await?;
                 start.io.shutdown().await?;
-                Err(refusal)
+                return Err(refusal);
             }
-            _ => {
-                let stream = start.into_stream(Arc::clone(&self.config)).await?;
-                Ok(self.accepted(stream, sni_mismatch, false))
-            }
+        };
+        let config = match route {
+            Route::Main => Some(&self.config),
+            Route::Certificate => self.certificate_config.as_ref(),
+            Route::Http => self.http_config.as_ref(),
+        };
+        let config = Arc::clone(config.unwrap_or(&self.config));
+        let stream = start.into_stream(config).await?;
+        Ok(self.accepted(stream, route, sni_mismatch))
+    }
+
+    /// Chooses by the ALPN protocols that a client offers; without ALPN `offered` is `None`.
+    ///
+    /// # Errors
+    /// `NoAlpn`, `OtherAlpn` or `NotHttp` if none of them is served.
+    fn route(&self, offered: Option<&[Vec<u8>]>) -> Result<Route, HandshakeError> {
+        let offers =
+            |name: &[u8]| offered.is_some_and(|offered| offered.iter().any(|other| other == name));
+        if offers(self.protocol.alpn()) {
+            return Ok(Route::Main);
+        }
+        // Without ALPN a client is one with a certificate, as on port 8883 of AWS IoT Core, or one of
+        // HTTP, as on 443.
+        let no_alpn = offered.is_none();
+        let has_http = self.http_config.is_some();
+        if self.certificate_config.is_some() && (offers(MQTT_CA) || (no_alpn && !has_http)) {
+            return Ok(Route::Certificate);
+        }
+        if has_http && (no_alpn || offers(Protocol::Http.alpn())) {
+            return Ok(Route::Http);
+        }
+        match (self.protocol, offered) {
+            (Protocol::Http, None) => Ok(Route::Main),
+            (Protocol::Http, Some(offered)) => Err(HandshakeError::NotHttp(listed(offered))),
+            (Protocol::Mqtt, None) => Err(HandshakeError::NoAlpn),
+            (Protocol::Mqtt, Some(offered)) => Err(HandshakeError::OtherAlpn(listed(offered))),
         }
     }
 
     fn accepted(
         &self,
         stream: TlsStream<TcpStream>,
+        route: Route,
         sni_mismatch: Option<SniMismatch>,
-        is_authenticated: bool,
     ) -> Accepted {
         let session = stream.get_ref().1;
         let certificate = session.peer_certificates().and_then(<[_]>::first);
         let certificate = certificate.map(|der| Arc::new(ClientCertificate::of_der(der)));
         Accepted {
-            protocol: self.protocol,
+            protocol: match route {
+                Route::Main | Route::Certificate => self.protocol,
+                Route::Http => Protocol::Http,
+            },
             facts: TlsFacts {
                 server_name: session.server_name().map(Into::into),
                 certificate,
-                is_authenticated,
+                is_authenticated: route == Route::Certificate,
             },
             stream,
             sni_mismatch,
         }
     }
-}
-
-/// Returns `true` for a client that its certificate authenticates: it offers `x-amzn-mqtt-ca`, as on
-/// port 443 of AWS IoT Core, or no ALPN, as on 8883.
-fn names_certificate(offered: Option<&[Vec<u8>]>) -> bool {
-    offered.is_none_or(|offered| offered.iter().any(|name| name == MQTT_CA))
 }
 
 /// Verifier that wants a certificate of this CA.
@@ -229,18 +286,6 @@ fn config(
     let mut config = builder.with_single_cert(chain, identity.key.clone_key())?;
     config.alpn_protocols = alpn.into_iter().map(<[u8]>::to_vec).collect();
     Ok(Arc::new(config))
-}
-
-/// Reason to refuse the ALPN protocols that a client offers; `None` if it may pass. A client without
-/// ALPN has `None`.
-fn refusal(protocol: Protocol, offered: Option<&[Vec<u8>]>) -> Option<HandshakeError> {
-    match (protocol, offered) {
-        (_, Some(offered)) if offered.iter().any(|name| name == protocol.alpn()) => None,
-        (Protocol::Mqtt, Some(offered)) => Some(HandshakeError::OtherAlpn(listed(offered))),
-        (Protocol::Mqtt, None) => Some(HandshakeError::NoAlpn),
-        (Protocol::Http, Some(offered)) => Some(HandshakeError::NotHttp(listed(offered))),
-        (Protocol::Http, None) => None,
-    }
 }
 
 fn listed(protocols: &[Vec<u8>]) -> String {

@@ -11,7 +11,7 @@ use dunlin_sandbox::{
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -20,9 +20,10 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::client::{
-    TIMEOUT, TestClient, TestSandbox, allow, connect, publish, with_default_authorizer,
+    TIMEOUT, TestClient, TestSandbox, allow, connect, publish, unsigned, with_default_authorizer,
 };
 use crate::lambda::Emulator;
+use crate::websocket::{client_over, open_wss, upgrade};
 
 /// Sandbox with its own state directory, whose CA issues certificates.
 async fn sandbox(certificates: ClientCertificates) -> TestSandbox {
@@ -125,6 +126,47 @@ async fn without_a_certificate_or_with_one_of_another_ca_the_handshake_fails() {
     }
     // The custom authorizer needs none, and other protocols are refused as before.
     assert!(open(&sandbox, None, &[b"mqtt"]).await.is_ok());
+    assert!(open(&sandbox, None, &[b"h2"]).await.is_err());
+}
+
+#[tokio::test]
+async fn one_port_serves_mqtt_certificates_websocket_and_https_by_alpn() {
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        client_certificates: Some(ClientCertificates::default()),
+        all_on_one_port: true,
+        ..options
+    })
+    .await;
+    let port = sandbox.sandbox.port();
+    let ready = sandbox.sandbox.ready();
+    assert_eq!((ready.wss_port, ready.https_port), (Some(port), Some(port)));
+
+    // MQTT with a custom authorizer, and with a certificate, which is asked for.
+    let mut client = TestClient::new(open(&sandbox, None, &[b"mqtt"]).await.unwrap());
+    client.sends(unsigned("mqtt5-sample-1")).await;
+    assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
+    let identity = issued(&sandbox, "lamp-7");
+    // `mqtt` counts more than the certificate of a client that offers both.
+    for (alpn, expected) in [
+        (&[b"x-amzn-mqtt-ca".as_slice()][..], ReasonCode::Success),
+        (&[b"x-amzn-mqtt-ca", b"mqtt"], ReasonCode::NotAuthorized),
+    ] {
+        let stream = open(&sandbox, Some(&identity), alpn).await.unwrap();
+        assert_eq!(connacked(stream, "lamp-7").await.1, expected, "{alpn:?}");
+    }
+
+    // WebSocket without ALPN, and HTTPS with it.
+    let websocket = open_wss(&sandbox, upgrade("", &[])).await.unwrap();
+    let mut client = client_over(websocket);
+    client.sends(unsigned("mqtt5-sample-2")).await;
+    assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
+    let mut stream = open(&sandbox, None, &[b"h2", b"http/1.1"]).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let request = b"POST /topics/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 403");
     assert!(open(&sandbox, None, &[b"h2"]).await.is_err());
 }
 
