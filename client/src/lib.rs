@@ -34,6 +34,16 @@
 //! | [`store`] | sessions that outlive their process (feature `store` for one in a file) |
 //! | [`aws`] | custom authorizers of AWS IoT Core, and presets for its limits |
 //!
+//! | feature | content |
+//! |---|---|
+//! | `tokio` (default) | the client and its transports |
+//! | `aws-lc` (default), `ring` | cryptography of TLS; `tokio` needs one of them, and [`TlsOptions`](transport::TlsOptions) chooses between both |
+//! | `websocket` | MQTT over WebSocket |
+//! | `encrypted-keys` | private keys of client certificates that are encrypted with a password |
+//! | `platform-roots` | the authorities that the operating system trusts |
+//! | `store` | sessions in a file |
+//! | `blocking` | the client for programs without tokio |
+//!
 //! # The log
 //!
 //! The client writes to [`tracing`](https://docs.rs/tracing). The span `client` has the client
