@@ -290,7 +290,7 @@ const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 13] = [
     ),
     (
         "--tls-use-os-certs",
-        "without --ca the usual authorities are trusted",
+        "without --ca the public authorities are trusted, and with --public-ca beside its own",
     ),
     ("--ciphers", "the ciphers can't be chosen"),
     ("--keyform", "keys are PEM files"),
