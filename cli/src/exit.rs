@@ -40,7 +40,7 @@ impl Exit {
         (Self::Refused, "connection refused for another reason"),
         (
             Self::Denied,
-            "operation denied after connecting; by auth eval, or faulted by auth lint; or answers of inspect replay differ",
+            "operation denied after connecting, by auth eval or lint; a replay differs",
         ),
         (Self::Lost, "connection lost and not recovered"),
         (Self::TimedOut, "time ran out, or messages are missing"),
