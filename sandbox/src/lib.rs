@@ -134,6 +134,7 @@ pub use denial::{Denial, Denials};
 pub use event::{Event, LogLine, Outcome, Transport};
 pub use event_log::EventLog;
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
+pub use net::LocalTls;
 pub use options::{SandboxOptions, WatchdogProgram};
 pub use overflow::WhenQueueFull;
 pub use pki::{ClientFiles, ClientIdentity, Pki, PkiError, TokenKey};

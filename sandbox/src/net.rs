@@ -4,6 +4,7 @@ mod clock;
 mod handshake_slots;
 mod http;
 mod listener;
+mod local_tls;
 mod other_protocol;
 mod protocol;
 mod proxy;
@@ -15,6 +16,7 @@ mod transport;
 mod websocket;
 
 pub(crate) use listener::{Bound, Service, accept, bind};
+pub use local_tls::LocalTls;
 pub(crate) use protocol::Protocol;
 pub(crate) use shared::Shared;
 pub(crate) use timers::run_timers;

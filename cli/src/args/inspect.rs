@@ -29,7 +29,7 @@ pub(crate) enum InspectVerb {
     Decode(DecodeArgs),
     /// Stand between any client and a server, and show what both say
     ///
-    /// Clients connect to --listen without TLS; the proxy connects to --endpoint for each of them,
+    /// Clients connect to --listen, without TLS unless --listen-tls is given; the proxy connects to --endpoint for each of them,
     /// with TLS, SNI, ALPN and a proxy as the flags say. User name and password of the flags, and the
     /// query of a custom authorizer, replace those of CONNECT. Each packet is one line, with the
     /// request that it answers and the rules that it breaks. Nothing is dropped or changed but CONNECT:
@@ -89,6 +89,9 @@ pub(crate) struct ProxyArgs {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1883")]
     pub(crate) listen: SocketAddr,
+    /// Listen with TLS, with a certificate for localhost from the sandbox's CA
+    #[arg(long)]
+    pub(crate) listen_tls: bool,
     /// Listen on an address that other computers reach: it lends them the credentials of the flags
     #[arg(long)]
     pub(crate) yes: bool,

@@ -271,7 +271,7 @@ fn verifier(ca: &CertificateDer<'static>) -> Result<Arc<dyn ClientCertVerifier>,
 
 /// Config with TLS 1.2 and 1.3, as AWS IoT. Without a verifier clients aren't asked for certificates,
 /// and without ALPN no protocol is selected.
-fn config(
+pub(super) fn config(
     identity: &ServerIdentity,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
     alpn: Option<&[u8]>,

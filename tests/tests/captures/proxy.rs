@@ -20,6 +20,8 @@ struct Proxy {
     lines: BufReader<ChildStdout>,
     /// Port that it listens on.
     port: u16,
+    /// CA file of its listener; `None` without TLS.
+    ca: Option<String>,
 }
 
 impl Proxy {
@@ -37,7 +39,13 @@ impl Proxy {
         let first: Value = serde_json::from_str(&first).unwrap();
         let address = first["address"].as_str().unwrap();
         let port = address.rsplit_once(':').unwrap().1.parse().unwrap();
-        Self { child, lines, port }
+        let ca = first["ca"].as_str().map(str::to_owned);
+        Self {
+            child,
+            lines,
+            port,
+            ca,
+        }
     }
 
     /// Waits for the end of this number of connections, stops it with Ctrl-C, and returns the lines that
@@ -157,6 +165,42 @@ async fn mosquitto_pub_reaches_mosquitto_with_tls_and_a_password_that_it_does_no
             [format!("0|5|alice|{filler}"), format!("1|4|alice|{filler}")]
         );
     }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_listener_has_tls_with_the_ca_of_the_sandbox_when_asked_for() {
+    let Some(client) = Program::MosquittoClients.find() else {
+        return;
+    };
+    let served = Served::start(None).await;
+    let proxy = Proxy::start(|tool| {
+        tool.args(["--endpoint", &served.url(), "--listen-tls"])
+            .args(["--state-dir", &served.file("proxy")])
+    })
+    .await;
+    let port = proxy.port.to_string();
+    let mut command = Command::new(&client);
+    command.args(["-V", "5", "-h", "localhost", "-p", &port]);
+    command.args(["--cafile", proxy.ca.as_deref().unwrap()]);
+    command.args(["-t", "lamp/7", "-m", "on", "-q", "1"]);
+    finished(&mut command).await;
+    // Without TLS the handshake fails, which is told.
+    let mut plain = proxy.connect().await;
+    plain.write_all(b"\x10\x00").await.unwrap();
+    let mut rest = Vec::new();
+    let _: Result<_, _> = timeout(PATIENCE, plain.read_to_end(&mut rest))
+        .await
+        .unwrap();
+    let lines = proxy.stop_after(1).await;
+    assert!(packets(&lines).contains(&("server", "PUBACK")), "{lines:?}");
+    let notes = notes(&lines);
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.starts_with("the TLS handshake with ")),
+        "{notes:?}"
+    );
 }
 
 /// Runs a script of `tests/foreign`, which knows neither TLS nor the authorizer, through the proxy.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use dunlin_client::Direction;
 use dunlin_codec::{ConnAck, Packet, ReasonCode};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::first_packet::{self, FirstPacket, LONGEST_WAIT};
@@ -17,7 +16,7 @@ use crate::inspect::upstream::Upstream;
 
 /// Serves a client to its end.
 pub(super) async fn serve(
-    mut client: TcpStream,
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
     peer: SocketAddr,
     number: u32,
     upstream: &Upstream,
@@ -74,7 +73,7 @@ pub(super) async fn serve(
 
 /// Answers the CONNECT of a client whose server can't be reached: with 0x88, which says that it may try
 /// again. Only clients of MQTT 5 understand it.
-async fn refuse(client: &mut TcpStream, connect: &[u8]) {
+async fn refuse(client: &mut (impl AsyncWrite + Unpin), connect: &[u8]) {
     if !matches!(Packet::decode(connect), Ok(Some(_))) {
         return;
     }
@@ -88,12 +87,12 @@ async fn refuse(client: &mut TcpStream, connect: &[u8]) {
 
 /// Passes bytes on in both directions until both have ended, or one has failed.
 async fn relay_both(
-    client: TcpStream,
+    client: impl AsyncRead + AsyncWrite + Unpin,
     server: impl AsyncRead + AsyncWrite + Unpin,
     watch: &Watch,
     reporter: &Reporter,
 ) {
-    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_client, mut to_client) = split(client);
     let (mut from_server, mut to_server) = split(server);
     let mut sent = pin!(relay(
         &mut from_client,

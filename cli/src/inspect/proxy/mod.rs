@@ -8,12 +8,14 @@ mod round_trips;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dunlin_sandbox::{LocalTls, Pki, PkiError, StateDir};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use self::reporter::Reporter;
 use super::conversation::LineForm;
@@ -36,6 +38,10 @@ use crate::terminal::Console;
 pub(super) fn run(typed: ProxyArgs, sources: &Sources, console: Console) -> Result<Exit, Failure> {
     // Checked before a runtime starts: mistakes need no threads.
     confirm_exposure(typed.listen, typed.yes, console)?;
+    let tls = match typed.listen_tls {
+        true => Some(ListenerTls::new(typed.upstream.endpoint.state_dir.clone())?),
+        false => None,
+    };
     let form = LineForm {
         is_json: typed.json,
         packets: typed.packets,
@@ -51,13 +57,14 @@ pub(super) fn run(typed: ProxyArgs, sources: &Sources, console: Console) -> Resu
         let output = Output::new(io::stdout());
         let reporter = Reporter::new(form, output.clone(), capture);
         let upstream = Arc::new(upstream);
-        reporter.listening(listener.local_addr()?, &upstream.address());
+        let ca = tls.as_ref().map(|tls| tls.ca.display().to_string());
+        reporter.listening(listener.local_addr()?, &upstream.address(), ca.as_deref());
 
         let exit = tokio::select! {
             _ = stop.received() => Ok(Exit::Done),
             // A reader that has gone wants nothing more.
             error = output.failed() => Err(Failure::Local(error)),
-            never = serve(&listener, &upstream, &reporter, console) => match never {},
+            never = serve(&listener, tls.as_ref(), &upstream, &reporter, console) => match never {},
         };
         reporter.summary();
         // A second signal ends a reader that doesn't read.
@@ -66,12 +73,34 @@ pub(super) fn run(typed: ProxyArgs, sources: &Sources, console: Console) -> Resu
     })
 }
 
+/// TLS of the listener.
+struct ListenerTls {
+    local: LocalTls,
+    /// Certificate of the CA, which clients have to trust.
+    ca: PathBuf,
+}
+
+impl ListenerTls {
+    /// Opens the keys of the state directory, or makes them.
+    fn new(state_dir: Option<PathBuf>) -> Result<Self, Failure> {
+        let pki = StateDir::resolve(state_dir)
+            .map_err(PkiError::from)
+            .and_then(|dir| Pki::open(&dir))
+            .map_err(|error| Diagnosis::usage(format!("--listen-tls: {error}")))?;
+        Ok(Self {
+            local: LocalTls::new(&pki)?,
+            ca: pki.ca_path().to_owned(),
+        })
+    }
+}
+
 /// A type without values, for a loop without an end.
 enum Never {}
 
 /// Accepts clients and serves each in a task of its own. Dropping the future ends all of them.
 async fn serve(
     listener: &TcpListener,
+    tls: Option<&ListenerTls>,
     upstream: &Arc<Upstream>,
     reporter: &Reporter,
     console: Console,
@@ -102,8 +131,21 @@ async fn serve(
         }
         prepare(&stream);
         let (upstream, reporter) = (Arc::clone(upstream), reporter.clone());
+        let tls = tls.map(|tls| tls.local.clone());
         clients.spawn(async move {
-            connection::serve(stream, peer, connection, &upstream, &reporter).await;
+            let Some(tls) = tls else {
+                return connection::serve(stream, peer, connection, &upstream, &reporter).await;
+            };
+            // A client that connects and says nothing holds a place.
+            let fault = match timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    return connection::serve(stream, peer, connection, &upstream, &reporter).await;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it took more than 10 s".to_owned(),
+            };
+            let note = format!("the TLS handshake with {peer} failed: {fault}");
+            reporter.note(connection, now(), &note);
         });
     }
 }
@@ -129,7 +171,7 @@ fn confirm_exposure(listen: SocketAddr, yes: bool, console: Console) -> Result<(
         )));
     }
     console.warning(format_args!(
-        "listening on {address}: whoever reaches this computer connects with the credentials of the flags, and without TLS"
+        "listening on {address}: whoever reaches this computer connects with the credentials of the flags"
     ));
     Ok(())
 }
@@ -152,6 +194,8 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// Longest time for a TLS handshake with a client.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Number of clients at a time.
 const MOST_CLIENTS: usize = 256;
 /// Pause after a client that couldn't be accepted.

@@ -97,15 +97,20 @@ impl Reporter {
         self.line(number, at, LineContent::Note(text));
     }
 
-    /// Writes the address of the proxy, the first line.
-    pub(super) fn listening(&self, address: SocketAddr, server: &str) {
+    /// Writes the address of the proxy, and with TLS the CA file, the first line.
+    pub(super) fn listening(&self, address: SocketAddr, server: &str, ca: Option<&str>) {
         if self.0.form.is_json {
             self.json(&TotalsJson::Listening {
                 address: &address.to_string(),
                 endpoint: server,
+                ca,
             });
         } else {
-            self.write(&format!("listening on {address}, forwarding to {server}\n"));
+            let tls = ca.map(|ca| format!(" with TLS (CA: {ca})"));
+            self.write(&format!(
+                "listening on {address}{}, forwarding to {server}\n",
+                tls.unwrap_or_default()
+            ));
         }
     }
 
@@ -249,6 +254,8 @@ enum TotalsJson<'a> {
     Listening {
         address: &'a str,
         endpoint: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ca: Option<&'a str>,
     },
     Summary {
         connections: u32,
