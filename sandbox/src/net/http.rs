@@ -3,6 +3,8 @@
 mod answer;
 mod data_plane;
 mod publish_request;
+mod refused;
+mod retained_api;
 mod signature;
 mod upgrade;
 
@@ -78,7 +80,12 @@ pub(crate) async fn serve<T: Transport>(
     let mut connection = pin!(connection.without_shutdown());
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        () = slot.evicted() => return,
+        () = slot.evicted() => {
+            return shared.emit(Event::Rejected {
+                peer: address,
+                reason: EVICTED.into(),
+            });
+        }
         () = shared.stopping() => return,
     };
     let parts = match ended {
@@ -253,7 +260,7 @@ async fn other_protocol<T: Transport>(
             Err(_) => return Some("no HTTP request came within 10 seconds".into()),
         },
         () = slot.evicted() => {
-            return Some("too many clients wait to be let in, and this one has waited for longest".into());
+            return Some(EVICTED.into());
         }
         () = shared.stopping() => return Some("the sandbox stops".into()),
     };
@@ -272,6 +279,7 @@ fn failed(error: &hyper::Error) -> String {
     }
 }
 
+const EVICTED: &str = "too many clients wait to be let in, and this one has waited for longest";
 /// Bytes of the head of a request: AWS takes 8,192 of a header and 4,096 of a query.
 const MAX_HEAD: usize = 16 * 1024;
 /// Bytes of a message beyond the largest packet: clients may put small packets in front of it.

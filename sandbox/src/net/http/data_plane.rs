@@ -1,27 +1,25 @@
 //! The data plane of AWS IoT Core over HTTP: messages that are published, and retained messages.
 
-use core::str::FromStr as _;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use dunlin_codec::ReasonCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::{Method, Request, StatusCode};
-use serde_json::json;
 use tokio::time::timeout;
 
-use crate::authorizer::{Credentials, Refusal, RequestHead, percent_decoded};
+use crate::authorizer::{Credentials, Refusal, RequestHead};
 use crate::event::{Event, Outcome};
 use crate::net::clock::now;
 use crate::net::http::answer::{self, Answer};
-use crate::net::http::publish_request::{PublishRequest, encoded_user_properties};
+use crate::net::http::publish_request::PublishRequest;
+use crate::net::http::refused::Refused;
+use crate::net::http::retained_api::{retained_message, retained_messages};
 use crate::net::http::signature::{Authorization, SignedRequest};
 use crate::net::shared::Shared;
 use crate::policy::{Policy, Subject};
 use crate::server::limits::{BODY_TIMEOUT, MAX_HTTP_BODY};
-use crate::server::{Limit, Peer, RequestRefusal, publish_over_http};
+use crate::server::{Peer, publish_over_http};
 use crate::uuid;
 
 /// Resource of a request; the text is the topic as it was sent.
@@ -36,16 +34,6 @@ struct Caller {
     /// Authorizer, or id of the access key, for the log.
     name: String,
     policy: Policy,
-}
-
-/// Refusal of a request: its answer, and the reason for the log.
-struct Refused {
-    status: StatusCode,
-    error: &'static str,
-    /// Text for the client.
-    message: String,
-    /// Text for the log, which may say more.
-    reason: String,
 }
 
 /// Answers a request of the data plane; `None` if there is no such resource.
@@ -283,76 +271,6 @@ fn without_code<T>(outcome: Outcome<T>) -> Outcome<T> {
     }
 }
 
-/// `GET /retainedMessage/{topic}`
-fn retained_message(shared: &Shared, topic: &str) -> Result<Answer, Refused> {
-    let topic = percent_decoded(topic).unwrap_or_default();
-    let now = now();
-    let found = shared.hub().retained_message(&topic, now);
-    let publish = found
-        .as_ref()
-        .and_then(|found| Some((found, found.message.publish()?)));
-    let Some((found, publish)) = publish else {
-        let status = StatusCode::NOT_FOUND;
-        let text = "No retained message found for the given topic";
-        return Err(Refused::new(status, "ResourceNotFoundException", text));
-    };
-    let body = json!({
-        "topic": topic,
-        "payload": STANDARD.encode(publish.payload),
-        "qos": found.message.qos.level(),
-        "lastModifiedTime": found.last_modified_ms(),
-        "userProperties": encoded_user_properties(&publish),
-    });
-    Ok(answer::json(StatusCode::OK, &body))
-}
-
-/// `GET /retainedMessage?nextToken=..&maxResults=..`, ordered by topic. The token is the last topic
-/// of a page, in base64.
-fn retained_messages(shared: &Shared, head: &RequestHead) -> Result<Answer, Refused> {
-    let query = head.query.as_deref().unwrap_or_default();
-    let parameter = |name: &str| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let (_, value) = pairs.find(|(key, _)| *key == name)?;
-        percent_decoded(value)
-    };
-    let most = match parameter("maxResults") {
-        None => MAX_RESULTS,
-        Some(text) => usize::from_str(&text)
-            .ok()
-            .filter(|most| (1..=MAX_RESULTS).contains(most))
-            .ok_or_else(|| Refused::invalid("maxResults must be 1 to 200".into()))?,
-    };
-    let after = match parameter("nextToken") {
-        None => String::new(),
-        Some(token) => STANDARD
-            .decode(&*token)
-            .ok()
-            .and_then(|topic| String::from_utf8(topic).ok())
-            .ok_or_else(|| Refused::invalid("nextToken isn't one of an earlier answer".into()))?,
-    };
-
-    let (page, has_more) = shared.hub().retained_after(&after, most, now());
-    let topics: Vec<serde_json::Value> = page
-        .iter()
-        .map(|found| {
-            let payload = found
-                .message
-                .publish()
-                .map_or(0, |publish| publish.payload.len());
-            json!({
-                "topic": found.message.topic(),
-                "payloadSize": payload,
-                "qos": found.message.qos.level(),
-                "lastModifiedTime": found.last_modified_ms(),
-            })
-        })
-        .collect();
-    let last = page.last().filter(|_| has_more);
-    let token = last.map(|found| STANDARD.encode(found.message.topic()));
-    let body = json!({"retainedTopics": topics, "nextToken": token});
-    Ok(answer::json(StatusCode::OK, &body))
-}
-
 impl Resource {
     fn of(path: &str) -> Option<Self> {
         match path.split_once('/').map(|(_, path)| path)? {
@@ -365,61 +283,3 @@ impl Resource {
         }
     }
 }
-
-impl Refused {
-    fn new(status: StatusCode, error: &'static str, text: &str) -> Self {
-        Self {
-            status,
-            error,
-            message: text.into(),
-            reason: text.into(),
-        }
-    }
-
-    fn invalid(reason: String) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "InvalidRequestException", &reason)
-    }
-
-    fn throttled(reason: String) -> Self {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        Self {
-            reason,
-            ..Self::new(status, "ThrottlingException", "Rate exceeded")
-        }
-    }
-
-    /// The client learns no reason, as at AWS; the log has it.
-    fn forbidden(reason: String) -> Self {
-        Self {
-            reason,
-            ..Self::new(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden")
-        }
-    }
-
-    /// Answer to a message that wasn't published.
-    fn of(refusal: &RequestRefusal) -> Self {
-        let reason = refusal.to_string();
-        match refusal {
-            RequestRefusal::Authorizer(_) | RequestRefusal::Policy(_) => Self::forbidden(reason),
-            RequestRefusal::Limit(Limit::Payload { .. }) => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "RequestEntityTooLargeException",
-                &reason,
-            ),
-            RequestRefusal::RetainedFull
-            | RequestRefusal::SubscriberFull
-            | RequestRefusal::NoMemory => Self::throttled(reason),
-            RequestRefusal::Fault(_) | RequestRefusal::TakenOver => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "InternalFailureException",
-                &reason,
-            ),
-            RequestRefusal::Limit(_) | RequestRefusal::NoTopic | RequestRefusal::PayloadFormat => {
-                Self::invalid(reason)
-            }
-        }
-    }
-}
-
-/// Largest page of retained messages.
-const MAX_RESULTS: usize = 200;

@@ -1,0 +1,152 @@
+//! Signatures of requests: right ones, and each way to be wrong.
+
+use super::*;
+
+/// Request that botocore 1.43 signed for `publish(topic="a/b", qos=1, payload=b"hello")`; see
+/// `tests/foreign/boto3_data_plane.py` for the live one.
+fn head() -> RequestHead {
+    let headers = [
+        ("host", "localhost"),
+        ("x-amz-date", "20261130T101500Z"),
+        ("x-more", "  two   words "),
+    ];
+    RequestHead {
+        headers: headers
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        query: Some("qos=1&a=%2f&a=".into()),
+    }
+}
+
+fn now() -> SystemTime {
+    parsed_date("20261130T102959Z").unwrap()
+}
+
+/// Signature of the request of [`head`] by the method of AWS's document, with this secret.
+fn header(secret: &str) -> String {
+    let fields = "Credential=AKID/20261130/eu-west-1/iotdata/aws4_request, SignedHeaders=host;x-amz-date;x-more";
+    let unsigned = format!("{ALGORITHM}{fields}, Signature=00");
+    let authorization = Authorization::parse(&unsigned).unwrap();
+    let canonical = format!(
+        "POST\n/topics/a%252Fb\na=&a=%2F&qos=1\nhost:localhost\nx-amz-date:20261130T101500Z\n\
+         x-more:two words\n\nhost;x-amz-date;x-more\n{}",
+        sha256(b"hello")
+    );
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n20261130T101500Z\n20261130/eu-west-1/iotdata/aws4_request\n{}",
+        sha256(canonical.as_bytes())
+    );
+    let tag = hmac::sign(&authorization.signing_key(secret), to_sign.as_bytes());
+    let signature: String = tag
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{ALGORITHM}{fields}, Signature={signature}")
+}
+
+fn verified(
+    header: &str,
+    change: impl FnOnce(&mut RequestHead, &mut SystemTime),
+) -> Result<(), SignatureError> {
+    let (mut head, mut now) = (head(), now());
+    change(&mut head, &mut now);
+    let request = SignedRequest {
+        method: "POST",
+        path: "/topics/a%2Fb",
+        head: &head,
+        body: b"hello",
+    };
+    let keys = [AccessKey {
+        id: "AKID".into(),
+        secret: "s3cret".into(),
+    }];
+    Authorization::parse(header)?.verify(&request, &keys, now)
+}
+
+#[test]
+fn the_signing_key_is_that_of_the_example_of_aws() {
+    // "Examples of how to derive a signing key for Signature Version 4", AWS's documents.
+    let example = Authorization::parts(
+        "AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=00",
+    )
+    .unwrap();
+    let key = example.signing_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+    let to_sign = "AWS4-HMAC-SHA256\n20150830T123600Z\n20150830/us-east-1/iam/aws4_request\n\
+                   f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59";
+    let signature = "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7";
+    let signature = decoded_hex(signature).unwrap();
+    assert!(hmac::verify(&key, to_sign.as_bytes(), &signature).is_ok());
+}
+
+#[test]
+fn only_the_signature_of_this_request_and_key_is_taken() {
+    let right = header("s3cret");
+    assert_eq!(verified(&right, |_, _| ()), Ok(()));
+    let mismatch = Err(SignatureError::Mismatch);
+    assert_eq!(verified(&header("other"), |_, _| ()), mismatch);
+    let other_query = |head: &mut RequestHead, _: &mut SystemTime| head.query = None;
+    assert_eq!(verified(&right, other_query), mismatch);
+    let other_key = right.replace("AKID", "OTHER");
+    assert_eq!(
+        verified(&other_key, |_, _| ()),
+        Err(SignatureError::UnknownKey("OTHER".into()))
+    );
+}
+
+#[test]
+fn dates_headers_and_body_are_checked() {
+    let right = header("s3cret");
+    assert_eq!(
+        verified(&right, |_, now| *now += Duration::from_secs(2)),
+        Err(SignatureError::WrongDate)
+    );
+    let another_day = right.replace("/20261130/", "/20261129/");
+    assert_eq!(
+        verified(&another_day, |_, _| ()),
+        Err(SignatureError::WrongDate)
+    );
+    let drop = |name: &'static str| {
+        move |head: &mut RequestHead, _: &mut SystemTime| {
+            head.headers.retain(|(header, _)| header != name);
+        }
+    };
+    assert_eq!(
+        verified(&right, drop("x-amz-date")),
+        Err(SignatureError::NoDate)
+    );
+    assert_eq!(
+        verified(&right, drop("x-more")),
+        Err(SignatureError::MissingHeader("x-more".into()))
+    );
+    let unsigned = right.replace("host;", "");
+    assert_eq!(
+        verified(&unsigned, |_, _| ()),
+        Err(SignatureError::UnsignedHeader)
+    );
+    let other_hash = |head: &mut RequestHead, _: &mut SystemTime| {
+        head.headers
+            .push(("x-amz-content-sha256".into(), "00".into()));
+    };
+    assert_eq!(verified(&right, other_hash), Err(SignatureError::Body));
+}
+
+#[test]
+fn another_form_or_service_is_refused() {
+    for wrong in [
+        "",
+        "Basic YTpi",
+        "AWS4-HMAC-SHA256 Credential=A/B, Signature=00",
+    ] {
+        assert_eq!(
+            verified(wrong, |_, _| ()),
+            Err(SignatureError::Form),
+            "{wrong}"
+        );
+    }
+    let service = header("s3cret").replace("iotdata", "s3");
+    assert_eq!(
+        verified(&service, |_, _| ()),
+        Err(SignatureError::Service("s3".into()))
+    );
+}
