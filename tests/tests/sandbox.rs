@@ -303,3 +303,93 @@ async fn a_port_in_use_is_an_error_that_says_what_to_do() {
     );
     process.stop().await.exits(0);
 }
+
+#[tokio::test]
+async fn the_tool_finds_the_websocket_ports_and_the_log_names_the_way() {
+    let process = start(&["--wss", "0", "--ws", "0", "--json"]).await;
+    for key in ["wss_port", "ws_port"] {
+        assert!(process.ready[key].as_u64().is_some_and(|port| port > 0));
+    }
+    for (transport, way, id) in [
+        ("wss", "connect", "mqtt5-sample-1"),
+        ("wss", "headers", "mqtt5-sample-2"),
+        ("ws", "query", "mqtt5-sample-3"),
+    ] {
+        let words = [
+            "pub",
+            "-H",
+            "sandbox",
+            "--transport",
+            transport,
+            "--authorizer-as",
+            way,
+            "-i",
+            id,
+            "-t",
+            "test/topic",
+            "-m",
+            "hello",
+            "-q",
+            "1",
+        ];
+        let tool = process.tool(&words).with_demo_credentials();
+        tool.run().await.exits(0);
+    }
+    let run = process.stop().await;
+    let connects: Vec<(String, String)> = run
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["event"] == "connect")
+        .map(|line| {
+            let text = |key: &str| line[key].as_str().unwrap().to_owned();
+            (text("transport"), text("named_in"))
+        })
+        .collect();
+    let expected = [("wss", "user_name"), ("wss", "header"), ("ws", "query")];
+    assert_eq!(
+        connects,
+        expected.map(|(transport, place)| (transport.to_owned(), place.to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn the_certificate_of_a_thing_connects_it() {
+    let process = start(&["--client-certificates"]).await;
+    let made = process.tool(&["sandbox", "cert", "lamp-7"]).run().await;
+    made.exits(0);
+    // The command that it prints, at the port of this sandbox.
+    let path = |label: &str| {
+        let line = made.stdout.lines().find(|line| line.starts_with(label));
+        let mut words = line.unwrap().split_whitespace();
+        words.nth(label.split(' ').count()).unwrap().to_owned()
+    };
+    let (ca, certificate, key) = (path("CA"), path("certificate"), path("private key"));
+    let port = process.ready["port"].to_string();
+    let words = [
+        "pub",
+        "-H",
+        "localhost",
+        "--port",
+        &port,
+        "--ca",
+        &ca,
+        "--cert",
+        &certificate,
+        "--key",
+        &key,
+        "-i",
+        "lamp-7",
+        "-t",
+        "test/topic",
+        "-m",
+        "hello",
+        "-q",
+        "1",
+    ];
+    process.tool(&words).run().await.exits(0);
+    let wrong = process.tool(&["sandbox", "cert", "a b"]).run().await;
+    wrong.exits(2);
+    assert!(wrong.stderr.contains("can't be the name of a thing"));
+    process.stop().await.exits(0);
+}

@@ -230,7 +230,8 @@ impl Server {
 /// Port at which a sandbox has this transport; `None` if it doesn't have it.
 fn listening_port(sandbox: &RunningSandbox, asked: Asked) -> Option<u16> {
     match asked.transport() {
-        Some(TransportArg::Ws | TransportArg::Wss) => None,
+        Some(TransportArg::Ws) => sandbox.ws_port,
+        Some(TransportArg::Wss) => sandbox.wss_port,
         _ => Some(sandbox.port),
     }
 }

@@ -32,6 +32,16 @@ fn a_file_may_say_everything_or_nothing() {
         strict_arns = "eu-west-1:123456789012"
         deny = { connect = "close", operation = "disconnect" }
         faults = ["delay=500ms", "no-puback"]
+        ws = 8080
+        wss = { port = 8443, refusal = "403" }
+        http = 8081
+        https = 8444
+        all = true
+        custom_auth_x509 = true
+        key = [{ id = "AKID", secret = "s3cret" }]
+        [[certificate]]
+        thing = "lamp-7"
+        policies = ['{"Version": "2012-10-17", "Statement": []}']
         [[authorizer]]
         name = "A"
         status = "inactive"
@@ -49,6 +59,15 @@ fn a_file_may_say_everything_or_nothing() {
         (0, Profile::Mqtt5, 60)
     );
     assert_eq!((all.max_connections, all.demo), (10_000, false));
+    assert_eq!((all.ws_port, all.wss_port), (Some(8080), Some(8443)));
+    assert_eq!((all.http_port, all.https_port), (Some(8081), Some(8444)));
+    assert_eq!(all.websocket_refusal, WebSocketRefusal::Forbidden);
+    assert!(all.all_on_one_port);
+    assert_eq!(all.access_keys[0].id, "AKID");
+    assert!(!format!("{:?}", all.access_keys).contains("s3cret"));
+    let certificates = all.client_certificates.unwrap();
+    assert!(certificates.with_authorizer);
+    assert_eq!(certificates.policies[0].thing, "lamp-7");
     assert_eq!(
         all.strict_arns.unwrap().to_string(),
         "eu-west-1:123456789012"

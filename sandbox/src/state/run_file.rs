@@ -22,8 +22,12 @@ pub struct RunningSandbox {
     pub pid: u32,
     /// The host name to connect to.
     pub endpoint: String,
-    /// The port that it listens on.
+    /// Port of MQTT over TLS.
     pub port: u16,
+    /// Port of MQTT over WebSocket and TLS; `None` if there is none.
+    pub wss_port: Option<u16>,
+    /// Port of MQTT over WebSocket without TLS; `None` if there is none.
+    pub ws_port: Option<u16>,
     /// The CA certificate to trust.
     pub ca: PathBuf,
 }
@@ -99,6 +103,8 @@ fn read(path: &Path) -> Result<Option<RunningSandbox>, StateError> {
         pid: ready.pid,
         endpoint: ready.endpoint,
         port: ready.port,
+        wss_port: ready.wss_port,
+        ws_port: ready.ws_port,
         ca: ready.ca,
     }))
 }

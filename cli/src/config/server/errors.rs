@@ -56,7 +56,9 @@ pub(super) fn bad_path() -> Diagnosis {
 pub(super) fn no_websocket(asked: Asked) -> Diagnosis {
     let transport = asked.transport().map_or("wss", name_of);
     Diagnosis {
-        try_: vec![Try::advice("--port with the port that has it")],
+        try_: vec![Try::command(
+            "dunlin sandbox --wss 0 --ws 0        # also over WebSocket",
+        )],
         ..Diagnosis::new(
             Id::Refused,
             format!("a sandbox is running, but not with {transport}:// on that port"),
