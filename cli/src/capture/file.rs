@@ -56,7 +56,7 @@ impl CaptureFile {
     /// Creates the file of `--capture`, with secrets or without; `None` without the flag.
     ///
     /// # Errors
-    /// Those of [`create`](Self::create).
+    /// See [`create`](Self::create).
     pub(crate) fn asked_for(
         typed: &CaptureArgs,
         shows_secrets: bool,

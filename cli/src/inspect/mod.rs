@@ -34,7 +34,7 @@ pub(crate) use secrets::without_secrets;
 /// Runs a verb of `inspect`.
 ///
 /// # Errors
-/// Those of the verb.
+/// See the verb.
 pub(crate) fn run(verb: InspectVerb, sources: &Sources, console: Console) -> Result<Exit, Failure> {
     match verb {
         InspectVerb::Decode(typed) => decode(typed),

@@ -93,7 +93,7 @@ impl Upstream {
     /// Opens a connection.
     ///
     /// # Errors
-    /// Those of [`transport::open`].
+    /// See [`transport::open`].
     pub(super) async fn open(&self) -> Result<Transport, TransportError> {
         let (transport, _) = transport::open(&self.transport).await?;
         Ok(transport)

@@ -8,6 +8,8 @@
 )]
 
 mod decoded;
+// The proxy is stopped with a signal.
+#[cfg(unix)]
 mod proxy;
 mod replay;
 mod written;

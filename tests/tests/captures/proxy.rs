@@ -58,7 +58,6 @@ impl Proxy {
             assert_ne!(timeout(PATIENCE, read).await.unwrap().unwrap(), 0, "{text}");
             connections -= usize::from(text[start..].contains("\"event\":\"closed\""));
         }
-        #[cfg(unix)]
         dunlin_tests::send_signal(self.child.id().unwrap(), dunlin_tests::Signal::INT);
         let read = self.lines.read_to_string(&mut text);
         timeout(PATIENCE, read).await.unwrap().unwrap();
@@ -106,7 +105,6 @@ fn notes(lines: &[Value]) -> Vec<&str> {
         .collect()
 }
 
-#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn mosquitto_pub_reaches_mosquitto_with_tls_and_a_password_that_it_does_not_have() {
     let (Some(client), Some(broker)) = (Program::MosquittoClients.find(), Mosquitto::start().await)
@@ -167,7 +165,6 @@ async fn mosquitto_pub_reaches_mosquitto_with_tls_and_a_password_that_it_does_no
     }
 }
 
-#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_listener_has_tls_with_the_ca_of_the_sandbox_when_asked_for() {
     let Some(client) = Program::MosquittoClients.find() else {
@@ -204,7 +201,6 @@ async fn the_listener_has_tls_with_the_ca_of_the_sandbox_when_asked_for() {
 }
 
 /// Runs a script of `tests/foreign`, which knows neither TLS nor the authorizer, through the proxy.
-#[cfg(unix)]
 async fn passes_the_authorizer(mut command: Command) {
     let served = Served::start(None).await;
     let file = served.file("foreign.pcapng");
@@ -227,7 +223,6 @@ async fn passes_the_authorizer(mut command: Command) {
     }
 }
 
-#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn paho_passes_the_authorizer_through_the_proxy() {
     let Some(python) = Program::PahoMqtt.find() else {
@@ -239,7 +234,6 @@ async fn paho_passes_the_authorizer_through_the_proxy() {
     passes_the_authorizer(command).await;
 }
 
-#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn mqtt_js_passes_the_authorizer_through_the_proxy() {
     let (Some(node), Some(modules)) = (Program::Node.find(), Program::MqttJs.find()) else {
@@ -251,7 +245,6 @@ async fn mqtt_js_passes_the_authorizer_through_the_proxy() {
     passes_the_authorizer(command).await;
 }
 
-#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_a_client_breaks_is_named() {
     let served = Served::start(None).await;
@@ -279,7 +272,6 @@ async fn a_rule_that_a_client_breaks_is_named() {
     assert_eq!(lines.last().unwrap()["breaches"], 1);
 }
 
-#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_mqtt_is_passed_on_and_told() {
     let served = Served::start(None).await;
@@ -296,7 +288,6 @@ async fn what_is_not_mqtt_is_passed_on_and_told() {
     assert_eq!(packets(&lines), []);
 }
 
-#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_whose_server_cannot_be_reached_gets_a_connack() {
     let proxy = Proxy::start(|tool| tool.args(["--endpoint", "mqtt://127.0.0.1:1"])).await;

@@ -38,7 +38,7 @@ pub(crate) enum LineContent<'a> {
     Packet(&'a SeenPacket<'a>),
     /// The protocol isn't MQTT 5.
     Protocol(Protocol),
-    /// What happened to the connection.
+    /// Event of the connection, in words.
     Note(&'a str),
     /// The connection has ended.
     Closed,

@@ -7,7 +7,7 @@ use dunlin_codec::{FixedHeader, PacketType};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::timeout;
 
-/// What a client begins with.
+/// Beginning of a client's bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FirstPacket {
     /// CONNECT of any version, and the bytes after it.

@@ -45,7 +45,7 @@ pub(super) struct Played {
     pub(super) answers: Vec<Answer>,
 }
 
-/// What a connection brings.
+/// Item that a connection has received.
 enum Received {
     Packet(PacketBuf),
     /// The end of the connection, or bytes that are no packet.
