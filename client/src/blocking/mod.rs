@@ -42,7 +42,7 @@ use crate::error::{ConnectError, RequestError, StopCause};
 use crate::message::{Message, ReceivedMessage};
 use crate::runtime::router::StreamLimits;
 use crate::store::{Store, StoreError};
-use crate::transport::{IoFault, TransportError};
+use crate::transport::{IoFault, StreamOpener, TransportError};
 
 /// MQTT client that connects, and connects again, by itself. Clones are handles of the same client.
 ///
@@ -70,6 +70,19 @@ impl Client {
     pub fn start(options: ClientOptions) -> io::Result<Self> {
         let (runtime, inner) = Runtime::start(identity, || Ok(crate::Client::start(options)))?;
         Ok(Self { inner, runtime })
+    }
+
+    /// Like [`Client::start_over`](crate::Client::start_over), on a thread of its own.
+    ///
+    /// # Errors
+    /// Like [`start`](Self::start).
+    ///
+    /// # Panics
+    /// In asynchronous code, before anything is started.
+    #[track_caller]
+    pub fn start_over(mut options: ClientOptions, opener: StreamOpener) -> io::Result<Self> {
+        options.transport.stream_opener = Some(opener);
+        Self::start(options)
     }
 
     /// Like [`Client::start_with_session`](crate::Client::start_with_session), on a thread of its

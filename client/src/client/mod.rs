@@ -34,6 +34,7 @@ use crate::runtime::router::Router;
 use crate::runtime::shared::Shared;
 use crate::runtime::state::Handover;
 use crate::store::Store;
+use crate::transport::StreamOpener;
 
 /// Time that accepted requests get to finish when the last handle is dropped.
 const FLUSH_ON_DROP: Duration = Duration::from_secs(1);
@@ -170,6 +171,33 @@ impl Client {
         let client = Self::start(options);
         client.until_connected(within).await?;
         Ok(client)
+    }
+
+    /// Like [`start`](Self::start), over byte streams of the application: a QUIC stream, a serial port,
+    /// a pipe in a test. `opener` is called for each attempt; host and port of the options are names
+    /// alone then.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn start_over(mut options: ClientOptions, opener: StreamOpener) -> Self {
+        options.transport.stream_opener = Some(opener);
+        Self::start(options)
+    }
+
+    /// Like [`connect`](Self::connect), over byte streams of the application; see
+    /// [`start_over`](Self::start_over).
+    ///
+    /// Cancel safe: dropping the future stops the client.
+    ///
+    /// # Errors
+    /// Like [`connect`](Self::connect).
+    pub async fn connect_over(
+        mut options: ClientOptions,
+        opener: StreamOpener,
+    ) -> Result<Self, StopCause> {
+        options.transport.stream_opener = Some(opener);
+        Self::connect(options).await
     }
 
     /// True if there is a connection that a server has accepted. It may end at any time; requests

@@ -15,15 +15,17 @@ pub enum PeerAddress {
     Ip(SocketAddr),
     /// Path of a Unix domain socket.
     Unix(PathBuf),
+    /// Stream of the application, which has no address.
+    Own,
 }
 
 impl PeerAddress {
-    /// IP address and port; `None` for a Unix domain socket.
+    /// IP address and port; `None` for a Unix domain socket and for a stream of the application.
     #[must_use]
     pub const fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Ip(address) => Some(*address),
-            Self::Unix(_) => None,
+            Self::Unix(_) | Self::Own => None,
         }
     }
 }
@@ -46,11 +48,12 @@ impl FromStr for PeerAddress {
     }
 }
 
-/// `127.0.0.1:1883`, or `unix:/run/mqtt.sock`, escaped.
+/// `127.0.0.1:1883`, or `unix:/run/mqtt.sock`, escaped; words for a stream of the application.
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(address) => address.fmt(f),
+            Self::Own => f.write_str("a stream of the application"),
             Self::Unix(path) => write!(f, "unix:{}", Escaped(path.display())),
         }
     }

@@ -103,6 +103,8 @@ pub enum Stage {
     Resolve,
     /// Opening a TCP connection.
     Tcp,
+    /// Opening a stream of the application.
+    Stream,
     /// Connecting to a Unix domain socket.
     UnixSocket,
     /// Waiting for the answer of a proxy.
@@ -118,6 +120,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolve => "resolving the host",
             Self::Tcp => "the TCP connection",
+            Self::Stream => "opening the application's stream",
             Self::UnixSocket => "the Unix domain socket",
             Self::Proxy => "the proxy's answer",
             Self::Tls => "the TLS handshake",

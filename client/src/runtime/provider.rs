@@ -154,7 +154,13 @@ impl Target {
         let same_websocket = one.websocket == two.websocket;
         #[cfg(not(feature = "websocket"))]
         let same_websocket = true;
+        let same_stream = match (&one.stream_opener, &two.stream_opener) {
+            (Some(one), Some(two)) => one.is_same_as(two),
+            (None, None) => true,
+            _ => false,
+        };
         same_tls
+            && same_stream
             && same_websocket
             && (&one.host, one.port, one.connect_to) == (&two.host, two.port, two.connect_to)
             && one.proxy == two.proxy

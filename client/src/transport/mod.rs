@@ -5,6 +5,7 @@ mod deadline;
 mod error;
 mod local;
 mod open_observer;
+mod own;
 mod proxy;
 mod resolve;
 mod socket;
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 use self::deadline::Deadline;
 use self::local::LocalEnd;
 pub use self::open_observer::{OpenObserver, OpenStep};
+pub use self::own::StreamOpener;
 pub use self::proxy::{Proxy, ProxyCredentials, ProxyProtocol};
 use self::socket::Socket;
 pub use self::stream::Transport;
@@ -88,6 +90,9 @@ pub struct TransportOptions {
     /// Proxy to connect through. It resolves `host` itself, unless its protocol says otherwise;
     /// `connect_to` is where it is asked to connect to. Default: `None`, which means no proxy.
     pub proxy: Option<Proxy>,
+    /// Opener of streams of the application, in place of name resolution, proxy and socket. Default:
+    /// `None`, which means that the client opens a socket.
+    pub stream_opener: Option<StreamOpener>,
     /// TLS; `None`, the default, means plain TCP. Share one connector among all attempts: TLS
     /// sessions resume through it.
     pub tls: Option<Arc<TlsConnector>>,
@@ -116,6 +121,7 @@ impl TransportOptions {
             ip_version: None,
             local_address: None,
             proxy: None,
+            stream_opener: None,
             tls: None,
             #[cfg(feature = "websocket")]
             websocket: None,
@@ -198,7 +204,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     // proxy resolves the name: the local network may have no DNS for it.
     let began = Instant::now();
     let addresses = match (options.connect_to, &options.proxy) {
-        _ if options.unix_socket.is_some() => Vec::new(),
+        _ if options.unix_socket.is_some() || options.stream_opener.is_some() => Vec::new(),
         (Some(address), _) => vec![address],
         (None, Some(proxy)) if !proxy.needs_address() => Vec::new(),
         (None, _) => {
@@ -214,14 +220,20 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     let resolved = Instant::now();
     // Stage 2: the Unix domain socket, TCP to the first address that accepts it, or a tunnel through
     // the proxy. The proxy gets the address in place of the name where there is one, as with `connect_to`.
-    let (socket, peer) = match (&options.unix_socket, &options.proxy) {
-        (Some(path), _) => {
+    let (socket, peer) = match (&options.stream_opener, &options.unix_socket, &options.proxy) {
+        (Some(opener), _, _) => {
+            let socket = opener.open(deadline).await?;
+            let peer = PeerAddress::Own;
+            OpenObserver::report(observer, OpenStep::Connected { peer: &peer });
+            (socket, peer)
+        }
+        (None, Some(path), _) => {
             let socket = unix::connect(path, deadline).await?;
             let peer = PeerAddress::Unix(path.clone());
             OpenObserver::report(observer, OpenStep::Connected { peer: &peer });
             (socket, peer)
         }
-        (None, Some(proxy)) => {
+        (None, None, Some(proxy)) => {
             let to = addresses
                 .first()
                 .map(|address| (address.ip().to_string(), address.port()));
@@ -231,7 +243,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
                 .await?;
             (socket, PeerAddress::Ip(peer))
         }
-        (None, None) => {
+        (None, None, None) => {
             let addresses = local.select(host, addresses)?;
             let (tcp, peer) = tcp::connect(addresses, local, deadline, observer).await?;
             (Socket::Tcp(tcp), PeerAddress::Ip(peer))

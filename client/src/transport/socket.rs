@@ -12,12 +12,16 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio_rustls::client::TlsStream;
 
+use super::own::OwnStream;
+
 /// Connection below TLS to the server.
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    /// Stream of the application.
+    Own(Box<dyn OwnStream>),
     /// TLS to an HTTP proxy, which has opened its tunnel. Boxed: it is much bigger.
     ProxyTls(Box<TlsStream<RecordedStream>>),
 }
@@ -29,6 +33,7 @@ macro_rules! delegate {
             Socket::Tcp($stream) => $call,
             #[cfg(unix)]
             Socket::Unix($stream) => $call,
+            Socket::Own($stream) => $call,
             Socket::ProxyTls($stream) => $call,
         }
     };
@@ -41,6 +46,8 @@ impl Socket {
             Self::Tcp(stream) => SockRef::from(stream),
             #[cfg(unix)]
             Self::Unix(stream) => SockRef::from(stream),
+            // Nothing is known of a stream of the application but what reading it says.
+            Self::Own(_) => return false,
             Self::ProxyTls(stream) => return stream.get_ref().0.has_unread(),
         };
         // An error (`WouldBlock`) means that nothing is there. `Ok(0)` is the end of the stream,

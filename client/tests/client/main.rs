@@ -22,6 +22,7 @@ mod log;
 mod lost;
 mod many;
 mod observe;
+mod own;
 mod pace;
 mod ping;
 mod provider;
