@@ -69,6 +69,7 @@ async fn a_stop_sends_disconnect_and_then_a_close_frame() {
     assert!(cause.is_requested(), "{cause}");
 }
 
+/// MQTT-6.0.0-1
 #[tokio::test]
 async fn a_text_frame_ends_the_connection_and_the_server_is_told() {
     let server = WebSocketServer::start().await;

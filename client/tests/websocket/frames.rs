@@ -20,6 +20,7 @@ fn packets_of(payload: &[u8]) -> Vec<PacketBuf> {
     packets
 }
 
+/// MQTT-6.0.0-2
 #[tokio::test]
 async fn packets_arrive_however_they_are_framed() {
     let server = WebSocketServer::start().await;
@@ -58,6 +59,7 @@ async fn packets_arrive_however_they_are_framed() {
     assert_eq!(peer.receives().await, (PONG, b"between".to_vec()));
 }
 
+/// MQTT-6.0.0-1
 #[tokio::test]
 async fn packets_that_are_sent_at_once_share_a_frame() {
     let server = WebSocketServer::start().await;

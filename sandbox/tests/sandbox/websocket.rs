@@ -344,6 +344,32 @@ async fn stopping_sends_disconnect_and_a_close_frame() {
     assert_eq!(code, CloseCode::Normal);
 }
 
+/// MQTT-6.0.0-4
+#[tokio::test]
+async fn the_answer_to_an_upgrade_selects_mqtt() {
+    let sandbox = sandbox().await;
+    let mut tcp = tcp(&sandbox).await;
+    // The key of the example in RFC 6455, section 1.3.
+    let request = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                   Sec-WebSocket-Protocol: mqttv3.1, mqtt\r\n\r\n";
+    tcp.write_all(request.as_bytes()).await.unwrap();
+
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let read = timeout(TIMEOUT, tcp.read_buf(&mut answer)).await.unwrap();
+        assert_ne!(read.unwrap(), 0, "the answer is cut");
+    }
+    let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+    for line in [
+        "http/1.1 101 switching protocols",
+        "sec-websocket-protocol: mqtt",
+        "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
+    ] {
+        assert!(answer.lines().any(|other| other == line), "{answer}");
+    }
+}
+
 /// Status, error type and body of an answer to a raw request.
 async fn answer_to(sandbox: &TestSandbox, request: &str) -> (u16, String, String) {
     let mut tcp = tcp(sandbox).await;
