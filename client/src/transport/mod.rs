@@ -199,6 +199,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     };
     let host = without_brackets(&options.host);
     let observer = options.observer.as_ref();
+    resolve::check_name(host)?;
 
     // Stage 1: resolve the host name. A given address skips the resolver, and with a proxy the
     // proxy resolves the name: the local network may have no DNS for it.

@@ -28,6 +28,21 @@ pub(super) async fn resolve(
     })
 }
 
+/// Checks that a host name has no white space and no control characters. Proxies and WebSocket get
+/// the name in a line of a request, also where this computer doesn't resolve it.
+///
+/// # Errors
+/// [`TransportError::Resolve`]: there is no host of such a name.
+pub(super) fn check_name(host: &str) -> Result<(), TransportError> {
+    if host.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(TransportError::Resolve {
+            host: host.to_owned(),
+            fault: ResolveFault::NotFound,
+        });
+    }
+    Ok(())
+}
+
 /// The addresses that the system's resolver found, at least one.
 ///
 /// # Errors

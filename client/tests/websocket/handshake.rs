@@ -20,6 +20,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 
 use crate::{options, soon, transport, websocket_error};
 
+/// MQTT-6.0.0-3
 #[tokio::test]
 async fn a_request_asks_for_mqtt_at_its_path() {
     let server = WebSocketServer::start().await;
@@ -48,6 +49,17 @@ async fn a_request_asks_for_mqtt_at_its_path() {
         assert_eq!(peer.header(name), Some(value));
     }
     assert_eq!(peer.header("Sec-WebSocket-Extensions"), None);
+}
+
+#[tokio::test]
+async fn a_host_name_with_line_ends_adds_no_header() {
+    let server = WebSocketServer::start().await;
+    let mut options = transport(&server);
+    options.host = "broker.example\r\nX-Role: admin".into();
+
+    let error = soon(open(&options)).await.unwrap_err();
+
+    assert!(matches!(error, TransportError::Resolve { .. }), "{error}");
 }
 
 #[tokio::test]
