@@ -241,6 +241,7 @@ fn websocket_errors() -> Vec<WebSocketError> {
         WebSocketError::InvalidPath,
         WebSocketError::InvalidHeader { name: "a b".into() },
         WebSocketError::NotHttp,
+        WebSocketError::AnswerTooLong,
         WebSocketError::NoAnswer,
         WebSocketError::WrongAnswer { header: "Upgrade" },
         WebSocketError::Subprotocol { selected: None },

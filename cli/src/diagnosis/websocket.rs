@@ -28,7 +28,7 @@ pub(super) fn failed(context: &RunContext, error: &WebSocketError) -> Diagnosis 
             ..Diagnosis::new(Id::Upgrade, error.to_string())
         },
         WebSocketError::NoAnswer | WebSocketError::NotHttp => not_websocket(context, error),
-        WebSocketError::WrongAnswer { .. } => Diagnosis {
+        WebSocketError::WrongAnswer { .. } | WebSocketError::AnswerTooLong => Diagnosis {
             likely: vec!["a proxy or a gateway answers in place of the server".into()],
             try_: vec![Try::advice("another network, or --proxy none")],
             ..Diagnosis::new(Id::Upgrade, error.to_string())

@@ -57,7 +57,7 @@ pub(super) fn has_escape(text: &str) -> bool {
 
 /// One byte of decoded text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unescaped {
+pub(crate) enum Unescaped {
     /// The byte wasn't encoded; a `%` here begins no escape.
     Plain(u8),
     /// The byte was a `%XX`.
@@ -65,7 +65,7 @@ pub(super) enum Unescaped {
 }
 
 impl Unescaped {
-    pub(super) fn byte(self) -> u8 {
+    pub(crate) fn byte(self) -> u8 {
         match self {
             Self::Plain(byte) | Self::Escape(byte) => byte,
         }
@@ -73,7 +73,7 @@ impl Unescaped {
 }
 
 /// Reads `%XX` back, byte by byte and without a copy of what may be a secret.
-pub(super) fn unescaped(text: &str) -> impl Iterator<Item = Unescaped> + Clone {
+pub(crate) fn unescaped(text: &str) -> impl Iterator<Item = Unescaped> + Clone {
     let mut rest = text.as_bytes();
     std::iter::from_fn(move || {
         // A `%` without two hexadecimal digits is a plain byte, as for the service.

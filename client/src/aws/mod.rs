@@ -7,7 +7,7 @@
 //! [`check_endpoint`] recognise values that can't be right at AWS IoT Core.
 
 mod authorizer;
-mod encoding;
+pub(crate) mod encoding;
 mod endpoint;
 mod error;
 mod host;

@@ -23,9 +23,13 @@ pub enum WebSocketError {
     /// The server answered with another status than 101.
     #[error("{0}")]
     Refused(UpgradeRefusal),
-    /// The answer isn't HTTP/1.1, or its head is longer than 16 KiB.
+    /// The answer isn't HTTP/1.1, or ends within its head.
     #[error("the answer isn't that of a WebSocket server")]
     NotHttp,
+    /// The head of the answer is longer than 16 KiB or has more than 64 headers, or more than eight
+    /// answers came before the final one (such as 103).
+    #[error("the answer of the server is too long: more than 16 KiB or 64 headers")]
+    AnswerTooLong,
     /// The server answered with 101, and this header isn't the one that the standard asks for.
     #[error("the server answered with 101 and a wrong {header}")]
     WrongAnswer {

@@ -260,6 +260,7 @@ fn of_websocket(error: &WebSocketError, has_connected: bool) -> Retry {
         WebSocketError::InvalidPath
         | WebSocketError::InvalidHeader { .. }
         | WebSocketError::NotHttp
+        | WebSocketError::AnswerTooLong
         | WebSocketError::WrongAnswer { .. }
         | WebSocketError::Subprotocol { .. }
         | WebSocketError::Frame(_) => unless_new(has_connected),

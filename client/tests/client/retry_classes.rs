@@ -138,6 +138,7 @@ fn attempts_are_classified_as_documented() {
             (Transient, Transient),
         ),
         (websocket(WebSocketError::NotHttp), (Final, Transient)),
+        (websocket(WebSocketError::AnswerTooLong), (Final, Transient)),
         (
             websocket(WebSocketError::Subprotocol { selected: None }),
             (Final, Transient),

@@ -157,7 +157,7 @@ async fn a_flood_of_headers_is_given_up() {
 
     assert_eq!(
         websocket_error(opened.unwrap_err()),
-        WebSocketError::NotHttp
+        WebSocketError::AnswerTooLong
     );
 }
 

@@ -9,6 +9,7 @@ use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 use zeroize::Zeroizing;
 
+use super::redaction::redacted;
 use super::{Server, WebSocketOptions};
 use crate::error::{UpgradeRefusal, WebSocketError};
 use crate::transport::authority;
@@ -52,13 +53,22 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     stream.flush().await?;
 
     // Read until the head is complete. The answer may come in any number of pieces.
+    let accept = derive_accept_key(key.as_bytes());
     let mut answer = Vec::new();
+    let mut interim_answers = 0;
     let head_len = loop {
-        match parse(&answer, &derive_accept_key(key.as_bytes()))? {
+        match parse(&answer, &accept)? {
             Head::Incomplete if answer.len() > LONGEST_HEAD => {
-                return Err(WebSocketError::NotHttp.into());
+                return Err(WebSocketError::AnswerTooLong.into());
             }
             Head::Incomplete => {}
+            // The final answer may be there already.
+            Head::Interim { len } if interim_answers < MOST_INTERIM_ANSWERS => {
+                interim_answers += 1;
+                answer.drain(..len);
+                continue;
+            }
+            Head::Interim { .. } => return Err(WebSocketError::AnswerTooLong.into()),
             Head::Accepted { len } => break len,
             Head::Refused { len, body, refusal } => {
                 answer.drain(..len);
@@ -151,6 +161,9 @@ fn request(options: &WebSocketOptions, server: Server<'_>, key: &str) -> Zeroizi
 enum Head {
     /// More bytes are needed.
     Incomplete,
+    /// An answer before the final one, such as 103 (RFC 9110, section 15.2); `len` is its size in
+    /// bytes.
+    Interim { len: usize },
     /// The connection is open; `len` is the size of the head in bytes.
     Accepted { len: usize },
     /// The server refuses, and a body may follow.
@@ -175,18 +188,23 @@ enum BodyLength {
 /// Parses an answer whose `Sec-WebSocket-Accept` should be `accept`.
 ///
 /// # Errors
-/// [`WebSocketError::NotHttp`], or the fault of an answer with status 101.
+/// [`WebSocketError::NotHttp`], [`WebSocketError::AnswerTooLong`] for too many headers, or the fault
+/// of an answer with status 101.
 fn parse(answer: &[u8], accept: &str) -> Result<Head, WebSocketError> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let len = match response.parse(answer) {
         Ok(httparse::Status::Partial) => return Ok(Head::Incomplete),
         Ok(httparse::Status::Complete(len)) => len,
+        Err(httparse::Error::TooManyHeaders) => return Err(WebSocketError::AnswerTooLong),
         Err(_) => return Err(WebSocketError::NotHttp),
     };
     let (Some(status), reason) = (response.code, response.reason.unwrap_or_default()) else {
         return Err(WebSocketError::NotHttp);
     };
+    if status != 101 && matches!(status, 100..=199) {
+        return Ok(Head::Interim { len });
+    }
     let headers = Headers(response.headers);
     if status != 101 {
         let body = match headers
@@ -303,24 +321,6 @@ fn dechunked(mut bytes: &[u8]) -> (Vec<u8>, bool) {
     (content, false)
 }
 
-/// Refusal without the secrets of the request, which some servers repeat.
-fn redacted(mut refusal: UpgradeRefusal, options: &WebSocketOptions) -> UpgradeRefusal {
-    let query = options.query.as_ref().map_or("", |query| query.expose());
-    let parameters = query
-        .split('&')
-        .filter_map(|parameter| Some(parameter.split_once('=')?.1));
-    let headers = options.headers.iter().map(|header| header.value.expose());
-    let secrets = headers.map(String::as_str).chain([query]).chain(parameters);
-    // Short values, such as numbers, are no secrets, and part of many texts.
-    for secret in secrets.filter(|secret| secret.len() >= SHORTEST_SECRET) {
-        let texts = [&mut refusal.body, &mut refusal.reason];
-        for text in texts.into_iter().chain(refusal.error_type.as_mut()) {
-            *text = text.replace(secret, "<redacted>");
-        }
-    }
-    refusal
-}
-
 /// First 100 characters of a server's text.
 fn cut(text: &str) -> String {
     text.chars().take(LONGEST_TEXT).collect()
@@ -332,8 +332,8 @@ const FIXED_LEN: usize = 256;
 /// Longest head of an answer, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 const LONGEST_TEXT: usize = 100;
-/// Shortest value of a header or of a query that is looked for in the answer, in bytes.
-const SHORTEST_SECRET: usize = 4;
+/// Maximum number of answers before the final one.
+const MOST_INTERIM_ANSWERS: usize = 8;
 /// Longest beginning of a body that is kept, in bytes.
 const LONGEST_BODY: usize = 1_024;
 const MOST_HEADERS: usize = 64;
@@ -426,6 +426,11 @@ mod tests {
                 WebSocketError::Subprotocol { selected: None },
             ),
             ("HTTP/1.1", "SSH-2.0", WebSocketError::NotHttp),
+            (
+                "\r\n\r\n",
+                &format!("\r\n{}\r\n", "X: y\r\n".repeat(MOST_HEADERS)),
+                WebSocketError::AnswerTooLong,
+            ),
         ] {
             let answer = ACCEPTED.replace(from, to);
             assert_eq!(parse(answer.as_bytes(), "ok"), Err(error), "{answer}");
@@ -493,6 +498,28 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn answers_before_the_final_one_are_skipped_and_bounded() {
+        let interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+        let final_answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+        let answer = interim.repeat(2) + final_answer;
+        assert_eq!(refusal(answer.as_bytes()).await.status, 404);
+
+        let (mut client, mut peer) = tokio::io::duplex(64 * 1024);
+        peer.write_all(interim.repeat(100).as_bytes())
+            .await
+            .unwrap();
+        let options = WebSocketOptions::default();
+        let outcome = run(&mut client, &options, server("h", 443)).await;
+        assert!(
+            matches!(
+                outcome,
+                Err(Failure::WebSocket(WebSocketError::AnswerTooLong))
+            ),
+            "{outcome:?}"
+        );
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_is_waited_for_briefly() {
         let (mut client, mut peer) = tokio::io::duplex(1024);
@@ -519,7 +546,10 @@ mod tests {
         let outcome = run(&mut client, &options, server("h", 443)).await;
 
         assert!(
-            matches!(outcome, Err(Failure::WebSocket(WebSocketError::NotHttp))),
+            matches!(
+                outcome,
+                Err(Failure::WebSocket(WebSocketError::AnswerTooLong))
+            ),
             "{outcome:?}"
         );
     }

@@ -9,6 +9,7 @@ mod decoder;
 mod encoder;
 mod handshake;
 mod options;
+mod redaction;
 mod stream;
 
 use tokio::io::{AsyncRead, AsyncWrite};
