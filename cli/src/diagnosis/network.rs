@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dunlin_client::transport::{FailedAttempt, IpVersion, ResolveFault, Stage, TransportError};
+use dunlin_client::transport::{
+    FailedAttempt, IpVersion, ResolveFault, Stage, TransportError, WebSocketError,
+};
 
 use crate::diagnosis::context::RunContext;
 use crate::diagnosis::text::{duration, quoted, shell};
@@ -67,10 +69,17 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
         }
         TransportError::Proxy { error, .. } => proxy::no_tunnel(context, error),
         TransportError::Tls { peer, error } => tls::failed(context, peer, error),
-        TransportError::WebSocket { peer, error } => Diagnosis {
-            at: Some(format!("{} · {peer}", Stage::WebSocket)),
-            ..websocket::failed(context, error)
-        },
+        TransportError::WebSocket { peer, error } => {
+            // Frames come after the handshake: the connection was open, and CONNECT was sent.
+            let stage = match &**error {
+                WebSocketError::Closed(_) | WebSocketError::Frame(_) => "CONNECT".to_owned(),
+                _ => Stage::WebSocket.to_string(),
+            };
+            Diagnosis {
+                at: Some(format!("{stage} · {peer}")),
+                ..websocket::failed(context, error)
+            }
+        }
         error => Diagnosis {
             likely: vec!["the network, or something in between, ended the connection".into()],
             try_: vec![Try::advice("again in a minute")],

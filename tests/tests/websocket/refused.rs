@@ -60,7 +60,12 @@ async fn a_close_code_before_connack_is_evidence() {
         peer.sends(CLOSE, b"\x03\xf0no access").await;
     });
     run.exits(5);
-    for words in ["E-HANGUP", "code 1008 (policy violation)", "no access"] {
+    for words in [
+        "E-HANGUP",
+        "at:     CONNECT · ",
+        "code 1008 (policy violation)",
+        "no access",
+    ] {
         assert!(run.stderr.contains(words), "{}", run.stderr);
     }
 }
@@ -92,4 +97,5 @@ async fn a_text_frame_is_a_broken_protocol() {
     });
     run.exits(10);
     assert!(run.stderr.contains("a text frame"), "{}", run.stderr);
+    assert!(run.stderr.contains("at:     CONNECT · "), "{}", run.stderr);
 }
