@@ -203,7 +203,7 @@ impl Pki {
     /// the folder `things` beside the CA, for their owner alone. Earlier ones are replaced.
     ///
     /// # Errors
-    /// Those of [`issue_client`](Self::issue_client), and [`PkiError::State`] if the files can't be
+    /// Errors of [`issue_client`](Self::issue_client), and [`PkiError::State`] if the files can't be
     /// written.
     pub fn write_client(&self, thing: &str) -> Result<ClientFiles, PkiError> {
         let identity = self.issue_client(thing)?;
