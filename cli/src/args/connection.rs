@@ -15,7 +15,7 @@ use crate::args::websocket::WebSocketArgs;
 pub(crate) struct EndpointArgs {
     /// AWS IoT data endpoint, or "sandbox"
     ///
-    /// HOST or HOST:PORT; wss://HOST[:PORT]/PATH for MQTT over WebSocket. "sandbox" is the sandbox
+    /// HOST or HOST:PORT; wss://HOST:PORT/PATH for MQTT over WebSocket. "sandbox" is the sandbox
     /// that runs on this computer, whose port and CA are found automatically.
     #[arg(
         short = 'H',
