@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::deadline::Deadline;
-use super::socket::Socket;
+use super::socket::{OwnStream, Socket};
 use crate::error::{IoFault, Stage, TransportError};
 
 /// Opens a byte stream of the application for each attempt to connect: a QUIC stream, a serial port, a
@@ -32,11 +32,6 @@ use crate::error::{IoFault, Stage, TransportError};
 pub struct StreamOpener(Arc<dyn Fn() -> Opening + Send + Sync>);
 
 type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn OwnStream>>> + Send>>;
-
-/// Byte stream of the application.
-pub(super) trait OwnStream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> OwnStream for S {}
 
 impl StreamOpener {
     /// Opener that calls `open` for each attempt. Its time is limited by
@@ -78,11 +73,5 @@ impl StreamOpener {
 impl fmt::Debug for StreamOpener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StreamOpener(..)")
-    }
-}
-
-impl fmt::Debug for dyn OwnStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OwnStream(..)")
     }
 }

@@ -1,5 +1,7 @@
-//! `Socket`: connection below TLS to the server: TCP, a Unix domain socket, or TLS to a proxy.
+//! `Socket`: connection below TLS to the server: TCP, a Unix domain socket, a stream of the
+//! application, or TLS to a proxy.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -12,7 +14,16 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio_rustls::client::TlsStream;
 
-use super::own::OwnStream;
+/// Byte stream of the application.
+pub(super) trait OwnStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> OwnStream for S {}
+
+impl fmt::Debug for dyn OwnStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnStream(..)")
+    }
+}
 
 /// Connection below TLS to the server.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 mod mosquitto;
 mod refused;
 mod request;
+mod sandbox;
 
 use std::time::Duration;
 
