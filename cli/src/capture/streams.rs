@@ -142,7 +142,9 @@ impl Streams {
             half.is_finished = true;
         }
         // Early segments may not fill memory: the missing bytes count as lost.
-        if self.pending > MOST_PENDING || half.early.len() > MOST_EARLY {
+        while (self.pending > MOST_PENDING && !half.early.is_empty())
+            || half.early.len() > MOST_EARLY
+        {
             half.give_up_gap(direction, &mut self.pending, &mut emit);
         }
         if segment.is_reset || (flow.sent.is_finished && flow.received.is_finished) {

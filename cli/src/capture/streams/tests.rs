@@ -131,3 +131,23 @@ fn early_segments_and_connections_are_bounded() {
         assert!(streams.flows.len() <= MOST_CONNECTIONS);
     }
 }
+
+#[test]
+fn large_early_segments_in_place_of_small_ones_are_bounded() {
+    let data: &'static [u8] = vec![b'x'; 60_000].leak();
+    let mut streams = Streams::default();
+    for port in 1..100 {
+        // Many small segments that aren't next, and then large ones in their place.
+        for data in [&b"x"[..], data] {
+            for n in 0..200 {
+                let mut segment = segment(1_000_000 + n * 120_000, data);
+                segment.from.set_port(port);
+                if n == 0 && data.len() == 1 {
+                    segment.sequence = 9;
+                }
+                streams.add(&segment, Duration::ZERO, &mut |_| {});
+                assert!(streams.pending <= MOST_PENDING, "{}", streams.pending);
+            }
+        }
+    }
+}
