@@ -1,7 +1,12 @@
 //! `inspect replay`: a capture of a run, sent again to servers that answer alike and differently.
 
+use std::time::Duration;
+
 use dunlin_tests::{Finished, Tool, dunlin};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
 
 use super::{CANARY, Served};
 
@@ -85,4 +90,26 @@ async fn what_cannot_be_replayed_is_refused_with_the_reason() {
     run.exits(2);
     let run = replayed(&served.file("missing"), &served, CANARY, &[]).await;
     run.exits(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_sends_everything_but_answers_is_not_waited_for_without_end() {
+    let served = Served::start(None).await;
+    let file = captured(&served).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("mqtt://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // AUTH is no answer. The server sends one every 50 ms until the client has gone.
+        while stream.write_all(b"\xf0\x00").await.is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let run = dunlin(["inspect", "replay", &file, "--timeout=1s", "--fast"])
+        .args(["--endpoint", &url])
+        .run();
+    let run = timeout(Duration::from_secs(30), run).await.unwrap();
+    assert_eq!(run.code, Some(7), "{}\n{}", run.stdout, run.stderr);
+    let missing = run.stdout.matches("in the capture, none now").count();
+    assert_eq!(missing, 7, "{}", run.stdout);
 }
