@@ -7,6 +7,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use dunlin_codec::Quoted;
 
 use super::copied;
 use crate::args::DecodeArgs;
@@ -33,12 +34,23 @@ pub(super) fn read(typed: &DecodeArgs) -> Result<Source, Failure> {
     let text = typed.words.join(" ");
     match (decoded(typed, text.as_bytes()), typed.words.as_slice()) {
         (Ok(bytes), _) => Ok(Source::Packets(bytes)),
-        // A word that is no hex may be the name of a file.
-        (Err(_), [word]) if Path::new(word).is_file() => {
+        // A word that is no hex may be the name of a file, or of a pipe of the shell.
+        (Err(_), [word]) if is_readable(Path::new(word)) => {
             read_file(typed, open(Some(Path::new(word)))?, Path::new(word))
         }
+        // One word may have been meant as either.
+        (Err(fault), [word]) if Path::new(word).symlink_metadata().is_err() => Err(Diagnosis {
+            headline: format!("there is no file {}, and {}", Quoted(word), fault.headline).into(),
+            ..fault
+        }
+        .into()),
         (Err(fault), _) => Err(fault.into()),
     }
+}
+
+/// True for a file of any kind but a folder.
+fn is_readable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_dir())
 }
 
 fn read_file(
