@@ -113,7 +113,7 @@ pub(crate) struct ProxyArgs {
     pub(crate) packets: PacketForm,
     #[command(flatten)]
     pub(crate) capture: CaptureArgs,
-    /// Write passwords and tokens into the capture
+    /// Show passwords and tokens in packets, and write them into the capture
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub(crate) show_secrets: bool,
 }

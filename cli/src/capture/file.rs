@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dunlin_client::Direction;
+use dunlin_codec::PacketType;
 
 use super::pcapng;
 use super::tcp::TcpConnection;
 use crate::args::CaptureArgs;
 use crate::diagnosis::{Diagnosis, Try};
-use crate::inspect::without_secrets;
+use crate::inspect::{FILLER, may_hold_secrets, without_secrets};
 use crate::terminal::Console;
 
 /// Capture file, shared by all connections of a run.
@@ -137,19 +138,43 @@ impl CaptureFile {
 }
 
 impl CapturedConnection {
-    /// Writes a whole packet of MQTT, or bytes of another protocol; secrets are replaced by filler.
+    /// Writes a packet of MQTT, or its beginning; secrets are replaced by filler.
     pub(crate) fn record(&mut self, direction: Direction, packet: &[u8], at: Instant) {
         let bytes = if self.file.lock().shows_secrets {
             Cow::Borrowed(packet)
         } else {
             without_secrets(packet)
         };
-        self.record_as_is(direction, &bytes, at);
+        self.write_data(direction, &bytes, at);
     }
 
-    /// Writes bytes without a search for secrets: for the rest of a packet whose beginning was
-    /// recorded.
-    pub(crate) fn record_as_is(&mut self, direction: Direction, bytes: &[u8], at: Instant) {
+    /// Writes more bytes of a packet of this type whose beginning was recorded. Packets that may hold
+    /// secrets get filler, because the place of a secret in the rest isn't known.
+    pub(crate) fn record_rest(
+        &mut self,
+        direction: Direction,
+        packet_type: PacketType,
+        bytes: &[u8],
+        at: Instant,
+    ) {
+        if may_hold_secrets(packet_type) {
+            self.record_unknown(direction, bytes, at);
+        } else {
+            self.write_data(direction, bytes, at);
+        }
+    }
+
+    /// Writes bytes of no packet: all of them are replaced by filler, because they may be credentials of
+    /// another protocol.
+    pub(crate) fn record_unknown(&mut self, direction: Direction, bytes: &[u8], at: Instant) {
+        if self.file.lock().shows_secrets {
+            self.write_data(direction, bytes, at);
+        } else {
+            self.write_data(direction, &vec![FILLER; bytes.len()], at);
+        }
+    }
+
+    fn write_data(&mut self, direction: Direction, bytes: &[u8], at: Instant) {
         let packets = self.tcp.data(direction, bytes);
         let packets: Vec<_> = packets.map(|packet| (direction, packet)).collect();
         self.write(packets, at, "");

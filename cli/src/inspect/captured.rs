@@ -154,7 +154,7 @@ impl<W: Write> Printer<'_, W> {
                     let port = connection.server_port;
                     totals.tls_port.get_or_insert(port);
                 }
-                Finding::Protocol(_) | Finding::Rest(..) => {}
+                Finding::Protocol(_) | Finding::Rest { .. } => {}
                 Finding::NoPacket(bytes) => unread += bytes.len() as u64,
             });
         totals.packets += packets;

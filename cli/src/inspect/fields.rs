@@ -32,7 +32,7 @@ pub(super) fn of_packet(bytes: &[u8]) -> Vec<Field> {
             name: NOT_PARSED,
             meaning: String::new(),
             // Only after the fixed header.
-            secret: if spans.len() > 1 && secrets::may_hold_secrets(bytes) {
+            secret: if spans.len() > 1 && secrets::packet_may_hold_secrets(bytes) {
                 len
             } else {
                 0

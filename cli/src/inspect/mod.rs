@@ -29,7 +29,7 @@ use crate::terminal::Console;
 
 use conversation::LineForm;
 use input::Source;
-pub(crate) use secrets::without_secrets;
+pub(crate) use secrets::{FILLER, may_hold_secrets, without_secrets};
 
 /// Runs a verb of `inspect`.
 ///
@@ -61,6 +61,7 @@ fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
                 let form = LineForm {
                     is_json: typed.json,
                     packets: typed.packets.unwrap_or(PacketForm::Summary),
+                    shows_secrets: typed.show_secrets,
                 };
                 captured::print(input, &name, form, &mut out)?
             }

@@ -61,11 +61,16 @@ const CUSTOM_AUTHORIZER: &[u8] = b"x-amz-customauthorizer-";
 
 /// True for the packets with passwords and authentication data: what can't be read of them may be
 /// one.
-pub(super) fn may_hold_secrets(packet: &[u8]) -> bool {
+pub(crate) fn may_hold_secrets(packet_type: PacketType) -> bool {
     matches!(
-        words::packet_type(packet),
-        Some(PacketType::Connect | PacketType::ConnAck | PacketType::Auth)
+        packet_type,
+        PacketType::Connect | PacketType::ConnAck | PacketType::Auth
     )
+}
+
+/// True if the packet is of such a type; false if its type can't be read.
+pub(super) fn packet_may_hold_secrets(packet: &[u8]) -> bool {
+    words::packet_type(packet).is_some_and(may_hold_secrets)
 }
 
 /// Ranges of a packet that are secret. What can't be read of a packet that may hold secrets is one.
@@ -80,7 +85,7 @@ pub(crate) fn ranges(packet: &[u8]) -> Vec<Range<usize>> {
         })
         .collect();
     let end = spans.last().map_or(0, |span| span.end);
-    if end < packet.len() && may_hold_secrets(packet) {
+    if end < packet.len() && packet_may_hold_secrets(packet) {
         ranges.push(end..packet.len());
     }
     ranges

@@ -171,3 +171,45 @@ async fn a_word_is_hex_if_it_is_hex_and_else_a_file() {
     let run = dunlin(["inspect", "decode", "no-such-file"]).run().await;
     run.exits(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_that_no_calendar_has_are_no_panic() {
+    let served = Served::start(None).await;
+    let file = captured(&served).await;
+    // Units of seconds instead of nanoseconds: the times are 10^18 seconds.
+    let mut bytes = std::fs::read(&file).unwrap();
+    let option = [9, 0, 1, 0, 9];
+    let at = bytes.windows(5).position(|window| window == option);
+    bytes[at.unwrap() + 4] = 0;
+    std::fs::write(&file, bytes).unwrap();
+    for flags in [&[][..], &["--json"]] {
+        let run = dunlin(["inspect", "decode", &file]).args(flags).run().await;
+        run.exits(0);
+        assert!(run.stdout.contains("PINGREQ") || run.stdout.contains("PUBACK"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_may_be_a_pipe_of_the_shell_or_a_missing_file() {
+    let run = dunlin(["inspect", "decode", "missing.pcapng"]).run().await;
+    run.exits(2);
+    let line = run.error_line();
+    assert!(
+        line.contains("there is no file \"missing.pcapng\""),
+        "{line}"
+    );
+    assert!(line.contains("not hexadecimal"), "{line}");
+
+    #[cfg(unix)]
+    {
+        use tokio::io::AsyncWriteExt as _;
+        let tool = dunlin(["inspect", "decode", "/dev/stdin"]).with_stdin();
+        let mut child = tool.spawn();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(b"c000").await.unwrap();
+        drop(input);
+        let run = dunlin_tests::Finished::wait_for(child).await;
+        run.exits(0);
+        assert!(run.stdout.contains("PINGREQ"), "{}", run.stdout);
+    }
+}

@@ -3,10 +3,11 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use dunlin_codec::{BinaryData, Connect, Packet, Repeated, UserProperty, Utf8String};
 use dunlin_tests::{Finished, Mosquitto, Program, Tool, dunlin};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -286,6 +287,117 @@ async fn what_is_not_mqtt_is_passed_on_and_told() {
     let lines = proxy.stop_after(1).await;
     assert!(notes(&lines).contains(&"this is not MQTT"), "{lines:?}");
     assert_eq!(packets(&lines), []);
+}
+
+/// Server that takes any number of clients, reads all that they send, and answers nothing.
+async fn silent_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await });
+        }
+    });
+    format!("mqtt://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_capture_has_what_another_protocol_or_a_huge_connect_says() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("secrets.pcapng").display().to_string();
+    let server = silent_server().await;
+    let mut proxy =
+        Proxy::start(|tool| tool.args(["--endpoint", &server, "--capture", &file])).await;
+
+    // The second part begins like a PUBLISH, since "0" is 0x30.
+    let mut client = proxy.connect().await;
+    client.set_nodelay(true).unwrap();
+    client.write_all(b"POST /").await.unwrap();
+    let secret = format!("0m{CANARY}{}", "x".repeat(200));
+    // The next part is read by itself once the proxy has told of the first.
+    let mut line = String::new();
+    while !line.contains("this is not MQTT") {
+        line.clear();
+        let read = proxy.lines.read_line(&mut line);
+        assert_ne!(timeout(PATIENCE, read).await.unwrap().unwrap(), 0);
+    }
+    client.write_all(secret.as_bytes()).await.unwrap();
+    drop(client);
+
+    // A CONNECT above 1 MiB, whose password comes after what is kept of it.
+    let value = "v".repeat(60_000);
+    let pair = UserProperty::new("name", value.as_str()).unwrap();
+    let pairs = vec![pair; 20];
+    let mut connect = Connect {
+        client_id: Utf8String::new("c").unwrap(),
+        password: Some(BinaryData::new(CANARY.as_bytes()).unwrap()),
+        ..Connect::default()
+    };
+    connect.properties.user_properties = Repeated::from(&pairs[..]);
+    let mut bytes = Vec::new();
+    Packet::from(&connect).encode(&mut bytes).unwrap();
+    let mut client = proxy.connect().await;
+    client.write_all(&bytes).await.unwrap();
+    drop(client);
+
+    proxy.stop_after(2).await;
+    assert!(std::fs::metadata(&file).unwrap().len() > 1 << 20);
+    assert!(!contains(&file, CANARY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ends_of_open_connections_come_before_the_totals() {
+    let server = silent_server().await;
+    let mut proxy = Proxy::start(|tool| tool.args(["--endpoint", &server])).await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(proxy.connect().await);
+    }
+    for _ in 0..20 {
+        let mut line = String::new();
+        let read = proxy.lines.read_line(&mut line);
+        timeout(PATIENCE, read).await.unwrap().unwrap();
+        assert!(line.contains("\"event\":\"opened\""), "{line}");
+    }
+    let lines = proxy.stop_after(0).await;
+    let events: Vec<_> = lines
+        .iter()
+        .map(|line| line["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(events, [vec!["closed"; 20], vec!["summary"]].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_shown_if_they_are_asked_for() {
+    let server = silent_server().await;
+    let connect = b"\x10\x1a\x00\x04MQTT\x05\x42\x00\x00\x00\x00\x00\x00\x0bcanary-51d0";
+    for flag in [&[][..], &["--show-secrets"]] {
+        let tool = dunlin([
+            "inspect",
+            "proxy",
+            "--listen",
+            "127.0.0.1:0",
+            "--packets=full",
+        ]);
+        let mut child = tool.args(["--endpoint", &server]).args(flag).spawn();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let next = lines.next_line();
+        let first = timeout(PATIENCE, next).await.unwrap().unwrap().unwrap();
+        let address = first.split([' ', ',']).nth(2).unwrap();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(connect).await.unwrap();
+        drop(client);
+        let mut text = String::new();
+        while !text.ends_with("closed\n") {
+            let next = lines.next_line();
+            text += &timeout(PATIENCE, next).await.unwrap().unwrap().unwrap();
+            text.push('\n');
+        }
+        dunlin_tests::send_signal(child.id().unwrap(), dunlin_tests::Signal::INT);
+        Finished::wait_for(child).await.exits(0);
+        assert!(text.contains("CONNECT"), "{text}");
+        assert_eq!(text.contains(CANARY), !flag.is_empty(), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

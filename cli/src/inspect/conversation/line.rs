@@ -17,6 +17,8 @@ pub(crate) struct LineForm {
     /// True for JSON objects.
     pub(crate) is_json: bool,
     pub(crate) packets: PacketForm,
+    /// True if passwords and tokens are shown as they are, where packets are shown byte by byte.
+    pub(crate) shows_secrets: bool,
 }
 
 /// Line about one connection.
@@ -59,7 +61,7 @@ impl ConversationLine<'_> {
             LineContent::Closed => format!("{start}    closed\n"),
             LineContent::Note(text) => format!("{start}    {}\n", Escaped(text)),
             LineContent::Protocol(protocol) => format!("{start}    {}\n", about(protocol)),
-            LineContent::Packet(seen) => packet(&start, seen, form.packets),
+            LineContent::Packet(seen) => packet(&start, seen, form),
         }
     }
 
@@ -86,7 +88,7 @@ impl ConversationLine<'_> {
         };
         let line = LineJson {
             v: 1,
-            ts: humantime::format_rfc3339_micros(UNIX_EPOCH + self.at).to_string(),
+            ts: humantime::format_rfc3339_micros(UNIX_EPOCH + self.at.min(LATEST)).to_string(),
             connection: self.connection,
             event,
         };
@@ -96,7 +98,7 @@ impl ConversationLine<'_> {
 }
 
 /// Lines of a packet: itself, the request that it answers, and the rules that it breaks.
-fn packet(start: &str, seen: &SeenPacket<'_>, form: PacketForm) -> String {
+fn packet(start: &str, seen: &SeenPacket<'_>, form: LineForm) -> String {
     let is_sent = seen.direction == Direction::Sent;
     let arrow = if is_sent { "->" } else { "<-" };
     // The codec's summaries are escaped by themselves; those of older versions aren't.
@@ -121,10 +123,10 @@ fn packet(start: &str, seen: &SeenPacket<'_>, form: PacketForm) -> String {
         );
     }
     // The bytes follow, unless a line is enough.
-    if form != PacketForm::Summary {
+    if form.packets != PacketForm::Summary {
         let print = PacketPrint {
-            form,
-            shows_secrets: false,
+            form: form.packets,
+            shows_secrets: form.shows_secrets,
         };
         let _ = writeln!(text, "{}", packet_text(seen.bytes, is_sent, print));
     }

@@ -8,7 +8,7 @@ mod splitter;
 use std::time::Duration;
 
 use dunlin_client::Direction;
-use dunlin_codec::{DecodeOptions, Packet, Sender};
+use dunlin_codec::{DecodeOptions, Packet, PacketType, Sender};
 
 pub(crate) use self::line::{ConversationLine, LineContent, LineForm};
 use self::rules::Rules;
@@ -52,7 +52,10 @@ pub(crate) enum Protocol {
 pub(crate) enum Finding<'a> {
     Packet(Box<SeenPacket<'a>>),
     /// More bytes of a packet that was too large to be kept.
-    Rest(&'a [u8]),
+    Rest {
+        packet_type: PacketType,
+        bytes: &'a [u8],
+    },
     /// Bytes of no packet of MQTT.
     NoPacket(&'a [u8]),
     /// The protocol, once it is known and isn't MQTT 5.
@@ -158,7 +161,7 @@ impl Conversation {
             Piece::Front { bytes, packet_len } => {
                 self.packet(direction, bytes, packet_len, at, each);
             }
-            Piece::Rest(bytes) => each(Finding::Rest(bytes)),
+            Piece::Rest { packet_type, bytes } => each(Finding::Rest { packet_type, bytes }),
             // The first bytes that no packet begins with are judged like a packet.
             Piece::NoPacket(bytes) if !std::mem::replace(&mut is_lost, true) => {
                 self.packet(direction, bytes, bytes.len(), at, each);

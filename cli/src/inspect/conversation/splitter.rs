@@ -1,6 +1,6 @@
 //! `Splitter`: packets in a stream of bytes, in bounded memory.
 
-use dunlin_codec::FixedHeader;
+use dunlin_codec::{FixedHeader, PacketType};
 
 /// Splits the bytes of one side into packets. Memory: [`LARGEST_WHOLE`].
 #[derive(Debug, Default)]
@@ -9,6 +9,8 @@ pub(super) struct Splitter {
     buffer: Vec<u8>,
     /// Bytes of a large packet that are still to come.
     rest: usize,
+    /// Type of that packet; `None` before the first one.
+    rest_type: Option<PacketType>,
     /// True once bytes came that no packet begins with: what follows can't be split.
     is_lost: bool,
 }
@@ -20,8 +22,11 @@ pub(super) enum Piece<'a> {
     Packet(&'a [u8]),
     /// The first [`LARGEST_WHOLE`] bytes of a packet that has `packet_len`.
     Front { bytes: &'a [u8], packet_len: usize },
-    /// More bytes of that packet.
-    Rest(&'a [u8]),
+    /// More bytes of that packet, whose type is the same.
+    Rest {
+        packet_type: PacketType,
+        bytes: &'a [u8],
+    },
     /// Bytes that no packet begins with, and all after them.
     NoPacket(&'a [u8]),
 }
@@ -35,9 +40,12 @@ impl Splitter {
         }
         // The rest of a large packet is passed on as it comes.
         let (rest, bytes) = bytes.split_at(self.rest.min(bytes.len()));
-        if !rest.is_empty() {
+        if let (false, Some(packet_type)) = (rest.is_empty(), self.rest_type) {
             self.rest -= rest.len();
-            each(Piece::Rest(rest));
+            each(Piece::Rest {
+                packet_type,
+                bytes: rest,
+            });
         }
         // Without an incomplete packet nothing is copied.
         if self.buffer.is_empty() {
@@ -70,8 +78,8 @@ impl Splitter {
     /// Passes on the pieces at the front of `bytes`, and returns the bytes after them.
     fn split<'a>(&mut self, mut bytes: &'a [u8], each: &mut impl FnMut(Piece<'_>)) -> &'a [u8] {
         while !bytes.is_empty() {
-            let len = match FixedHeader::peek(bytes, u32::MAX) {
-                Ok(Some(header)) => header.packet_len(),
+            let (packet_type, len) = match FixedHeader::peek(bytes, u32::MAX) {
+                Ok(Some(header)) => (header.packet_type, header.packet_len()),
                 Ok(None) => return bytes,
                 Err(_) => {
                     self.is_lost = true;
@@ -84,6 +92,7 @@ impl Splitter {
                 bytes = rest;
             } else if bytes.len() >= LARGEST_WHOLE {
                 self.rest = len - bytes.len();
+                self.rest_type = Some(packet_type);
                 each(Piece::Front {
                     bytes,
                     packet_len: len,
@@ -113,7 +122,10 @@ mod tests {
                 all.push(match piece {
                     Piece::Packet(bytes) => format!("p{}", bytes.len()),
                     Piece::Front { packet_len, .. } => format!("f{packet_len}"),
-                    Piece::Rest(bytes) => format!("r{}", bytes.len()),
+                    Piece::Rest { packet_type, bytes } => {
+                        assert_eq!(packet_type, PacketType::Publish);
+                        format!("r{}", bytes.len())
+                    }
                     Piece::NoPacket(bytes) => format!("n{}", bytes.len()),
                 });
             });

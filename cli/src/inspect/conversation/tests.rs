@@ -20,7 +20,7 @@ fn findings(conversation: &mut Conversation, parts: &[(Direction, &[u8])]) -> Ve
                     Some(breach) => format!("{:?}", breach.statement),
                     None => seen.summary,
                 },
-                Finding::Rest(bytes) => format!("rest {}", bytes.len()),
+                Finding::Rest { bytes, .. } => format!("rest {}", bytes.len()),
                 Finding::NoPacket(bytes) => format!("no packet {}", bytes.len()),
                 Finding::Protocol(protocol) => format!("{protocol:?}"),
             });

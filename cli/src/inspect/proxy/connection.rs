@@ -153,8 +153,8 @@ async fn relay(
         let bytes = buffer.get(..len).unwrap_or_default();
         if bytes.is_empty() {
             watch.note(&format!("the {sender} closes the connection"));
-            // A receiver that has gone by now knows.
-            let _ = to.shutdown().await;
+            // A receiver that has gone by now knows; one that reads nothing can't be told.
+            let _ = timeout(CLOSING_TIME, to.shutdown()).await;
             return Ok(());
         }
         // Shown first, so that the line of a request comes before that of its answer.

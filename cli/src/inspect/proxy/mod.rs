@@ -45,6 +45,7 @@ pub(super) fn run(typed: ProxyArgs, sources: &Sources, console: Console) -> Resu
     let form = LineForm {
         is_json: typed.json,
         packets: typed.packets,
+        shows_secrets: typed.show_secrets,
     };
     let (listen, capture) = (typed.listen, typed.capture);
     let upstream = Upstream::new(typed.upstream, "inspect proxy", sources, console)?;
@@ -60,12 +61,15 @@ pub(super) fn run(typed: ProxyArgs, sources: &Sources, console: Console) -> Resu
         let ca = tls.as_ref().map(|tls| tls.ca.display().to_string());
         reporter.listening(listener.local_addr()?, &upstream.address(), ca.as_deref());
 
+        let mut clients = JoinSet::new();
         let exit = tokio::select! {
             _ = stop.received() => Ok(Exit::Done),
             // A reader that has gone wants nothing more.
             error = output.failed() => Err(Failure::Local(error)),
-            never = serve(&listener, tls.as_ref(), &upstream, &reporter, console) => match never {},
+            never = serve(&listener, tls.as_ref(), &mut clients, &upstream, &reporter, console) => match never {},
         };
+        // The tasks write the ends of their connections, which come before the totals.
+        clients.shutdown().await;
         reporter.summary();
         // A second signal ends a reader that doesn't read.
         output.flushed().await;
@@ -97,15 +101,15 @@ impl ListenerTls {
 /// A type without values, for a loop without an end.
 enum Never {}
 
-/// Accepts clients and serves each in a task of its own. Dropping the future ends all of them.
+/// Accepts clients and serves each in a task of its own, which is one of `clients`.
 async fn serve(
     listener: &TcpListener,
     tls: Option<&ListenerTls>,
+    clients: &mut JoinSet<()>,
     upstream: &Arc<Upstream>,
     reporter: &Reporter,
     console: Console,
 ) -> Never {
-    let mut clients = JoinSet::new();
     let mut has_warned = false;
     loop {
         // Tasks that have ended are taken out, so that the set doesn't grow.

@@ -202,14 +202,14 @@ impl Watch {
                     capture.record(direction, seen.bytes, at);
                 }
             }
-            Finding::Rest(bytes) => {
+            Finding::Rest { packet_type, bytes } => {
                 if let Some(capture) = capture {
-                    capture.record_as_is(direction, bytes, at);
+                    capture.record_rest(direction, packet_type, bytes, at);
                 }
             }
             Finding::NoPacket(bytes) => {
                 if let Some(capture) = capture {
-                    capture.record(direction, bytes, at);
+                    capture.record_unknown(direction, bytes, at);
                 }
             }
             Finding::Protocol(protocol) => {

@@ -1,6 +1,6 @@
 //! `Script`: what the clients of a capture sent, and what they got.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::time::Duration;
 
@@ -22,7 +22,10 @@ pub(super) struct Script {
     pub(super) answers: Vec<Answer>,
     /// Number of connections with MQTT 5.
     pub(super) connections: u32,
-    /// Bytes of the steps and answers.
+    /// Connections that have a CONNECT.
+    known: HashSet<u32>,
+    /// Number of packets of the steps and answers, and their bytes.
+    packets: usize,
     len: usize,
     /// Reason why the capture can't be replayed; the first one counts.
     obstacle: Option<String>,
@@ -114,7 +117,7 @@ impl Script {
     fn add(&mut self, connection: u32, at: Duration, finding: &Finding<'_>) {
         match finding {
             Finding::Packet(seen) => self.add_packet(connection, at, seen),
-            Finding::Rest(_) => {}
+            Finding::Rest { .. } => {}
             Finding::NoPacket(_) => {
                 if self.is_known(connection) {
                     self.refuse(format!("connection {connection} has bytes of no packet"));
@@ -129,9 +132,10 @@ impl Script {
         if seen.summary.starts_with("CONNECT of MQTT 3") {
             return;
         }
-        self.len += seen.bytes.len();
-        if self.len > LARGEST {
-            return self.refuse("it has more than 64 MiB of packets".to_owned());
+        (self.packets, self.len) = (self.packets + 1, self.len + seen.bytes.len());
+        if self.packets > MOST_PACKETS || self.len > LARGEST {
+            let limit = "it has more than 1,000,000 packets, or 64 MiB of them";
+            return self.refuse(limit.to_owned());
         }
         let Some(packet) = &seen.packet else {
             if self.is_known(connection) {
@@ -165,8 +169,10 @@ impl Script {
     }
 
     fn step(&mut self, connection: u32, at: Duration, action: Action) {
-        let is_first = matches!(action, Action::Connect(_));
-        if is_first || self.is_known(connection) {
+        if matches!(action, Action::Connect(_)) {
+            self.known.insert(connection);
+        }
+        if self.is_known(connection) {
             self.steps.push(Step {
                 connection,
                 at,
@@ -178,8 +184,7 @@ impl Script {
 
     /// True if the connection has a CONNECT.
     fn is_known(&self, connection: u32) -> bool {
-        let mut steps = self.steps.iter();
-        steps.any(|step| step.connection == connection)
+        self.known.contains(&connection)
     }
 
     fn refuse(&mut self, obstacle: String) {
@@ -187,5 +192,7 @@ impl Script {
     }
 }
 
+/// Number of packets that are kept.
+const MOST_PACKETS: usize = 1_000_000;
 /// Bytes of packets that are kept.
 const LARGEST: usize = 64 << 20;
