@@ -87,6 +87,7 @@ mod limits;
 mod message;
 mod options;
 mod payload;
+mod percent;
 mod policy;
 #[cfg(feature = "tokio")]
 mod runtime;

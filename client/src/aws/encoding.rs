@@ -1,4 +1,6 @@
-//! Percent-encoding in the query of a user name or of a URL, and its decoding.
+//! Percent-encoding in the query of a user name or of a URL.
+
+use crate::percent::{Unescaped, unescaped};
 
 /// Choice of the values in the query of a user name that are percent-encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,54 +57,11 @@ pub(super) fn has_escape(text: &str) -> bool {
     unescaped(text).any(|item| matches!(item, Unescaped::Escape(_)))
 }
 
-/// One byte of decoded text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unescaped {
-    /// The byte wasn't encoded; a `%` here begins no escape.
-    Plain(u8),
-    /// The byte was a `%XX`.
-    Escape(u8),
-}
-
-impl Unescaped {
-    pub(crate) fn byte(self) -> u8 {
-        match self {
-            Self::Plain(byte) | Self::Escape(byte) => byte,
-        }
-    }
-}
-
-/// Reads `%XX` back, byte by byte and without a copy of what may be a secret.
-pub(crate) fn unescaped(text: &str) -> impl Iterator<Item = Unescaped> + Clone {
-    let mut rest = text.as_bytes();
-    std::iter::from_fn(move || {
-        // A `%` without two hexadecimal digits is a plain byte, as for the service.
-        if let [b'%', high, low, tail @ ..] = rest
-            && let (Some(high), Some(low)) = (hex_value(*high), hex_value(*low))
-        {
-            rest = tail;
-            return Some(Unescaped::Escape(high << 4 | low));
-        }
-        let (first, tail) = rest.split_first()?;
-        rest = tail;
-        Some(Unescaped::Plain(*first))
-    })
-}
-
 fn hex_digit(nibble: u8) -> char {
     char::from(match nibble {
         0..=9 => b'0' + nibble,
         _ => b'A' + nibble - 10,
     })
-}
-
-fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

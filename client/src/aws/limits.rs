@@ -1,8 +1,9 @@
 //! Checks of the values for a custom authorizer against AWS's API model.
 
 use super::CustomAuthorizer;
-use super::encoding::{Encoding, Unescaped, unescaped};
+use super::encoding::Encoding;
 use crate::limits::{Field, LimitError, MAX_CLIENT_ID};
+use crate::percent::{Unescaped, unescaped};
 
 /// Checks the size of a password: 1 to 65,535 bytes, as `mqttContext` of AWS's API model has it.
 ///

@@ -7,7 +7,7 @@
 //! [`check_endpoint`] recognise values that can't be right at AWS IoT Core.
 
 mod authorizer;
-pub(crate) mod encoding;
+mod encoding;
 mod endpoint;
 mod error;
 mod host;

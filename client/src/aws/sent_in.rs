@@ -3,10 +3,11 @@
 use zeroize::Zeroizing;
 
 use super::authorizer::CustomAuthorizer;
-use super::encoding::{Encoding, has_escape, unescaped};
+use super::encoding::{Encoding, has_escape};
 use super::error::AuthorizerError;
 use super::query::{Parameter, Query};
 use crate::limits::Field;
+use crate::percent::{Unescaped, unescaped};
 use crate::secret::Secret;
 
 /// Part of a WebSocket connection that carries the parameters of a custom authorizer: its name, the
@@ -95,7 +96,7 @@ impl CustomAuthorizer {
         // Reserved whole: decoding only shortens, and nothing of a token stays behind in memory.
         let mut plain = Zeroizing::new(Vec::with_capacity(value.len()));
         if is_encoded && self.encoding == Encoding::Auto {
-            plain.extend(unescaped(value).map(super::encoding::Unescaped::byte));
+            plain.extend(unescaped(value).map(Unescaped::byte));
         } else {
             plain.extend_from_slice(value.as_bytes());
         }

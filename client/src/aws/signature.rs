@@ -1,7 +1,7 @@
 //! `check_signature`: finds malformed token signatures before they are sent.
 
 use super::authorizer::SIGNATURE_PARAMETER;
-use super::encoding::{Unescaped, unescaped};
+use crate::percent::{Unescaped, unescaped};
 
 /// Fault of a token signature that can't be the base64 of an RS256 signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use zeroize::Zeroizing;
 
 use super::WebSocketOptions;
-use crate::aws::encoding::unescaped;
 use crate::error::UpgradeRefusal;
+use crate::percent::unescaped;
 
 /// Refusal without the secrets of the request, which some servers repeat.
 pub(super) fn redacted(mut refusal: UpgradeRefusal, options: &WebSocketOptions) -> UpgradeRefusal {
