@@ -69,6 +69,9 @@ impl Foreign {
             _ if context.is_aws => {
                 Try::advice("drop --port: AWS IoT takes custom authorizers at 443")
             }
+            Self::Http if !context.choices.is_websocket => Try::advice(
+                "ws:// or wss:// for MQTT over WebSocket; or another --port: MQTT is usually at 1883, with TLS at 8883",
+            ),
             _ => Try::advice("another --port: MQTT is usually at 1883, with TLS at 8883"),
         }
     }

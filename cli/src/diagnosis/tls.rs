@@ -71,6 +71,18 @@ pub(crate) fn alpn_missing(context: &RunContext, closed_after: Duration) -> Diag
 
 /// Diagnosis of a server that refused the ALPN offer with an alert.
 fn alpn_refused(context: &RunContext) -> Diagnosis {
+    // WebSocket has no ALPN protocol of its own: a port that insists on one is for MQTT.
+    if context.choices.is_websocket && context.alpn_offered.is_none() {
+        return Diagnosis {
+            saw: Some("we offered: (nothing); the server's alert: no_application_protocol".into()),
+            likely: vec!["this port has MQTT over TLS, without WebSocket".into()],
+            try_: vec![Try::advice("mqtts:// in place of wss://")],
+            ..Diagnosis::new(
+                Id::Alpn,
+                "the server wants to be offered an ALPN protocol, which WebSocket has none of",
+            )
+        };
+    }
     // Without an offer, the missing offer is the error.
     let headline = match context.alpn_offered {
         Some(_) => "the server speaks none of the ALPN protocols that were offered",
@@ -155,7 +167,11 @@ fn closed(context: &RunContext, how: &str) -> Diagnosis {
     let mut likely = vec!["a firewall or proxy ends connections of this kind".to_owned()];
     // AWS has no port without TLS.
     if !context.is_aws {
-        likely.insert(0, "this port speaks MQTT without TLS".into());
+        let plain = match context.choices.is_websocket {
+            true => "this port speaks WebSocket or MQTT without TLS",
+            false => "this port speaks MQTT without TLS",
+        };
+        likely.insert(0, plain.into());
     }
     Diagnosis {
         saw: Some(format!(
@@ -174,6 +190,8 @@ fn closed(context: &RunContext, how: &str) -> Diagnosis {
 fn plain(context: &RunContext) -> Try {
     if context.is_aws {
         Try::advice("--port 443, where AWS IoT takes custom authorizers")
+    } else if context.choices.is_websocket {
+        Try::advice("ws:// in place of wss://, which is without TLS")
     } else if context.choices.is_sample {
         Try::advice(
             "the port that the server uses for TLS (usually 8883); dunlin bench also takes mqtt://HOST",
@@ -226,6 +244,29 @@ mod tests {
         assert_eq!(
             diagnosis.likely.first().map(String::as_str),
             Some("this port speaks MQTT without TLS")
+        );
+    }
+
+    #[test]
+    fn advice_for_wss_stays_with_websocket_or_names_the_port_of_mqtt() {
+        let mut context = context("localhost");
+        context.choices.is_websocket = true;
+        context.choices.alpn = false;
+        context.alpn_offered = None;
+
+        let plain = closed(&context, "reset");
+        assert_eq!(
+            plain.likely[0],
+            "this port speaks WebSocket or MQTT without TLS"
+        );
+        assert!(format!("{:?}", plain.try_).contains("ws:// in place of wss://"));
+
+        let refused = alpn_refused(&context);
+        assert_eq!(refused.id, Id::Alpn);
+        let advice = format!("{:?}", refused.try_);
+        assert!(
+            advice.contains("mqtts://") && !advice.contains("--alpn"),
+            "{advice}"
         );
     }
 
