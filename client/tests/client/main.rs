@@ -10,6 +10,7 @@
 #[path = "../../examples/client_certificate/provider.rs"]
 mod certificate_files;
 mod tls_front;
+mod transports;
 
 mod acknowledge;
 mod backoff;
@@ -45,7 +46,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use dunlin_client::codec::{Disconnect, DisconnectProperties, Packet, PacketBuf};
-use dunlin_client::transport::TransportOptions;
 use dunlin_client::{Client, ClientOptions, ConnectOptions, EndCause, Event, Events, Reconnect};
 use dunlin_test_support::{authority, packets, server};
 
@@ -62,13 +62,9 @@ fn millis(number: u64) -> Duration {
     Duration::from_millis(number)
 }
 
-/// Plain TCP, no keep alive, and a backoff of 10 to 20 ms.
+/// The transport of this run ([`transports`]), no keep alive, and a backoff of 10 to 20 ms.
 fn options(server: &TestServer) -> ClientOptions {
-    let transport = TransportOptions {
-        connect_to: Some(server.address()),
-        timeout: Duration::from_secs(2),
-        ..TransportOptions::new("localhost", server.address().port())
-    };
+    let transport = transports::options(server);
     let mut connect = ConnectOptions::new("lamp-7");
     connect.keep_alive = Duration::ZERO;
     let reconnect = Reconnect {

@@ -22,7 +22,14 @@ pub(crate) struct TlsFront {
 
 impl TlsFront {
     pub(crate) async fn start(server: &TestServer, config: Arc<ServerConfig>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_now(server, config)
+    }
+
+    /// Like [`start`](Self::start), without a wait; in a tokio runtime.
+    pub(crate) fn start_now(server: &TestServer, config: Arc<ServerConfig>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let (address, server) = (listener.local_addr().unwrap(), server.address());
         let config = Arc::new(Mutex::new(config));
         let current = Arc::clone(&config);

@@ -29,7 +29,14 @@ pub struct WebSocketFront {
 impl WebSocketFront {
     /// Starts a front of `server` on a free port; with `tls` it speaks TLS.
     pub async fn start(server: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_now(server, tls)
+    }
+
+    /// Like [`start`](Self::start), without a wait; in a tokio runtime.
+    pub fn start_now(server: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
