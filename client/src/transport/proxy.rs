@@ -1,5 +1,6 @@
 //! `Proxy`: tunnels through HTTP and SOCKS5 proxies.
 
+mod credentials;
 mod http;
 mod socks;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+pub use self::credentials::ProxyCredentials;
 use super::deadline::Deadline;
 use super::local::LocalEnd;
 use super::open_observer::{OpenObserver, OpenStep};
@@ -18,7 +20,6 @@ use super::socket::{RecordedStream, Socket};
 use super::tls::TlsConnector;
 use super::{authority, resolve, tcp, without_brackets};
 use crate::error::{IoFault, PeerAddress, ProxyError, Stage, TransportError};
-use crate::secret::Secret;
 
 /// Proxy that connections go through. The proxy sees host and port of the server, and with TLS to the
 /// server nothing else.
@@ -50,15 +51,6 @@ pub enum ProxyProtocol {
     /// SOCKS5; this computer resolves the host name, and the proxy gets its first address:
     /// `socks5://`.
     Socks5LocalNames,
-}
-
-/// Credentials for a proxy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyCredentials {
-    /// User name: for HTTP without a colon, for SOCKS5 of 1 to 255 bytes.
-    pub username: String,
-    /// Password; for SOCKS5 of 1 to 255 bytes.
-    pub password: Secret<String>,
 }
 
 impl Proxy {

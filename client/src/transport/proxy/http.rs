@@ -6,7 +6,7 @@ use dunlin_codec::Escaped;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use zeroize::Zeroizing;
 
-use super::ProxyCredentials;
+use super::credentials::ProxyCredentials;
 use crate::error::{IoFault, ProxyError};
 use crate::transport::authority;
 

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio_socks::tcp::Socks5Stream;
 use tokio_socks::{Error, IntoTargetAddr as _};
 
-use super::ProxyCredentials;
+use super::credentials::ProxyCredentials;
 use crate::error::{IoFault, ProxyError, SocksReply};
 
 /// Opens a tunnel to `host`, which the proxy resolves unless it is an IP address.
