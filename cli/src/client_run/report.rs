@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use dunlin_client::transport::Opened;
+use dunlin_client::transport::{Opened, PeerAddress};
 use dunlin_client::{Connected, ServerReason};
 use dunlin_codec::Escaped;
 
@@ -65,8 +65,12 @@ impl Report {
             ReportForm::Text => {
                 let id = Escaped(client_id);
                 let host = Escaped(endpoint);
+                let port = match endpoint.starts_with("unix:") {
+                    true => String::new(),
+                    false => format!(":{port}"),
+                };
                 self.line(&format!(
-                    "attempt       {host}:{port}  client id \"{id}\"  attempt {attempt}"
+                    "attempt       {host}{port}  client id \"{id}\"  attempt {attempt}"
                 ))
             }
             ReportForm::Json => self.json(&JsonEvent::Attempt {
@@ -87,14 +91,22 @@ impl Report {
                 let time = duration(
                     opened.resolve_time + opened.tcp_time + opened.tls_time + opened.websocket_time,
                 );
-                let tls = match &opened.tls {
+                let is_websocket = !opened.websocket_time.is_zero();
+                let transport = match &opened.tls {
+                    None if is_websocket => "WebSocket".to_owned(),
+                    None if matches!(opened.peer, PeerAddress::Unix(_)) => "Unix socket".to_owned(),
                     None => "TCP".to_owned(),
+                    // WebSocket has no ALPN protocol of its own.
+                    Some(tls) if is_websocket => format!("{}  WebSocket", tls.version),
                     Some(tls) => {
                         let alpn = tls.alpn_selected.as_deref().unwrap_or("none");
                         format!("{}  ALPN {}", tls.version, Escaped(alpn))
                     }
                 };
-                self.line(&format!("opened        {}  {tls}  {time}", opened.peer))
+                self.line(&format!(
+                    "opened        {}  {transport}  {time}",
+                    opened.peer
+                ))
             }
             ReportForm::Json => {
                 self.json(&JsonEvent::Tcp {

@@ -84,6 +84,9 @@ impl Server {
         {
             return unix::server(path, &typed);
         }
+        if matches!(endpoint, "unix:" | "unix://") {
+            return Err(unix_host());
+        }
         // A password in the URL must not reach any message, so this is checked before all else.
         let endpoint = typed.endpoint.unwrap_or_default();
         if let Some(userinfo) = userinfo(&endpoint) {

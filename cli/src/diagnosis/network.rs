@@ -21,9 +21,12 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
                 match fault.kind {
                     ErrorKind::NotFound => "the server is not running, or its socket is elsewhere",
                     ErrorKind::ConnectionRefused => {
-                        "the server has ended and left its socket behind"
+                        "the server has ended and left its socket behind, or that is another file"
                     }
                     ErrorKind::PermissionDenied => "the socket belongs to another user",
+                    ErrorKind::InvalidInput => {
+                        "the path is too long: 107 bytes at most, 103 on macOS"
+                    }
                     _ => "that is no socket of a server",
                 }
                 .into(),

@@ -87,7 +87,7 @@ fn likely_and_advice(error: &ProxyError) -> (&'static str, &'static str) {
             "--endpoint and the proxy's URL as they are spelled",
         ),
         _ => (
-            "that is no HTTP proxy, or one that speaks TLS itself",
+            "that is no proxy of this protocol, or one that speaks TLS itself",
             "another --proxy",
         ),
     }

@@ -85,6 +85,7 @@ async fn a_close_code_after_connack_is_the_cause() {
     run.exits(8);
     assert!(run.stderr.contains("E-DISCONNECTED"), "{}", run.stderr);
     assert!(run.stderr.contains("code 1001"), "{}", run.stderr);
+    assert!(run.stdout.contains("  WebSocket  "), "{}", run.stdout);
 }
 
 #[tokio::test]

@@ -8,11 +8,11 @@ use super::access::Asked;
 use crate::args::TransportArg;
 use crate::diagnosis::{Diagnosis, Id, Try, quoted, shell};
 
-/// Error for `unix://` with a host.
+/// Error for `unix:` without a path, and for `unix://` with a host.
 pub(super) fn unix_host() -> Diagnosis {
     Diagnosis::new(
         Id::Endpoint,
-        "a Unix domain socket is written as unix:/PATH, and has no host",
+        "a Unix domain socket is written as unix:/PATH, with a path and without a host",
     )
 }
 

@@ -98,12 +98,14 @@ fn flags_and_port_choose_tls_and_alpn_for_any_server() {
 }
 
 #[test]
-fn a_transport_that_is_not_there_yet_is_named() {
-    let form = EndpointForm::AnyServer(AskedFor::default());
-    let diagnosis = new("unix://localhost", None, None, form).unwrap_err();
-    assert_eq!(diagnosis.id, Id::Endpoint);
-    let headline = diagnosis.headline;
-    assert!(headline.contains("Unix domain socket"), "{headline}");
+fn a_unix_domain_socket_needs_a_path_and_has_no_host() {
+    for endpoint in ["unix://localhost", "unix:", "unix://"] {
+        let form = EndpointForm::AnyServer(AskedFor::default());
+        let diagnosis = new(endpoint, None, None, form).unwrap_err();
+        assert_eq!(diagnosis.id, Id::Endpoint);
+        let headline = diagnosis.headline;
+        assert!(headline.contains("Unix domain socket"), "{headline}");
+    }
 }
 
 /// A server of `--endpoint` and `--transport`.
