@@ -332,8 +332,8 @@ fn shortened(headline: &str) -> &str {
     headline.split("; ").next().unwrap_or(headline)
 }
 
-/// Width of the evidence, after which the time stands.
-const TEXT: usize = 66;
+/// Width of the evidence, after which the time stands: a line fits a terminal of 80 columns.
+const TEXT: usize = 56;
 /// Columns of mark and name.
 const INDENT: usize = 13;
 /// Text about stages after a failure.
