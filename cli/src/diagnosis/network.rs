@@ -60,6 +60,7 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
         } => {
             // The stage that took too long tells what had worked before it.
             let diagnosis = match stage {
+                Stage::Proxy => proxy::silent(context, *after),
                 Stage::Tls => silent_in_tls(context, *after),
                 Stage::WebSocket => websocket::silent(context, *after),
                 Stage::Resolve => no_answer_from_dns(context, *after),

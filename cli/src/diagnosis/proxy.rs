@@ -1,9 +1,11 @@
 //! Diagnoses of proxies that don't connect to the server.
 
+use std::time::Duration;
+
 use dunlin_client::transport::{ProxyError, SocksReply};
 
 use crate::diagnosis::context::RunContext;
-use crate::diagnosis::{Diagnosis, Id, Try};
+use crate::diagnosis::{Diagnosis, Id, Try, duration};
 
 /// Diagnosis of a proxy that doesn't connect to the server.
 pub(super) fn no_tunnel(context: &RunContext, error: &ProxyError) -> Diagnosis {
@@ -30,6 +32,33 @@ pub(super) fn no_tunnel(context: &RunContext, error: &ProxyError) -> Diagnosis {
             Try::advice("--proxy none, if this computer needs no proxy"),
         ],
         ..Diagnosis::new(Id::Proxy, headline)
+    }
+}
+
+/// Diagnosis of a proxy that takes the connection and doesn't say in time whether there is a tunnel.
+pub(super) fn silent(context: &RunContext, after: Duration) -> Diagnosis {
+    let via = context.proxy.as_deref().unwrap_or("via a proxy");
+    Diagnosis {
+        // The proxy is connected to, so that no firewall before it is among the guesses.
+        saw: Some(format!(
+            "connected {via}; its answer is missing, or not complete"
+        )),
+        likely: vec![
+            "it waits for the server, which is down or behind a firewall".into(),
+            "it hangs, or is no proxy of this kind".into(),
+        ],
+        try_: vec![
+            Try::advice("--connect-timeout, if the proxy is slow"),
+            Try::advice("--proxy none, if this computer needs no proxy"),
+        ],
+        ..Diagnosis::new(
+            Id::ConnectTimeout,
+            format!(
+                "the proxy did not answer for {} within {}",
+                context.address(),
+                duration(after)
+            ),
+        )
     }
 }
 

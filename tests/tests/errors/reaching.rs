@@ -110,6 +110,24 @@ async fn connect_timeout() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_does_not_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let run = sample_with_short_timeouts()
+        .args(["--endpoint=localhost", "--reconnect=0"])
+        .args([format!("--proxy=http://{address}")])
+        .run()
+        .await;
+    expect_error(
+        &run,
+        "E-CONNECT-TIMEOUT",
+        &["the proxy did not answer for localhost:443 within 1 s"],
+    );
+    // The proxy took the connection: a firewall before it isn't the cause.
+    assert!(!run.stderr.contains("drops packets"), "{}", run.stderr);
+}
+
+#[tokio::test]
 async fn a_port_without_websocket() {
     // The sandbox's port of MQTT without TLS.
     let served = serve("").await;
