@@ -1,11 +1,14 @@
 //! `Rules`: rules of MQTT 5 that need more than one packet, and answers with their requests.
 
+mod limits;
+
 use std::collections::{HashMap, HashSet};
-use std::num::NonZero;
 use std::time::Duration;
 
 use dunlin_client::Direction;
-use dunlin_codec::{Ack, ConnAck, Connect, Excerpt, Packet, PacketId, Publish, QoS};
+use dunlin_codec::{Ack, Excerpt, Packet, PacketId, Publish};
+
+use self::limits::Limits;
 
 /// State of one connection, as far as the rules need it.
 #[derive(Debug, Default)]
@@ -30,6 +33,8 @@ struct SenderState {
     aliases: HashSet<u16>,
     /// False if aliases may have got their topics before the first packet that was seen.
     knows_aliases: bool,
+    /// True once the side has sent DISCONNECT, its last packet.
+    has_disconnected: bool,
     limits: Limits,
 }
 
@@ -42,17 +47,6 @@ struct Open {
     at: Duration,
     /// Time of PUBREC; `None` before it.
     received_at: Option<Duration>,
-}
-
-/// Limits that the receiver has announced.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    receive_maximum: u16,
-    topic_alias_maximum: u16,
-    maximum_qos: QoS,
-    is_retain_available: bool,
-    /// Largest packet in bytes; `None` for any size.
-    maximum_packet_size: Option<u32>,
 }
 
 /// Request that a packet answers.
@@ -79,13 +73,8 @@ impl Default for SenderState {
             unacknowledged: 0,
             aliases: HashSet::new(),
             knows_aliases: true,
-            limits: Limits {
-                receive_maximum: u16::MAX,
-                topic_alias_maximum: 0,
-                maximum_qos: QoS::ExactlyOnce,
-                is_retain_available: true,
-                maximum_packet_size: None,
-            },
+            has_disconnected: false,
+            limits: Limits::default(),
         }
     }
 }
@@ -188,7 +177,12 @@ impl Rules {
                 "before CONNACK a server sends nothing but AUTH",
             )),
         };
-        if let Some((statement, message)) = breach {
+        // DISCONNECT is the last packet of a side.
+        let sender = self.sender(direction);
+        let is_late = sender.has_disconnected;
+        sender.has_disconnected |= matches!(packet, Packet::Disconnect(_));
+        let late = is_late.then_some(("MQTT-3.14.4-1", "a packet after DISCONNECT"));
+        for (statement, message) in breach.into_iter().chain(late) {
             breaches.push(RuleBreach {
                 statement: Some(statement),
                 message: message.to_owned(),
@@ -330,32 +324,6 @@ impl SenderState {
     fn release(&self, ack: &Ack<'_>, at: Duration) -> Option<Answered> {
         let open = self.open.get(&ack.packet_id.get())?;
         answered(format!("PUBREC id {}", ack.packet_id), open.received_at, at)
-    }
-}
-
-impl Limits {
-    /// Limits of the client, for what the server sends.
-    fn of_client(connect: &Connect<'_>) -> Self {
-        let properties = &connect.properties;
-        Self {
-            receive_maximum: properties.receive_maximum.map_or(u16::MAX, NonZero::get),
-            topic_alias_maximum: properties.topic_alias_maximum.unwrap_or(0),
-            maximum_qos: QoS::ExactlyOnce,
-            is_retain_available: true,
-            maximum_packet_size: properties.maximum_packet_size.map(NonZero::get),
-        }
-    }
-
-    /// Limits of the server, for what the client sends.
-    fn of_server(connack: &ConnAck<'_>) -> Self {
-        let properties = &connack.properties;
-        Self {
-            receive_maximum: properties.receive_maximum.map_or(u16::MAX, NonZero::get),
-            topic_alias_maximum: properties.topic_alias_maximum.unwrap_or(0),
-            maximum_qos: properties.maximum_qos.unwrap_or(QoS::ExactlyOnce),
-            is_retain_available: properties.retain_available.unwrap_or(true),
-            maximum_packet_size: properties.maximum_packet_size.map(NonZero::get),
-        }
     }
 }
 

@@ -97,3 +97,25 @@ fn no_byte_makes_it_panic() {
         }
     }
 }
+
+#[test]
+fn a_packet_after_disconnect_breaks_a_rule_of_either_side() {
+    let (connect, connack) = (bytes(CONNECT_5), bytes(CONNACK));
+    for (direction, packet) in [
+        (Direction::Sent, bytes(PINGREQ)),
+        (Direction::Received, bytes("d000")),
+    ] {
+        let mut conversation = Conversation::new();
+        let found = findings(
+            &mut conversation,
+            &[
+                (Direction::Sent, &connect),
+                (Direction::Received, &connack),
+                (direction, &bytes("e000")),
+                (direction, &packet),
+            ],
+        );
+        assert!(found[2].starts_with("DISCONNECT"), "{found:?}");
+        assert_eq!(found[3], "Some(\"MQTT-3.14.4-1\")");
+    }
+}

@@ -1,6 +1,9 @@
+use std::num::NonZero;
+
 use dunlin_codec::{
-    AckProperties, ConnAckProperties, ConnectProperties, Delivery, PublishProperties, ReasonCode,
-    SubAck, Subscribe, Subscription, TopicAlias, TopicFilter, TopicName,
+    AckProperties, ConnAck, ConnAckProperties, Connect, ConnectProperties, Delivery,
+    PublishProperties, QoS, ReasonCode, SubAck, Subscribe, Subscription, TopicAlias, TopicFilter,
+    TopicName,
 };
 
 use super::*;
