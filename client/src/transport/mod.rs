@@ -204,12 +204,14 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     // Stage 1: resolve the host name. A given address skips the resolver, and with a proxy the
     // proxy resolves the name: the local network may have no DNS for it.
     let began = Instant::now();
+    let mut resolve_time = Duration::ZERO;
     let addresses = match (options.connect_to, &options.proxy) {
         _ if options.unix_socket.is_some() || options.stream_opener.is_some() => Vec::new(),
         (Some(address), _) => vec![address],
         (None, Some(proxy)) if !proxy.needs_address() => Vec::new(),
         (None, _) => {
             let addresses = resolve::resolve(host, options.port, deadline).await?;
+            resolve_time = began.elapsed();
             let step = OpenStep::Resolved {
                 host,
                 addresses: &addresses,
@@ -262,10 +264,15 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
         }
     };
     let secured = Instant::now();
+    // Without TLS the clock has moved on as well, by very little.
+    let tls_time = match &tls {
+        None => Duration::ZERO,
+        Some(_) => secured - connected,
+    };
     // Stage 4: WebSocket, through all that is there.
     #[cfg(feature = "websocket")]
-    let transport = match &options.websocket {
-        None => transport,
+    let (transport, websocket_time) = match &options.websocket {
+        None => (transport, Duration::ZERO),
         Some(websocket) => {
             let server = websocket::Server {
                 host,
@@ -275,17 +282,19 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
             };
             let stream = websocket::connect(transport, websocket, server, deadline).await?;
             OpenObserver::report(observer, OpenStep::Upgraded { peer: &peer });
-            Transport::websocket(stream)
+            (Transport::websocket(stream), secured.elapsed())
         }
     };
+    #[cfg(not(feature = "websocket"))]
+    let websocket_time = Duration::ZERO;
 
     let opened = Opened {
         peer,
         tls,
-        resolve_time: resolved - began,
+        resolve_time,
         tcp_time: connected - resolved,
-        tls_time: secured - connected,
-        websocket_time: secured.elapsed(),
+        tls_time,
+        websocket_time,
     };
     Ok((transport, opened))
 }

@@ -1,6 +1,7 @@
 //! IP version and local address of connections.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use dunlin_client::transport::{
     IpVersion, Proxy, ProxyError, ResolveFault, TransportError, TransportOptions, open,
@@ -30,6 +31,9 @@ async fn only_addresses_of_the_ip_version_are_connected_to() {
         opened.peer.socket_addr(),
         Some(listener.local_addr().unwrap())
     );
+    // Stages that there weren't took no time.
+    assert_eq!(opened.tls_time, Duration::ZERO);
+    assert_eq!(opened.websocket_time, Duration::ZERO);
 
     options.ip_version = Some(IpVersion::V6);
     let missing = ResolveFault::NoAddressOf(IpVersion::V6);
