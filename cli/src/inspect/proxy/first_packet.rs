@@ -48,7 +48,7 @@ pub(super) async fn read(
             }
         }
     };
-    // A client that connects and says nothing holds a place.
+    // A client that connects and says nothing counts against the number of clients.
     let is_complete = timeout(wait, reading).await;
     let is_complete: io::Result<bool> = is_complete.unwrap_or(Ok(false));
     if !is_complete? {

@@ -86,6 +86,10 @@ struct ListenerTls {
 
 impl ListenerTls {
     /// Opens the keys of the state directory, or makes them.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) if the state directory can't be used;
+    /// [`Failure::Local`] if the certificate can't be made.
     fn new(state_dir: Option<PathBuf>) -> Result<Self, Failure> {
         let pki = StateDir::resolve(state_dir)
             .map_err(PkiError::from)
@@ -116,7 +120,7 @@ async fn serve(
         while clients.try_join_next().is_some() {}
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
-            // Too many open files, for example: the next client may have more luck.
+            // Too many open files, for example: the next client may be accepted.
             Err(error) => {
                 if !std::mem::replace(&mut has_warned, true) {
                     console.warning(format_args!("a client can't be accepted: {error}"));
@@ -140,7 +144,7 @@ async fn serve(
             let Some(tls) = tls else {
                 return connection::serve(stream, peer, connection, &upstream, &reporter).await;
             };
-            // A client that connects and says nothing holds a place.
+            // A client that connects and says nothing counts against the number of clients.
             let fault = match timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     return connection::serve(stream, peer, connection, &upstream, &reporter).await;

@@ -1,4 +1,4 @@
-//! `Script`: what the clients of a capture sent, and what they got.
+//! `Script`: the packets that the clients of a capture sent, and the answers of their servers.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
