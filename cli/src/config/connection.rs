@@ -58,10 +58,10 @@ pub(super) fn transport(
         connect_to: server.connect_to,
         ip_version: addresses.ip_version,
         local_address: addresses.local,
-        proxy: proxy.map(|choice| choice.proxy),
+        proxy: proxy.map(|choice| Box::new(choice.proxy)),
         tls: tls.map(Arc::new),
         timeout,
-        websocket: server.websocket,
+        websocket: server.websocket.map(Box::new),
         ..TransportOptions::new(server.host, server.port)
     })
 }

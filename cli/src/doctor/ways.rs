@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_client::transport::{TransportOptions, WebSocketOptions};
+use dunlin_client::transport::TransportOptions;
 use dunlin_client::{Client, ClientOptions, EndCause, Event};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -100,7 +100,7 @@ fn options_of(change: &Change, config: &ConnectionConfig) -> (ClientOptions, Run
         Change::WebSocket(port) => {
             transport.port = *port;
             context.port = *port;
-            transport.websocket = Some(WebSocketOptions::default());
+            transport.websocket = Some(Box::default());
             context.choices.is_websocket = true;
             // WebSocket is asked for by HTTP, not by ALPN.
             offer(None, transport, &mut context);

@@ -89,7 +89,7 @@ pub struct TransportOptions {
     pub local_address: Option<IpAddr>,
     /// Proxy to connect through. It resolves `host` itself, unless its protocol says otherwise;
     /// `connect_to` is where it is asked to connect to. Default: `None`, which means no proxy.
-    pub proxy: Option<Proxy>,
+    pub proxy: Option<Box<Proxy>>,
     /// Opener of streams of the application, in place of name resolution, proxy and socket. Default:
     /// `None`, which means that the client opens a socket.
     pub stream_opener: Option<StreamOpener>,
@@ -102,7 +102,7 @@ pub struct TransportOptions {
     /// TLS for it offers no ALPN protocol, or `http/1.1`: servers that share a port, as AWS IoT Core
     /// does, take `mqtt` for MQTT without WebSocket.
     #[cfg(feature = "websocket")]
-    pub websocket: Option<WebSocketOptions>,
+    pub websocket: Option<Box<WebSocketOptions>>,
     /// Time for all stages together: name, TCP, proxy, TLS and WebSocket. Default: 30 s.
     pub timeout: Duration,
     /// Callback invoked for each step of opening a transport. Default: `None`.

@@ -111,7 +111,7 @@ impl TransportOptions {
         Ok(Self {
             tls,
             #[cfg(feature = "websocket")]
-            websocket,
+            websocket: websocket.map(Box::new),
             ..Self::new(without_brackets(host), port)
         })
     }

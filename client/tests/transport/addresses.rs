@@ -52,7 +52,7 @@ async fn only_addresses_of_the_ip_version_are_connected_to() {
     );
 
     // With a proxy, it is the proxy's address that is chosen.
-    options.proxy = Some(Proxy::new("127.0.0.1", options.port));
+    options.proxy = Some(Proxy::new("127.0.0.1", options.port).into());
     let error = open(&options).await.unwrap_err();
     let TransportError::Proxy {
         error: ProxyError::Unreachable(error),

@@ -47,10 +47,10 @@ fn options_through(address: SocketAddr) -> TransportOptions {
     TransportOptions {
         connect_to: None,
         port: 443,
-        proxy: Some(Proxy {
+        proxy: Some(Box::new(Proxy {
             credentials,
             ..Proxy::new("localhost", address.port())
-        }),
+        })),
         ..transport_options("iot.invalid", address, None)
     }
 }
@@ -98,7 +98,7 @@ async fn an_observer_sees_the_tunnel() {
     let (observer, steps) = recorder();
     let through = options_through(address);
     open(&TransportOptions {
-        proxy: Some(Proxy::new("127.0.0.1", address.port())),
+        proxy: Some(Proxy::new("127.0.0.1", address.port()).into()),
         observer: Some(observer),
         ..through
     })

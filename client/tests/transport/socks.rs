@@ -39,14 +39,14 @@ fn options_through(
     TransportOptions {
         connect_to: None,
         port: 443,
-        proxy: Some(Proxy {
+        proxy: Some(Box::new(Proxy {
             protocol,
             credentials: credentials.map(|(username, password)| ProxyCredentials {
                 username: username.into(),
                 password: password.to_owned().into(),
             }),
             ..Proxy::new("localhost", address.port())
-        }),
+        })),
         ..transport_options("iot.invalid", address, None)
     }
 }

@@ -193,7 +193,7 @@ async fn websocket_over_tls_works_through_a_proxy() {
     let transport = &mut options.transport;
     transport.connect_to = None;
     transport.port = 443;
-    transport.proxy = Some(Proxy::new("127.0.0.1", proxy_port));
+    transport.proxy = Some(Proxy::new("127.0.0.1", proxy_port).into());
     let roots = Roots::Only(CaBundle::from_der([authority.certificate()]).unwrap());
     let tls = TlsOptions {
         roots,

@@ -16,9 +16,7 @@ mod reconnect;
 use std::future::Future;
 use std::time::Duration;
 
-use dunlin_client::transport::{
-    TransportError, TransportOptions, WebSocketError, WebSocketOptions,
-};
+use dunlin_client::transport::{TransportError, TransportOptions, WebSocketError};
 use dunlin_client::{
     Client, ClientOptions, ConnectError, ConnectOptions, ConnectionError, EndCause, Event, Events,
     Reconnect,
@@ -36,7 +34,7 @@ async fn soon<F: Future>(what: F) -> F::Output {
 fn transport(server: &WebSocketServer) -> TransportOptions {
     TransportOptions {
         connect_to: Some(server.address()),
-        websocket: Some(WebSocketOptions::default()),
+        websocket: Some(Box::default()),
         timeout: Duration::from_secs(2),
         ..TransportOptions::new("broker.example", 80)
     }
