@@ -125,7 +125,7 @@ impl FrameEncoder {
 
 /// XORs each byte with one of the mask's, beginning with the first (RFC 6455, section 5.3).
 fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
-    // Eight bytes at once; the rest begins at a multiple of four, where the mask begins anew.
+    // Eight bytes at once; the rest begins at a multiple of four, with the first byte of the mask.
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let (chunks, rest) = payload.as_chunks_mut::<8>();
