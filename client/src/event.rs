@@ -22,9 +22,9 @@ pub enum Event {
     Attempt {
         /// Number of the attempt since the last connection, from 1.
         attempt: u32,
-        /// Host name of the server.
+        /// Host name of the server, or `unix:` and the path of its Unix domain socket.
         host: String,
-        /// Port of the server.
+        /// Port of the server; 0 for a Unix domain socket.
         port: u16,
         /// Client Identifier; empty if the server is to assign one.
         client_id: String,

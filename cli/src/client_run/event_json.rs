@@ -26,8 +26,10 @@ struct Line<'a> {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum JsonEvent<'a> {
     Attempt {
+        /// Host, or `unix:` and a path.
         endpoint: &'a str,
-        port: u16,
+        /// Null for a Unix domain socket.
+        port: Option<u16>,
         /// `tcp`, `tls`, `ws` or `wss`.
         transport: &'static str,
         client_id: &'a str,

@@ -9,7 +9,7 @@ use dunlin_codec::Escaped;
 
 use super::event_json::{ErrorJson, JsonEvent};
 use super::output::Output;
-use crate::diagnosis::{Diagnosis, duration};
+use crate::diagnosis::{Diagnosis, address, duration};
 
 /// Form of the events of a run on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,18 +64,16 @@ impl Report {
             ReportForm::Messages | ReportForm::Stages | ReportForm::JsonStages => Ok(()),
             ReportForm::Text => {
                 let id = Escaped(client_id);
-                let host = Escaped(endpoint);
-                let port = match endpoint.starts_with("unix:") {
-                    true => String::new(),
-                    false => format!(":{port}"),
-                };
+                let server = address(endpoint, port);
+                let server = Escaped(&server);
                 self.line(&format!(
-                    "attempt       {host}{port}  client id \"{id}\"  attempt {attempt}"
+                    "attempt       {server}  client id \"{id}\"  attempt {attempt}"
                 ))
             }
             ReportForm::Json => self.json(&JsonEvent::Attempt {
                 endpoint,
-                port,
+                // A Unix domain socket has none.
+                port: (port != 0).then_some(port),
                 transport,
                 client_id,
                 attempt,

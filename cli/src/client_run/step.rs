@@ -56,14 +56,8 @@ impl ClientRun {
                 ..
             } => {
                 self.history.begin_attempt();
-                let context = self.history.context();
-                let attempt = (self.history.attempt(), context.transport());
-                // A Unix domain socket is connected to in place of the host.
-                let host = match context.host.starts_with("unix:") {
-                    true => &context.host,
-                    false => &host,
-                };
-                self.report.attempt((host, port), &client_id, attempt)?;
+                let attempt = (self.history.attempt(), self.history.context().transport());
+                self.report.attempt((&host, port), &client_id, attempt)?;
             }
             Event::Opened(opened) => self.on_opened(*opened)?,
             Event::Connected(connected) => {

@@ -70,14 +70,7 @@ impl RunContext {
 
     /// Host and port, or `unix:` and a path.
     pub(crate) fn address(&self) -> String {
-        if self.host.starts_with("unix:") {
-            return self.host.clone();
-        }
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        address(&self.host, self.port)
     }
 
     /// `authorizer "MyAuth", username "u", password 8 bytes, client id "thing-7"`
@@ -195,6 +188,17 @@ impl RunContext {
             .skip_while(|label| *label != "iot" && *label != "iot-fips")
             .skip(1);
         labels.next().filter(|_| self.is_aws)
+    }
+}
+
+/// Host and port as they stand in a URL, or only the host of `unix:PATH`.
+pub(crate) fn address(host: &str, port: u16) -> String {
+    if host.starts_with("unix:") {
+        host.to_owned()
+    } else if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
 

@@ -26,7 +26,7 @@ use std::path::Path;
 pub(crate) use catalogue::Id;
 #[cfg(test)]
 pub(crate) use context::context as test_context;
-pub(crate) use context::{ConnectionFacts, RunContext, UserChoices};
+pub(crate) use context::{ConnectionFacts, RunContext, UserChoices, address};
 pub(crate) use progress::{Operation, Progress};
 pub(crate) use render::render;
 pub(crate) use text::{count, duration, quoted, shell};

@@ -355,10 +355,16 @@ impl<'a> Driver<'a> {
         let client_id = self
             .shared
             .lock(|state| state.engine.client_id().to_owned());
+        // The host of a Unix domain socket is never connected to.
+        let transport = &target.transport;
+        let (host, port) = match &transport.unix_socket {
+            Some(path) => (format!("unix:{}", path.display()), 0),
+            None => (transport.host.clone(), transport.port),
+        };
         self.shared.emit(Event::Attempt {
             attempt: self.attempt,
-            host: target.transport.host.clone(),
-            port: target.transport.port,
+            host,
+            port,
             client_id,
         });
     }

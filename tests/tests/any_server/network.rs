@@ -339,6 +339,20 @@ async fn a_server_is_reached_by_its_unix_domain_socket() {
         assert_eq!(run.stdout, "hello\n");
     }
 
+    // Events name the socket, not a host that isn't connected to.
+    let held = ["--duration", "1ms"];
+    let run = at(format!("unix:{path}"), "connect").args(held).run().await;
+    run.exits(0);
+    let attempt = format!("attempt       unix:{path}  client id");
+    assert!(run.stdout.contains(&attempt), "{}", run.stdout);
+    let run = at(format!("unix:{path}"), "connect")
+        .args(held)
+        .args(["--json"])
+        .run()
+        .await;
+    let attempt = format!(r#""event":"attempt","endpoint":"unix:{path}","port":null,"#);
+    assert!(run.stdout.contains(&attempt), "{}", run.stdout);
+
     // Errors: no socket, and flags without a meaning.
     let publish = |endpoint: &str| at(endpoint.to_owned(), "pub").args(["-t", "a", "-m", "x"]);
     let missing = format!("unix:{path}.missing");
