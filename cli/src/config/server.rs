@@ -16,7 +16,7 @@ use dunlin_sandbox::{RunningSandbox, StateDir};
 use self::access::{Access, Asked, MQTT_ALPN};
 use self::errors::{
     bad_path, contradiction, has_userinfo, many_running, needs_tls, no_websocket, none_running,
-    refused, unix_host,
+    refused, unix_host, unix_without_tls,
 };
 use crate::args::{EndpointArgs, TransportArg, WebSocketArgs, userinfo, without_userinfo};
 use crate::diagnosis::{Diagnosis, folder, quoted};
@@ -79,10 +79,11 @@ impl Server {
     /// is running; [`Id::Usage`](crate::diagnosis::Id::Usage) for the other flags. No user name or password is repeated.
     pub(crate) fn new(typed: EndpointArgs, form: EndpointForm) -> Result<Self, Diagnosis> {
         let endpoint = typed.endpoint.as_deref().unwrap_or_default();
-        if form != EndpointForm::Host
-            && let Some(path) = unix::path(endpoint)
-        {
-            return unix::server(path, &typed);
+        if let Some(path) = unix::path(endpoint) {
+            return match form {
+                EndpointForm::Host => Err(unix_without_tls()),
+                EndpointForm::HostOrUrl | EndpointForm::AnyServer(_) => unix::server(path, &typed),
+            };
         }
         if matches!(endpoint, "unix:" | "unix://") {
             return Err(unix_host());

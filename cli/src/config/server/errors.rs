@@ -25,19 +25,25 @@ pub(super) fn contradiction(scheme: TransportArg, flag: TransportArg) -> Diagnos
     ))
 }
 
-/// Error for a transport without TLS where a verb needs it.
+/// Error for a transport without TLS where the sample needs it.
 pub(super) fn needs_tls(transport: TransportArg) -> Diagnosis {
     Diagnosis {
         try_: vec![Try::advice("wss://HOST or --transport wss for WebSocket")],
         ..Diagnosis::new(
             Id::Endpoint,
-            format!(
-                "{}:// is without TLS, which custom authorizers need; dunlin connect, pub, sub and bench take it",
-                scheme_of(transport)
-            ),
+            format!("{}:// {WITHOUT_TLS}", scheme_of(transport)),
         )
     }
 }
+
+/// Error for a Unix domain socket where the sample needs TLS.
+pub(super) fn unix_without_tls() -> Diagnosis {
+    Diagnosis::new(Id::Endpoint, format!("unix:PATH {WITHOUT_TLS}"))
+}
+
+/// End of errors about endpoints without TLS, which only the sample refuses.
+const WITHOUT_TLS: &str =
+    "is without TLS, which custom authorizers need; all verbs but the sample take it";
 
 /// Error for a path or query that can't stand in a request.
 pub(super) fn bad_path() -> Diagnosis {
@@ -129,9 +135,7 @@ pub(super) fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
             scheme,
             instead: host,
         } if scheme == "mqtt" => (
-            format!(
-                "{name}: mqtt:// is without TLS, which custom authorizers need; dunlin connect, pub, sub and bench take it"
-            ),
+            format!("{name}: mqtt:// {WITHOUT_TLS}"),
             vec![instead(host)],
         ),
         EndpointFault::Scheme {

@@ -248,10 +248,7 @@ fn transports_that_contradict_each_other_or_lack_tls_are_refused() {
 #[test]
 fn a_scheme_is_explained_where_only_a_host_name_is_taken() {
     for (endpoint, words) in [
-        (
-            "mqtt://localhost",
-            "dunlin connect, pub, sub and bench take it",
-        ),
+        ("mqtt://localhost", "all verbs but the sample take it"),
         ("mqtts://localhost", "TLS is always used"),
     ] {
         let diagnosis = server(endpoint, None, None).unwrap_err();
