@@ -230,19 +230,23 @@ pub(crate) fn check_topic(flag: &str, topic: &str) -> Result<(), Diagnosis> {
     }
 }
 
-/// Error for a verb without a server.
-fn no_endpoint(verb: &str) -> Diagnosis {
-    let example = match verb {
+/// Smallest command line of a verb that connects.
+pub(crate) fn smallest_example(verb: &str) -> &'static str {
+    match verb {
         "pub" => "dunlin pub -H mqtt://localhost -t lamp/7 -m on",
         "sub" => "dunlin sub -H mqtt://localhost -t 'lamp/#'",
         "request" => "dunlin request -H mqtt://localhost -t lamp/7/get -m state",
         "doctor" => "dunlin doctor -H mqtt://localhost",
         "respond" => "dunlin respond -H mqtt://localhost -t echo",
         _ => "dunlin connect -H mqtt://localhost",
-    };
+    }
+}
+
+/// Error for a verb without a server.
+fn no_endpoint(verb: &str) -> Diagnosis {
     Diagnosis {
         try_: vec![
-            Try::command(example),
+            Try::command(smallest_example(verb)),
             Try::command("dunlin sandbox        # a local server, in another terminal"),
         ],
         ..Diagnosis::usage("missing: --endpoint")

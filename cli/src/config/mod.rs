@@ -22,7 +22,7 @@ mod target;
 mod tls;
 mod websocket;
 
-pub(crate) use any_server::{ConnectionConfig, check_topic};
+pub(crate) use any_server::{ConnectionConfig, check_topic, smallest_example};
 pub(crate) use authorizer::Credentials;
 pub(crate) use faults::Faults;
 pub(crate) use proxy::ProxyChoice;

@@ -51,7 +51,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     // Checked before a runtime starts: mistakes need no threads.
     let mut faults = Faults::default();
-    let filters = faults.collect(filters(&typed.subscription));
+    let filters = faults.collect(filters("respond", &typed.subscription));
     let answer = faults.collect(Answer::new(
         typed.message,
         typed.exec.as_deref(),

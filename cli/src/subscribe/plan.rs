@@ -9,7 +9,7 @@ use dunlin_codec::{RetainHandling, SubscriptionIdentifier, SubscriptionOptions, 
 
 use super::format::Format;
 use crate::args::{RetainHandlingArg, Sources, SubscribeArgs, SubscriptionArgs};
-use crate::config::{ConnectionConfig, Faults};
+use crate::config::{ConnectionConfig, Faults, smallest_example};
 use crate::diagnosis::{Diagnosis, Try, quoted};
 use crate::message::encode_subscribe;
 use crate::terminal::Console;
@@ -64,7 +64,7 @@ impl SubscribePlan {
     ) -> Result<Self, Diagnosis> {
         // All mistakes that can be found without reading a file are told together.
         let mut faults = Faults::default();
-        let filters = faults.collect(filters(&typed.subscription));
+        let filters = faults.collect(filters("sub", &typed.subscription));
         for filter in &typed.filter_out {
             faults.collect(check_filter("--filter-out", filter));
         }
@@ -93,7 +93,7 @@ impl SubscribePlan {
         // All filters are in the first SUBSCRIBE of the client.
         connection.client.first_subscription_identifier = typed.sub_id;
         let (Some(filters), Some(format)) = (filters, format) else {
-            return Err(no_topic());
+            return Err(no_topic("sub"));
         };
         let form = if connection.results.json {
             MessageForm::Json
@@ -137,10 +137,11 @@ impl SubscribePlan {
 /// [`Id::Usage`](crate::diagnosis::Id::Usage) for no filter, one that isn't valid, or another number of
 /// QoS.
 pub(crate) fn filters(
+    verb: &str,
     typed: &SubscriptionArgs,
 ) -> Result<Vec<(String, SubscriptionOptions)>, Diagnosis> {
     if typed.topic.is_empty() {
-        return Err(no_topic());
+        return Err(no_topic(verb));
     }
     for filter in &typed.topic {
         check_filter("--topic", filter)?;
@@ -185,11 +186,9 @@ fn check_filter(flag: &str, filter: &str) -> Result<(), Diagnosis> {
     }
 }
 
-fn no_topic() -> Diagnosis {
+fn no_topic(verb: &str) -> Diagnosis {
     Diagnosis {
-        try_: vec![Try::command(
-            "dunlin sub -H mqtt://localhost -t 'lamp/#' -F '%t %p'",
-        )],
+        try_: vec![Try::command(smallest_example(verb))],
         ..Diagnosis::usage("missing: --topic")
     }
 }
