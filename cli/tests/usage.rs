@@ -150,6 +150,7 @@ fn wrong_endpoints_are_named_with_the_right_one() {
         ("localhost/mqtt", "ends in \"/mqtt\""),
         ("local host", "neither a host name nor an IP address"),
         ("", "is empty"),
+        ("unix:/run/a.sock", "unix:PATH is without TLS"),
     ] {
         let text = run(&["--endpoint", endpoint, "--authorizer-name", "A"]).refused();
         assert_contains(&text, &["error[E-ENDPOINT]:", words]);
@@ -559,6 +560,43 @@ fn only_one_secret_can_come_from_standard_input() {
         &run(&line).stdin(b"s3cret\n").refused(),
         &["can't both read standard input"],
     );
+}
+
+#[test]
+fn two_flags_of_any_kind_cannot_both_read_standard_input() {
+    // Server, verb and topic, then the flag that reads first and the one that would read nothing.
+    let publish = |flags: &[&str]| {
+        let line = ["pub", "-H", "wss://localhost:1", "-t", "a", "--reconnect=0"];
+        run(&[&line, flags].concat()).stdin(b"s3cret\nmessage\n")
+    };
+    for second in [
+        &["-s"][..],
+        &["-l"],
+        &["-f", "-"],
+        &["--json-lines"],
+        &["-n", "--ws-header-file=-"],
+        &["-n", "--key-password-file=-", "--cert=a", "--key=b"],
+    ] {
+        for first in ["--password-file=-", "--auth-password-file=-"] {
+            let text = publish(&[&[first], second].concat()).refused();
+            let flag = first.trim_end_matches("=-");
+            assert_contains(&text, &["E-USAGE", flag, "can't both read standard input"]);
+        }
+    }
+
+    // One reader is fine: this run ends where nothing listens.
+    let output = publish(&["--password-file=-", "-n"]).output();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+}
+
+#[test]
+fn a_verb_without_its_flags_shows_an_example_of_the_same_verb() {
+    for verb in ["pub", "sub", "respond", "connect"] {
+        let text = run(&[verb]).refused();
+        let examples = text.matches("dunlin ").count() - text.matches("dunlin sandbox").count();
+        assert_contains(&text, &["missing: ", &format!("dunlin {verb} -H")]);
+        assert_eq!(examples, 1, "{text}");
+    }
 }
 
 #[test]

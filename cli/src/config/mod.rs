@@ -18,6 +18,7 @@ mod script;
 mod secret;
 mod server;
 mod signature;
+mod standard_input;
 mod target;
 mod tls;
 mod websocket;

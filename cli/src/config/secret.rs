@@ -9,6 +9,7 @@ use dunlin_client::secret::Secret;
 
 use crate::args::{AuthorizerArgs, Origin, Sources};
 use crate::config::ask::ask;
+use crate::config::standard_input::two_readers;
 use crate::diagnosis::{Diagnosis, Try};
 use crate::terminal::Console;
 
@@ -158,9 +159,7 @@ impl<'a> Secrets<'a> {
         // Standard input has one end, so a second flag would read nothing.
         let read = if path == Path::new("-") {
             if let Some(other) = self.stdin.replace(flag.to_owned()) {
-                return Err(Diagnosis::usage(format!(
-                    "{other} and {flag} can't both read standard input"
-                )));
+                return Err(two_readers(&other, flag));
             }
             read_without_line_end(io::stdin().lock())
         } else {

@@ -12,6 +12,7 @@ use crate::config::connection::{keep_alive, transport};
 use crate::config::context::run_context;
 use crate::config::fresh::CommandCredentials;
 use crate::config::retry::reconnect;
+use crate::config::standard_input::check_readers;
 use crate::config::tls;
 use crate::config::websocket;
 use crate::config::{Credentials, ProxyChoice, Server};
@@ -61,6 +62,7 @@ impl Target {
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
+        check_readers(sources)?;
         check_tls_flags(&server, sources)?;
         websocket::check_flags(server.websocket.is_some(), sources)?;
         let sent_in = typed.authorizer.authorizer_as;
