@@ -124,14 +124,18 @@ pub(super) fn of(error: &clap::Error, line: &[OsString]) -> Option<String> {
         .map(|word| word.to_str().unwrap_or_default())
         .collect();
     // clap names a flag without its value, and a group of short flags by its first one.
-    let at = words.iter().position(|word| {
+    let is_invalid = |word: &str| {
         let is_attached = |rest: &str| rest.starts_with('=') || !invalid.starts_with("--");
         word.strip_prefix(invalid)
             .is_some_and(|rest| rest.is_empty() || (invalid.starts_with('-') && is_attached(rest)))
-    })?;
+    };
+    let at = words.iter().position(|word| is_invalid(word))?;
     let before = at.checked_sub(1).and_then(|at| words.get(at));
-    // Secrets first: their hints repeat no word, and later hints may.
-    rest_of_secret(&words, at)
+    // Secrets first: their hints repeat no word, and later hints may. The same word may stand twice, as
+    // the beginning of a secret and as its rest.
+    (at..words.len())
+        .filter(|at| words.get(*at).is_some_and(|word| is_invalid(word)))
+        .find_map(|at| rest_of_secret(&words, at))
         .or_else(|| token_like_a_flag(error, &words, invalid))
         .or_else(|| negative_value(words.get(at)?, before))
         .or_else(|| of_mosquitto(invalid, words.get(1).copied()))
@@ -139,19 +143,39 @@ pub(super) fn of(error: &clap::Error, line: &[OsString]) -> Option<String> {
 
 /// A word after the value of a secret is the rest of a secret with a blank, and isn't printed.
 fn rest_of_secret(words: &[&str], at: usize) -> Option<String> {
-    // Either `--flag=VALUE rest`, where the flag is one word before, or `--flag VALUE rest`, where
-    // it is two words before.
-    let attached = at
-        .checked_sub(1)
-        .and_then(|at| words.get(at)?.split_once('='));
-    let apart = at.checked_sub(2).and_then(|at| words.get(at).copied());
+    // Either `--flag=VALUE rest` or `-PVALUE rest`, where the flag is one word before, or `--flag VALUE
+    // rest`, where it is two words before.
+    let attached = at.checked_sub(1).and_then(|at| {
+        let word = words.get(at)?;
+        match short_password(word) {
+            Some(value) => (!value.is_empty()).then_some("-P"),
+            None => word.split_once('=').map(|(flag, _)| flag),
+        }
+    });
+    let apart = at.checked_sub(2).and_then(|at| {
+        let word = words.get(at).copied()?;
+        let is_short = short_password(word).is_some_and(str::is_empty);
+        Some(if is_short { "-P" } else { word })
+    });
     let flag = attached
-        .map(|(flag, _)| flag)
         .filter(|flag| is_for_secret(flag))
         .or_else(|| apart.filter(|flag| is_for_secret(flag)))?;
-    Some(format!(
-        "the value of {flag} has a blank in it: put it in quotes, {flag}=\"...\""
-    ))
+    // The word may also be a flag that this verb doesn't have; with a secret it may look the same.
+    Some(match words.get(at) {
+        Some(word) if word.starts_with('-') => format!(
+            "unknown flag after the value of {flag}; a value with a blank in it is put in quotes: {flag}=\"...\""
+        ),
+        _ => format!("the value of {flag} has a blank in it: put it in quotes, {flag}=\"...\""),
+    })
+}
+
+/// Text after the `P` of `-P` and of a group such as `-rP`; `None` for another word.
+fn short_password(word: &str) -> Option<&str> {
+    // Short flags without a value, which may stand before it.
+    let without_value = ['r', 'n', 's', 'l', 'v', 'E', '4', '6'];
+    word.strip_prefix('-')?
+        .trim_start_matches(without_value)
+        .strip_prefix('P')
 }
 
 /// An unknown flag of `auth sign` and `auth verify` may be a token, which isn't printed.
@@ -369,11 +393,29 @@ mod tests {
             "dunlin auth verify -canary",
             "dunlin pub -P -canary",
             "dunlin sub --password -canary",
+            "dunlin pub -Pmy canary",
+            "dunlin pub -rP my canary",
+            "dunlin pub -P canary canary",
         ] {
             let text = refusal(words);
             assert!(!text.contains("canary"), "{text}");
             assert!(text.contains('='), "{text}");
         }
+    }
+
+    #[test]
+    fn an_unknown_flag_after_a_secret_is_told_from_the_rest_of_a_secret() {
+        let text = refusal("dunlin pub --password canary --unknown x");
+        assert!(
+            text.contains("unknown flag after the value of --password"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("canary") && !text.contains("--unknown"),
+            "{text}"
+        );
+        let text = refusal("dunlin pub --password my canary");
+        assert!(text.contains("has a blank in it"), "{text}");
     }
 
     #[test]
