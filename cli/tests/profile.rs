@@ -222,8 +222,21 @@ fn no_secret_of_a_profile_is_shown() {
     assert_eq!(code, Some(0), "{error}");
     assert!(error.contains("holds the secret of"), "{error}");
     let mut printed = out + &error;
+    // A token in the query of a URL, and behind the "?" of a user name.
+    let (code, out, error) = profiles.run(&[
+        "profile",
+        "save",
+        "q",
+        &format!("--endpoint=wss://localhost:1/mqtt?token={CANARY}"),
+        &format!("--username=me?token={CANARY}"),
+        &format!("--auth-username=me?token={CANARY}"),
+    ]);
+    assert_eq!(code, Some(0), "{error}");
+    printed += &(out + &error);
     for words in [
-        &["profile", "show", "s"][..],
+        &["profile", "show", "q"][..],
+        &["profile", "show", "q", "--effective"],
+        &["profile", "show", "s"],
         &["profile", "show", "s", "--effective"],
         &["profile", "list"],
         &["--profile", "s", "-vvv"],

@@ -91,7 +91,8 @@ impl Server {
         // A password in the URL must not reach any message, so this is checked before all else.
         let endpoint = typed.endpoint.unwrap_or_default();
         if let Some(userinfo) = userinfo(&endpoint) {
-            return Err(has_userinfo(&endpoint.replace(userinfo, ""), form));
+            let without = endpoint.replace(userinfo, "");
+            return Err(has_userinfo(before_query(&without), form));
         }
         // The scheme or `--transport` chooses transport and default port; without them the verb does.
         let (scheme, rest) = form.split_scheme(&endpoint)?;
@@ -126,6 +127,7 @@ impl Server {
             .transpose()?;
         // Host and port, with the mistakes that people make with endpoints of AWS.
         let named = endpoint.strip_suffix(target).unwrap_or(&endpoint);
+        let named = before_query(named);
         let checked = aws::check_endpoint(authority).map_err(|fault| refused(named, &fault))?;
         let port = one_of(checked.port, typed.port)?;
         // "sandbox" is a name for what runs on this computer.
@@ -256,6 +258,11 @@ impl EndpointForm {
             _ => (None, endpoint),
         })
     }
+}
+
+/// Text before a query, which may hold a token.
+fn before_query(text: &str) -> &str {
+    text.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Port of the endpoint or of `--port`, which must not contradict each other.

@@ -37,7 +37,7 @@ pub(super) fn lines_of(file: &ProfileFile) -> String {
 }
 
 /// Values as they may be shown.
-fn shown(flag: &RecordedFlag, values: &[String]) -> String {
+pub(super) fn shown(flag: &RecordedFlag, values: &[String]) -> String {
     let shown = values.iter().map(|value| {
         if ProfileFile::is_secret(flag, std::slice::from_ref(value)) {
             format!("<redacted {} bytes>", value.len())

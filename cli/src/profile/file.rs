@@ -87,8 +87,11 @@ impl ProfileFile {
 
     /// True if the values of this flag may not be shown.
     pub(super) fn is_secret(flag: &RecordedFlag, values: &[String]) -> bool {
-        // A URL may have a password in it, and that of WebSocket a token in its query.
-        let has_query = |value: &String| value.contains("://") && value.contains('?');
+        // A URL may have a password in it, and that of WebSocket a token in its query; a user name may
+        // have the authorizer's parameters behind a "?".
+        let is_user_name = flag.id == "username" || flag.id == "auth_username";
+        let has_query =
+            |value: &String| (is_user_name || value.contains("://")) && value.contains('?');
         flag.is_secret
             || values
                 .iter()

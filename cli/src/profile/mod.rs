@@ -108,17 +108,18 @@ fn list() -> Result<Exit, Failure> {
         .names()
         .map_err(|error| Diagnosis::unreadable("the folder of profiles", folder.path(), &error))?;
     let flags = recorded_flags();
+    let endpoint = flags.iter().find(|flag| flag.id == "endpoint");
     let mut out = io::stdout().lock();
     for name in names {
         // A profile that can't be used is listed all the same, with its fault.
         let about = match ProfileFile::read(&folder.file(&name)?, &flags) {
-            Ok(file) => file
-                .values
-                .get("endpoint")
-                .map_or_else(|| "-".to_owned(), |endpoint| endpoint.join(" ")),
-            Err(fault) => format!("can't be used: {}", fault.headline),
+            Ok(file) => match (endpoint, file.values.get("endpoint")) {
+                (Some(flag), Some(values)) => effective::shown(flag, values),
+                _ => "-".to_owned(),
+            },
+            Err(fault) => format!("can't be used: {}", Escaped(&fault.headline)),
         };
-        writeln!(out, "{name:<20} {}", Escaped(&about))?;
+        writeln!(out, "{name:<20} {about}")?;
     }
     out.flush()?;
     Ok(Exit::Done)

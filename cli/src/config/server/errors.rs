@@ -5,6 +5,7 @@ use dunlin_sandbox::RunningSandbox;
 
 use super::EndpointForm;
 use super::access::Asked;
+use super::before_query;
 use crate::args::TransportArg;
 use crate::diagnosis::{Diagnosis, Id, Try, quoted, shell};
 
@@ -92,7 +93,7 @@ const fn name_of(transport: TransportArg) -> &'static str {
     }
 }
 
-/// Error for an endpoint with a user name; `endpoint` is without it.
+/// Error for an endpoint with a user name; `endpoint` is without it and without its query.
 pub(super) fn has_userinfo(endpoint: &str, form: EndpointForm) -> Diagnosis {
     let host = match endpoint.split_once("://") {
         Some((_, host)) if form == EndpointForm::Host => host,
@@ -120,7 +121,7 @@ pub(super) fn has_userinfo(endpoint: &str, form: EndpointForm) -> Diagnosis {
     }
 }
 
-/// Error for an endpoint that `fault` makes unusable.
+/// Error for an endpoint that `fault` makes unusable; `endpoint` is without its query.
 pub(super) fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
     // Each mistake gets the endpoint to use instead, or the command that prints it.
     let describe = Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS");
@@ -158,7 +159,7 @@ pub(super) fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
         } => (
             format!(
                 "{name} ends in {}; --endpoint takes a host name",
-                quoted(path)
+                quoted(before_query(path))
             ),
             vec![instead(host)],
         ),

@@ -246,6 +246,30 @@ fn transports_that_contradict_each_other_or_lack_tls_are_refused() {
 }
 
 #[test]
+fn the_query_of_an_endpoint_that_cannot_be_used_is_not_repeated() {
+    let any = EndpointForm::AnyServer(AskedFor::default());
+    for endpoint in [
+        "https://h/p?canary",
+        "https://h?canary",
+        "mqtt://h/p?canary",
+        "h/mqtt?canary",
+        "h?canary",
+        "h#canary",
+        "wss://u:pw@h/p?canary",
+        "wss://u@h?canary",
+        "unix://h/p?canary",
+        "c1abc.credentials.iot.eu-west-1.amazonaws.com/p?canary",
+    ] {
+        for form in [EndpointForm::Host, EndpointForm::HostOrUrl, any] {
+            let diagnosis = new(endpoint, None, None, form).unwrap_err();
+            assert_eq!(diagnosis.id, Id::Endpoint, "{endpoint}");
+            let text = format!("{diagnosis:?}");
+            assert!(!text.contains("canary"), "{endpoint}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_scheme_is_explained_where_only_a_host_name_is_taken() {
     for (endpoint, words) in [
         ("mqtt://localhost", "all verbs but the sample take it"),
