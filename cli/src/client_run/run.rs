@@ -69,7 +69,7 @@ impl ClientRun {
     /// asked for them.
     ///
     /// # Errors
-    /// Those of [`start_with_store`](Self::start_with_store).
+    /// The same as of [`start_with_store`](Self::start_with_store).
     pub(crate) fn start(
         config: &ConnectionConfig,
         form: ReportForm,

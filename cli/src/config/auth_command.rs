@@ -61,7 +61,7 @@ impl FreshCredentials {
     /// `token` and `signature`, or else the password itself, without one line end.
     ///
     /// # Errors
-    /// What is wrong with the output, without any part of it.
+    /// Text about the fault of the output, without any part of it.
     fn parse(printed: &[u8]) -> Result<Self, String> {
         let text = str::from_utf8(printed).map_err(|_| "bytes that aren't UTF-8".to_owned())?;
         if !text.trim_start().starts_with('{') {

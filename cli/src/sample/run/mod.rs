@@ -345,7 +345,7 @@ impl<'a> SampleRun<'a> {
     /// Writes the error and the summary of `--json`.
     ///
     /// # Errors
-    /// Those of standard output.
+    /// Errors of standard output.
     pub(crate) fn summarize(&mut self, outcome: &Result<(), RunOutcome>) -> std::io::Result<()> {
         if let Err(RunOutcome::Failed(diagnosis)) = outcome {
             let error = ErrorJson::new(diagnosis, self.reason.as_ref(), false);
