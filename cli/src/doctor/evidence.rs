@@ -200,13 +200,17 @@ impl Evidence {
         } else {
             "new session"
         };
-        let mut more = vec![format!(
-            "{session}, keep alive {} s, session expiry {} s, topic aliases {}, client id {}",
-            limits.keep_alive,
-            limits.session_expiry_interval,
-            limits.topic_alias_maximum,
-            quoted(&connected.client_id)
-        )];
+        let mut more = vec![
+            format!(
+                "{session}, keep alive {} s, session expiry {} s, topic aliases {}",
+                limits.keep_alive, limits.session_expiry_interval, limits.topic_alias_maximum,
+            ),
+            format!(
+                "packets up to {} B, client id {}",
+                limits.maximum_packet_size,
+                quoted(&connected.client_id)
+            ),
+        ];
         if let Some(reason) = &connected.reason_string {
             more.push(format!("the server's words: {}", quoted(reason)));
         }
@@ -214,10 +218,9 @@ impl Evidence {
             more,
             ..Self::new(
                 format!(
-                    "CONNACK 0x00, receive maximum {}, maximum QoS {}, packets up to {} B",
+                    "CONNACK 0x00, receive maximum {}, maximum QoS {}",
                     limits.receive_maximum,
                     limits.maximum_qos.level(),
-                    limits.maximum_packet_size
                 ),
                 json!({
                     "session_present": connected.session_present,
