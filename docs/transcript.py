@@ -25,13 +25,13 @@ CELL_WIDTH, CELL_HEIGHT, MARGIN = 8.4, 18, 16
 STYLE = """
   text { font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; white-space: pre; fill: #1f2328 }
   rect { fill: #f6f8fa }
-  .bold { font-weight: 700 } .dim { opacity: .65 } .red { fill: #cf222e } .yellow { fill: #9a6700 } .green { fill: #1a7f37 }
+  .bold { font-weight: 700 } .dim { opacity: .65 } .red { fill: #cf222e } .magenta { fill: #8250df } .green { fill: #1a7f37 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 } rect { fill: #161b22 } .red { fill: #ff7b72 } .yellow { fill: #d29922 } .green { fill: #3fb950 }
+    text { fill: #e6edf3 } rect { fill: #161b22 } .red { fill: #ff7b72 } .magenta { fill: #d2a8ff } .green { fill: #3fb950 }
   }
 """
 # Codes of ECMA-48 "select graphic rendition" that the tool uses.
-CLASSES = {1: "bold", 2: "dim", 31: "red", 32: "green", 33: "yellow"}
+CLASSES = {1: "bold", 2: "dim", 31: "red", 32: "green", 35: "magenta"}
 
 
 def main():

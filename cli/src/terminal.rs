@@ -117,4 +117,5 @@ fn columns() -> Option<usize> {
 /// Indent of the second and each later line of a wrapped warning or note.
 const CONTINUATION: &str = "  ";
 
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// Style of the word "warning". The usual yellow would vanish on a white background.
+const WARNING: Style = AnsiColor::Magenta.on_default().bold();

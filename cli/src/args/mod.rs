@@ -33,6 +33,8 @@ use std::io::{self, Write};
 
 use crate::failure::local;
 use crate::terminal::{Console, escaped_styled, fitted};
+use clap::builder::Styles;
+use clap::builder::styling::Style;
 use clap::error::ErrorKind;
 use clap::{FromArgMatches, Parser, Subcommand};
 
@@ -274,7 +276,9 @@ pub(crate) fn command() -> clap::Command {
         .subcommand_negates_reqs(true)
         // Prefixes are accepted as argparse does, which the Python scripts use.
         .infer_long_args(true)
-        .arg_required_else_help(true);
+        .arg_required_else_help(true)
+        // clap's yellow for a wrong word would vanish on a white background.
+        .styles(Styles::styled().invalid(Style::new().bold()));
     let command = profile::add_flag(command);
     help::complete(environment::hide_values(spelling::both(command)))
 }
