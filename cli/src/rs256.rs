@@ -26,9 +26,9 @@ pub(crate) fn sign(flag: &str, pem: &Path, token: &str) -> Result<Secret<String>
         saw: Some(format!(
             "{} holds {}",
             pem.display(),
-            Kind::of(&bytes).text()
+            KeyKind::of(&bytes).text()
         )),
-        try_: vec![Kind::of(&bytes).private_from(pem)],
+        try_: vec![KeyKind::of(&bytes).private_from(pem)],
         ..Diagnosis::usage(format!(
             "{flag} needs an RSA private key of 2048 bits or more, unencrypted, in PEM"
         ))
@@ -62,8 +62,12 @@ pub(crate) fn verify(
         // A shorter key would parse, and AWS IoT refuses it.
         .filter(|der| der.len() >= SHORTEST_PUBLIC && PublicKey::from_der(der).is_ok())
         .ok_or_else(|| Diagnosis {
-            saw: Some(format!("{} holds {}", pem.display(), Kind::of(&key).text())),
-            try_: vec![Try::command(Kind::of(&key).public_from(pem))],
+            saw: Some(format!(
+                "{} holds {}",
+                pem.display(),
+                KeyKind::of(&key).text()
+            )),
+            try_: vec![Try::command(KeyKind::of(&key).public_from(pem))],
             ..Diagnosis::usage(format!("{flag} needs an RSA public key in PEM"))
         })?;
     // Not base64 is a signature that doesn't match; its damage is explained elsewhere.
@@ -89,7 +93,7 @@ fn read(flag: &str, pem: &Path) -> Result<Vec<u8>, Diagnosis> {
 
 /// Content of a file that doesn't hold the key that is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum KeyKind {
     EncryptedKey,
     EcKey,
     PssKey,
@@ -106,7 +110,7 @@ enum Kind {
     Other,
 }
 
-impl Kind {
+impl KeyKind {
     fn of(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         // The labels of PEM (RFC 7468), the more specific ones first: the label of a request begins
@@ -248,38 +252,41 @@ mod tests {
     fn a_file_that_holds_another_kind_of_key_is_named_as_what_it_is() {
         let ec = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         for (pem, kind) in [
-            (ec.serialize_pem(), Kind::EcKey),
-            (ec.public_key_pem(), Kind::EcKey),
+            (ec.serialize_pem(), KeyKind::EcKey),
+            (ec.public_key_pem(), KeyKind::EcKey),
             (
                 "-----BEGIN ENCRYPTED PRIVATE KEY-----\n".to_owned(),
-                Kind::EncryptedKey,
+                KeyKind::EncryptedKey,
             ),
             (
                 "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n".to_owned(),
-                Kind::EncryptedKey,
+                KeyKind::EncryptedKey,
             ),
             (
                 "-----BEGIN CERTIFICATE-----\n".to_owned(),
-                Kind::Certificate,
+                KeyKind::Certificate,
             ),
-            ("-----BEGIN PUBLIC KEY-----\n".to_owned(), Kind::PublicKey),
+            (
+                "-----BEGIN PUBLIC KEY-----\n".to_owned(),
+                KeyKind::PublicKey,
+            ),
             (
                 "-----BEGIN OPENSSH PRIVATE KEY-----\n".to_owned(),
-                Kind::OpenSsh,
+                KeyKind::OpenSsh,
             ),
             (
                 "-----BEGIN CERTIFICATE REQUEST-----\n".to_owned(),
-                Kind::Request,
+                KeyKind::Request,
             ),
             (
                 "-----BEGIN RSA PUBLIC KEY-----\n".to_owned(),
-                Kind::Pkcs1PublicKey,
+                KeyKind::Pkcs1PublicKey,
             ),
-            ("ssh-rsa AAAA me@here\n".to_owned(), Kind::OpenSshPublic),
-            ("0\u{3}".to_owned(), Kind::Der),
-            ("hello".to_owned(), Kind::Other),
+            ("ssh-rsa AAAA me@here\n".to_owned(), KeyKind::OpenSshPublic),
+            ("0\u{3}".to_owned(), KeyKind::Der),
+            ("hello".to_owned(), KeyKind::Other),
         ] {
-            assert_eq!(Kind::of(pem.as_bytes()), kind, "{pem}");
+            assert_eq!(KeyKind::of(pem.as_bytes()), kind, "{pem}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Words of a verb, and its examples: commands that a shell and this tool accept as they stand.
-type Row = (&'static str, [&'static str; 3]);
+type ExampleRow = (&'static str, [&'static str; 3]);
 
 /// Adds the examples to the help of `verb` and of all verbs below it; `words` are those that lead to
 /// it, such as `bench pub`.
@@ -31,7 +31,7 @@ fn of(words: &str) -> Option<&'static [&'static str; 3]> {
         .map(|(_, examples)| examples)
 }
 
-const EXAMPLES: &[Row] = &[
+const EXAMPLES: &[ExampleRow] = &[
     (
         "demo",
         ["dunlin demo", "dunlin demo -v", "dunlin demo --quiet"],

@@ -19,8 +19,8 @@ use super::kind::LoadKind;
 use super::outcome;
 use super::own_sandbox::OwnSandbox;
 use super::plan::whole;
-use super::pool::{ClientPool, Reporter};
-use super::progress::Progress;
+use super::pool::{ClientPool, ClientReporter};
+use super::progress::LoadProgress;
 use super::report::{Environment, ServerName, VERSION, to_line};
 use super::target::LoadTarget;
 use super::usage::ProcessUsage;
@@ -116,14 +116,14 @@ async fn run_phases(
 ) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
     let (target, counters) = (&plan.target, Arc::new(Counters::default()));
-    let progress = Progress::start(
+    let progress = LoadProgress::start(
         LoadKind::Fleet,
         &counters,
         target.clients,
         target.shows_progress,
         console,
     );
-    let reporter = Reporter {
+    let reporter = ClientReporter {
         counters: Arc::clone(&counters),
         context: Arc::new(target.context.clone()),
         load: Arc::new(LoadFacts {
@@ -225,7 +225,7 @@ fn not_reconnected(missing: u64) -> Diagnosis {
 
 /// Publishes for the duration of the plan. Each device has its own moments, spread over the
 /// interval, and waits for its acknowledgements.
-async fn publish(plan: &FleetPlan, clients: &[Client], reporter: &Reporter) {
+async fn publish(plan: &FleetPlan, clients: &[Client], reporter: &ClientReporter) {
     let (begun, mut devices) = (Instant::now(), JoinSet::new());
     let ends = begun + plan.duration;
     for (number, client) in (0_u32..).zip(clients) {
@@ -268,13 +268,13 @@ async fn reconnect_all(
     plan: &FleetPlan,
     pool: ClientPool,
     server: Option<&mut OwnSandbox>,
-    reporter: &Reporter,
+    reporter: &ClientReporter,
 ) -> Result<ConnectPhase, Failure> {
     let counters = &reporter.counters;
     let Some(server) = server else {
         // New clients with counters of their own, so that the first phase stays as it was.
         pool.disconnect().await;
-        let again = Reporter {
+        let again = ClientReporter {
             counters: Arc::new(Counters::default()),
             ..reporter.clone()
         };

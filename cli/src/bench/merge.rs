@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::report::{HISTOGRAMS_VERSION, Histograms, Report, VERSION, to_line};
+use super::report::{HISTOGRAMS_VERSION, Histograms, LoadReport, VERSION, to_line};
 use super::table;
 use super::usage::ProcessUsage;
 use crate::args::BenchMergeArgs;
@@ -33,7 +33,7 @@ pub(super) fn run(typed: &BenchMergeArgs) -> Result<Exit, Failure> {
 }
 
 /// Reads one report.
-fn read(path: &Path) -> Result<Report, Diagnosis> {
+fn read(path: &Path) -> Result<LoadReport, Diagnosis> {
     let text = fs::read_to_string(path)
         .map_err(|error| Diagnosis::unreadable("the report", path, &error))?;
     let unusable = |what: &str| Diagnosis {
@@ -42,7 +42,7 @@ fn read(path: &Path) -> Result<Report, Diagnosis> {
         )],
         ..Diagnosis::usage(format!("{}: {what}", path.display()))
     };
-    let report: Report = serde_json::from_str(&text)
+    let report: LoadReport = serde_json::from_str(&text)
         .map_err(|error| unusable(&format!("this is not a report of a load test: {error}")))?;
     match &report.histograms {
         _ if report.v != VERSION => Err(unusable("the report has another version")),
@@ -56,7 +56,7 @@ fn read(path: &Path) -> Result<Report, Diagnosis> {
 
 /// Adds the reports: counters and errors are summed, rates are summed because the runs took place
 /// at the same time, and latencies are computed from the merged histograms.
-fn merge(reports: &[(&PathBuf, Report)]) -> Result<Report, Diagnosis> {
+fn merge(reports: &[(&PathBuf, LoadReport)]) -> Result<LoadReport, Diagnosis> {
     let Some(((_, first), others)) = reports.split_first() else {
         return Err(Diagnosis::usage("missing: the reports"));
     };
@@ -69,14 +69,14 @@ fn merge(reports: &[(&PathBuf, Report)]) -> Result<Report, Diagnosis> {
         )));
     }
     let all = || reports.iter().map(|(_, report)| report);
-    let sum = |field: fn(&Report) -> u64| all().map(field).fold(0, u64::saturating_add);
+    let sum = |field: fn(&LoadReport) -> u64| all().map(field).fold(0, u64::saturating_add);
     // A column that one of the reports lacks can't be summed.
-    let sum_of = |field: fn(&Report) -> Option<u64>| -> Option<u64> {
+    let sum_of = |field: fn(&LoadReport) -> Option<u64>| -> Option<u64> {
         all()
             .map(field)
             .try_fold(0_u64, |sum, each| Some(sum.saturating_add(each?)))
     };
-    let rate_of = |field: fn(&Report) -> Option<f64>| -> Option<f64> {
+    let rate_of = |field: fn(&LoadReport) -> Option<f64>| -> Option<f64> {
         all()
             .map(field)
             .try_fold(0.0, |sum, each| Some(sum + each?))
@@ -117,7 +117,7 @@ fn merge(reports: &[(&PathBuf, Report)]) -> Result<Report, Diagnosis> {
         merged.load.in_flight = None;
     }
 
-    Ok(Report {
+    Ok(LoadReport {
         connected: sum(|report| report.connected),
         seconds: all().map(|report| report.seconds).fold(0.0, f64::max),
         sent: sum(|report| report.sent),

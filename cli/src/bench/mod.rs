@@ -36,8 +36,8 @@ use self::counters::Counters;
 use self::kind::LoadKind;
 use self::outcome::{Elapsed, Ended};
 use self::plan::TrafficPlan;
-use self::pool::{ClientPool, Reporter};
-use self::progress::Progress;
+use self::pool::{ClientPool, ClientReporter};
+use self::progress::LoadProgress;
 use self::report::Load;
 use self::target::LoadTarget;
 use crate::args::{BenchVerb, Sources};
@@ -80,14 +80,14 @@ async fn connect(
     let mut stop = StopSignal::install()?;
     target.check(target.clients, Some(target.clients.into()))?;
     let counters = Arc::new(Counters::default());
-    let progress = Progress::start(
+    let progress = LoadProgress::start(
         LoadKind::Connect,
         &counters,
         target.clients,
         target.shows_progress,
         console,
     );
-    let reporter = Reporter {
+    let reporter = ClientReporter {
         counters: Arc::clone(&counters),
         context: Arc::new(target.context.clone()),
         load: Arc::new(LoadFacts::default()),

@@ -9,7 +9,7 @@ use super::counters::Counters;
 use super::kind::LoadKind;
 use super::latency::Latency;
 use super::report::{
-    Environment, Histograms, Load, Report, ServerName, VERSION, per_second, to_line,
+    Environment, Histograms, Load, LoadReport, ServerName, VERSION, per_second, to_line,
 };
 use super::table;
 use super::target::LoadTarget;
@@ -70,7 +70,7 @@ pub(super) fn print(
 ) -> Result<Exit, Failure> {
     let (report, failure) = report(target, load, counters, ended);
     let exit = exit(ended.stopped, failure.as_ref());
-    let report = Report {
+    let report = LoadReport {
         exit_code: exit.code(),
         ..report
     };
@@ -121,7 +121,7 @@ fn report(
     load: Load,
     counters: &Counters,
     ended: Ended,
-) -> (Report, Option<Diagnosis>) {
+) -> (LoadReport, Option<Diagnosis>) {
     let Ended {
         elapsed, arrived, ..
     } = ended;
@@ -137,7 +137,7 @@ fn report(
     let failure = counters
         .first_failure()
         .or_else(|| shortfall(&load, counters, acknowledged, missing, ended));
-    let report = Report {
+    let report = LoadReport {
         v: VERSION,
         event: "bench".to_owned(),
         verb: kind.name().to_owned(),

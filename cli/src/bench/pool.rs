@@ -18,7 +18,7 @@ use crate::diagnosis::{ConnectionFacts, Diagnosis, Operation, RunContext, lost};
 
 /// Everything that the tasks of a load test share about its connections.
 #[derive(Clone, Debug)]
-pub(super) struct Reporter {
+pub(super) struct ClientReporter {
     pub(super) counters: Arc<Counters>,
     pub(super) context: Arc<RunContext>,
     pub(super) load: Arc<LoadFacts>,
@@ -27,7 +27,7 @@ pub(super) struct Reporter {
     pub(super) expects_outage: Arc<AtomicBool>,
 }
 
-impl Reporter {
+impl ClientReporter {
     /// Counts and explains a request that failed.
     pub(super) fn request_failed(&self, operation: Operation, error: &dunlin_client::RequestError) {
         self.counters.request_failed(error, || {
@@ -51,7 +51,11 @@ impl ClientPool {
     /// up.
     ///
     /// Cancel safe: a dropped future ends all clients.
-    pub(super) async fn connect(target: &LoadTarget, count: u32, reporter: &Reporter) -> Self {
+    pub(super) async fn connect(
+        target: &LoadTarget,
+        count: u32,
+        reporter: &ClientReporter,
+    ) -> Self {
         let (mut connecting, slots) = (JoinSet::new(), Arc::new(Semaphore::new(HANDSHAKES)));
         let begun = Instant::now();
 
@@ -94,7 +98,7 @@ impl ClientPool {
     }
 
     /// Starts to read the events of these clients.
-    fn of(connected: Vec<(u32, Client, Events)>, reporter: &Reporter) -> Self {
+    fn of(connected: Vec<(u32, Client, Events)>, reporter: &ClientReporter) -> Self {
         let (running, receiver) = watch::channel(connected.len());
         let running = Arc::new(running);
         let (mut clients, mut watchers) = (Vec::new(), JoinSet::new());
@@ -170,7 +174,7 @@ impl ClientPool {
 }
 
 /// Counts what happens to a client that has connected, until it stops.
-async fn read_events(mut events: Events, reporter: &Reporter) {
+async fn read_events(mut events: Events, reporter: &ClientReporter) {
     let (mut connected_at, mut lost_at) = (Instant::now(), None);
     while let Some(event) = events.next().await {
         match event {
@@ -209,7 +213,7 @@ async fn read_events(mut events: Events, reporter: &Reporter) {
 }
 
 /// Counts a connection that ended, and prints the first one of its kind.
-fn connection_ended(reporter: &Reporter, cause: &ConnectionError, connected: Duration) {
+fn connection_ended(reporter: &ClientReporter, cause: &ConnectionError, connected: Duration) {
     let facts = ConnectionFacts::default();
     let diagnosis = lost::ended(&reporter.context, &facts, cause, connected);
     let name = match cause {

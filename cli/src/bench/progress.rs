@@ -1,4 +1,4 @@
-//! `Progress`: one line on standard error that shows how far a load test is.
+//! `LoadProgress`: one line on standard error that shows how far a load test is.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
@@ -17,7 +17,7 @@ use crate::terminal::Console;
 
 /// The progress line; it disappears when this is dropped.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct LoadProgress {
     notes: Notes,
     updating: Option<JoinHandle<()>>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Notes {
     retries: Arc<AtomicU32>,
 }
 
-impl Progress {
+impl LoadProgress {
     /// Shows the line if `is_wanted` and standard error is a terminal.
     pub(super) fn start(
         kind: LoadKind,
@@ -75,7 +75,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for LoadProgress {
     fn drop(&mut self) {
         if let Some(updating) = self.updating.take() {
             updating.abort();

@@ -1,4 +1,4 @@
-//! `Report`: the result of a load test, printed as JSON for programs and as a table for people.
+//! `LoadReport`: the result of a load test, printed as JSON for programs and as a table for people.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ use super::usage::ProcessUsage;
 /// Result of one run, or of several that were merged. Later versions may add fields; `null` stands
 /// for what the load doesn't have or what can't be known. Latencies are in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Report {
+pub(super) struct LoadReport {
     /// Version of the format: 1.
     pub(super) v: u32,
     /// Always "bench".
@@ -108,7 +108,7 @@ pub(super) struct Histograms {
     pub(super) end_to_end_us: Buckets,
 }
 
-/// Version of [`Report`].
+/// Version of [`LoadReport`].
 pub(super) const VERSION: u32 = 1;
 /// Version of [`Histograms`].
 pub(super) const HISTOGRAMS_VERSION: u32 = 1;

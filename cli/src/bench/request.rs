@@ -11,8 +11,8 @@ use super::advice::LoadFacts;
 use super::counters::{Counter, Counters};
 use super::outcome::{self, Elapsed, Ended};
 use super::plan::TrafficPlan;
-use super::pool::{ClientPool, Reporter};
-use super::progress::Progress;
+use super::pool::{ClientPool, ClientReporter};
+use super::progress::LoadProgress;
 use super::report::Load;
 use super::stamp::Clock;
 use super::traffic::{TrafficRun, next_due};
@@ -30,14 +30,14 @@ pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Fai
     let mut stop = StopSignal::install()?;
     let (plan, counters) = (Arc::new(plan), Arc::new(Counters::default()));
     let target = &plan.target;
-    let progress = Progress::start(
+    let progress = LoadProgress::start(
         plan.kind,
         &counters,
         plan.connections(),
         target.shows_progress,
         console,
     );
-    let reporter = Reporter {
+    let reporter = ClientReporter {
         counters: Arc::clone(&counters),
         context: Arc::new(target.context.clone()),
         load: Arc::new(LoadFacts::from(&*plan)),

@@ -6,13 +6,13 @@ use std::io;
 use dunlin_codec::Escaped;
 
 use super::latency::Quantiles;
-use super::report::{Environment, Report};
+use super::report::{Environment, LoadReport};
 use super::usage::ProcessUsage;
 use crate::wrap::wrap;
 
 /// Table of a report, with a line break at its end.
-pub(super) fn of(report: &Report) -> String {
-    let Report { server, load, .. } = report;
+pub(super) fn of(report: &LoadReport) -> String {
+    let LoadReport { server, load, .. } = report;
     let transport = if server.tls { "TLS" } else { "TCP" };
     let mut lines = vec![format!(
         "{} against {}:{} ({transport})",
@@ -60,7 +60,7 @@ pub(super) fn of(report: &Report) -> String {
 }
 
 /// Rows about messages; a column that the load doesn't have is left out.
-fn messages(report: &Report) -> Vec<String> {
+fn messages(report: &LoadReport) -> Vec<String> {
     let load = &report.load;
     let mut lines = Vec::new();
     // A merged report may have several sizes and QoS levels.

@@ -16,8 +16,8 @@ use super::counters::Counters;
 use super::kind::LoadKind;
 use super::outcome::{self, Elapsed, Ended};
 use super::plan::TrafficPlan;
-use super::pool::{ClientPool, Reporter, spaced};
-use super::progress::{Progress, SILENCE};
+use super::pool::{ClientPool, ClientReporter, spaced};
+use super::progress::{LoadProgress, SILENCE};
 use super::report::Load;
 use super::stamp::{Clock, Stamp};
 use super::waiting::all_received;
@@ -31,7 +31,7 @@ use crate::terminal::Console;
 #[derive(Clone, Debug)]
 pub(super) struct TrafficRun {
     pub(super) plan: Arc<TrafficPlan>,
-    pub(super) reporter: Reporter,
+    pub(super) reporter: ClientReporter,
     pub(super) clock: Clock,
     /// Random number in the stamps, by which messages of other runs are told apart.
     pub(super) number: u32,
@@ -62,14 +62,14 @@ pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Fai
     let mut stop = StopSignal::install()?;
     let (plan, counters) = (Arc::new(plan), Arc::new(Counters::default()));
     let target = &plan.target;
-    let progress = Progress::start(
+    let progress = LoadProgress::start(
         plan.kind,
         &counters,
         target.clients,
         target.shows_progress,
         console,
     );
-    let reporter = Reporter {
+    let reporter = ClientReporter {
         counters: Arc::clone(&counters),
         context: Arc::new(target.context.clone()),
         load: Arc::new(LoadFacts::from(&*plan)),
@@ -218,7 +218,7 @@ const MOST_DRAINS: u32 = 12;
 async fn subscribe(
     plan: &TrafficPlan,
     clients: &[Client],
-    reporter: &Reporter,
+    reporter: &ClientReporter,
 ) -> Vec<Subscription> {
     let mut streams = Vec::new();
     if plan.kind == LoadKind::Pub {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::plan::TrafficPlan;
-use super::pool::Reporter;
+use super::pool::ClientReporter;
 use super::progress::SILENCE;
 use crate::diagnosis::{duration, quoted};
 
@@ -16,7 +16,7 @@ use crate::diagnosis::{duration, quoted};
 /// message. After three seconds without a message it prints once what is waited for.
 ///
 /// Cancel safe.
-pub(super) async fn all_received(plan: &TrafficPlan, reporter: &Reporter) {
+pub(super) async fn all_received(plan: &TrafficPlan, reporter: &ClientReporter) {
     let counters = &reporter.counters;
     let begun = Instant::now();
     // All clients have connected or given up by now, so the number is final.

@@ -9,10 +9,10 @@ use super::file::{CaptureFile, CapturedConnection};
 
 /// Capture of a client, shared by its observer and its run. A CONNECT begins a new connection.
 #[derive(Clone, Debug)]
-pub(crate) struct ClientCapture(Arc<Mutex<Inner>>);
+pub(crate) struct ClientCapture(Arc<Mutex<ClientCaptureState>>);
 
 #[derive(Debug)]
-struct Inner {
+struct ClientCaptureState {
     file: CaptureFile,
     /// Connection that is open; `None` before the first CONNECT and after its end.
     connection: Option<CapturedConnection>,
@@ -20,7 +20,7 @@ struct Inner {
 
 impl ClientCapture {
     pub(crate) fn new(file: CaptureFile) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        Self(Arc::new(Mutex::new(ClientCaptureState {
             file,
             connection: None,
         })))
@@ -34,7 +34,7 @@ impl ClientCapture {
             // Dropping the last connection writes its end.
             inner.connection = None;
         }
-        let Inner { file, connection } = &mut *inner;
+        let ClientCaptureState { file, connection } = &mut *inner;
         connection
             .get_or_insert_with(|| file.open_connection("", seen.at))
             .record(seen.direction, seen.bytes, seen.at);
@@ -47,7 +47,7 @@ impl ClientCapture {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, ClientCaptureState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

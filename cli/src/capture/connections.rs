@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use super::reader::{self, CaptureFault};
 use super::segment::Segment;
-use super::streams::{StreamEvent, Streams};
+use super::streams::{StreamEvent, TcpStreams};
 
 /// Counts of a capture file that was read.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub(crate) fn read_connections(
     mut each: impl FnMut(StreamEvent<'_>) -> io::Result<()>,
 ) -> io::Result<CaptureTotals> {
     let mut totals = CaptureTotals::default();
-    let mut streams = Streams::default();
+    let mut streams = TcpStreams::default();
     let outcome = reader::read(input, |frame| {
         totals.frames += 1;
         let Some(segment) = Segment::read(frame.linktype, frame.bytes) else {

@@ -22,10 +22,10 @@ use crate::terminal::Console;
 /// Each packet is written with one call and at once, so that the file can be read whatever ends the
 /// process. Nothing is queued. An error of the file is told once and ends the capture, not the run.
 #[derive(Clone, Debug)]
-pub(crate) struct CaptureFile(Arc<Mutex<Inner>>);
+pub(crate) struct CaptureFile(Arc<Mutex<CaptureFileState>>);
 
 #[derive(Debug)]
-struct Inner {
+struct CaptureFileState {
     file: File,
     path: PathBuf,
     /// Bytes of whole blocks in the file.
@@ -93,7 +93,7 @@ impl CaptureFile {
             .map_err(|error| not_created(path, &error))?;
 
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let mut inner = Inner {
+        let mut inner = CaptureFileState {
             file,
             path: path.to_owned(),
             len: 0,
@@ -132,7 +132,7 @@ impl CaptureFile {
         connection
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, CaptureFileState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -215,7 +215,7 @@ impl Drop for CapturedConnection {
     }
 }
 
-impl Inner {
+impl CaptureFileState {
     /// Time of day of a moment.
     fn time(&self, at: Instant) -> Duration {
         let (started, time_of_day) = self.started;

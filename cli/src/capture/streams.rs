@@ -1,4 +1,4 @@
-//! `Streams`: the byte streams of TCP connections, put together from segments.
+//! `TcpStreams`: the byte streams of TCP connections, put together from segments.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ pub(crate) enum StreamEventKind<'a> {
 /// Connections of a capture. Memory: [`MOST_CONNECTIONS`], and [`MOST_PENDING`] bytes of segments that
 /// arrived early.
 #[derive(Debug, Default)]
-pub(super) struct Streams {
+pub(super) struct TcpStreams {
     flows: HashMap<Key, Flow>,
     /// Keys by the number of their connection: the first is the oldest.
     order: BTreeMap<u32, Key>,
@@ -76,7 +76,7 @@ struct HalfStream {
     is_finished: bool,
 }
 
-impl Streams {
+impl TcpStreams {
     /// Adds a segment, and passes all events that follow from it to `each`.
     pub(super) fn add(
         &mut self,

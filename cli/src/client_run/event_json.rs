@@ -14,7 +14,7 @@ use crate::diagnosis::{Diagnosis, Try};
 
 /// One line: version, time and event.
 #[derive(Serialize)]
-struct Line<'a> {
+struct EventLine<'a> {
     v: u8,
     ts: String,
     #[serde(flatten)]
@@ -248,7 +248,7 @@ impl JsonEvent<'_> {
     /// # Errors
     /// Errors of `out`.
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let line = Line {
+        let line = EventLine {
             v: VERSION,
             ts: timestamp(SystemTime::now()),
             event: self,

@@ -23,7 +23,7 @@ pub(super) struct FreshCredentials {
 
 /// JSON object that a command may print; other members are ignored.
 #[derive(Deserialize)]
-struct Printed {
+struct CommandOutput {
     username: Option<String>,
     password: Option<String>,
     token: Option<String>,
@@ -76,7 +76,7 @@ impl FreshCredentials {
             };
         }
         // The text of the parser's error may repeat a value, so only its place is told.
-        let printed: Printed = serde_json::from_str(text).map_err(|error| {
+        let printed: CommandOutput = serde_json::from_str(text).map_err(|error| {
             format!(
                 "a JSON object that can't be read, at line {} column {}: username, password, token \
                  and signature are strings",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use dunlin_client::transport::TlsInfo;
 
-use crate::diagnosis::received::Received;
+use crate::diagnosis::received::ReceivedBytes;
 use crate::diagnosis::text::{count, quoted};
 
 /// Endpoint, credentials and choices of a run. Contains no secret.
@@ -59,7 +59,7 @@ pub(crate) struct ConnectionFacts {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) tls: Option<Box<TlsInfo>>,
     /// First bytes of a packet that couldn't be decoded.
-    pub(crate) received: Received,
+    pub(crate) received: ReceivedBytes,
 }
 
 impl RunContext {

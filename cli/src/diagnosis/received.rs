@@ -1,4 +1,4 @@
-//! `Received`: the first bytes of a packet that can't be decoded, kept as evidence.
+//! `ReceivedBytes`: the first bytes of a packet that can't be decoded, kept as evidence.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,9 +7,9 @@ use dunlin_codec::{DecodeOptions, Packet, Sender};
 
 /// First bytes of the last packet that isn't valid MQTT 5; shared with the client's observer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Received(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct ReceivedBytes(Arc<Mutex<Vec<u8>>>);
 
-impl Received {
+impl ReceivedBytes {
     /// Observer of a client that keeps the first bytes of each packet that can't be decoded.
     pub(crate) fn observer(&self) -> Observer {
         let record = self.recorder();

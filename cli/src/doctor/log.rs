@@ -17,10 +17,10 @@ use crate::diagnosis::{Diagnosis, RunContext, duration};
 
 /// Stages of one check. The client's task records those of the transport, the verb the others.
 #[derive(Clone, Debug)]
-pub(super) struct StageLog(Arc<Mutex<Inner>>);
+pub(super) struct StageLog(Arc<Mutex<LogState>>);
 
 #[derive(Debug)]
-struct Inner {
+struct LogState {
     stages: Vec<Stage>,
     /// Number of stages that are done.
     done: usize,
@@ -37,7 +37,7 @@ struct Inner {
 
 impl StageLog {
     pub(super) fn new(stages: Vec<Stage>, is_json: bool) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        Self(Arc::new(Mutex::new(LogState {
             stages,
             done: 0,
             since: Instant::now(),
@@ -189,12 +189,12 @@ impl StageLog {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, LogState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl LogState {
     /// Records a step of the transport.
     fn handle_step(&mut self, step: OpenStep<'_>, context: &RunContext) {
         let is_proxy = context.proxy.is_some();

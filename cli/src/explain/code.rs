@@ -2,7 +2,7 @@
 
 use dunlin_codec::{PacketType, ReasonCode, Sender};
 
-use super::page::Page;
+use super::page::ExplanationPage;
 use crate::diagnosis::Id;
 
 /// Reason code by its number (`0x87`, `135`) or its name in the standard.
@@ -29,10 +29,10 @@ pub(super) fn packet(word: &str) -> Option<PacketType> {
 }
 
 /// Page about `code`, and about its use in one packet if that is given.
-pub(super) fn explain(code: ReasonCode, packet: Option<PacketType>) -> Page {
+pub(super) fn explain(code: ReasonCode, packet: Option<PacketType>) -> ExplanationPage {
     let number = code.code();
     let id = format!("0x{number:02X}");
-    let mut page = Page::new(
+    let mut page = ExplanationPage::new(
         "reason_code",
         &id,
         format!("{id} ({number})  {}", code.name()),

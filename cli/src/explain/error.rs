@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod book;
 
-use super::page::Page;
+use super::page::ExplanationPage;
 use crate::diagnosis::Id;
 
 /// Explanation of an error.
@@ -28,10 +28,10 @@ pub(super) fn meaning(id: Id) -> &'static str {
 }
 
 /// Page about an error.
-pub(super) fn explain(id: Id) -> Page {
+pub(super) fn explain(id: Id) -> ExplanationPage {
     let about = about(id);
     let title = format!("{}  exit code {}", id.name(), id.exit().code());
-    let mut page = Page::new("error", id.name(), title);
+    let mut page = ExplanationPage::new("error", id.name(), title);
     page.section("meaning:", about.meaning);
     page.section("stage:", id.stage());
     for (label, lines) in [("causes:", about.causes), ("try:", about.remedies)] {

@@ -4,7 +4,7 @@
 use dunlin_client::aws::ServiceLimits;
 use dunlin_sandbox::ServiceLimit;
 
-use super::page::Page;
+use super::page::ExplanationPage;
 
 /// Limit with this name, in any case, with hyphens, underscores or spaces.
 pub(super) fn named(words: &str) -> Option<ServiceLimit> {
@@ -15,8 +15,8 @@ pub(super) fn named(words: &str) -> Option<ServiceLimit> {
 }
 
 /// Page with all limits.
-pub(super) fn list() -> Page {
-    let mut page = Page::new("limits", "limits", "Limits of AWS IoT Core:");
+pub(super) fn list() -> ExplanationPage {
+    let mut page = ExplanationPage::new("limits", "limits", "Limits of AWS IoT Core:");
     for limit in ServiceLimit::all() {
         page.row(limit.name, value(&limit));
     }
@@ -24,8 +24,8 @@ pub(super) fn list() -> Page {
 }
 
 /// Page about a limit.
-pub(super) fn explain(limit: &ServiceLimit) -> Page {
-    let mut page = Page::new(
+pub(super) fn explain(limit: &ServiceLimit) -> ExplanationPage {
+    let mut page = ExplanationPage::new(
         "limit",
         limit.name,
         format!("{}  {}", limit.name, value(limit)),

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use dunlin_codec::{PacketType, ReasonCode};
 use dunlin_sandbox::ServiceLimit;
 
-use self::page::Page;
+use self::page::ExplanationPage;
 use crate::args::ExplainArgs;
 use crate::diagnosis::{Diagnosis, Id, Try, quoted};
 use crate::exit::Exit;
@@ -40,7 +40,7 @@ pub(crate) fn print(typed: &ExplainArgs) -> Result<Exit, Failure> {
 }
 
 /// Page about `words`.
-fn explain(words: &[String]) -> Result<Page, Diagnosis> {
+fn explain(words: &[String]) -> Result<ExplanationPage, Diagnosis> {
     // Words that need a second one come first; a single word is looked for in all tables.
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let found = match words.as_slice() {
@@ -65,8 +65,8 @@ fn explain(words: &[String]) -> Result<Page, Diagnosis> {
 }
 
 /// All errors with their meanings, and what else can be explained.
-fn list() -> Page {
-    let mut page = Page::new("list", "list", "Errors, with their exit codes:");
+fn list() -> ExplanationPage {
+    let mut page = ExplanationPage::new("list", "list", "Errors, with their exit codes:");
     for (exit, _) in Exit::TABLE {
         for id in Id::ALL.iter().filter(|id| id.exit() == exit) {
             let about = error::meaning(*id);

@@ -1,4 +1,4 @@
-//! `Page`: one explanation, as text for people and as JSON.
+//! `ExplanationPage`: one explanation, as text for people and as JSON.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::wrap::wrap;
 
 /// Explanation of one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct ExplanationPage {
     /// Kind of the subject, such as `reason_code`.
     kind: &'static str,
     /// Identifier of the subject, such as `0x87`.
@@ -19,7 +19,7 @@ pub(super) struct Page {
     rows: Vec<(String, String)>,
 }
 
-impl Page {
+impl ExplanationPage {
     pub(super) fn new(kind: &'static str, id: impl Into<String>, title: impl Into<String>) -> Self {
         Self {
             kind,

@@ -2,7 +2,7 @@
 
 use dunlin_codec::PacketType;
 
-use super::page::Page;
+use super::page::ExplanationPage;
 
 /// Identifiers of all numbered statements, in the order of the standard.
 pub(super) fn ids() -> impl Iterator<Item = &'static str> {
@@ -10,14 +10,14 @@ pub(super) fn ids() -> impl Iterator<Item = &'static str> {
 }
 
 /// Page about a statement id, with or without brackets; `None` if the standard has no such statement.
-pub(super) fn explain(word: &str) -> Option<Page> {
+pub(super) fn explain(word: &str) -> Option<ExplanationPage> {
     let id = word
         .trim_start_matches('[')
         .trim_end_matches(']')
         .to_uppercase();
     let (id, summary) = rows().find(|(each, _)| *each == id)?;
     let (section, number) = id.strip_prefix("MQTT-")?.rsplit_once('-')?;
-    let mut page = Page::new("statement", id, id);
+    let mut page = ExplanationPage::new("statement", id, id);
     page.section("in short:", summary);
     if let Some(subject) = subject(section) {
         page.section("subject:", subject);

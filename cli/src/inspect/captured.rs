@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Printer of a capture.
-struct Printer<'o, W> {
+struct CapturePrinter<'o, W> {
     out: &'o mut W,
     form: LineForm,
     /// Open connections by their number.
@@ -60,7 +60,7 @@ pub(super) fn print(
     form: LineForm,
     out: &mut impl Write,
 ) -> Result<Exit, Failure> {
-    let mut printer = Printer {
+    let mut printer = CapturePrinter {
         out,
         form,
         connections: HashMap::new(),
@@ -78,7 +78,7 @@ pub(super) fn print(
     }
 }
 
-impl<W: Write> Printer<'_, W> {
+impl<W: Write> CapturePrinter<'_, W> {
     fn event(&mut self, event: &StreamEvent<'_>) -> io::Result<()> {
         let (number, at) = (event.connection, event.at);
         match event.kind {

@@ -15,7 +15,7 @@ use crate::diagnosis::Diagnosis;
 use crate::failure::Failure;
 
 /// Input that was found.
-pub(super) enum Source {
+pub(super) enum DecodeInput {
     /// A capture file, and its name for advice.
     Capture(Box<dyn Read + Send>, String),
     /// Bytes of packets.
@@ -26,14 +26,14 @@ pub(super) enum Source {
 ///
 /// # Errors
 /// `E-USAGE` if the input can't be read, or is not in the form that was asked for.
-pub(super) fn read(typed: &DecodeArgs) -> Result<Source, Failure> {
+pub(super) fn read(typed: &DecodeArgs) -> Result<DecodeInput, Failure> {
     if typed.words.is_empty() {
         let name = typed.file.as_deref().unwrap_or_else(|| Path::new("-"));
         return read_file(typed, open(typed.file.as_deref())?, name);
     }
     let text = typed.words.join(" ");
     match (decoded(typed, text.as_bytes()), typed.words.as_slice()) {
-        (Ok(bytes), _) => Ok(Source::Packets(bytes)),
+        (Ok(bytes), _) => Ok(DecodeInput::Packets(bytes)),
         // A word that is no hex may be the name of a file, or of a pipe of the shell.
         (Err(_), [word]) if is_readable(Path::new(word)) => {
             read_file(typed, open(Some(Path::new(word)))?, Path::new(word))
@@ -57,17 +57,17 @@ fn read_file(
     typed: &DecodeArgs,
     mut input: Box<dyn Read + Send>,
     name: &Path,
-) -> Result<Source, Failure> {
+) -> Result<DecodeInput, Failure> {
     // The first bytes tell a capture file, in whatever form packets were expected.
     let mut start = Vec::new();
     input.by_ref().take(4).read_to_end(&mut start)?;
     if copied::is_capture(&start) {
         let input = Box::new(io::Cursor::new(start).chain(input));
-        return Ok(Source::Capture(input, name.display().to_string()));
+        return Ok(DecodeInput::Capture(input, name.display().to_string()));
     }
     let mut bytes = start;
     input.read_to_end(&mut bytes)?;
-    Ok(Source::Packets(if typed.raw {
+    Ok(DecodeInput::Packets(if typed.raw {
         bytes
     } else {
         decoded(typed, &bytes)?

@@ -28,7 +28,7 @@ use crate::failure::Failure;
 use crate::terminal::Console;
 
 use conversation::LineForm;
-use input::Source;
+use input::DecodeInput;
 pub(crate) use secrets::{FILLER, may_hold_secrets, without_secrets};
 
 /// Runs a verb of `inspect`.
@@ -56,8 +56,8 @@ fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
         lines::answer(&typed, &options, &mut out)?
     } else {
         match input::read(&typed)? {
-            Source::Packets(bytes) => stream(&bytes, &typed, &options, &mut out)?,
-            Source::Capture(input, name) => {
+            DecodeInput::Packets(bytes) => stream(&bytes, &typed, &options, &mut out)?,
+            DecodeInput::Capture(input, name) => {
                 let form = LineForm {
                     is_json: typed.json,
                     packets: typed.packets.unwrap_or(PacketForm::Summary),
@@ -79,7 +79,7 @@ pub(crate) fn packet_text(bytes: &[u8], is_sent: bool, print: PacketPrint) -> St
         Sender::Server
     });
     let (verdict, _) = verdict::of_front(bytes, &options);
-    let page = page::Page {
+    let page = page::PacketPage {
         bytes,
         verdict: &verdict,
         bare: print.shows_secrets,
@@ -112,7 +112,7 @@ fn stream(
             json::write(&verdict, out)?;
         } else {
             let between = if first { "" } else { "\n" };
-            let page = page::Page {
+            let page = page::PacketPage {
                 bytes: front,
                 verdict: &verdict,
                 bare: typed.show_secrets,

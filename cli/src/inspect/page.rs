@@ -8,14 +8,14 @@ use super::fields::{self, Field, NOT_PARSED};
 use super::verdict::{Fault, Verdict};
 
 /// Text about one packet, or about bytes that are none.
-pub(super) struct Page<'p, 'a> {
+pub(super) struct PacketPage<'p, 'a> {
     pub(super) bytes: &'p [u8],
     pub(super) verdict: &'p Verdict<'a>,
     /// True with `--show-secrets`.
     pub(super) bare: bool,
 }
 
-impl Display for Page<'_, '_> {
+impl Display for PacketPage<'_, '_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         // A summary first: the packet as one line, or the fault.
         let fault = match self.verdict {
@@ -43,7 +43,7 @@ impl Display for Page<'_, '_> {
     }
 }
 
-impl Page<'_, '_> {
+impl PacketPage<'_, '_> {
     /// Packet as one line, with its secrets if they are shown, or its fault.
     pub(super) fn summary(&self) -> String {
         match self.verdict {
@@ -177,7 +177,7 @@ mod tests {
     fn page(text: &str, bare: bool) -> String {
         let bytes = hex::decode(text.as_bytes()).unwrap();
         let (verdict, _) = verdict::of_front(&bytes, &DecodeOptions::default());
-        Page {
+        PacketPage {
             bytes: &bytes,
             verdict: &verdict,
             bare,

@@ -11,7 +11,7 @@ use crate::message::OutgoingMessage;
 
 /// One line. Unknown fields are ignored, so that lines of later versions can be read.
 #[derive(Deserialize)]
-struct Line {
+struct MessageLine {
     /// Kind of the line; without one it is a message.
     event: Option<String>,
     topic: Option<String>,
@@ -27,7 +27,7 @@ struct Line {
 
 #[derive(Default, Deserialize)]
 struct Properties {
-    payload_format: Option<Format>,
+    payload_format: Option<JsonFormat>,
     message_expiry: Option<u32>,
     content_type: Option<String>,
     response_topic: Option<String>,
@@ -39,7 +39,7 @@ struct Properties {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Format {
+enum JsonFormat {
     Utf8,
     Bytes,
 }
@@ -54,7 +54,7 @@ pub(super) fn message(line: &[u8], plan: &PublishPlan) -> Result<Option<Outgoing
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let line: Line =
+    let line: MessageLine =
         serde_json::from_slice(line).map_err(|error| format!("no message: {error}"))?;
     if line
         .event
@@ -76,8 +76,8 @@ pub(super) fn message(line: &[u8], plan: &PublishPlan) -> Result<Option<Outgoing
     // Properties likewise. A topic alias belongs to a connection and isn't copied.
     let properties = line.properties;
     let format = properties.payload_format.map(|format| match format {
-        Format::Utf8 => PayloadFormat::Utf8,
-        Format::Bytes => PayloadFormat::Unspecified,
+        JsonFormat::Utf8 => PayloadFormat::Utf8,
+        JsonFormat::Bytes => PayloadFormat::Unspecified,
     });
     let user_properties = match typed.user_properties.as_slice() {
         [] => properties.user,

@@ -20,7 +20,7 @@ pub(super) struct PublishPlan {
     /// Topic, QoS and properties of every message, without a payload; an empty topic for JSON lines
     /// that bring their own.
     pub(super) message: OutgoingMessage,
-    pub(super) typed: Typed,
+    pub(super) typed: TypedFlags,
     pub(super) source: Source,
     /// Form of the lines of standard input.
     encoding: PayloadEncoding,
@@ -37,7 +37,7 @@ pub(super) struct PublishPlan {
 
 /// Flags that replace what a JSON line says even where they have the default value.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Typed {
+pub(super) struct TypedFlags {
     pub(super) qos: bool,
 }
 
@@ -99,7 +99,7 @@ impl PublishPlan {
         let plan = Self {
             connection,
             message: OutgoingMessage::new(typed.topic.unwrap_or_default(), typed.message),
-            typed: Typed {
+            typed: TypedFlags {
                 qos: sources.on_command_line("qos"),
             },
             source,

@@ -40,7 +40,7 @@ struct Unacknowledged {
 }
 
 /// Outcome of the oldest message.
-type Outcome = Result<Published, RequestError>;
+type PublishOutcome = Result<Published, RequestError>;
 
 impl<'a> Publisher<'a> {
     pub(super) fn new(plan: &'a PublishPlan) -> Self {
@@ -194,7 +194,11 @@ impl<'a> Publisher<'a> {
     }
 
     /// Handles the outcome of the oldest message.
-    async fn handle(&mut self, run: &mut ClientRun, outcome: Outcome) -> Result<(), RunOutcome> {
+    async fn handle(
+        &mut self,
+        run: &mut ClientRun,
+        outcome: PublishOutcome,
+    ) -> Result<(), RunOutcome> {
         let Some(message) = self.unacknowledged.pop_front() else {
             return Ok(());
         };
@@ -256,7 +260,7 @@ impl<'a> Publisher<'a> {
 }
 
 /// Outcome of a message; pending for ever without one.
-async fn outcome_of(message: Option<&mut Unacknowledged>) -> Outcome {
+async fn outcome_of(message: Option<&mut Unacknowledged>) -> PublishOutcome {
     match message {
         Some(message) => (&mut message.receipt).await,
         None => pending().await,

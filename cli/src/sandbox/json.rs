@@ -39,14 +39,14 @@ enum Told<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         named_in: Option<&'static str>,
         #[serde(flatten)]
-        verdict: Verdict<'a>,
+        verdict: VerdictJson<'a>,
         ms: u64,
     },
     Subscribe {
         client_id: &'a str,
         filter: &'a str,
         #[serde(flatten)]
-        verdict: Verdict<'a>,
+        verdict: VerdictJson<'a>,
     },
     Lambda {
         authorizer: &'a str,
@@ -55,7 +55,7 @@ enum Told<'a> {
     Refresh {
         client_id: &'a str,
         #[serde(flatten)]
-        verdict: Verdict<'a>,
+        verdict: VerdictJson<'a>,
     },
     Unsubscribe {
         client_id: &'a str,
@@ -65,7 +65,7 @@ enum Told<'a> {
         client_id: &'a str,
         topic: &'a str,
         #[serde(flatten)]
-        verdict: Verdict<'a>,
+        verdict: VerdictJson<'a>,
     },
     /// Message that an HTTP request publishes.
     HttpPublish {
@@ -74,20 +74,20 @@ enum Told<'a> {
         topic: &'a str,
         status: u16,
         #[serde(flatten)]
-        verdict: Verdict<'a>,
+        verdict: VerdictJson<'a>,
     },
     /// The will of a client, published when its connection or session ends.
     Will {
         client_id: &'a str,
         topic: &'a str,
         #[serde(flatten)]
-        verdict: Verdict<'a>,
+        verdict: VerdictJson<'a>,
     },
     Receive {
         client_id: &'a str,
         topic: &'a str,
         #[serde(flatten)]
-        verdict: Verdict<'a>,
+        verdict: VerdictJson<'a>,
     },
     Dropped {
         client_id: &'a str,
@@ -113,7 +113,7 @@ enum Told<'a> {
 
 /// Outcome of a request: allowed, or refused with reason code and reason.
 #[derive(Serialize)]
-struct Verdict<'a> {
+struct VerdictJson<'a> {
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u8>,
@@ -193,7 +193,7 @@ impl<'a> Told<'a> {
                 transport: transport.scheme(),
                 authorizer: authorizer.as_deref(),
                 named_in: named_in.map(place),
-                verdict: Verdict::of_policy(outcome),
+                verdict: VerdictJson::of_policy(outcome),
                 // Whole milliseconds: the time of a Lambda, not of a packet.
                 ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             },
@@ -204,12 +204,12 @@ impl<'a> Told<'a> {
             } => Self::Subscribe {
                 client_id,
                 filter,
-                verdict: Verdict::of_subscribe(outcome),
+                verdict: VerdictJson::of_subscribe(outcome),
             },
             Event::Lambda { authorizer, text } => Self::Lambda { authorizer, text },
             Event::Refresh { client_id, outcome } => Self::Refresh {
                 client_id,
-                verdict: Verdict::of_policy(outcome),
+                verdict: VerdictJson::of_policy(outcome),
             },
             Event::Unsubscribe { client_id, filter } => Self::Unsubscribe { client_id, filter },
             Event::Publish {
@@ -220,7 +220,7 @@ impl<'a> Told<'a> {
             } => {
                 // The log has one event for both: a will is a PUBLISH of the server for a client
                 // that is gone, so programs get a name of its own for it.
-                let verdict = Verdict::of_publish(outcome);
+                let verdict = VerdictJson::of_publish(outcome);
                 if *is_will {
                     Self::Will {
                         client_id,
@@ -246,7 +246,7 @@ impl<'a> Told<'a> {
                 caller,
                 topic,
                 status: *status,
-                verdict: Verdict::of_publish(outcome),
+                verdict: VerdictJson::of_publish(outcome),
             },
             Event::Receive {
                 client_id,
@@ -255,7 +255,7 @@ impl<'a> Told<'a> {
             } => Self::Receive {
                 client_id,
                 topic,
-                verdict: Verdict::of(outcome),
+                verdict: VerdictJson::of(outcome),
             },
             Event::Dropped {
                 client_id,
@@ -286,7 +286,7 @@ const fn place(source: ParameterSource) -> &'static str {
     }
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> VerdictJson<'a> {
     fn of<T>(outcome: &'a Outcome<T>) -> Self {
         // Fields that an outcome doesn't have stay away from the object instead of being null.
         let allowed = Self {
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn a_refusal_tells_code_and_reason_and_an_approval_neither() {
         let text = |outcome: Outcome<()>| {
-            let verdict = Verdict::of(&outcome);
+            let verdict = VerdictJson::of(&outcome);
             let told = Told::Publish {
                 client_id: "a",
                 topic: "t",

@@ -15,7 +15,7 @@ use dunlin_sandbox::{EventLog, Ready, Sandbox, StartError};
 use tokio::sync::oneshot;
 
 use self::json::Line;
-use self::printer::{Lines, Printer};
+use self::printer::{EventPrinter, Lines};
 use self::ready_file::ReadyFile;
 use crate::args::{SandboxArgs, SandboxCommand};
 use crate::diagnosis::{Diagnosis, Try, folder};
@@ -32,7 +32,7 @@ pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Fa
     }
     // Handlers first: a signal while the sandbox starts must end it cleanly, too.
     let mut stop = StopSignal::install()?;
-    let (lines, printer) = Printer::new(typed.json, typed.explain_decisions);
+    let (lines, printer) = EventPrinter::new(typed.json, typed.explain_decisions);
     let sandbox = start(&typed, lines, console).await?;
     // Written once the ports are open, because a script connects as soon as it exists.
     let ready_file = typed

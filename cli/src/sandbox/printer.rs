@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::json::Line;
 
 /// The thread that prints log lines.
-pub(super) struct Printer {
+pub(super) struct EventPrinter {
     lines: Receiver<Item>,
     bytes: Arc<AtomicUsize>,
     left_out: LeftOut,
@@ -59,7 +59,7 @@ impl Lines {
     }
 }
 
-impl Printer {
+impl EventPrinter {
     pub(super) fn new(as_json: bool, explains: bool) -> (Lines, Self) {
         let (sender, lines) = channel(LINES_IN_FLIGHT);
         let (left_out, bytes) = (LeftOut::default(), Arc::default());

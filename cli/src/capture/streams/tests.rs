@@ -35,8 +35,8 @@ fn acknowledgement(sequence: u32) -> Segment<'static> {
 }
 
 /// Events as text: data as it is, a gap as `<n>`, the rest as one character.
-fn events(segments: &[Segment<'_>]) -> (String, Streams) {
-    let mut streams = Streams::default();
+fn events(segments: &[Segment<'_>]) -> (String, TcpStreams) {
+    let mut streams = TcpStreams::default();
     let mut text = String::new();
     let mut each = |event: StreamEvent<'_>| match event.kind {
         StreamEventKind::Opened { .. } => text.push('('),
@@ -117,13 +117,13 @@ fn early_segments_and_connections_are_bounded() {
     let segments: Vec<_> = (0..2_000)
         .map(|n| segment(1_000_000 + n * 120_000, data))
         .collect();
-    let mut streams = Streams::default();
+    let mut streams = TcpStreams::default();
     streams.add(&syn(9), Duration::ZERO, &mut |_| {});
     for segment in &segments {
         streams.add(segment, Duration::ZERO, &mut |_| {});
         assert!(streams.pending <= MOST_PENDING + data.len());
     }
-    let mut streams = Streams::default();
+    let mut streams = TcpStreams::default();
     for port in 1..5_000 {
         let mut segment = segment(1, b"a");
         segment.from.set_port(port);
@@ -135,7 +135,7 @@ fn early_segments_and_connections_are_bounded() {
 #[test]
 fn large_early_segments_in_place_of_small_ones_are_bounded() {
     let data: &'static [u8] = vec![b'x'; 60_000].leak();
-    let mut streams = Streams::default();
+    let mut streams = TcpStreams::default();
     for port in 1..100 {
         // Many small segments that aren't next, and then large ones in their place.
         for data in [&b"x"[..], data] {

@@ -13,7 +13,7 @@ use dunlin_codec::{DecodeOptions, Packet, PacketType, Sender};
 pub(crate) use self::line::{ConversationLine, LineContent, LineForm};
 use self::rules::Rules;
 pub(crate) use self::rules::{Answered, RuleBreach};
-use self::splitter::{Piece, Splitter};
+use self::splitter::{Splitter, StreamPart};
 use super::older_version::OlderConnect;
 use super::{verdict, words};
 
@@ -21,14 +21,14 @@ use super::{verdict, words};
 #[derive(Debug)]
 pub(crate) struct Conversation {
     protocol: Protocol,
-    sent: Side,
-    received: Side,
+    sent: DirectionState,
+    received: DirectionState,
     rules: Rules,
 }
 
 /// One direction.
 #[derive(Debug, Default)]
-struct Side {
+struct DirectionState {
     splitter: Splitter,
     /// True while bytes are missing and the beginning of a packet is looked for.
     is_searching: bool,
@@ -86,17 +86,17 @@ impl Conversation {
     pub(crate) fn new() -> Self {
         Self {
             protocol: Protocol::Unknown,
-            sent: Side::default(),
-            received: Side::default(),
+            sent: DirectionState::default(),
+            received: DirectionState::default(),
             rules: Rules::default(),
         }
     }
 
     /// Conversation whose first bytes are missing.
     pub(crate) fn in_the_middle() -> Self {
-        let searching = || Side {
+        let searching = || DirectionState {
             is_searching: true,
-            ..Side::default()
+            ..DirectionState::default()
         };
         Self {
             protocol: Protocol::Unknown,
@@ -157,21 +157,21 @@ impl Conversation {
         let mut splitter = std::mem::take(&mut side.splitter);
         let mut is_lost = splitter.is_lost();
         splitter.push(bytes, &mut |piece| match piece {
-            Piece::Packet(packet) => self.packet(direction, packet, packet.len(), at, each),
-            Piece::Front { bytes, packet_len } => {
+            StreamPart::Packet(packet) => self.packet(direction, packet, packet.len(), at, each),
+            StreamPart::Front { bytes, packet_len } => {
                 self.packet(direction, bytes, packet_len, at, each);
             }
-            Piece::Rest { packet_type, bytes } => each(Finding::Rest { packet_type, bytes }),
+            StreamPart::Rest { packet_type, bytes } => each(Finding::Rest { packet_type, bytes }),
             // The first bytes that no packet begins with are judged like a packet.
-            Piece::NoPacket(bytes) if !std::mem::replace(&mut is_lost, true) => {
+            StreamPart::NoPacket(bytes) if !std::mem::replace(&mut is_lost, true) => {
                 self.packet(direction, bytes, bytes.len(), at, each);
             }
-            Piece::NoPacket(bytes) => each(Finding::NoPacket(bytes)),
+            StreamPart::NoPacket(bytes) => each(Finding::NoPacket(bytes)),
         });
         self.side(direction).splitter = splitter;
     }
 
-    fn side(&mut self, direction: Direction) -> &mut Side {
+    fn side(&mut self, direction: Direction) -> &mut DirectionState {
         match direction {
             Direction::Sent => &mut self.sent,
             Direction::Received => &mut self.received,

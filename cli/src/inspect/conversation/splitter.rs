@@ -17,7 +17,7 @@ pub(super) struct Splitter {
 
 /// Part of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(super) enum StreamPart<'a> {
     /// A whole packet, as its fixed header delimits it.
     Packet(&'a [u8]),
     /// The first [`LARGEST_WHOLE`] bytes of a packet that has `packet_len`.
@@ -33,16 +33,16 @@ pub(super) enum Piece<'a> {
 
 impl Splitter {
     /// Adds bytes, and passes on each piece that is complete.
-    pub(super) fn push(&mut self, bytes: &[u8], each: &mut impl FnMut(Piece<'_>)) {
+    pub(super) fn push(&mut self, bytes: &[u8], each: &mut impl FnMut(StreamPart<'_>)) {
         if self.is_lost {
-            each(Piece::NoPacket(bytes));
+            each(StreamPart::NoPacket(bytes));
             return;
         }
         // The rest of a large packet is passed on as it comes.
         let (rest, bytes) = bytes.split_at(self.rest.min(bytes.len()));
         if let (false, Some(packet_type)) = (rest.is_empty(), self.rest_type) {
             self.rest -= rest.len();
-            each(Piece::Rest {
+            each(StreamPart::Rest {
                 packet_type,
                 bytes: rest,
             });
@@ -76,24 +76,28 @@ impl Splitter {
     }
 
     /// Passes on the pieces at the front of `bytes`, and returns the bytes after them.
-    fn split<'a>(&mut self, mut bytes: &'a [u8], each: &mut impl FnMut(Piece<'_>)) -> &'a [u8] {
+    fn split<'a>(
+        &mut self,
+        mut bytes: &'a [u8],
+        each: &mut impl FnMut(StreamPart<'_>),
+    ) -> &'a [u8] {
         while !bytes.is_empty() {
             let (packet_type, len) = match FixedHeader::peek(bytes, u32::MAX) {
                 Ok(Some(header)) => (header.packet_type, header.packet_len()),
                 Ok(None) => return bytes,
                 Err(_) => {
                     self.is_lost = true;
-                    each(Piece::NoPacket(bytes));
+                    each(StreamPart::NoPacket(bytes));
                     return &[];
                 }
             };
             if let Some((packet, rest)) = bytes.split_at_checked(len) {
-                each(Piece::Packet(packet));
+                each(StreamPart::Packet(packet));
                 bytes = rest;
             } else if bytes.len() >= LARGEST_WHOLE {
                 self.rest = len - bytes.len();
                 self.rest_type = Some(packet_type);
-                each(Piece::Front {
+                each(StreamPart::Front {
                     bytes,
                     packet_len: len,
                 });
@@ -120,13 +124,13 @@ mod tests {
         for part in parts {
             splitter.push(part, &mut |piece| {
                 all.push(match piece {
-                    Piece::Packet(bytes) => format!("p{}", bytes.len()),
-                    Piece::Front { packet_len, .. } => format!("f{packet_len}"),
-                    Piece::Rest { packet_type, bytes } => {
+                    StreamPart::Packet(bytes) => format!("p{}", bytes.len()),
+                    StreamPart::Front { packet_len, .. } => format!("f{packet_len}"),
+                    StreamPart::Rest { packet_type, bytes } => {
                         assert_eq!(packet_type, PacketType::Publish);
                         format!("r{}", bytes.len())
                     }
-                    Piece::NoPacket(bytes) => format!("n{}", bytes.len()),
+                    StreamPart::NoPacket(bytes) => format!("n{}", bytes.len()),
                 });
             });
             assert!(splitter.waiting() <= LARGEST_WHOLE);

@@ -18,7 +18,7 @@ pub(super) fn decode(text: &str) -> Result<Option<Vec<Vec<u8>>>, String> {
             continue;
         }
         // Anything else is a heading, such as tcpdump prints before each packet.
-        let Some(row) = Row::parse(line, blocks.last()) else {
+        let Some(row) = DumpRow::parse(line, blocks.last()) else {
             continue;
         };
         let bytes = row
@@ -56,7 +56,7 @@ impl Block<'_> {
     }
 
     /// Repeats the last row up to the offset of `next`.
-    fn repeat_last_row(&mut self, next: &Row<'_>) -> Result<(), String> {
+    fn repeat_last_row(&mut self, next: &DumpRow<'_>) -> Result<(), String> {
         // od writes seven octal digits, all others hexadecimal ones.
         let radix = if next.offset.len() == 7 { 8 } else { 16 };
         let base = usize::from_str_radix(self.base, radix).unwrap_or_default();
@@ -83,7 +83,7 @@ impl Block<'_> {
 }
 
 /// One row of a dump.
-struct Row<'t> {
+struct DumpRow<'t> {
     /// Digits of the offset, as written.
     offset: &'t str,
     /// Text after the offset.
@@ -91,7 +91,7 @@ struct Row<'t> {
     has_colon: bool,
 }
 
-impl<'t> Row<'t> {
+impl<'t> DumpRow<'t> {
     /// Row in `line`; `None` if the line is none. `block` is the block that it may belong to.
     fn parse(line: &'t str, block: Option<&Block<'_>>) -> Option<Self> {
         let line = line.trim();

@@ -19,10 +19,10 @@ use crate::inspect::conversation::{
 
 /// Output of all connections.
 #[derive(Clone, Debug)]
-pub(super) struct Reporter(Arc<Shared>);
+pub(super) struct Reporter(Arc<ProxyState>);
 
 #[derive(Debug)]
-struct Shared {
+struct ProxyState {
     form: LineForm,
     output: Output,
     capture: Option<CaptureFile>,
@@ -55,7 +55,7 @@ impl Reporter {
     )]
     pub(super) fn new(form: LineForm, output: Output, capture: Option<CaptureFile>) -> Self {
         let time_of_day = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self(Arc::new(Shared {
+        Self(Arc::new(ProxyState {
             form,
             output,
             capture,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// Answer of a server, as far as it is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct ServerAnswer {
     /// Number of the connection in the capture.
     connection: u32,
     /// Type, and identifier or topic: answers with the same key are compared with each other in their
@@ -29,7 +29,7 @@ pub(super) struct Difference {
     now: Option<String>,
 }
 
-impl Answer {
+impl ServerAnswer {
     /// Answer of a packet; `None` for packets that are no answer.
     pub(super) fn new(connection: u32, packet: &Packet<'_>) -> Option<Self> {
         let name = packet.packet_type().name();
@@ -82,9 +82,9 @@ impl Answer {
 
 /// Differences between the answers of the capture and those that came now, in the order of the
 /// capture; new answers come last.
-pub(super) fn differences(captured: &[Answer], now: &[Answer]) -> Vec<Difference> {
+pub(super) fn differences(captured: &[ServerAnswer], now: &[ServerAnswer]) -> Vec<Difference> {
     // Answers of now by connection and key, in their order.
-    let mut left: HashMap<(u32, &str), Vec<&Answer>> = HashMap::new();
+    let mut left: HashMap<(u32, &str), Vec<&ServerAnswer>> = HashMap::new();
     for answer in now.iter().rev() {
         let key = (answer.connection, answer.key.as_str());
         left.entry(key).or_default().push(answer);
@@ -159,17 +159,17 @@ mod tests {
 
     use super::*;
 
-    fn puback(id: u16, reason_code: ReasonCode) -> Answer {
+    fn puback(id: u16, reason_code: ReasonCode) -> ServerAnswer {
         let ack = Ack::new(PacketId::new(id).unwrap(), reason_code);
-        Answer::new(1, &Packet::PubAck(ack)).unwrap()
+        ServerAnswer::new(1, &Packet::PubAck(ack)).unwrap()
     }
 
-    fn message(topic: &'static str, payload: &'static str) -> Answer {
+    fn message(topic: &'static str, payload: &'static str) -> ServerAnswer {
         let publish = Publish::new(TopicName::new(topic).unwrap(), payload.as_bytes());
-        Answer::new(1, &Packet::from(publish)).unwrap()
+        ServerAnswer::new(1, &Packet::from(publish)).unwrap()
     }
 
-    fn lines(captured: &[Answer], now: &[Answer]) -> Vec<String> {
+    fn lines(captured: &[ServerAnswer], now: &[ServerAnswer]) -> Vec<String> {
         let differences = differences(captured, now);
         differences.iter().map(ToString::to_string).collect()
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use self::comparison::Difference;
 use self::player::Player;
-use self::script::Script;
+use self::script::ReplayScript;
 use super::upstream::Upstream;
 use crate::args::{ReplayArgs, Sources};
 use crate::diagnosis::Diagnosis;
@@ -30,7 +30,7 @@ pub(super) fn run(typed: ReplayArgs, sources: &Sources, console: Console) -> Res
     let name = typed.file.display().to_string();
     let file = File::open(&typed.file)
         .map_err(|error| Diagnosis::usage(format!("{name} can't be read: {error}")))?;
-    let script = Script::read(file, &name)?;
+    let script = ReplayScript::read(file, &name)?;
     let upstream = Upstream::new(typed.upstream, "inspect replay", sources, console)?;
     block_on(async {
         let mut stop = StopSignal::install()?;
@@ -50,14 +50,19 @@ pub(super) fn run(typed: ReplayArgs, sources: &Sources, console: Console) -> Res
 }
 
 /// Prints each difference, then the totals.
-fn print(differences: &[Difference], sent: u64, script: &Script, is_json: bool) -> io::Result<()> {
+fn print(
+    differences: &[Difference],
+    sent: u64,
+    script: &ReplayScript,
+    is_json: bool,
+) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let expected = script.answers.len();
     for difference in differences {
         if is_json {
-            let line = LineJson {
+            let line = ReplayLine {
                 v: 1,
-                event: EventJson::Difference(difference),
+                event: ReplayEvent::Difference(difference),
             };
             writeln!(out, "{}", serde_json::to_string(&line)?)?;
         } else {
@@ -66,9 +71,9 @@ fn print(differences: &[Difference], sent: u64, script: &Script, is_json: bool) 
     }
     let count = differences.len();
     if is_json {
-        let line = LineJson {
+        let line = ReplayLine {
             v: 1,
-            event: EventJson::Summary {
+            event: ReplayEvent::Summary {
                 connections: script.connections,
                 sent,
                 answers: expected,
@@ -87,15 +92,15 @@ fn print(differences: &[Difference], sent: u64, script: &Script, is_json: bool) 
 }
 
 #[derive(Serialize)]
-struct LineJson<'a> {
+struct ReplayLine<'a> {
     v: u8,
     #[serde(flatten)]
-    event: EventJson<'a>,
+    event: ReplayEvent<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum EventJson<'a> {
+enum ReplayEvent<'a> {
     Difference(&'a Difference),
     Summary {
         connections: u32,

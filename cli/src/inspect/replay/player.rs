@@ -12,15 +12,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::comparison::Answer;
-use super::script::{Action, Script, Step};
+use super::comparison::ServerAnswer;
+use super::script::{Action, ReplayScript, Step};
 use crate::diagnosis::Diagnosis;
 use crate::failure::Failure;
 use crate::inspect::upstream::Upstream;
 
 /// Run of a script.
 pub(super) struct Player<'a> {
-    script: &'a Script,
+    script: &'a ReplayScript,
     upstream: &'a Upstream,
     is_fast: bool,
     /// Longest wait for an answer.
@@ -31,9 +31,9 @@ pub(super) struct Player<'a> {
     open: usize,
     /// Tasks that read; dropping the set ends them.
     readers: JoinSet<()>,
-    received: mpsc::Receiver<(u32, Received)>,
+    received: mpsc::Receiver<(u32, ServerInput)>,
     /// Handle for the readers.
-    sender: mpsc::Sender<(u32, Received)>,
+    sender: mpsc::Sender<(u32, ServerInput)>,
     played: Played,
     /// Answers of the capture that are no longer waited for.
     given_up: usize,
@@ -44,11 +44,11 @@ pub(super) struct Player<'a> {
 pub(super) struct Played {
     /// Packets that were sent, without acknowledgements.
     pub(super) sent: u64,
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<ServerAnswer>,
 }
 
 /// Item that a connection has received.
-enum Received {
+enum ServerInput {
     Packet(PacketBuf),
     /// The end of the connection, or bytes that are no packet.
     End,
@@ -56,7 +56,7 @@ enum Received {
 
 impl<'a> Player<'a> {
     pub(super) fn new(
-        script: &'a Script,
+        script: &'a ReplayScript,
         upstream: &'a Upstream,
         is_fast: bool,
         patience: Duration,
@@ -185,8 +185,8 @@ impl<'a> Player<'a> {
     }
 
     /// Records a packet of the server, and acknowledges it.
-    async fn handle(&mut self, connection: u32, received: Received) {
-        let Received::Packet(packet) = received else {
+    async fn handle(&mut self, connection: u32, received: ServerInput) {
+        let ServerInput::Packet(packet) = received else {
             self.writers.remove(&connection);
             self.open = self.open.saturating_sub(1);
             return;
@@ -194,7 +194,9 @@ impl<'a> Player<'a> {
         let packet = packet.packet();
         // A server that floods the client doesn't fill memory.
         if self.played.answers.len() < self.script.answers.len().saturating_add(MOST_NEW) {
-            self.played.answers.extend(Answer::new(connection, &packet));
+            self.played
+                .answers
+                .extend(ServerAnswer::new(connection, &packet));
         }
         let answer = match packet {
             Packet::Publish(publish) => match publish.delivery {
@@ -242,16 +244,16 @@ impl<'a> Player<'a> {
 async fn read(
     connection: u32,
     mut reader: ReadHalf<Transport>,
-    sender: mpsc::Sender<(u32, Received)>,
+    sender: mpsc::Sender<(u32, ServerInput)>,
 ) {
     let options = DecodeOptions::any_size().with_sender(Sender::Server);
     let mut input = BytesMut::new();
     loop {
         let received = match next(&mut reader, &mut input, &options).await {
-            Ok(Some(packet)) => Received::Packet(packet),
-            Ok(None) | Err(_) => Received::End,
+            Ok(Some(packet)) => ServerInput::Packet(packet),
+            Ok(None) | Err(_) => ServerInput::End,
         };
-        let is_end = matches!(received, Received::End);
+        let is_end = matches!(received, ServerInput::End);
         // A run that is over takes no more.
         if sender.send((connection, received)).await.is_err() || is_end {
             return;

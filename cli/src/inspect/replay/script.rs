@@ -1,4 +1,4 @@
-//! `Script`: the packets that the clients of a capture sent, and the answers of their servers.
+//! `ReplayScript`: the packets that the clients of a capture sent, and the answers of their servers.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use dunlin_client::Direction;
 use dunlin_codec::Packet;
 
-use super::comparison::Answer;
+use super::comparison::ServerAnswer;
 use crate::capture::{StreamEventKind, read_connections};
 use crate::diagnosis::{Diagnosis, Try};
 use crate::failure::Failure;
@@ -15,11 +15,11 @@ use crate::inspect::conversation::{Conversation, Finding, Protocol, SeenPacket};
 
 /// Packets of a capture in their order.
 #[derive(Debug, Default)]
-pub(super) struct Script {
+pub(super) struct ReplayScript {
     /// Steps of all clients.
     pub(super) steps: Vec<Step>,
     /// Answers of the servers.
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<ServerAnswer>,
     /// Number of connections with MQTT 5.
     pub(super) connections: u32,
     /// Connections that have a CONNECT.
@@ -53,7 +53,7 @@ pub(super) enum Action {
     Close,
 }
 
-impl Script {
+impl ReplayScript {
     /// Reads a capture.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl Script {
         };
         if seen.direction == Direction::Received {
             if self.is_known(connection) {
-                self.answers.extend(Answer::new(connection, packet));
+                self.answers.extend(ServerAnswer::new(connection, packet));
             }
             return;
         }

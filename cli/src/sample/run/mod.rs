@@ -12,7 +12,7 @@ use dunlin_client::{
 use dunlin_codec::ReasonCode;
 use tokio::time::{Instant, sleep, timeout};
 
-use self::step::{Activity, Wait};
+use self::step::{SampleActivity, SampleWait};
 use self::waiting::WaitingNotice;
 use crate::capture::CaptureFile;
 use crate::client_run::event_json::{ErrorJson, GrantJson, JsonEvent, millis, name_of};
@@ -170,7 +170,7 @@ impl<'a> SampleRun<'a> {
     }
 
     async fn connect(&mut self) -> Result<(), RunOutcome> {
-        let wait = self.wait(Activity::Connect);
+        let wait = self.wait(SampleActivity::Connect);
         while !self.connection.is_up() {
             self.step(wait).await?;
         }
@@ -206,8 +206,11 @@ impl<'a> SampleRun<'a> {
         {
             // The pause stands between two messages: none before the first, none after the last.
             if self.counters.sent() > 0 {
-                self.until(self.wait(Activity::Pause), sleep(self.config.interval))
-                    .await?;
+                self.until(
+                    self.wait(SampleActivity::Pause),
+                    sleep(self.config.interval),
+                )
+                .await?;
             }
             self.publish_one().await?;
         }
@@ -216,7 +219,7 @@ impl<'a> SampleRun<'a> {
 
     async fn publish_one(&mut self) -> Result<(), RunOutcome> {
         let output = self.output.clone();
-        self.until(self.wait(Activity::Pause), output.ready())
+        self.until(self.wait(SampleActivity::Pause), output.ready())
             .await?;
         // Counted as sent before PUBACK, since it may come back before it is acknowledged.
         let payload = self.counters.next_payload();
@@ -244,7 +247,7 @@ impl<'a> SampleRun<'a> {
     /// Waits until all messages of this run have come back.
     async fn collect(&mut self) -> Result<(), RunOutcome> {
         // The time starts with the last acknowledgement.
-        let wait = Wait::new(Activity::Receive, self.config.receive_timeout);
+        let wait = SampleWait::new(SampleActivity::Receive, self.config.receive_timeout);
         while !self.counters.is_complete() {
             self.step(wait).await?;
         }
@@ -279,7 +282,7 @@ impl<'a> SampleRun<'a> {
         // The line comes before DISCONNECT, as in the scripts.
         self.transcript.stopping()?;
         let client = self.client.clone();
-        let wait = self.wait(Activity::Stop);
+        let wait = self.wait(SampleActivity::Stop);
         self.until(wait, client.disconnect_within(FLUSH_TIMEOUT))
             .await?;
         while self.connection.is_up() {
@@ -298,7 +301,7 @@ impl<'a> SampleRun<'a> {
     where
         F: Future<Output = Result<T, RequestError>>,
     {
-        let wait = self.wait(Activity::Operate(operation));
+        let wait = self.wait(SampleActivity::Operate(operation));
         loop {
             let outcome = self.until(wait, request()).await?;
             // The events of the connection are printed before the answer.
@@ -360,8 +363,8 @@ impl<'a> SampleRun<'a> {
         })
     }
 
-    fn wait(&self, activity: Activity) -> Wait {
-        Wait::new(activity, self.config.timeout)
+    fn wait(&self, activity: SampleActivity) -> SampleWait {
+        SampleWait::new(activity, self.config.timeout)
     }
 
     fn progress(&self) -> Progress<'a> {

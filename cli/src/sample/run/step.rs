@@ -18,8 +18,8 @@ use crate::sample::exception;
 
 /// Step that the run waits for, with its time limit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wait {
-    activity: Activity,
+pub(super) struct SampleWait {
+    activity: SampleActivity,
     /// Start of the wait.
     since: Instant,
     /// Length of the wait, for the text of a time-out.
@@ -30,7 +30,7 @@ pub(super) struct Wait {
 
 /// Kind of step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Activity {
+pub(super) enum SampleActivity {
     /// Waiting for CONNACK.
     Connect,
     /// Waiting for an acknowledgement.
@@ -50,7 +50,7 @@ impl SampleRun<'_> {
     /// The reason that ends the run: a failure, a signal, a time-out, or a fault of the output.
     pub(super) async fn until<T>(
         &mut self,
-        wait: Wait,
+        wait: SampleWait,
         future: impl Future<Output = T>,
     ) -> Result<T, RunOutcome> {
         let mut future = pin!(future);
@@ -66,7 +66,7 @@ impl SampleRun<'_> {
     /// Handles the next event, message, signal or time-out.
     ///
     /// Cancel safe: after an event or a message was taken, nothing is awaited.
-    pub(super) async fn step(&mut self, wait: Wait) -> Result<(), RunOutcome> {
+    pub(super) async fn step(&mut self, wait: SampleWait) -> Result<(), RunOutcome> {
         let output = self.output.clone();
         let notice = self.notice.due(wait);
         tokio::select! {
@@ -90,7 +90,7 @@ impl SampleRun<'_> {
 
     /// Handles the events of the connection before the answer that came on it, which may overtake
     /// them.
-    pub(super) async fn catch_up(&mut self, wait: Wait) -> Result<(), RunOutcome> {
+    pub(super) async fn catch_up(&mut self, wait: SampleWait) -> Result<(), RunOutcome> {
         while !self.connection.is_up() {
             tokio::select! {
                 biased;
@@ -101,7 +101,7 @@ impl SampleRun<'_> {
         Ok(())
     }
 
-    fn on_event(&mut self, event: Event, wait: Wait) -> Result<(), RunOutcome> {
+    fn on_event(&mut self, event: Event, wait: SampleWait) -> Result<(), RunOutcome> {
         log_event(&event);
         self.notice.restart();
         match event {
@@ -195,7 +195,7 @@ impl SampleRun<'_> {
         &mut self,
         cause: &ConnectionError,
         is_last: bool,
-        wait: Wait,
+        wait: SampleWait,
     ) -> Result<(), RunOutcome> {
         let code = match cause {
             ConnectionError::Disconnected(reason) => Some(reason.reason_code),
@@ -220,12 +220,12 @@ impl SampleRun<'_> {
             .received(message.topic(), message.payload())?)
     }
 
-    fn timed_out(&self, wait: Wait) -> Diagnosis {
+    fn timed_out(&self, wait: SampleWait) -> Diagnosis {
         let (context, timeout) = (self.connection.context(), wait.limit);
         match wait.activity {
             // Without a connection, the missing connection is the cause, whatever was waited for.
             _ if !self.connection.is_up() => self.connection.not_connected(timeout),
-            Activity::Operate(operation) => {
+            SampleActivity::Operate(operation) => {
                 operation::unacknowledged(context, operation, self.progress(), timeout)
             }
             _ => operation::not_received(context, self.progress(), timeout),
@@ -233,12 +233,12 @@ impl SampleRun<'_> {
     }
 }
 
-impl Wait {
+impl SampleWait {
     /// Wait that starts now. A pause and the end have no deadline here, because their futures end by
     /// themselves.
-    pub(super) fn new(activity: Activity, timeout: Duration) -> Self {
+    pub(super) fn new(activity: SampleActivity, timeout: Duration) -> Self {
         let since = Instant::now();
-        let has_deadline = !matches!(activity, Activity::Pause | Activity::Stop);
+        let has_deadline = !matches!(activity, SampleActivity::Pause | SampleActivity::Stop);
         Self {
             activity,
             since,
@@ -247,7 +247,7 @@ impl Wait {
         }
     }
 
-    pub(super) fn activity(self) -> Activity {
+    pub(super) fn activity(self) -> SampleActivity {
         self.activity
     }
 
@@ -262,7 +262,7 @@ impl Wait {
 
     fn outstanding(self) -> Option<Outstanding> {
         match self.activity {
-            Activity::Operate(operation) => Some(Outstanding {
+            SampleActivity::Operate(operation) => Some(Outstanding {
                 operation,
                 since: self.since,
             }),

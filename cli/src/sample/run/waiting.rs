@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::SampleRun;
-use super::step::{Activity, Wait};
+use super::step::{SampleActivity, SampleWait};
 use crate::client_run::waiting::{self, SILENCE};
 use crate::diagnosis::Diagnosis;
 
@@ -15,12 +15,12 @@ pub(super) struct WaitingNotice {
     /// Time of the last step of the connection; each step starts the silence again.
     since: Instant,
     is_printed: bool,
-    missing: Missing,
+    missing: MissingNotice,
 }
 
 /// Acknowledged messages that haven't come back yet, as far as the user knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Missing {
+enum MissingNotice {
     None,
     /// Time of the last message that came back, or of the first one that didn't.
     Since(Instant),
@@ -33,7 +33,7 @@ impl WaitingNotice {
         Self {
             since: Instant::now(),
             is_printed: false,
-            missing: Missing::None,
+            missing: MissingNotice::None,
         }
     }
 
@@ -45,32 +45,32 @@ impl WaitingNotice {
 
     /// Records an acknowledgement; `is_missing` is true if a message hasn't come back.
     pub(super) fn acknowledged(&mut self, is_missing: bool) {
-        if is_missing && self.missing == Missing::None {
-            self.missing = Missing::Since(Instant::now());
+        if is_missing && self.missing == MissingNotice::None {
+            self.missing = MissingNotice::Since(Instant::now());
         }
     }
 
     /// Records a message that came back; `is_missing` is true if others haven't.
     pub(super) fn received(&mut self, is_missing: bool) {
         self.missing = if is_missing {
-            Missing::Since(Instant::now())
+            MissingNotice::Since(Instant::now())
         } else {
-            Missing::None
+            MissingNotice::None
         };
     }
 
     /// True if a line has said that messages are missing, and they still are.
     pub(super) fn has_reported_missing(&self) -> bool {
-        self.missing == Missing::Printed
+        self.missing == MissingNotice::Printed
     }
 
     /// `None` if the line was printed, or if nothing is waited for.
-    pub(super) fn due(&self, wait: Wait) -> Option<Instant> {
+    pub(super) fn due(&self, wait: SampleWait) -> Option<Instant> {
         match (wait.activity(), self.missing) {
-            (Activity::Stop, _) => None,
+            (SampleActivity::Stop, _) => None,
             // Between two messages, only those that haven't come back are waited for.
-            (Activity::Pause, Missing::Since(since)) => Some(since + SILENCE),
-            (Activity::Pause, Missing::None | Missing::Printed) => None,
+            (SampleActivity::Pause, MissingNotice::Since(since)) => Some(since + SILENCE),
+            (SampleActivity::Pause, MissingNotice::None | MissingNotice::Printed) => None,
             _ if self.is_printed => None,
             _ => Some(self.since.max(wait.since()) + SILENCE),
         }
@@ -79,9 +79,9 @@ impl WaitingNotice {
 
 impl SampleRun<'_> {
     /// Prints the line that is due.
-    pub(super) fn print_waiting(&mut self, wait: Wait) {
-        if wait.activity() == Activity::Pause {
-            self.notice.missing = Missing::Printed;
+    pub(super) fn print_waiting(&mut self, wait: SampleWait) {
+        if wait.activity() == SampleActivity::Pause {
+            self.notice.missing = MissingNotice::Printed;
         } else {
             self.notice.is_printed = true;
         }
@@ -94,7 +94,7 @@ impl SampleRun<'_> {
         let what = match wait.activity() {
             // Without a connection, the connection is waited for, whatever the step is.
             _ if !self.connection.is_up() => self.connection.waits_for(),
-            Activity::Operate(operation) => waiting::unanswered(operation),
+            SampleActivity::Operate(operation) => waiting::unanswered(operation),
             _ => format!(
                 "acknowledged {}, received {}: the policy may lack iot:Receive",
                 progress.acknowledged, progress.received

@@ -20,7 +20,7 @@ enum Piece {
     /// Bytes that are printed as they are.
     Text(Vec<u8>),
     /// A field of the message, `%`.
-    Field(Field, Shape),
+    FormatField(FormatField, Shape),
     /// A conversion of strftime(3), `@`.
     Time(char),
     /// Nanoseconds, `@N`.
@@ -29,7 +29,7 @@ enum Piece {
 
 /// Field of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
+enum FormatField {
     TopicAlias,
     ContentType,
     CorrelationData,
@@ -74,14 +74,14 @@ impl Format {
         out: &mut Vec<u8>,
     ) -> Result<(), FormatFault> {
         // The plain payload needs neither properties nor time.
-        if let [Piece::Field(Field::Payload, shape)] = self.0.as_slice()
+        if let [Piece::FormatField(FormatField::Payload, shape)] = self.0.as_slice()
             && shape.is_plain()
             && !is_terminal
         {
             out.extend_from_slice(message.payload());
             return Ok(());
         }
-        let values = Values {
+        let values = FormatValues {
             message,
             properties: message.properties(),
             time: LocalTime::now(),
@@ -101,7 +101,7 @@ impl Format {
                 Piece::Nanoseconds => {
                     text.extend_from_slice(values.time.nanoseconds().as_bytes());
                 }
-                Piece::Field(field, shape) => {
+                Piece::FormatField(field, shape) => {
                     // The other pieces are written all the same.
                     let written = values.write(*field, shape, &mut text);
                     outcome = outcome.and(written);
@@ -118,67 +118,72 @@ impl Format {
 }
 
 /// Values of one message.
-struct Values<'a> {
+struct FormatValues<'a> {
     message: &'a ReceivedMessage,
     properties: PublishProperties<'a>,
     time: LocalTime,
 }
 
-impl Values<'_> {
-    fn write(&self, field: Field, shape: &Shape, out: &mut Vec<u8>) -> Result<(), FormatFault> {
+impl FormatValues<'_> {
+    fn write(
+        &self,
+        field: FormatField,
+        shape: &Shape,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatFault> {
         let (message, properties) = (self.message, &self.properties);
         let payload = message.payload();
         match field {
-            Field::TopicAlias => shape.number(properties.topic_alias.map(u16::from), out),
-            Field::ContentType => match properties.content_type {
+            FormatField::TopicAlias => shape.number(properties.topic_alias.map(u16::from), out),
+            FormatField::ContentType => match properties.content_type {
                 Some(content_type) => shape.text(content_type.as_str(), out),
                 None => shape.blank(out),
             },
-            Field::CorrelationData => {
+            FormatField::CorrelationData => {
                 let data = properties.correlation_data.map(|data| data.as_bytes());
                 out.extend_from_slice(data.unwrap_or_default());
             }
-            Field::Expiry => shape.number(properties.message_expiry_interval, out),
-            Field::PayloadFormat => {
+            FormatField::Expiry => shape.number(properties.message_expiry_interval, out),
+            FormatField::PayloadFormat => {
                 let format = properties.payload_format_indicator;
                 shape.number(format.map(|format| format as u8), out);
             }
-            Field::LocalTime => shape.text(&self.time.iso_8601(), out),
-            Field::Json => json::write(message, properties, &self.time, None, out),
-            Field::JsonPayload => {
+            FormatField::LocalTime => shape.text(&self.time.iso_8601(), out),
+            FormatField::Json => json::write(message, properties, &self.time, None, out),
+            FormatField::JsonPayload => {
                 let payload = json::compact(payload).ok_or(FormatFault::PayloadIsNotJson)?;
                 json::write(message, properties, &self.time, Some(&payload), out);
             }
-            Field::PayloadLength => shape.number(Some(payload.len()), out),
-            Field::PacketId => {
+            FormatField::PayloadLength => shape.number(Some(payload.len()), out),
+            FormatField::PacketId => {
                 // mosquitto_sub prints 0 for messages of QoS 0, which have none.
                 let id = message.delivery().packet_id().map_or(0, u16::from);
                 shape.number(Some(id), out);
             }
-            Field::UserProperties => {
+            FormatField::UserProperties => {
                 let pairs = properties.user_properties.iter();
                 let pairs: Vec<String> = pairs
                     .map(|pair| format!("{}:{}", pair.name, pair.value))
                     .collect();
                 out.extend_from_slice(pairs.join(" ").as_bytes());
             }
-            Field::Payload => shape.payload(payload, out),
-            Field::QoS => out.push(b'0' + u8::from(message.qos())),
+            FormatField::Payload => shape.payload(payload, out),
+            FormatField::QoS => out.push(b'0' + u8::from(message.qos())),
             // Without a response topic, mosquitto_sub prints no blanks either.
-            Field::ResponseTopic => {
+            FormatField::ResponseTopic => {
                 if let Some(topic) = properties.response_topic {
                     shape.text(topic.as_str(), out);
                 }
             }
-            Field::Retain => out.push(b'0' + u8::from(message.retain())),
-            Field::SubscriptionIdentifier => {
+            FormatField::Retain => out.push(b'0' + u8::from(message.retain())),
+            FormatField::SubscriptionIdentifier => {
                 let identifier = properties.subscription_identifiers.iter().next();
                 shape.number(identifier.map(u32::from), out);
             }
-            Field::Topic => shape.text(message.topic(), out),
-            Field::UnixTime => out.extend_from_slice(self.time.unix().as_bytes()),
-            Field::HexLower => shape.hex(payload, false, out),
-            Field::HexUpper => shape.hex(payload, true, out),
+            FormatField::Topic => shape.text(message.topic(), out),
+            FormatField::UnixTime => out.extend_from_slice(self.time.unix().as_bytes()),
+            FormatField::HexLower => shape.hex(payload, false, out),
+            FormatField::HexUpper => shape.hex(payload, true, out),
         }
         Ok(())
     }

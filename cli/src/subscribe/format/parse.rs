@@ -1,7 +1,7 @@
 //! Parser of a format.
 
 use super::shape::Shape;
-use super::{Field, Format, Piece};
+use super::{Format, FormatField, Piece};
 use crate::diagnosis::{Diagnosis, Try, quoted};
 
 impl Format {
@@ -82,29 +82,29 @@ impl Parser<'_> {
                 self.text('%');
                 return Ok(());
             }
-            'A' => Field::TopicAlias,
-            'C' => Field::ContentType,
-            'D' => Field::CorrelationData,
-            'E' => Field::Expiry,
-            'F' => Field::PayloadFormat,
-            'I' => Field::LocalTime,
-            'j' => Field::Json,
-            'J' => Field::JsonPayload,
-            'l' => Field::PayloadLength,
-            'm' => Field::PacketId,
-            'P' => Field::UserProperties,
-            'p' => Field::Payload,
-            'q' => Field::QoS,
-            'R' => Field::ResponseTopic,
-            'r' => Field::Retain,
-            'S' => Field::SubscriptionIdentifier,
-            't' => Field::Topic,
-            'U' => Field::UnixTime,
-            'x' => Field::HexLower,
-            'X' => Field::HexUpper,
+            'A' => FormatField::TopicAlias,
+            'C' => FormatField::ContentType,
+            'D' => FormatField::CorrelationData,
+            'E' => FormatField::Expiry,
+            'F' => FormatField::PayloadFormat,
+            'I' => FormatField::LocalTime,
+            'j' => FormatField::Json,
+            'J' => FormatField::JsonPayload,
+            'l' => FormatField::PayloadLength,
+            'm' => FormatField::PacketId,
+            'P' => FormatField::UserProperties,
+            'p' => FormatField::Payload,
+            'q' => FormatField::QoS,
+            'R' => FormatField::ResponseTopic,
+            'r' => FormatField::Retain,
+            'S' => FormatField::SubscriptionIdentifier,
+            't' => FormatField::Topic,
+            'U' => FormatField::UnixTime,
+            'x' => FormatField::HexLower,
+            'X' => FormatField::HexUpper,
             other => return Err(format!("\"%{other}\" is no field")),
         };
-        self.pieces.push(Piece::Field(field, shape));
+        self.pieces.push(Piece::FormatField(field, shape));
         Ok(())
     }
 
@@ -177,7 +177,7 @@ mod tests {
             format.0,
             [
                 Piece::Text(b"a%b ".to_vec()),
-                Piece::Field(Field::Topic, shape),
+                Piece::FormatField(FormatField::Topic, shape),
                 Piece::Time('Y'),
                 Piece::Text(b"@".to_vec()),
                 Piece::Nanoseconds,
