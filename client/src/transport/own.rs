@@ -17,7 +17,7 @@ use crate::error::{IoFault, Stage, TransportError};
 ///
 /// The stream stands in place of name resolution, proxy and socket; TLS and WebSocket of the options go
 /// above it. It has to deliver bytes reliably and in order, and its end has to be seen by the reader.
-/// What it buffers has to leave with `poll_flush`.
+/// Bytes in its buffers have to leave with `poll_flush`.
 ///
 /// After a pause of the process, the client looks for unread bytes of a socket before time-outs count.
 /// A stream of the application can't be asked: there, time-outs count as soon as reading is pending.
