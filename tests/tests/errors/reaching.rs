@@ -181,11 +181,11 @@ async fn proxy() {
         .run()
         .await;
     assert!(!run.stderr.contains("E-PROXY"), "{}", run.stderr);
-    let run = through("socks5h://localhost:1".into()).run().await;
+    let run = through("socks4://localhost:1".into()).run().await;
     expect_error(
         &run,
         "E-USAGE",
-        &["HTTPS_PROXY: a proxy of the kind \"socks5h\" isn't supported"],
+        &["HTTPS_PROXY: a proxy of the kind \"socks4\" isn't supported"],
     );
 }
 
