@@ -70,7 +70,6 @@ pub(crate) fn options(server: &TestServer) -> TransportOptions {
         }
         #[cfg(feature = "websocket")]
         "ws" | "wss" => {
-            use dunlin_client::transport::WebSocketOptions;
             use dunlin_test_support::websocket_front::WebSocketFront;
 
             let is_tls = transport == "wss";
@@ -81,7 +80,7 @@ pub(crate) fn options(server: &TestServer) -> TransportOptions {
             TransportOptions {
                 connect_to,
                 tls: is_tls.then(|| Arc::clone(&tls().client)),
-                websocket: Some(WebSocketOptions::default()),
+                websocket: Some(Box::default()),
                 ..plain
             }
         }
