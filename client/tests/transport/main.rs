@@ -499,7 +499,7 @@ async fn a_host_that_no_certificate_can_name_is_refused() {
     let address = listener.local_addr().unwrap();
 
     let error = tls_failure(&transport_options(
-        "no host",
+        "no!host",
         address,
         Some(&TlsOptions::default()),
     ))
@@ -508,7 +508,7 @@ async fn a_host_that_no_certificate_can_name_is_refused() {
     assert_eq!(
         error,
         TlsError::InvalidServerName {
-            host: "no host".to_owned()
+            host: "no!host".to_owned()
         }
     );
 }
