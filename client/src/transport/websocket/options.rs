@@ -12,7 +12,7 @@ use crate::secret::Secret;
 /// let mut options: TransportOptions = "wss://broker.example.com".parse()?;
 /// let mut websocket = WebSocketOptions::default();
 /// websocket.set_header("Authorization", "Bearer s3cret");
-/// options.websocket = Some(websocket);
+/// options.websocket = Some(Box::new(websocket));
 /// assert!(!format!("{options:?}").contains("s3cret"));
 /// # Ok::<(), dunlin_client::transport::UrlError>(())
 /// ```
