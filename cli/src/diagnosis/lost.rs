@@ -27,18 +27,7 @@ pub(crate) fn ended(
         ConnectionError::Protocol(violation) => {
             protocol::broken(context, violation, &facts.malformed())
         }
-        // A Close frame says why; it is the server's word, as DISCONNECT is.
-        ConnectionError::Transport(TransportError::WebSocket { error, .. })
-            if let Some(ended) = websocket::ended(context, error) =>
-        {
-            ended
-        }
-        // The network's own diagnosis, with an id that says that the connection had been up.
-        ConnectionError::Transport(error) => Diagnosis {
-            id: Id::Lost,
-            headline: format!("the connection broke: {error}").into(),
-            ..network::transport(context, error)
-        },
+        ConnectionError::Transport(error) => transport(context, error),
         ConnectionError::Closed => closed(context, "closed the connection without saying why"),
         ConnectionError::Reset => closed(context, "or something in between reset the connection"),
         error => Diagnosis {
@@ -53,6 +42,22 @@ pub(crate) fn ended(
             facts.summary(context)
         )),
         ..diagnosis
+    }
+}
+
+/// Diagnosis of a connection whose transport failed.
+fn transport(context: &RunContext, error: &TransportError) -> Diagnosis {
+    // A Close frame says why; it is the server's word, as DISCONNECT is.
+    if let TransportError::WebSocket { error, .. } = error
+        && let Some(ended) = websocket::ended(context, error)
+    {
+        return ended;
+    }
+    // The network's own diagnosis, with an id that says that the connection had been up.
+    Diagnosis {
+        id: Id::Lost,
+        headline: format!("the connection broke: {error}").into(),
+        ..network::transport(context, error)
     }
 }
 
