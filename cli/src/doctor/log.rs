@@ -14,6 +14,7 @@ use super::stage::{Stage, Status};
 use crate::client_run::Output;
 use crate::client_run::event_json::{JsonEvent, millis};
 use crate::diagnosis::{Diagnosis, RunContext, duration};
+use crate::wrap::wrap;
 
 /// Stages of one check. The client's task records those of the transport, the verb the others.
 #[derive(Clone, Debug)]
@@ -241,7 +242,7 @@ impl LogState {
             self.write_json(stage, status, None, time, text, details);
         } else {
             self.write_line(stage, status, &evidence.text, time);
-            for line in &evidence.more {
+            for line in evidence.more.iter().flat_map(|line| wrap(line, MORE, "")) {
                 self.write(&format!("{:INDENT$}{line}\n", ""));
             }
         }
@@ -266,8 +267,14 @@ impl LogState {
 
     fn write_row(&mut self, status: Status, name: &str, text: &str, time: Option<Duration>) {
         let time = time.map_or_else(String::new, duration);
-        let line = format!("{} {name:<10} {text:<TEXT$} {time}", status.mark());
+        // The time stands behind the first line of the evidence, at the same column for all stages.
+        let mut lines = wrap(text, TEXT, "").into_iter();
+        let first = lines.next().unwrap_or_default();
+        let line = format!("{} {name:<10} {first:<TEXT$} {time}", status.mark());
         self.write(&format!("{}\n", line.trim_end()));
+        for line in lines {
+            self.write(&format!("{:INDENT$}{line}\n", ""));
+        }
     }
 
     /// Writes one line for stages that are left out; `exit` is the exit code of the failure before
@@ -334,6 +341,8 @@ fn shortened(headline: &str) -> &str {
 
 /// Width of the evidence, after which the time stands: a line fits a terminal of 80 columns.
 const TEXT: usize = 56;
+/// Width of further lines of evidence, which have no time.
+const MORE: usize = 80 - INDENT;
 /// Columns of mark and name.
 const INDENT: usize = 13;
 /// Text about stages after a failure.

@@ -37,8 +37,12 @@ async fn a_good_run_passes_every_stage() {
     ] {
         assert!(run.stdout.contains(words), "{words}\n{}", run.stdout);
     }
-    // The times stand within a terminal of 80 columns.
-    for line in run.stdout.lines().filter(|line| line.starts_with("✔ ")) {
+    fits_80_columns(&run.stdout);
+}
+
+/// Checks that no line is wider than a terminal of 80 columns.
+fn fits_80_columns(output: &str) {
+    for line in output.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
 }
@@ -182,6 +186,7 @@ async fn a_failure_names_the_stages_that_are_not_reached() {
     let served = serve(&["suback=0x87"]).await;
     let run = at(&served).run().await;
     run.exits(7);
+    fits_80_columns(&run.stdout);
     let (_, rest) = run.stdout.split_once("✖ subscribe ").unwrap();
     assert!(rest.trim_start().starts_with("E-SUB-DENIED "), "{rest}");
     assert!(
