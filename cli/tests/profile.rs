@@ -222,7 +222,7 @@ fn no_secret_of_a_profile_is_shown() {
     assert_eq!(code, Some(0), "{error}");
     assert!(error.contains("holds the secret of"), "{error}");
     let mut printed = out + &error;
-    // A token in the query of a URL, and behind the "?" of a user name.
+    // A token in the query of a URL, and after the "?" of a user name.
     let (code, out, error) = profiles.run(&[
         "profile",
         "save",

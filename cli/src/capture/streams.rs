@@ -305,7 +305,7 @@ impl HalfStream {
         }
     }
 
-    /// Early segment that comes first, and its distance from the next byte; a segment behind the next
+    /// Early segment that comes first, and its distance from the next byte; a segment after the next
     /// byte has a distance above [`LARGEST_DISTANCE`].
     fn nearest(&self) -> Option<(u32, u32)> {
         let next = self.next?;

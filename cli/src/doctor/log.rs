@@ -267,7 +267,7 @@ impl LogState {
 
     fn write_row(&mut self, status: Status, name: &str, text: &str, time: Option<Duration>) {
         let time = time.map_or_else(String::new, duration);
-        // The time stands behind the first line of the evidence, at the same column for all stages.
+        // The time stands after the first line of the evidence, at the same column for all stages.
         let mut lines = wrap(text, TEXT, "").into_iter();
         let first = lines.next().unwrap_or_default();
         let line = format!("{} {name:<10} {first:<TEXT$} {time}", status.mark());

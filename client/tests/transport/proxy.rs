@@ -242,7 +242,7 @@ async fn tls_proxy(authority: &Authority, host: &str) -> (SocketAddr, JoinHandle
             assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
         }
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-        // The server behind the tunnel speaks when the client has spoken.
+        // The server at the end of the tunnel sends once the client has spoken.
         assert_eq!(stream.read_u8().await.unwrap(), b'x');
         stream.write_all(b"hello").await.unwrap();
         stream.shutdown().await.unwrap();

@@ -171,7 +171,7 @@ async fn the_file_of_a_killed_process_can_be_read() {
     }
 }
 
-/// A full disk: `/dev/full` can't be created anew, so the limit for files of a process stands for it.
+/// A full disk: `/dev/full` exists already and can't be created, so the limit for files of a process stands for it.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_ends_the_capture_and_not_the_run() {

@@ -19,7 +19,7 @@ pub(super) fn redacted(mut refusal: UpgradeRefusal, options: &WebSocketOptions) 
     let decoded = decoded.iter().map(|value| value.as_str());
     let headers = options.headers.iter();
     let headers = headers.map(|header| header.value.expose().as_str());
-    // The part of `Bearer TOKEN` behind the scheme.
+    // The part of `Bearer TOKEN` after the scheme.
     let credentials = headers
         .clone()
         .filter_map(|value| Some(value.split_once(' ')?.1));
