@@ -107,8 +107,11 @@ async fn an_opener_that_fails_is_called_again() {
         }
     });
 
+    let mut options = options();
+    options.reconnect.min_delay = millis(1);
+    options.reconnect.max_delay = millis(10);
     let (connected, _peer) =
-        tokio::join!(Client::connect_over(options(), opener), accepts(&mut peers));
+        tokio::join!(Client::connect_over(options, opener), accepts(&mut peers));
 
     assert!(connected.unwrap().is_connected());
 }
