@@ -89,6 +89,8 @@ mod options;
 mod payload;
 mod percent;
 mod policy;
+#[cfg(any(feature = "http", feature = "websocket"))]
+mod redaction;
 #[cfg(feature = "tokio")]
 mod runtime;
 pub mod secret;
