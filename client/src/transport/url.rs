@@ -65,17 +65,35 @@ impl TransportOptions {
     /// [`UrlError::Port`] for the part of the URL that is wrong; [`UrlError::Tls`] if TLS can't be
     /// set up.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
+        Self::from_url_with(url, |scheme| {
+            Some(match scheme {
+                "mqtt" => Scheme::new(false, 1883),
+                "mqtts" => Scheme::new(true, 8883),
+                #[cfg(feature = "websocket")]
+                "ws" => Scheme::websocket(false, 80),
+                #[cfg(feature = "websocket")]
+                "wss" => Scheme::websocket(true, 443),
+                _ => return None,
+            })
+        })
+    }
+
+    /// Options that a URL with one of the schemes of `known` states. `known` gets the scheme in lower
+    /// case.
+    ///
+    /// # Errors
+    /// Those of [`from_url`](Self::from_url).
+    pub(crate) fn from_url_with(
+        url: &str,
+        known: impl Fn(&str) -> Option<Scheme>,
+    ) -> Result<Self, UrlError> {
         // The scheme decides about TLS, the default port, and what may follow.
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
-        let (is_tls, is_websocket, default_port) = match scheme.to_ascii_lowercase().as_str() {
-            "mqtt" => (false, false, 1883),
-            "mqtts" => (true, false, 8883),
-            #[cfg(feature = "websocket")]
-            "ws" => (false, true, 80),
-            #[cfg(feature = "websocket")]
-            "wss" => (true, true, 443),
-            _ => return Err(UrlError::Scheme),
-        };
+        let Scheme {
+            is_tls,
+            is_websocket,
+            default_port,
+        } = known(&scheme.to_ascii_lowercase()).ok_or(UrlError::Scheme)?;
 
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
@@ -114,6 +132,34 @@ impl TransportOptions {
             websocket: websocket.map(Box::new),
             ..Self::new(without_brackets(host), port)
         })
+    }
+}
+
+/// Transport that the scheme of a URL stands for.
+#[derive(Clone, Copy)]
+pub(crate) struct Scheme {
+    is_tls: bool,
+    is_websocket: bool,
+    default_port: u16,
+}
+
+impl Scheme {
+    /// Transport without WebSocket.
+    pub(crate) const fn new(is_tls: bool, default_port: u16) -> Self {
+        Self {
+            is_tls,
+            is_websocket: false,
+            default_port,
+        }
+    }
+
+    #[cfg(feature = "websocket")]
+    const fn websocket(is_tls: bool, default_port: u16) -> Self {
+        Self {
+            is_tls,
+            is_websocket: true,
+            default_port,
+        }
     }
 }
 
