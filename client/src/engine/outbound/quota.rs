@@ -97,7 +97,7 @@ mod tests {
         for receive_maximum in [1, 15, 16] {
             let mut quota = Quota::new(receive_maximum);
             quota.start_slowly(16);
-            assert_eq!(fill(&mut quota), receive_maximum.into());
+            assert_eq!(fill(&mut quota), usize::from(receive_maximum));
         }
     }
 }

@@ -352,7 +352,7 @@ mod tests {
             pings in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..=125), 0..3),
             sizes in prop::collection::vec(0..40_usize, 0..60),
         ) {
-            let (mut bytes, mut expected, mut pings) = (Vec::new(), Vec::new(), pings.into_iter());
+            let (mut bytes, mut expected, mut pings) = (Vec::new(), Vec::<u8>::new(), pings.into_iter());
             let mut last_ping = None;
             for fragments in &messages {
                 let last = fragments.len() - 1;
