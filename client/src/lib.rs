@@ -39,6 +39,7 @@
 //! | `tokio` (default) | the client and its transports |
 //! | `aws-lc` (default), `ring` | cryptography of TLS; `tokio` needs one of them, and [`TlsOptions`](transport::TlsOptions) chooses between both |
 //! | `websocket` | MQTT over WebSocket |
+//! | `http` | messages published over HTTPS: `aws::http_publish` |
 //! | `encrypted-keys` | private keys of client certificates that are encrypted with a password |
 //! | `platform-roots` | the authorities that the operating system trusts |
 //! | `store` | sessions in a file |

@@ -25,6 +25,18 @@ enum Source<'a> {
     Shared(Bytes),
 }
 
+impl Payload<'_> {
+    /// Bytes of their own; owned ones aren't copied.
+    #[cfg(feature = "http")]
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Source::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Source::Vec(bytes) => bytes.into(),
+            Source::Shared(bytes) => bytes,
+        }
+    }
+}
+
 impl Deref for Payload<'_> {
     type Target = [u8];
 

@@ -1,6 +1,7 @@
 //! AWS IoT Core with a custom authorizer: the content of CONNECT, and checks before it is sent.
 //!
-//! Pure functions without I/O, in three groups: [`CustomAuthorizer::user_name`], and for WebSocket
+//! But for `http_publish`, which publishes messages over HTTPS (feature `http`), pure functions without
+//! I/O, in three groups: [`CustomAuthorizer::user_name`], and for WebSocket
 //! [`CustomAuthorizer::headers`] and [`CustomAuthorizer::query`], build what is sent, and refuse only
 //! values that can't be a part of it; [`CustomAuthorizer::check_limits`] and
 //! [`check_client_id`] check the limits of AWS's API model; [`check_signature`] and
@@ -11,6 +12,8 @@ mod encoding;
 mod endpoint;
 mod error;
 mod host;
+#[cfg(feature = "http")]
+pub mod http_publish;
 mod limits;
 #[cfg(feature = "tokio")]
 mod provider;
@@ -33,6 +36,9 @@ pub use crate::limits::{Field, Limit, LimitError, ServiceLimits, check_client_id
 
 /// Port of AWS IoT Core for custom authorizers.
 pub const DEFAULT_PORT: u16 = 443;
+
+/// ALPN protocol that stands for "HTTP with a client certificate" on [`DEFAULT_PORT`].
+pub const HTTP_CERTIFICATE_ALPN: &str = "x-amzn-http-ca";
 
 /// ALPN protocol that stands for "MQTT with a custom authorizer" on [`DEFAULT_PORT`].
 pub const ALPN: &str = "mqtt";

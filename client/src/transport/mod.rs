@@ -36,6 +36,8 @@ pub use self::tls::{
     PresentedNames, Roots, ServerVerification, TlsConnector, TlsInfo, TlsOptions, TlsOptionsError,
     TlsVersion,
 };
+#[cfg(feature = "http")]
+pub(crate) use self::url::Scheme;
 pub use self::url::UrlError;
 #[cfg(feature = "websocket")]
 pub use self::websocket::{HttpHeader, WebSocketOptions};
@@ -300,7 +302,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
 }
 
 /// `host:port`, with brackets around an IPv6 address.
-fn authority(host: &str, port: u16) -> String {
+pub(crate) fn authority(host: &str, port: u16) -> String {
     if host.contains(':') && !host.starts_with('[') {
         return format!("[{host}]:{port}");
     }

@@ -1,0 +1,268 @@
+//! `HttpConnection`: open connection to a server, for one request at a time.
+
+use std::future::pending;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+
+use super::answer::{self, HttpPublished};
+use super::error::{AnswerStage, HttpPublishError};
+use super::request::PublishRequest;
+use crate::error::{IoFault, PeerAddress, TransportError};
+use crate::transport::{Transport, TransportOptions, open};
+
+/// Open connection. It has no task: it is read and written while a request waits for its answer, and
+/// dropping it closes it.
+pub(super) struct HttpConnection {
+    peer: PeerAddress,
+    sender: SendRequest<Full<Bytes>>,
+    /// Reads and writes; `None` once the connection has ended. Boxed, because it is moved between the
+    /// pool and the request.
+    driver: Option<Driver>,
+    /// True after the first answer.
+    reused: bool,
+}
+
+type Driver = Pin<Box<http1::Connection<TokioIo<Transport>, Full<Bytes>>>>;
+
+/// Outcome of a request on a connection.
+pub(super) struct Exchange {
+    pub(super) outcome: Result<HttpPublished, HttpPublishError>,
+    /// Connection if it can be used again.
+    pub(super) connection: Option<HttpConnection>,
+}
+
+impl Exchange {
+    fn failed(error: HttpPublishError) -> Self {
+        Self {
+            outcome: Err(error),
+            connection: None,
+        }
+    }
+}
+
+impl HttpConnection {
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// [`HttpPublishError::Connect`].
+    pub(super) async fn open(options: &TransportOptions) -> Result<Self, HttpPublishError> {
+        let (transport, opened) = open(options).await.map_err(HttpPublishError::Connect)?;
+        let peer = opened.peer;
+        let handshake = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_HEADERS)
+            .handshake(TokioIo::new(transport));
+        // The handshake of HTTP/1 sends nothing.
+        let (sender, connection) = handshake
+            .await
+            .map_err(|error| explain(&error, &peer, AnswerStage::Head))?;
+        Ok(Self {
+            peer,
+            sender,
+            driver: Some(Box::pin(connection)),
+            reused: false,
+        })
+    }
+
+    /// Sends a request and reads its answer; each of head and body has the time `within`. `None` if the
+    /// server had closed the connection before anything of the request was sent.
+    ///
+    /// Cancel safe: a dropped future closes the connection. The server may have got the request.
+    pub(super) async fn exchange(
+        mut self,
+        request: &PublishRequest,
+        within: Duration,
+    ) -> Option<Exchange> {
+        let message = match request.to_hyper() {
+            Ok(message) => message,
+            Err(error) => return Some(Exchange::failed(error)),
+        };
+        // What arrived since the last answer is read first: the server may have closed.
+        if self.reused && !self.is_open().await {
+            return None;
+        }
+
+        // Send the request and read the head of the answer.
+        let answered = {
+            let mut answer = pin!(self.sender.try_send_request(message));
+            let exchanged = async {
+                tokio::select! {
+                    biased;
+                    answer = &mut answer => answer,
+                    // The answer has the reason why the connection ended.
+                    () = drive(&mut self.driver) => answer.await,
+                }
+            };
+            timeout(within, exchanged).await
+        };
+        let response = match answered {
+            Ok(Ok(response)) => response,
+            Ok(Err(mut error)) => {
+                // The request comes back if nothing of it was written.
+                if self.reused && error.take_message().is_some() {
+                    return None;
+                }
+                let error = explain(error.error(), &self.peer, AnswerStage::Head);
+                return Some(Exchange::failed(error));
+            }
+            Err(_elapsed) => return Some(self.timed_out(AnswerStage::Head, within)),
+        };
+        Some(self.read(response, request, within).await)
+    }
+
+    /// Reads the body of an answer, and makes the outcome of it.
+    async fn read(
+        mut self,
+        response: Response<Incoming>,
+        request: &PublishRequest,
+        within: Duration,
+    ) -> Exchange {
+        let (head, body) = response.into_parts();
+        let read = timeout(within, self.read_body(body)).await;
+        let is_success = head.status == StatusCode::OK;
+        let (body, is_whole) = match read {
+            Ok((body, Ok(BodyEnd::Whole))) => (body, true),
+            // A refusal is one, however its text ends.
+            Ok((body, _)) if !is_success => (body, false),
+            Ok((_, Ok(BodyEnd::Cut))) => {
+                let peer = self.peer;
+                return Exchange::failed(HttpPublishError::AnswerTooLong { peer });
+            }
+            Ok((_, Err(error))) => {
+                let error = explain(&error, &self.peer, AnswerStage::Body);
+                return Exchange::failed(error);
+            }
+            Err(_elapsed) if !is_success => (Bytes::new(), false),
+            Err(_elapsed) => return self.timed_out(AnswerStage::Body, within),
+        };
+
+        let peer = self.peer.clone();
+        let outcome = if is_success {
+            Ok(HttpPublished {
+                request_id: answer::request_id(&head.headers, &body),
+                peer,
+                reused: self.reused,
+            })
+        } else {
+            let refusal = answer::refusal(head.status, &head.headers, &body, request);
+            Err(HttpPublishError::Refused {
+                peer,
+                refusal: Box::new(refusal),
+            })
+        };
+        // The server may close the connection after its answer, and often says so.
+        let is_usable = is_whole && self.is_open().await;
+        self.reused = true;
+        Exchange {
+            outcome,
+            connection: is_usable.then_some(self),
+        }
+    }
+
+    /// Reads a body of at most 16 KiB; of a longer one its beginning.
+    async fn read_body(&mut self, mut body: Incoming) -> (Bytes, Result<BodyEnd, hyper::Error>) {
+        let mut bytes = Vec::new();
+        let end = loop {
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                // The body has the reason why the connection ended.
+                () = drive(&mut self.driver) => body.frame().await,
+            };
+            match frame {
+                None => break Ok(BodyEnd::Whole),
+                Some(Err(error)) => break Err(error),
+                Some(Ok(frame)) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    let left = MAX_BODY - bytes.len();
+                    bytes.extend_from_slice(data.get(..left).unwrap_or(&data));
+                    if data.len() > left {
+                        break Ok(BodyEnd::Cut);
+                    }
+                }
+            }
+        };
+        (bytes.into(), end)
+    }
+
+    /// True if the server keeps the connection open for another request, as far as anything of its end
+    /// has arrived.
+    async fn is_open(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = drive(&mut self.driver) => false,
+            ready = self.sender.ready() => ready.is_ok(),
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    fn timed_out(self, stage: AnswerStage, after: Duration) -> Exchange {
+        let peer = self.peer;
+        Exchange::failed(HttpPublishError::TimedOut { peer, stage, after })
+    }
+}
+
+/// Reads and writes until the connection ends; after that it is pending for ever.
+async fn drive(driver: &mut Option<Driver>) {
+    match driver {
+        Some(connection) => {
+            // Its error is that of the request or of the body, which ended with it.
+            let _ = connection.await;
+            *driver = None;
+        }
+        None => pending().await,
+    }
+}
+
+/// End of a body.
+enum BodyEnd {
+    Whole,
+    /// The body is longer than what was read of it.
+    Cut,
+}
+
+/// Error of a connection in the terms of this crate.
+fn explain(error: &hyper::Error, peer: &PeerAddress, stage: AnswerStage) -> HttpPublishError {
+    let peer = peer.clone();
+    // hyper has a method for this in servers alone.
+    if error.is_parse() && error.to_string().contains("too large") {
+        return HttpPublishError::AnswerTooLong { peer };
+    }
+    // An error of the socket or of TLS, or the end of the stream.
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            let error = Box::new(TransportError::from_io(io, &peer));
+            return HttpPublishError::Connection { peer, error };
+        }
+        source = inner.source();
+    }
+    let is_closed = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+    if is_closed || stage == AnswerStage::Body && !error.is_parse() {
+        let fault = IoFault {
+            kind: std::io::ErrorKind::UnexpectedEof,
+            os_code: None,
+        };
+        let error = Box::new(TransportError::Io(fault));
+        return HttpPublishError::Connection { peer, error };
+    }
+    HttpPublishError::NotHttp {
+        peer,
+        detail: error.to_string(),
+    }
+}
+
+/// Maximum size of the head of an answer in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+/// Maximum number of headers of an answer.
+const MAX_HEADERS: usize = 64;
+/// Maximum size of the body of an answer in bytes.
+const MAX_BODY: usize = 16 * 1024;

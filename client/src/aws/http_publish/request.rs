@@ -1,0 +1,400 @@
+//! `PublishRequest`: the HTTP request that carries a message.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use dunlin_codec::{Delivery, PayloadFormat};
+use http_body_util::Full;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{Method, Request, Uri};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::error::HttpPublishError;
+use super::options::HttpPublishOptions;
+use super::signer::UnsignedRequest;
+use crate::aws::encoding::{push_encoded, unreserved};
+use crate::message::Message;
+use crate::secret::Secret;
+use crate::transport::authority;
+use crate::{MessageProperties, QoS};
+
+/// HTTP request that carries a message.
+///
+/// `Display` writes its head without secrets: of the options' headers and query only the names, and
+/// the authorizer's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishRequest {
+    path: String,
+    /// Query of the message, without that of the options.
+    query: String,
+    extra_query: Option<Secret<String>>,
+    /// Number of `headers` that are of the message, and no secrets.
+    plain_headers: usize,
+    headers: Vec<(String, Secret<String>)>,
+    body: Bytes,
+}
+
+impl PublishRequest {
+    /// Request that publishes `message` with the credentials of `options`.
+    ///
+    /// # Errors
+    /// * [`HttpPublishError::Message`]: the topic or a property of the message can't be sent.
+    /// * [`HttpPublishError::NotOverHttp`]: the message has QoS 2 or a topic alias.
+    /// * [`HttpPublishError::InvalidRequest`]: headers or query of the options, or of the signer,
+    ///   can't stand in a request.
+    /// * [`HttpPublishError::Signing`]: the signer failed.
+    pub fn new(
+        message: Message<'_>,
+        options: &HttpPublishOptions,
+    ) -> Result<Self, HttpPublishError> {
+        check(&message)?;
+
+        // The topic, with slashes encoded as the AWS SDKs do, and the query.
+        let mut path = "/topics/".to_owned();
+        push_encoded(&mut path, message.topic, unreserved);
+        let mut headers = vec![("host".to_owned(), host(options).into())];
+        push_headers(&mut headers, &message.properties);
+        let mut request = Self {
+            path,
+            query: query(&message),
+            extra_query: options.query.clone(),
+            plain_headers: headers.len(),
+            headers,
+            body: message.payload.into_bytes(),
+        };
+        request.headers.extend_from_slice(&options.headers);
+
+        // Signed last, because a signature covers everything else.
+        if let Some(signer) = &options.signer {
+            let whole = request.whole_query();
+            let signed = signer.sign(UnsignedRequest {
+                method: Method::POST.as_str(),
+                path: &request.path,
+                query: &whole,
+                headers: &request.headers,
+                body: &request.body,
+            })?;
+            request.headers.extend(signed);
+        }
+        // Checked at once, so that a dry run finds the same mistakes.
+        request.to_hyper()?;
+        Ok(request)
+    }
+
+    /// Query of the message and of the options.
+    fn whole_query(&self) -> Zeroizing<String> {
+        let extra = self
+            .extra_query
+            .as_ref()
+            .map_or("", |query| query.expose().as_str());
+        // Reserved whole: a string that grows leaves a copy of the secret behind.
+        let mut whole = Zeroizing::new(String::with_capacity(self.query.len() + 1 + extra.len()));
+        whole.push_str(&self.query);
+        if !self.query.is_empty() && !extra.is_empty() {
+            whole.push('&');
+        }
+        whole.push_str(extra);
+        whole
+    }
+
+    /// Request as hyper sends it.
+    ///
+    /// # Errors
+    /// [`HttpPublishError::InvalidRequest`] for a query or a header that can't be sent.
+    pub(super) fn to_hyper(&self) -> Result<Request<Full<Bytes>>, HttpPublishError> {
+        let query = self.whole_query();
+        if !query
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'#')
+        {
+            return Err(HttpPublishError::InvalidRequest("query"));
+        }
+        let separator = if query.is_empty() { "" } else { "?" };
+        let target = Zeroizing::new(format!("{}{separator}{}", self.path, query.as_str()));
+        let uri = Uri::try_from(target.as_str())
+            .map_err(|_invalid| HttpPublishError::InvalidRequest("query"))?;
+
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        for (name, value) in &self.headers {
+            // Headers that frame the request are hyper's: a second one would let a proxy read
+            // another body than the server.
+            let name = HeaderName::try_from(name.as_str())
+                .ok()
+                .filter(|name| !FRAMING.contains(&name.as_str()))
+                .ok_or(HttpPublishError::InvalidRequest("name of a header"))?;
+            let mut value = HeaderValue::from_str(value.expose())
+                .map_err(|_invalid| HttpPublishError::InvalidRequest("value of a header"))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(name, value);
+        }
+        Ok(request)
+    }
+
+    /// Values of the headers that may be secrets.
+    pub(super) fn secret_headers(&self) -> Vec<&str> {
+        let secrets = self.headers.iter().skip(self.plain_headers);
+        // The name of an authorizer is none, and helps in the text of a refusal.
+        secrets
+            .filter(|(name, _)| !is_public(name))
+            .map(|(_, value)| value.expose().as_str())
+            .collect()
+    }
+
+    /// Query of the options, which may hold secrets; empty if there is none.
+    pub(super) fn secret_query(&self) -> &str {
+        self.extra_query
+            .as_ref()
+            .map_or("", |query| query.expose().as_str())
+    }
+}
+
+impl fmt::Display for PublishRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Request line: the message's query as it is, of the options' the names.
+        write!(f, "POST {}", self.path)?;
+        let mut separator = '?';
+        let own = self.query.split('&').filter(|pair| !pair.is_empty());
+        for pair in own {
+            write!(f, "{separator}{pair}")?;
+            separator = '&';
+        }
+        let extra = self.secret_query().split('&');
+        for pair in extra.filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+            write!(f, "{separator}{name}=")?;
+            write_value(f, name, value)?;
+            separator = '&';
+        }
+        writeln!(f, " HTTP/1.1")?;
+
+        // Headers, and the length that hyper adds.
+        for (index, (name, value)) in self.headers.iter().enumerate() {
+            write!(f, "{name}: ")?;
+            if index < self.plain_headers {
+                writeln!(f, "{}", value.expose())?;
+            } else {
+                write_value(f, name, value.expose())?;
+                writeln!(f)?;
+            }
+        }
+        write!(f, "content-length: {}", self.body.len())
+    }
+}
+
+/// Writes a value, or its length if it may be a secret.
+fn write_value(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+    match is_public(name) {
+        true => f.write_str(value),
+        false => fmt::Display::fmt(&Secret::<String>::from(value), f),
+    }
+}
+
+/// True for a parameter that is no secret.
+fn is_public(name: &str) -> bool {
+    name.eq_ignore_ascii_case("x-amz-customauthorizer-name")
+}
+
+/// Checks that the message can be sent over HTTP.
+fn check(message: &Message<'_>) -> Result<(), HttpPublishError> {
+    if message.qos == QoS::ExactlyOnce {
+        return Err(HttpPublishError::NotOverHttp("QoS 2"));
+    }
+    if message.topic_alias.is_some() {
+        return Err(HttpPublishError::NotOverHttp("a topic alias"));
+    }
+    // The rules of topics and texts are those of the packet that a subscriber gets.
+    let user_properties = message.checked_user_properties()?;
+    message.to_packet(Delivery::AtMostOnce, &user_properties)?;
+    Ok(())
+}
+
+/// Value of the header `Host`: the port is left out where it is the scheme's.
+fn host(options: &HttpPublishOptions) -> String {
+    let transport = &options.transport;
+    let default = if transport.tls.is_some() { 443 } else { 80 };
+    let mut host = authority(&transport.host, transport.port);
+    if transport.port == default {
+        host.truncate(host.rfind(':').unwrap_or(host.len()));
+    }
+    host
+}
+
+/// Query of a message, percent-encoded; what has its default value is left out.
+fn query(message: &Message<'_>) -> String {
+    let mut query = String::new();
+    let mut push = |name: &str, value: &str| {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.push_str(name);
+        query.push('=');
+        push_encoded(&mut query, value, unreserved);
+    };
+    if message.qos == QoS::AtLeastOnce {
+        push("qos", "1");
+    }
+    if message.retain {
+        push("retain", "true");
+    }
+    if let Some(content_type) = message.properties.content_type {
+        push("contentType", content_type);
+    }
+    if let Some(response_topic) = message.properties.response_topic {
+        push("responseTopic", response_topic);
+    }
+    if let Some(seconds) = message.properties.message_expiry_interval {
+        push("messageExpiry", &seconds.to_string());
+    }
+    query
+}
+
+/// Adds the properties that AWS takes in headers.
+fn push_headers(headers: &mut Vec<(String, Secret<String>)>, properties: &MessageProperties<'_>) {
+    let mut push = |name: &str, value: String| headers.push((name.to_owned(), value.into()));
+    if !properties.user_properties.is_empty() {
+        // A list, because a name may be there several times, and the order counts.
+        let pairs = properties.user_properties.iter().map(|(name, value)| {
+            let pair = [((*name).to_owned(), Value::from(*value))];
+            Value::Object(Map::from_iter(pair))
+        });
+        let list = Value::Array(pairs.collect()).to_string();
+        push("x-amz-mqtt5-user-properties", STANDARD.encode(list));
+    }
+    if let Some(format) = properties.payload_format_indicator {
+        let name = match format {
+            PayloadFormat::Unspecified => "UNSPECIFIED_BYTES",
+            PayloadFormat::Utf8 => "UTF8_DATA",
+        };
+        push("x-amz-mqtt5-payload-format-indicator", name.to_owned());
+    }
+    if let Some(data) = properties.correlation_data {
+        push("x-amz-mqtt5-correlation-data", STANDARD.encode(data));
+    }
+}
+
+/// Headers that only hyper sets.
+const FRAMING: [&str; 3] = ["connection", "content-length", "transfer-encoding"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::http_publish::RequestSigner;
+    use crate::error::RequestError;
+    use crate::transport::TransportOptions;
+
+    fn options() -> HttpPublishOptions {
+        HttpPublishOptions::new(TransportOptions::new("iot.example.com", 8080))
+    }
+
+    fn message() -> Message<'static> {
+        let mut message = Message::new("a/b c", "on")
+            .qos(QoS::AtLeastOnce)
+            .retain(true);
+        message.properties = MessageProperties {
+            payload_format_indicator: Some(PayloadFormat::Utf8),
+            message_expiry_interval: Some(60),
+            content_type: Some("text/plain; a=b"),
+            response_topic: Some("r/1"),
+            correlation_data: Some(b"\x00\xff"),
+            user_properties: &[("k", "\"v\""), ("k", "é")],
+        };
+        message
+    }
+
+    #[test]
+    fn each_property_has_its_place_in_the_request() {
+        let request = PublishRequest::new(message(), &options()).unwrap();
+
+        assert_eq!(
+            request.to_string(),
+            "POST /topics/a%2Fb%20c?qos=1&retain=true&contentType=text%2Fplain%3B%20a%3Db&\
+             responseTopic=r%2F1&messageExpiry=60 HTTP/1.1\n\
+             host: iot.example.com:8080\n\
+             x-amz-mqtt5-user-properties: W3siayI6IlwidlwiIn0seyJrIjoiw6kifV0=\n\
+             x-amz-mqtt5-payload-format-indicator: UTF8_DATA\n\
+             x-amz-mqtt5-correlation-data: AP8=\n\
+             content-length: 2"
+        );
+    }
+
+    #[test]
+    fn a_request_prints_no_secret() {
+        let mut options = options();
+        options.transport.port = 80;
+        options.query = Some("x-amz-customauthorizer-name=MyAuth&t=canary1".into());
+        options
+            .headers
+            .push(("x-token".to_owned(), "canary2".into()));
+        let request = PublishRequest::new(Message::new("t", "canary3"), &options).unwrap();
+
+        assert_eq!(
+            request.to_string(),
+            "POST /topics/t?x-amz-customauthorizer-name=MyAuth&t=<redacted 7 bytes> HTTP/1.1\n\
+             host: iot.example.com\n\
+             x-token: <redacted 7 bytes>\n\
+             content-length: 7"
+        );
+        assert!(!format!("{options:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_message_that_http_does_not_carry_is_refused() {
+        let refused = |message| PublishRequest::new(message, &options()).unwrap_err();
+        assert_eq!(
+            refused(Message::new("t", "").qos(QoS::ExactlyOnce)),
+            HttpPublishError::NotOverHttp("QoS 2")
+        );
+        assert!(matches!(
+            refused(Message::new("a/#", "")),
+            HttpPublishError::Message(RequestError::Topic(_))
+        ));
+    }
+
+    #[test]
+    fn options_that_would_break_the_request_are_refused() {
+        for (name, value) in [
+            ("a b", "x"),
+            ("x", "a\r\nb: c"),
+            ("Content-Length", "5"),
+            ("", "x"),
+        ] {
+            let mut options = options();
+            options.headers.push((name.to_owned(), value.into()));
+            let error = PublishRequest::new(Message::new("t", ""), &options).unwrap_err();
+            assert!(matches!(error, HttpPublishError::InvalidRequest(_)));
+        }
+        for query in ["a b", "a#b", "a\r\n"] {
+            let mut options = options();
+            options.query = Some(query.into());
+            let error = PublishRequest::new(Message::new("t", ""), &options).unwrap_err();
+            assert_eq!(error, HttpPublishError::InvalidRequest("query"));
+        }
+    }
+
+    #[test]
+    fn a_signer_sees_the_request_as_it_is_sent_and_adds_headers() {
+        let mut options = options();
+        options.query = Some("k=v".into());
+        options.signer = Some(RequestSigner::new(|request| {
+            let line = format!("{} {} {}", request.method, request.path, request.query);
+            let host = request.headers.first().map(|(name, _)| name.clone());
+            Ok(vec![(
+                "x-signed".to_owned(),
+                format!("{line} {host:?}").into(),
+            )])
+        }));
+        let message = Message::new("a/b", "on").qos(QoS::AtLeastOnce);
+        let request = PublishRequest::new(message, &options).unwrap();
+
+        let request = request.to_hyper().unwrap();
+        assert_eq!(
+            request.headers()["x-signed"],
+            "POST /topics/a%2Fb qos=1&k=v Some(\"host\")"
+        );
+    }
+}
