@@ -121,7 +121,6 @@ impl Item<'_> for SubscriptionIdentifier {
 
 impl<'a> Item<'a> for UserProperty<'a> {
     const PROPERTY: Option<u8> = Some(row::user_property::ID);
-    const HAS_TEXT: bool = true;
 
     #[inline(always)]
     fn reread(rest: &mut Validated<'a>) -> Option<Self> {

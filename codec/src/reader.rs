@@ -4,7 +4,6 @@ use crate::decode::{DecodeOptions, Leniency};
 use crate::error::DecodeError;
 use crate::packet_type::Sender;
 use crate::record::{Record, Reread};
-use crate::validated::{str_of, text_in_front};
 use crate::varint::{self, Varint};
 
 /// Reader of a section of a packet. It never reads beyond the section and knows its offset in the
@@ -17,11 +16,6 @@ pub(crate) struct Reader<'a, R = ()> {
     sender: Sender,
     leniency: Leniency,
     record: R,
-    /// Part of the section that was found to be text; strings are parts of it. Empty before the
-    /// first string.
-    text: &'a str,
-    /// Number of bytes of the section after `text`.
-    after_text: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -38,8 +32,6 @@ impl<'a> Reader<'a> {
             sender,
             leniency: Leniency::ALL,
             record: (),
-            text: "",
-            after_text: 0,
         }
     }
 }
@@ -55,8 +47,6 @@ impl<'a> Reader<'a, Reread> {
             sender: Sender::Any,
             leniency: Leniency::ALL,
             record: Reread,
-            text: "",
-            after_text: 0,
         }
     }
 }
@@ -76,8 +66,6 @@ impl<'a, R: Record> Reader<'a, R> {
             sender: options.sender,
             leniency: options.leniency,
             record,
-            text: "",
-            after_text: 0,
         }
     }
 
@@ -105,8 +93,6 @@ impl<'a, R: Record> Reader<'a, R> {
             sender: self.sender,
             leniency: self.leniency,
             record: self.record.check(),
-            text: "",
-            after_text: 0,
         }
     }
 
@@ -114,50 +100,6 @@ impl<'a, R: Record> Reader<'a, R> {
     #[inline(always)]
     pub(crate) fn resume<S>(&mut self, other: &Reader<'a, S>) {
         self.rest = other.rest;
-    }
-
-    /// String at the front of `from`, which is valid and was taken last. `from` goes on to the end of
-    /// the section.
-    #[inline(always)]
-    pub(crate) fn text(&mut self, from: &'a [u8]) -> &'a str {
-        if let Some(text) = self.known_text(from) {
-            return text;
-        }
-        let len = from.len().wrapping_sub(self.rest.len());
-        // The first string, or the first after a byte that is no text: this part ends there, so that
-        // no byte is looked at more than twice.
-        self.text = text_in_front(from);
-        self.after_text = from.len().wrapping_sub(self.text.len());
-        let part = self.text.get(..len);
-        part.unwrap_or_else(|| from.get(..len).map_or("", str_of))
-    }
-
-    /// String like [`text`](Self::text); `None` if it isn't a part of the text that was found.
-    #[inline(always)]
-    pub(crate) fn known_text(&self, from: &'a [u8]) -> Option<&'a str> {
-        let len = from.len().wrapping_sub(self.rest.len());
-        let start = (self.text.len().wrapping_add(self.after_text)).wrapping_sub(from.len());
-        self.text.get(start..start.wrapping_add(len))
-    }
-
-    /// Takes all strings that lie in `bytes` from one text. `bytes` are a part of what is left, and
-    /// `after` bytes follow them.
-    #[inline(always)]
-    pub(crate) fn find_text(&mut self, bytes: &'a [u8], after: usize) {
-        self.text = text_in_front(bytes);
-        self.after_text = (after + bytes.len()).wrapping_sub(self.text.len());
-    }
-
-    /// Text of `bytes`, which go on to the end of the section; `None` if they aren't all text.
-    #[inline(always)]
-    pub(crate) fn text_to_end(&self, bytes: &'a [u8]) -> Option<&'a str> {
-        let start = self.text.len().wrapping_sub(bytes.len());
-        let part = if self.after_text == 0 {
-            self.text.get(start..)
-        } else {
-            None
-        };
-        part.or_else(|| core::str::from_utf8(bytes).ok())
     }
 
     #[inline(always)]
@@ -308,8 +250,6 @@ impl<'a, R: Record> Reader<'a, R> {
         Ok(Self {
             rest: section,
             end: self.offset(),
-            // Counted from the end of the section.
-            after_text: self.after_text.wrapping_sub(self.rest.len()),
             ..*self
         })
     }

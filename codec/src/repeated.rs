@@ -4,8 +4,6 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::iter::FusedIterator;
 
-use crate::reader::Reader;
-use crate::record::Record;
 use crate::sink::Sink;
 use crate::validated::Validated;
 use crate::value::Item;
@@ -28,8 +26,6 @@ pub struct Repeated<'a, T>(Source<'a, T>);
 enum Source<'a, T> {
     /// `count` items in validated bytes; between properties other properties may lie.
     Wire { bytes: &'a [u8], count: u32 },
-    /// The same if all of the bytes are text.
-    Text { text: &'a str, count: u32 },
     /// Items of a packet that was built; `count` is 0 if there is none, and 1 otherwise.
     Built { items: &'a [T], count: u32 },
 }
@@ -55,7 +51,7 @@ impl<'a, T> Repeated<'a, T> {
     #[must_use]
     pub const fn len(&self) -> usize {
         match self.0 {
-            Source::Wire { count, .. } | Source::Text { count, .. } => count as usize,
+            Source::Wire { count, .. } => count as usize,
             Source::Built { items, .. } => items.len(),
         }
     }
@@ -66,9 +62,7 @@ impl<'a, T> Repeated<'a, T> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         match self.0 {
-            Source::Wire { count, .. }
-            | Source::Text { count, .. }
-            | Source::Built { count, .. } => count == 0,
+            Source::Wire { count, .. } | Source::Built { count, .. } => count == 0,
         }
     }
 
@@ -80,21 +74,6 @@ impl<'a, T> Repeated<'a, T> {
     pub(crate) const fn from_wire(bytes: &'a [u8], count: usize) -> Self {
         let count = count as u32;
         Self(Source::Wire { bytes, count })
-    }
-
-    /// Finds out if the bytes of a list that ends with the section of `r` are all text.
-    #[inline(always)]
-    pub(crate) fn find_text<R: Record>(&mut self, r: &Reader<'a, R>)
-    where
-        T: Item<'a>,
-    {
-        if let Source::Wire { bytes, count } = self.0
-            && T::HAS_TEXT
-            && count > 0
-            && let Some(text) = r.text_to_end(bytes)
-        {
-            self.0 = Source::Text { text, count };
-        }
     }
 
     /// Counts one more property, whose identifier is the first byte of `from`.
@@ -135,10 +114,6 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
                 left: count,
                 rest: Rest::Wire(Validated::new(bytes)),
             },
-            Source::Text { text, count } => RepeatedIter {
-                left: count,
-                rest: Rest::Wire(Validated::of_text(text)),
-            },
             Source::Built { items, .. } => RepeatedIter {
                 left: 1,
                 rest: Rest::Built(items),
@@ -156,7 +131,6 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
     ) -> bool {
         match self.0 {
             Source::Wire { bytes, .. } => test_wire(Validated::new(bytes)),
-            Source::Text { text, .. } => test_wire(Validated::of_text(text)),
             Source::Built { items, .. } => items.iter().any(test),
         }
     }
@@ -166,7 +140,6 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
     pub(crate) fn write<S: Sink>(&self, sink: &mut S) {
         match self.0 {
             Source::Wire { bytes, count } => Self::write_wire(bytes, count, sink),
-            Source::Text { text, count } => Self::write_wire(text.as_bytes(), count, sink),
             Source::Built { items, .. } => match T::PROPERTY {
                 Some(id) => items.iter().for_each(|item| item.write_row(id, sink)),
                 None => T::write_all(items, sink),

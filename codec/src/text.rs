@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::record::Record;
 use crate::scan::{Scan, has_nul, has_wildcard};
 use crate::sink::Sink;
-use crate::validated::str_of;
+use crate::validated::text_of;
 use crate::value::{Rule, Value};
 
 /// Maximum number of bytes, which a two-byte length can state.
@@ -199,43 +199,19 @@ pub(crate) struct Scanned<'a> {
     pub(crate) has_wildcard: bool,
 }
 
-/// Reads a string of a section that has other strings too.
+/// Reads a string.
 #[inline(always)]
 pub(crate) fn read_scanned<'a, R: Record>(
     r: &mut Reader<'a, R>,
     field: &'static str,
 ) -> Result<Scanned<'a>, DecodeError> {
-    read_with(r, field, |r, _, from| r.text(from))
-}
-
-/// Reads a string of a section that isn't all text.
-#[inline(always)]
-pub(crate) fn read_alone<'a, R: Record>(
-    r: &mut Reader<'a, R>,
-    field: &'static str,
-) -> Result<Scanned<'a>, DecodeError> {
-    read_with(r, field, |r, bytes, from| {
-        r.known_text(from).unwrap_or_else(|| str_of(bytes))
-    })
-}
-
-/// Reads a string, which `text` takes from its bytes, or from these and all that is after them.
-#[inline(always)]
-fn read_with<'a, R: Record>(
-    r: &mut Reader<'a, R>,
-    field: &'static str,
-    text: impl FnOnce(&mut Reader<'a, R>, &'a [u8], &'a [u8]) -> &'a str,
-) -> Result<Scanned<'a>, DecodeError> {
     let at = r.offset();
-    let from = r.peek_rest();
     let bytes = r.prefixed(field)?;
     let scanned = |text, has_wildcard| Scanned {
         bytes,
         text,
         has_wildcard,
     };
-    // Two bytes of length are in front of the text.
-    let from = from.get(2..).unwrap_or_default();
     // Most strings are ASCII: one pass over the words then finds a NUL and wildcards.
     let scan = if R::IS_CHECKED {
         Scan::default()
@@ -243,11 +219,7 @@ fn read_with<'a, R: Record>(
         Scan::of(bytes)
     };
     if scan.plain() {
-        let text = if R::ONLY_CHECKS {
-            ""
-        } else {
-            text(r, bytes, from)
-        };
+        let text = if R::ONLY_CHECKS { "" } else { text_of(bytes) };
         return Ok(scanned(text, scan.wildcard()));
     }
     match check_unicode(bytes) {

@@ -5,9 +5,9 @@ use crate::reader::Reader;
 use crate::record::Record;
 use crate::scan::{Scan, has_nul, has_wildcard, wildcards};
 use crate::sink::Sink;
-use crate::text::{self, Scanned, read_alone, read_scanned};
+use crate::text::{self, Scanned, read_scanned};
 use crate::topic_error::TopicError;
-use crate::validated::Validated;
+use crate::validated::{Validated, str_of};
 use crate::value::{Item, Rule, Value};
 
 /// Topic Name (§4.7), to which messages are published: 1 to 65,535 bytes without wildcards and NUL.
@@ -81,7 +81,7 @@ impl<'a> TopicName<'a> {
     #[inline(never)]
     pub(crate) fn plain(bytes: &'a [u8]) -> Option<Self> {
         if Self::is_plain(bytes) {
-            core::str::from_utf8(bytes).ok().map(Self)
+            Some(Self(str_of(bytes)))
         } else {
             None
         }
@@ -117,8 +117,7 @@ impl<'a> TopicName<'a> {
         wildcard_rule: &'static str,
     ) -> Result<Option<Self>, DecodeError> {
         let at = r.offset();
-        // Alone: the payload need not be text.
-        let scanned = read_alone(r, field)?;
+        let scanned = read_scanned(r, field)?;
         Self::of_scanned(scanned, r, at, field, wildcard_rule)
     }
 
@@ -364,8 +363,6 @@ impl<'a> Value<'a> for TopicFilter<'a> {
 }
 
 impl<'a> Item<'a> for TopicFilter<'a> {
-    const HAS_TEXT: bool = true;
-
     #[inline(always)]
     fn reread(rest: &mut Validated<'a>) -> Option<Self> {
         rest.text().map(Self)

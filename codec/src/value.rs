@@ -43,9 +43,6 @@ pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
     /// Identifier of a property, of which others may lie between two items; `None` for no property.
     const PROPERTY: Option<u8> = None;
 
-    /// True if an item has text.
-    const HAS_TEXT: bool = false;
-
     /// Reads the next item from bytes that were validated before.
     fn reread(rest: &mut Validated<'a>) -> Option<Self>;
 

@@ -117,9 +117,6 @@ macro_rules! properties {
                         }
                     }
                 }
-                if !R::ONLY_CHECKS {
-                    $(properties.$many.find_text(&section);)*
-                }
                 Ok(properties)
             }
 

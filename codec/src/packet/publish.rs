@@ -209,30 +209,7 @@ impl<'a> Publish<'a> {
         header: FixedHeader,
         r: &mut Reader<'a, R>,
     ) -> Result<Self, DecodeError> {
-        if !R::ONLY_CHECKS {
-            Self::find_text(header, r);
-        }
         Self::read_as(header, r, false)
-    }
-
-    /// Finds the text of topic and properties at once, if there is nothing between them that can't
-    /// be text.
-    #[inline(always)]
-    fn find_text<R: Record>(header: FixedHeader, r: &mut Reader<'a, R>) -> Option<()> {
-        let body = r.peek_rest();
-        let (&topic_len, rest) = body.split_first_chunk()?;
-        let (_, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(topic_len)))?;
-        let rest = match rest {
-            _ if header.flags & QOS == 0 => rest,
-            [0..0x80, 0..0x80, rest @ ..] => rest,
-            _ => return None,
-        };
-        let [len @ 1..0x80, rest @ ..] = rest else {
-            return None;
-        };
-        let payload = rest.len().checked_sub(usize::from(*len))?;
-        r.find_text(body.get(2..body.len() - payload)?, payload);
-        Some(())
     }
 
     #[inline(always)]

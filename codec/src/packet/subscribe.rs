@@ -143,11 +143,7 @@ pub(super) fn read_list<'a, T: Item<'a>, R: Record>(
         count += 1;
     }
     r.resume(&items);
-    let mut list = Repeated::from_wire(bytes, count);
-    if !R::ONLY_CHECKS {
-        list.find_text(r);
-    }
-    Ok(list)
+    Ok(Repeated::from_wire(bytes, count))
 }
 
 impl<'a> Value<'a> for Subscription<'a> {
@@ -185,8 +181,6 @@ impl<'a> Value<'a> for Subscription<'a> {
 }
 
 impl<'a> Item<'a> for Subscription<'a> {
-    const HAS_TEXT: bool = true;
-
     #[inline(always)]
     fn reread(rest: &mut Validated<'a>) -> Option<Self> {
         let filter = TopicFilter::reread(rest)?;
