@@ -31,6 +31,7 @@ mod connection;
 mod conversation;
 mod deadlines;
 mod delivery;
+mod direct_message;
 mod http_publish;
 mod hub;
 mod limit;
@@ -59,8 +60,9 @@ mod will;
 pub(crate) use connection::Connection;
 #[cfg(feature = "conversation")]
 pub use conversation::Conversation;
+pub(crate) use direct_message::{DirectError, DirectProgress};
 pub(crate) use http_publish::publish_over_http;
-pub(crate) use hub::{Hub, NO_DEADLINE};
+pub(crate) use hub::{ClientRecord, ConnectionStatus, Hub, NO_DEADLINE};
 pub(crate) use limit::Limit;
 pub(crate) use output::Close;
 pub(crate) use peer::{Peer, RandomIds};

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -13,8 +14,8 @@ use std::time::Duration;
 use dunlin_sandbox::{AccessKey, Answer, Authorizer, EventLog, Lambda, Sandbox, SandboxOptions};
 use dunlin_tests::{Program, dunlin};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -65,6 +66,29 @@ impl Served {
             .unwrap()
             .iter()
             .any(|line| line.contains(part))
+    }
+
+    /// Subscriber of MQTT, which prints topic and payload of its messages.
+    async fn subscriber(
+        &self,
+        filter: &str,
+        flags: &[&str],
+    ) -> (Child, Lines<BufReader<ChildStdout>>) {
+        let command = dunlin([
+            "sub", "-H", "sandbox", "-q", "1", "-t", filter, "-F", "%t %p",
+        ]);
+        let mut sub = command
+            .args(flags)
+            .args([OsStr::new("--state-dir"), self.state.path().as_os_str()])
+            .spawn();
+        let lines = BufReader::new(sub.stdout.take().unwrap()).lines();
+        let subscribed = async {
+            while !self.logged(&format!("{filter}  → allow")) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(TIMEOUT, subscribed).await.unwrap();
+        (sub, lines)
     }
 
     /// Adds URL, CA and access key to the arguments of a script.
@@ -137,6 +161,41 @@ async fn boto3_publishes_reads_and_lists_and_its_errors_have_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn boto3_describes_and_ends_a_connection_and_sends_its_client_a_message() {
+    let Some(python) = Program::Boto3.find() else {
+        return;
+    };
+    let served = Served::start().await;
+    let (_sub, mut lines) = served
+        .subscriber("direct/#", &["--client-id", "lamp/7"])
+        .await;
+    let mut command = Command::new(&python);
+    command
+        .arg(script("boto3_connections.py"))
+        .args(["--client", "lamp/7"]);
+    let told = printed(served.with_key(command, "s3cret")).await;
+    if told == "no connection API\n" {
+        // An older boto3: its model doesn't have these operations.
+        return;
+    }
+    assert_eq!(
+        told,
+        "get_connection: [true, \"lamp/7\", true, \"127.0.0.1\", \"127.0.0.1\"]\n\
+         list_subscriptions: [[{\"topicFilter\": \"direct/#\", \"qos\": 1}]]\n\
+         send_direct_message: [\"OK\"]\n\
+         send_direct_message: InvalidRequestException 400\n\
+         delete_connection: []\n\
+         get_connection: [false, \"API_INITIATED_DISCONNECT\"]\n\
+         delete_connection: ResourceNotFoundException 404\n\
+         list_subscriptions: ResourceNotFoundException 404\n\
+         send_direct_message: ResourceNotFoundException 404\n"
+    );
+    let line = timeout(TIMEOUT, lines.next_line()).await.unwrap().unwrap();
+    assert_eq!(line.as_deref(), Some("direct/1 hello"));
+    assert!(served.logged("disconnect lamp/7  0x98"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_sdk_of_aws_for_javascript_publishes_and_reads() {
     let (Some(node), Some(modules)) = (Program::Node.find(), Program::AwsSdkForJavaScript.find())
     else {
@@ -165,23 +224,7 @@ async fn curl_publishes_with_an_authorizer_and_a_subscriber_gets_it() {
         return;
     };
     let served = Served::start().await;
-    // A subscriber of MQTT, which prints once it has its message.
-    let sub = dunlin([
-        "sub", "-H", "sandbox", "-t", "curl/#", "--count", "1", "-F", "%t %p",
-    ])
-    .args([
-        std::ffi::OsStr::new("--state-dir"),
-        served.state.path().as_os_str(),
-    ])
-    .spawn();
-    let mut sub = sub;
-    let mut lines = BufReader::new(sub.stdout.take().unwrap()).lines();
-    let subscribed = async {
-        while !served.logged("curl/#  → allow") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(TIMEOUT, subscribed).await.unwrap();
+    let (_sub, mut lines) = served.subscriber("curl/#", &["--count", "1"]).await;
 
     let signature = served.sandbox.sign("hello").unwrap();
     let publish = |token: &str, topic: &str| {

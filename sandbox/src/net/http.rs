@@ -1,9 +1,12 @@
 //! HTTP/1.1 at the ports of WebSocket and HTTPS: requests are read, answered, and upgraded to MQTT.
 
 mod answer;
+mod connection_api;
 mod data_plane;
 mod publish_request;
+mod query;
 mod refused;
+mod resource;
 mod retained_api;
 mod signature;
 mod upgrade;

@@ -165,11 +165,13 @@ fn admit(
                 reason: error.to_string(),
             });
         }
+        let local_address = stream.local_addr().ok();
         let tls = match service {
             Service::Tls(tls) => tls,
             Service::Plain(protocol) => {
                 let peer = Peer {
                     address,
+                    local_address,
                     tls: None,
                     http: None,
                 };
@@ -187,6 +189,7 @@ fn admit(
                 let stream = accepted.stream;
                 let peer = Peer {
                     address,
+                    local_address,
                     tls: Some(accepted.facts),
                     http: None,
                 };

@@ -53,6 +53,8 @@ pub(crate) enum CloseReason {
     TakenOver,
     /// The sandbox needs the memory that this client uses.
     Evicted(Eviction),
+    /// A request to the connection API disconnects the client.
+    Requested { prevents_will: bool },
     /// More clients wait for CONNACK than may.
     Busy,
     /// The sandbox stops; `is_connected` is false before CONNACK.
@@ -118,6 +120,7 @@ impl CloseReason {
         match self {
             Self::Client { reason_code } => *reason_code != ReasonCode::NORMAL_DISCONNECTION,
             Self::WebSocket { publishes_will, .. } => *publishes_will,
+            Self::Requested { prevents_will } => !prevents_will,
             _ => true,
         }
     }
@@ -183,7 +186,7 @@ impl CloseReason {
             // [MQTT-3.1.2-22]
             Self::KeepAlive => ReasonCode::KeepAliveTimeout,
             // The service documents that it disconnects, and not with which code.
-            Self::AuthorizationEnded => ReasonCode::AdministrativeAction,
+            Self::AuthorizationEnded | Self::Requested { .. } => ReasonCode::AdministrativeAction,
             // [MQTT-3.1.4-3]
             Self::TakenOver => ReasonCode::SessionTakenOver,
             Self::Evicted(_) => ReasonCode::QuotaExceeded,
@@ -227,6 +230,7 @@ impl CloseReason {
             Self::AuthorizationEnded => {
                 "disconnectAfterInSeconds is over (CUSTOMAUTH_TTL_EXPIRATION)"
             }
+            Self::Requested { .. } => "by the connection API (API_INITIATED_DISCONNECT)",
             Self::TakenOver => "another client has the same client id",
             Self::Evicted(eviction) => eviction.reason(),
             Self::Busy => "too many clients wait to be let in",
@@ -250,6 +254,29 @@ impl CloseReason {
             }
         };
         text.into()
+    }
+
+    /// Name of the reason in the lifecycle events of AWS IoT Core, which the connection API tells.
+    pub(crate) fn lifecycle_reason(&self) -> &'static str {
+        match self {
+            Self::Client { .. } => "CLIENT_INITIATED_DISCONNECT",
+            Self::WebSocket { .. } if !self.publishes_will() => "CLIENT_INITIATED_DISCONNECT",
+            Self::Lost | Self::WebSocket { .. } | Self::Reset | Self::Dropped => "CONNECTION_LOST",
+            Self::OtherVersion(_)
+            | Self::Undecodable(_)
+            | Self::ProtocolError(_)
+            | Self::AuthenticationMethod
+            | Self::Limit(_)
+            | Self::ConnAckTooLarge { .. } => "CLIENT_ERROR",
+            Self::Refused(_) | Self::RefusedSilently(_) => "AUTH_ERROR",
+            Self::KeepAlive => "MQTT_KEEP_ALIVE_TIMEOUT",
+            Self::AuthorizationEnded => "CUSTOMAUTH_TTL_EXPIRATION",
+            Self::TakenOver => "DUPLICATE_CLIENTID",
+            Self::Requested { .. } => "API_INITIATED_DISCONNECT",
+            Self::Evicted(_) | Self::Busy => "THROTTLED",
+            Self::Shutdown { .. } => "SERVER_INITIATED_DISCONNECT",
+            Self::Unencodable(_) | Self::Fault { .. } => "SERVER_ERROR",
+        }
     }
 
     /// Reason for the log, with the code that was sent or received.
@@ -291,6 +318,15 @@ impl From<DecodeError> for CloseReason {
 impl From<EncodeError> for CloseReason {
     fn from(error: EncodeError) -> Self {
         Self::Unencodable(error)
+    }
+}
+
+impl From<Eviction> for CloseReason {
+    fn from(eviction: Eviction) -> Self {
+        match eviction {
+            Eviction::Requested { prevents_will } => Self::Requested { prevents_will },
+            Eviction::OutOfMemory | Eviction::Overflow => Self::Evicted(eviction),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::server::hub::DetachOutcome;
 use crate::server::open::Open;
 use crate::server::request_refusal::RequestRefusal;
 use crate::server::session::DelayedWill;
+use crate::server::timestamp::Timestamp;
 use crate::server::turn::Turn;
 use crate::server::will::ConnectionWill;
 
@@ -18,6 +19,16 @@ impl Open {
         let (attached, expiry) = (self.attached, self.session_expiry);
         // The session first: the will waits only if the session goes on.
         let outcome = turn.hub.detach(&self.client_id, attached, expiry, turn.now);
+        let now = Timestamp {
+            instant: turn.now,
+            calendar: turn.calendar,
+        };
+        turn.hub.record_end(
+            &self.client_id,
+            attached.connection,
+            reason.lifecycle_reason(),
+            now,
+        );
         // [MQTT-3.1.2-8] [MQTT-3.1.2-10]
         if let Some(will) = self.will.take().filter(|_| reason.publishes_will()) {
             self.publish_will(will, &outcome, turn);

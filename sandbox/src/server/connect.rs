@@ -1,9 +1,10 @@
 //! CONNECT: the requests of the client, the decision of authorizers and policy, and the state of a
 //! client that is accepted.
 
+use core::net::SocketAddr;
 use core::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use dunlin_codec::Connect;
 use tokio::sync::Notify;
@@ -15,6 +16,7 @@ use crate::policy::{Action, ConnectAttributes, Decision, Request, Subject};
 use crate::server::aliases::{ClientAliases, ServerAliases};
 use crate::server::close_reason::CloseReason;
 use crate::server::deadlines::Deadlines;
+use crate::server::hub::ConnectionFacts;
 use crate::server::limit::Limit;
 use crate::server::open::Open;
 use crate::server::output::ClientLimits;
@@ -49,6 +51,9 @@ pub(crate) struct Pending {
     pub(super) session_expiry: u32,
     receive_maximum: u16,
     topic_alias_maximum: u16,
+    source: SocketAddr,
+    /// Address that the client connected to; `None` if the system doesn't tell it.
+    target: Option<SocketAddr>,
     will: Option<ConnectionWill>,
     started: Instant,
 }
@@ -124,6 +129,8 @@ impl Pending {
                 .receive_maximum
                 .map_or(u16::MAX, NonZeroU16::get),
             topic_alias_maximum: connect.properties.topic_alias_maximum.unwrap_or(0),
+            source: peer.address,
+            target: peer.local_address,
             will: will.transpose()?,
             started: turn.now,
             client_id,
@@ -203,6 +210,9 @@ impl Pending {
             Arc::clone(wake),
             turn.now,
         );
+        let facts = self.facts(turn.calendar);
+        turn.hub
+            .record_connection(&self.client_id, attached.connection, facts);
         Open {
             deadlines: Deadlines {
                 // [MQTT-3.1.2-22]
@@ -239,6 +249,19 @@ impl Pending {
             requested_session_expiry: self.requested.session_expiry,
             session_expiry: self.session_expiry,
             is_refreshing: false,
+        }
+    }
+
+    /// Facts of the connection for the connection API.
+    fn facts(&self, now: SystemTime) -> ConnectionFacts {
+        let certificate = self.subject.certificate.as_ref();
+        ConnectionFacts {
+            source: self.source,
+            target: self.target,
+            thing: certificate.and_then(|certificate| certificate.thing.clone()),
+            keep_alive: self.requested.keep_alive,
+            session_expiry: self.session_expiry,
+            connected_since: now,
         }
     }
 

@@ -54,6 +54,7 @@ impl Conversation {
     pub fn connect(&mut self) -> usize {
         let peer = Peer {
             address: ([127, 0, 0, 1], 1).into(),
+            local_address: None,
             tls: None,
             http: None,
         };

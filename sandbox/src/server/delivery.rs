@@ -8,6 +8,7 @@ use dunlin_codec::{Ack, Delivery, Packet, PacketId, QoS};
 use crate::event::{Event, Outcome};
 use crate::policy::{Action, Decision};
 use crate::server::close_reason::CloseReason;
+use crate::server::direct_message::DirectProgress;
 use crate::server::limit::Limit;
 use crate::server::limits::WORK_PER_TURN;
 use crate::server::open::Open;
@@ -32,7 +33,7 @@ impl Open {
             // Evicted and taken over are checked even if the output is full: a client that doesn't
             // read must end as well.
             if let Some(eviction) = turn.hub.eviction(self.attached.connection) {
-                return Err(CloseReason::Evicted(eviction));
+                return Err(eviction.into());
             }
             let (is_full, now) = (turn.output.is_full() || self.is_throttled(), turn.now);
             let Some(session) = self.session(turn) else {
@@ -105,6 +106,7 @@ impl Open {
         let topic = queued.message.topic();
         let decision = self.decide_receive(queued, &topic, turn);
         if !decision.is_allowed() {
+            queued.report(DirectProgress::Denied);
             return turn.log(self.denied(topic, decision));
         }
 
@@ -118,6 +120,7 @@ impl Open {
         if is_over && queued.qos == QoS::AtMostOnce {
             let most = self.settings.rules().max_messages_per_second;
             let limit = Limit::Messages(most.unwrap_or_default());
+            queued.report(DirectProgress::RateExceeded);
             return turn.log(self.undelivered(topic, limit.to_string()));
         }
 
@@ -154,6 +157,7 @@ impl Open {
         let decision = self.decide_receive(queued, &topic, turn);
         if limit.is_some() || !decision.is_allowed() {
             // Removed, so that its identifier and its quota are free again.
+            queued.report(DirectProgress::Denied);
             self.give_up(packet_id, turn);
             return turn.log(match limit {
                 Some(limit) => {
@@ -219,9 +223,11 @@ impl Open {
             is_sent
         });
         if is_sent {
+            queued.report(DirectProgress::Sent);
             return turn.log(self.receive_event(topic, Outcome::Allowed(decision)));
         }
 
+        queued.report(DirectProgress::TooLarge);
         // Larger than the client takes: to the sender it counts as delivered. [MQTT-3.1.2-25]
         if let Some(packet_id) = delivery.packet_id() {
             self.give_up(packet_id, turn);

@@ -1,5 +1,7 @@
 //! State that all connections share: sessions, subscriptions and retained messages.
 
+mod clients;
+mod direct_messages;
 mod losses;
 mod memory;
 mod routing;
@@ -17,6 +19,7 @@ use tokio::sync::Notify;
 
 use crate::event::Event;
 use crate::server::charge::MemoryCounter;
+use crate::server::hub::clients::Clients;
 use crate::server::hub::losses::{LossReason, Losses};
 use crate::server::hub::memory::MemoryBudget;
 use crate::server::hub::subscriptions::{EndedSubscriptions, Subscribers};
@@ -26,6 +29,7 @@ use crate::server::session::{ConnectionId, Session};
 use crate::server::settings::Settings;
 use crate::server::timestamp::Timestamp;
 
+pub(crate) use clients::{ClientRecord, ConnectionFacts, ConnectionStatus};
 pub(crate) use memory::Eviction;
 pub(crate) use sessions::{Attached, DetachOutcome};
 
@@ -46,6 +50,7 @@ pub(crate) struct Hub {
     /// CONNECTs within the connect interval of the profile; empty if it has none.
     connects: VecDeque<(Instant, Arc<str>)>,
     memory: MemoryBudget,
+    clients: Clients,
     losses: Losses,
     /// Wills and messages of sessions that have ended, in that order.
     unfinished: VecDeque<Unfinished>,
@@ -70,6 +75,7 @@ impl Hub {
             due: BTreeSet::new(),
             connects: VecDeque::new(),
             memory: MemoryBudget::default(),
+            clients: Clients::default(),
             losses: Losses::default(),
             unfinished: VecDeque::new(),
             ended_subscriptions: VecDeque::new(),

@@ -8,6 +8,7 @@ use std::time::Instant;
 use dunlin_codec::{Delivery, PacketId, QoS, SubscriptionIdentifier};
 
 use crate::server::charge::Charge;
+use crate::server::direct_message::{DirectProgress, DirectReport};
 use crate::server::limits::{MAX_QUEUED, MAX_QUEUED_BYTES, QUEUED_OVERHEAD};
 use crate::server::message::Message;
 
@@ -40,6 +41,8 @@ pub(crate) struct Queued {
     pub(crate) identifiers: Box<[SubscriptionIdentifier]>,
     /// Shared filter that matched; `None` for an ordinary subscription.
     pub(crate) share: Option<Arc<str>>,
+    /// Progress for the sender of a direct message; `None` for every other message.
+    pub(crate) direct: Option<DirectReport>,
     /// Memory of this entry of the queue.
     _charge: Charge,
 }
@@ -59,7 +62,15 @@ impl Queued {
             retain,
             identifiers,
             share: None,
+            direct: None,
             _charge: charge,
+        }
+    }
+
+    /// Tells the sender of a direct message its progress; does nothing for other messages.
+    pub(crate) fn report(&self, progress: DirectProgress) {
+        if let Some(direct) = &self.direct {
+            direct.report(progress);
         }
     }
 }
@@ -267,7 +278,10 @@ impl Outgoing {
         if let Some(done) = self.in_flight.remove(index) {
             self.unacknowledged -= usize::from(done.is_charged);
             self.again -= usize::from(done.again);
-            self.in_flight_bytes -= done.message.map_or(0, |queued| queued.message.len());
+            if let Some(queued) = done.message {
+                self.in_flight_bytes -= queued.message.len();
+                queued.report(DirectProgress::Acknowledged);
+            }
         }
         AckOutcome::Accepted
     }
@@ -294,6 +308,27 @@ impl Outgoing {
     /// Ends the exchange of a message that won't be sent again.
     pub(crate) fn give_up(&mut self, packet_id: PacketId) {
         self.finish(packet_id, |_, _| true);
+    }
+
+    /// Forgets all direct messages: they don't wait for a client that is away.
+    pub(crate) fn forget_direct_messages(&mut self) {
+        self.queue.retain(|queued| {
+            let is_direct = queued.direct.is_some();
+            if is_direct {
+                self.queued_bytes -= queued.message.len();
+                queued.report(DirectProgress::Disconnected);
+            }
+            !is_direct
+        });
+        let sent = self.in_flight.iter().filter_map(|in_flight| {
+            let queued = in_flight.message.as_ref()?;
+            queued.direct.as_ref()?;
+            queued.report(DirectProgress::Disconnected);
+            Some(in_flight.packet_id)
+        });
+        for packet_id in sent.collect::<Vec<_>>() {
+            self.give_up(packet_id);
+        }
     }
 
     fn find(&self, packet_id: PacketId) -> Option<(usize, &InFlight)> {

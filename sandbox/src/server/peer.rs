@@ -10,6 +10,8 @@ use crate::event::Transport;
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
+    /// Address of this end; `None` if the system doesn't tell it.
+    pub(crate) local_address: Option<SocketAddr>,
     /// Facts of the TLS handshake; `None` without TLS.
     pub(crate) tls: Option<TlsFacts>,
     /// Request that opened the WebSocket; `None` for MQTT over TLS or TCP.

@@ -1,6 +1,7 @@
 //! Tests of the server in virtual time.
 
 mod authorization;
+mod connection_records;
 mod ending;
 mod harness;
 mod law;

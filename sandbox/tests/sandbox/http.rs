@@ -15,11 +15,11 @@ use crate::lambda::{Emulator, answer};
 const NAME: &str = "x-amz-customauthorizer-name";
 
 /// Sandbox with both HTTP ports, whose default authorizer allows everything.
-async fn sandbox() -> TestSandbox {
+pub(crate) async fn sandbox() -> TestSandbox {
     sandbox_with(Answer::allow("anybody", allow("iot:*")), |options| options).await
 }
 
-async fn sandbox_with(
+pub(crate) async fn sandbox_with(
     answer: Answer,
     describe: impl FnOnce(SandboxOptions) -> SandboxOptions,
 ) -> TestSandbox {
@@ -35,14 +35,14 @@ async fn sandbox_with(
 
 /// Answer to one request.
 #[derive(Debug)]
-struct Response {
-    status: u16,
+pub(crate) struct Response {
+    pub(crate) status: u16,
     head: String,
-    body: Value,
+    pub(crate) body: Value,
 }
 
 impl Response {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         Self {
             status: head.split(' ').nth(1).unwrap().parse().unwrap(),
@@ -51,20 +51,25 @@ impl Response {
         }
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines
             .find(|(header, _)| header.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
-    fn error(&self) -> &str {
+    pub(crate) fn error(&self) -> &str {
         self.header("x-amzn-errortype").unwrap_or_default()
     }
 }
 
 /// Sends a request over HTTP without TLS: its first line, headers, and body.
-async fn asks(sandbox: &TestSandbox, line: &str, headers: &[(&str, &str)], body: &str) -> Response {
+pub(crate) async fn asks(
+    sandbox: &TestSandbox,
+    line: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Response {
     let mut tcp = open(sandbox).await;
     tcp.write_all(&request(line, headers, body)).await.unwrap();
     let mut text = String::new();
@@ -73,7 +78,7 @@ async fn asks(sandbox: &TestSandbox, line: &str, headers: &[(&str, &str)], body:
     Response::parse(&text)
 }
 
-fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+pub(crate) fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let headers: String = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
@@ -83,7 +88,7 @@ fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-async fn open(sandbox: &TestSandbox) -> TcpStream {
+pub(crate) async fn open(sandbox: &TestSandbox) -> TcpStream {
     let port = sandbox.sandbox.http_port().unwrap();
     TcpStream::connect(("127.0.0.1", port)).await.unwrap()
 }
@@ -317,7 +322,7 @@ async fn the_lambda_is_asked_for_each_request_by_the_event_of_https() {
 }
 
 /// Header of an unchecked signature.
-const SIGNED: (&str, &str) = (
+pub(crate) const SIGNED: (&str, &str) = (
     "Authorization",
     "AWS4-HMAC-SHA256 Credential=AKID/20261130/eu-west-1/iotdata/aws4_request, SignedHeaders=host, Signature=00",
 );

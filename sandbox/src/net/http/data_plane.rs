@@ -5,15 +5,19 @@ use std::sync::Arc;
 use dunlin_codec::ReasonCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
 use crate::authorizer::{Credentials, Refusal, RequestHead};
 use crate::event::{Event, Outcome};
 use crate::net::clock::now;
 use crate::net::http::answer::{self, Answer};
+use crate::net::http::connection_api::{
+    DirectMessage, connection, delete_connection, subscriptions,
+};
 use crate::net::http::publish_request::PublishRequest;
 use crate::net::http::refused::Refused;
+use crate::net::http::resource::Resource;
 use crate::net::http::retained_api::{retained_message, retained_messages};
 use crate::net::http::signature::{Authorization, SignedRequest};
 use crate::net::shared::Shared;
@@ -21,13 +25,6 @@ use crate::policy::{Policy, Subject};
 use crate::server::limits::{BODY_TIMEOUT, MAX_HTTP_BODY};
 use crate::server::{Peer, publish_over_http};
 use crate::uuid;
-
-/// Resource of a request; the text is the topic as it was sent.
-enum Resource {
-    Topic(String),
-    RetainedMessage(String),
-    RetainedMessages,
-}
 
 /// Client of a request that may go on.
 struct Caller {
@@ -46,7 +43,17 @@ pub(super) async fn answer(
     let resource = Resource::of(request.uri().path())?;
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    // A message that is published has an event of its own.
+    let is_publish = matches!(resource, Resource::Topic(_));
     let result = handle(shared, peer, request, head, resource).await;
+    if let Ok(answer) = &result
+        && !is_publish
+    {
+        shared.emit(Event::Note {
+            peer: peer.address,
+            text: format!("{method} {path}: {}", answer.status().as_u16()),
+        });
+    }
     Some(result.unwrap_or_else(|refused| {
         let Refused {
             status,
@@ -70,12 +77,7 @@ async fn handle(
     resource: Resource,
 ) -> Result<Answer, Refused> {
     let is_publish = matches!(resource, Resource::Topic(_));
-    let expected = if is_publish {
-        Method::POST
-    } else {
-        Method::GET
-    };
-    if request.method() != expected {
+    if !resource.has(request.method()) {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(Refused::new(
             status,
@@ -84,7 +86,7 @@ async fn handle(
         ));
     }
     // Bounds the bodies in memory and the calls of Lambdas: MQTT goes on beside a flood of requests.
-    let Ok(_permit) = shared.http_requests.try_acquire() else {
+    let Ok(permit) = shared.http_requests.try_acquire() else {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let text = "Too many requests are being handled";
         return Err(Refused::new(status, "ServiceUnavailableException", text));
@@ -114,26 +116,31 @@ async fn handle(
         Resource::Topic(topic) => publish(shared, peer, &caller, &topic, &head, &body),
         Resource::RetainedMessage(topic) => retained_message(shared, &topic),
         Resource::RetainedMessages => retained_messages(shared, &head),
+        Resource::Connection(client_id) if method == "DELETE" => {
+            delete_connection(shared, &client_id, &head)
+        }
+        Resource::Connection(client_id) => connection(shared, &client_id, &head),
+        Resource::Subscriptions(client_id) => subscriptions(shared, &client_id, &head),
+        Resource::DirectMessages(client_id) => {
+            let message = DirectMessage::parse(&client_id, &head)?;
+            note_encoded_twice(shared, peer, &message.publish);
+            // Waiting for an acknowledgement takes no permit of others: each HTTP connection waits
+            // for one message at most.
+            drop(permit);
+            message.send(shared, &body).await
+        }
     }
 }
 
 /// Reads a body of at most 1 MiB within 10 seconds.
 async fn read_body(body: Incoming) -> Result<Bytes, Refused> {
-    let too_large = || {
-        let status = StatusCode::PAYLOAD_TOO_LARGE;
-        Refused::new(
-            status,
-            "RequestEntityTooLargeException",
-            "Request entity too large",
-        )
-    };
     // A body that is announced as too large isn't read at all.
     if body.size_hint().lower() > MAX_HTTP_BODY as u64 {
-        return Err(too_large());
+        return Err(Refused::too_large());
     }
     match timeout(BODY_TIMEOUT, Limited::new(body, MAX_HTTP_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::too_large()),
         Ok(Err(error)) => Err(Refused::invalid(format!("the body can't be read: {error}"))),
         Err(_) => {
             let status = StatusCode::REQUEST_TIMEOUT;
@@ -212,14 +219,7 @@ fn publish(
 ) -> Result<Answer, Refused> {
     let invalid = |error: &dyn core::fmt::Display| Refused::invalid(error.to_string());
     let request = PublishRequest::parse(topic, head).map_err(|error| invalid(&error))?;
-    if request.is_encoded_twice {
-        shared.emit(Event::Note {
-            peer: peer.address,
-            text: "x-amz-mqtt5-user-properties is encoded twice, as boto3 does it with a text; it was decoded \
-                   once more: pass boto3 a list"
-                .into(),
-        });
-    }
+    note_encoded_twice(shared, peer, &request);
     // There is no client, so that no client id and no connection take part.
     let mut subject = Subject::new("");
     subject.source_ip = Some(peer.address.ip());
@@ -257,6 +257,18 @@ fn publish(
     Ok(answer)
 }
 
+/// Warns of user properties that were encoded twice.
+fn note_encoded_twice(shared: &Shared, peer: &Peer, request: &PublishRequest) {
+    if request.is_encoded_twice {
+        shared.emit(Event::Note {
+            peer: peer.address,
+            text: "x-amz-mqtt5-user-properties is encoded twice, as boto3 does it with a text; it was decoded \
+                   once more: pass boto3 a list"
+                .into(),
+        });
+    }
+}
+
 /// A refusal over HTTP has a status and no reason code of MQTT.
 fn without_code<T>(outcome: Outcome<T>) -> Outcome<T> {
     match outcome {
@@ -268,18 +280,5 @@ fn without_code<T>(outcome: Outcome<T>) -> Outcome<T> {
             decision,
         },
         allowed @ Outcome::Allowed(_) => allowed,
-    }
-}
-
-impl Resource {
-    fn of(path: &str) -> Option<Self> {
-        match path.split_once('/').map(|(_, path)| path)? {
-            "retainedMessage" | "retainedMessage/" => Some(Self::RetainedMessages),
-            path => match path.split_once('/')? {
-                ("topics", topic) => Some(Self::Topic(topic.into())),
-                ("retainedMessage", topic) => Some(Self::RetainedMessage(topic.into())),
-                _ => None,
-            },
-        }
     }
 }

@@ -76,6 +76,17 @@ impl PublishRequest {
         Ok(request)
     }
 
+    /// Makes a direct message of it: at QoS 1 if it is to be confirmed, else at QoS 0; it is neither
+    /// retained nor does it expire.
+    pub(super) fn into_direct(self, is_confirmed: bool) -> Self {
+        Self {
+            is_qos_1: is_confirmed,
+            retain: false,
+            message_expiry: None,
+            ..self
+        }
+    }
+
     /// Parameters that aren't known belong to the authorizer.
     fn read_query(&mut self, query: &str) -> Result<(), RequestError> {
         for pair in query.split('&') {

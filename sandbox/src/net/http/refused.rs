@@ -36,6 +36,18 @@ impl Refused {
         }
     }
 
+    pub(super) fn not_found(text: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", text)
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLargeException",
+            "Request entity too large",
+        )
+    }
+
     /// The client learns no reason, as at AWS; the log has it.
     pub(super) fn forbidden(reason: String) -> Self {
         Self {

@@ -1,7 +1,5 @@
 //! The API of retained messages: one of them, and pages of all.
 
-use core::str::FromStr as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
@@ -11,6 +9,7 @@ use crate::authorizer::{RequestHead, percent_decoded};
 use crate::net::clock::now;
 use crate::net::http::answer::{self, Answer};
 use crate::net::http::publish_request::encoded_user_properties;
+use crate::net::http::query::{MAX_RESULTS, Query, next_token};
 use crate::net::http::refused::Refused;
 use crate::net::shared::Shared;
 
@@ -23,9 +22,8 @@ pub(super) fn retained_message(shared: &Shared, topic: &str) -> Result<Answer, R
         .as_ref()
         .and_then(|found| Some((found, found.message.publish()?)));
     let Some((found, publish)) = publish else {
-        let status = StatusCode::NOT_FOUND;
         let text = "No retained message found for the given topic";
-        return Err(Refused::new(status, "ResourceNotFoundException", text));
+        return Err(Refused::not_found(text));
     };
     let body = json!({
         "topic": topic,
@@ -40,29 +38,8 @@ pub(super) fn retained_message(shared: &Shared, topic: &str) -> Result<Answer, R
 /// `GET /retainedMessage?nextToken=..&maxResults=..`, ordered by topic. The token is the last topic
 /// of a page, in base64.
 pub(super) fn retained_messages(shared: &Shared, head: &RequestHead) -> Result<Answer, Refused> {
-    let query = head.query.as_deref().unwrap_or_default();
-    let parameter = |name: &str| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let (_, value) = pairs.find(|(key, _)| *key == name)?;
-        percent_decoded(value)
-    };
-    let most = match parameter("maxResults") {
-        None => MAX_RESULTS,
-        Some(text) => usize::from_str(&text)
-            .ok()
-            .filter(|most| (1..=MAX_RESULTS).contains(most))
-            .ok_or_else(|| Refused::invalid("maxResults must be 1 to 200".into()))?,
-    };
-    let after = match parameter("nextToken") {
-        None => String::new(),
-        Some(token) => STANDARD
-            .decode(&*token)
-            .ok()
-            .and_then(|topic| String::from_utf8(topic).ok())
-            .ok_or_else(|| Refused::invalid("nextToken isn't one of an earlier answer".into()))?,
-    };
-
-    let (page, has_more) = shared.hub().retained_after(&after, most, now());
+    let asked = Query::of(head).page(MAX_RESULTS)?;
+    let (page, has_more) = shared.hub().retained_after(&asked.after, asked.most, now());
     let topics: Vec<serde_json::Value> = page
         .iter()
         .map(|found| {
@@ -79,10 +56,7 @@ pub(super) fn retained_messages(shared: &Shared, head: &RequestHead) -> Result<A
         })
         .collect();
     let last = page.last().filter(|_| has_more);
-    let token = last.map(|found| STANDARD.encode(found.message.topic()));
+    let token = last.map(|found| next_token(&found.message.topic()));
     let body = json!({"retainedTopics": topics, "nextToken": token});
     Ok(answer::json(StatusCode::OK, &body))
 }
-
-/// Largest page of retained messages.
-const MAX_RESULTS: usize = 200;

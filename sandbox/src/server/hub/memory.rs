@@ -34,6 +34,9 @@ pub(crate) enum Eviction {
     OutOfMemory,
     /// More messages waited for the client than may.
     Overflow,
+    /// A request to the connection API disconnects the client; with `prevents_will` its will isn't
+    /// published.
+    Requested { prevents_will: bool },
 }
 
 impl Eviction {
@@ -41,6 +44,7 @@ impl Eviction {
     pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::OutOfMemory => "the sandbox is short of memory, and this client holds most of it",
+            Self::Requested { .. } => "disconnected by the connection API",
             Self::Overflow => "more messages wait for this client than may: its session has ended",
         }
     }

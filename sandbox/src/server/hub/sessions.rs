@@ -114,6 +114,7 @@ impl Hub {
             return DetachOutcome::Ended;
         }
 
+        session.outgoing.forget_direct_messages();
         // 0xFFFFFFFF is a session that never ends (§3.1.2.11.2).
         let ends_at = (expiry != u32::MAX).then(|| now + self.settings.scaled_seconds(expiry));
         session.client_state = ClientState::Away {

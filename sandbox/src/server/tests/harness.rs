@@ -56,6 +56,7 @@ impl Harness {
     pub(super) fn accepted(&self) -> Connection {
         let peer = Peer {
             address: ([127, 0, 0, 1], 1).into(),
+            local_address: None,
             tls: None,
             http: None,
         };
