@@ -104,7 +104,7 @@ impl<'a> Value<'a> for SubscriptionIdentifier {
         Ok(Self::MIN)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.varint(self.get());
     }

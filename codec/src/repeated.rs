@@ -141,7 +141,12 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
         match self.0 {
             Source::Wire { bytes, count } => Self::write_wire(bytes, count, sink),
             Source::Built { items, .. } => match T::PROPERTY {
-                Some(id) => items.iter().for_each(|item| item.write_row(id, sink)),
+                Some(id) => {
+                    // A loop, as a closure would keep the position of the sink in memory.
+                    for item in items {
+                        item.write_row(id, sink);
+                    }
+                }
                 None => T::write_all(items, sink),
             },
         }

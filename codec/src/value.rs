@@ -49,6 +49,9 @@ pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
     /// Writes items one after the other, without the identifier of a property.
     #[inline(always)]
     fn write_all<S: Sink>(items: &[Self], sink: &mut S) {
-        items.iter().for_each(|item| item.write(sink));
+        // A loop, as a closure would keep the position of the sink in memory.
+        for item in items {
+            item.write(sink);
+        }
     }
 }

@@ -98,6 +98,7 @@ impl Body for Auth<'_> {
         outcome::check(self.reason_code, PacketType::Auth)
     }
 
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         outcome::write(self.reason_code, &self.properties, sink);
     }

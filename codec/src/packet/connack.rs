@@ -169,6 +169,7 @@ impl Body for ConnAck<'_> {
         outcome::check(self.reason_code, PacketType::ConnAck)
     }
 
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.u8(u8::from(self.session_present));
         self.reason_code.write(sink);

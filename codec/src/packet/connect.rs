@@ -345,6 +345,7 @@ impl Body for Connect<'_> {
         Ok(())
     }
 
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         sink.prefixed(PROTOCOL_NAME);

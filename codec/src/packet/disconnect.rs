@@ -83,6 +83,7 @@ impl Body for Disconnect<'_> {
         outcome::check(self.reason_code, PacketType::Disconnect)
     }
 
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         outcome::write(self.reason_code, &self.properties, sink);
     }

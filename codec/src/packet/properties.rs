@@ -128,7 +128,7 @@ macro_rules! properties {
         }
 
         impl $crate::sink::WriteProperties for $name<'_> {
-            #[inline]
+            #[inline(always)]
             fn write<S: $crate::sink::Sink>(&self, sink: &mut S) {
                 // In the order of the declaration; the standard allows any.
                 $(if let Some(value) = &self.$once {

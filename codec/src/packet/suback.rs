@@ -62,6 +62,7 @@ macro_rules! answer {
                 self.reason_codes.iter().try_for_each(|code| outcome::check(code, PacketType::$name))
             }
 
+            #[inline(always)]
             fn write<S: Sink>(&self, sink: &mut S) {
                 self.packet_id.write(sink);
                 sink.properties(&self.properties);

@@ -70,6 +70,7 @@ impl Body for Unsubscribe<'_> {
         Ok(())
     }
 
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         self.packet_id.write(sink);
         sink.properties(&self.properties);
