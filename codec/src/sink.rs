@@ -7,6 +7,8 @@ mod buffer;
 
 #[cfg(feature = "alloc")]
 pub(crate) use buffer::BufferSink;
+#[cfg(feature = "alloc")]
+pub use buffer::EncodeBuffer;
 
 /// Set of properties that can be written.
 pub(crate) trait WriteProperties {
@@ -188,7 +190,7 @@ impl Sink for Length {
     }
 }
 
-/// Copies `from` to `to`, which has the same length. Up to 32 bytes take no call of `memcpy`.
+/// Copies `from` to `to`, which has the same length. Up to 64 bytes take no call of `memcpy`.
 #[inline(always)]
 fn copy(to: &mut [u8], from: &[u8]) {
     // Two copies of a fixed size, which overlap unless the length is twice that size.
@@ -207,10 +209,14 @@ fn copy(to: &mut [u8], from: &[u8]) {
         };
     }
     let len = from.len();
-    if len > 32 {
-        to.copy_from_slice(from);
-    } else if len >= 16 {
-        ends!(16);
+    if len >= 16 {
+        if len <= 32 {
+            ends!(16);
+        } else if len <= 64 {
+            ends!(32);
+        } else {
+            to.copy_from_slice(from);
+        }
     } else if len >= 8 {
         ends!(8);
     } else if len >= 4 {

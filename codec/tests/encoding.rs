@@ -1,10 +1,11 @@
 //! Encoding errors (values that break a rule which their types can't express), and ways of writing that agree.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use bytes::{BufMut, BytesMut};
 use dunlin_codec::{
     Ack, AckType, Auth, AuthProperties, BinaryData, ConnAck, ConnAckProperties, Connect,
-    ConnectProperties, Disconnect, EncodeError, EncodeErrorKind, Packet, PacketId, Publish,
-    PublishProperties, QoS, ReasonCode, Sender, SubAck, SubAckProperties, Subscribe,
+    ConnectProperties, Delivery, Disconnect, EncodeError, EncodeErrorKind, Packet, PacketId,
+    Publish, PublishProperties, QoS, ReasonCode, Sender, SubAck, SubAckProperties, Subscribe,
     SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName, UnsubAck,
     Unsubscribe, UnsubscribeProperties, UserProperty, Utf8String,
 };
@@ -297,32 +298,80 @@ fn an_error_reads_as_one_line() {
     assert_eq!(error.to_string(), "topic is missing");
 }
 
-/// Long packets are written field by field, short ones are put together first: the bytes are the same.
+/// Lengths at which the encoder chooses another way are among these: 64, 128 and 256 bytes.
 #[test]
-fn packets_of_any_length_are_the_same_in_a_buffer_and_in_a_slice() {
+fn packets_of_any_length_are_the_same_in_every_buffer_and_in_a_slice() {
     let text = "x".repeat(400);
     for len in 1..text.len() {
         let topic = TopicName::new(&text[..len]).unwrap();
-        let publish = Publish {
-            properties: PublishProperties {
-                message_expiry_interval: Some(60),
-                ..PublishProperties::default()
-            },
-            ..Publish::new(topic, b"payload")
+        let plain = Publish::new(topic, b"payload");
+        let properties = PublishProperties {
+            message_expiry_interval: Some(60),
+            ..PublishProperties::default()
         };
         let filter = TopicFilter::new(&text[..len]).unwrap();
         let subscriptions = [Subscription::new(filter, QoS::AtLeastOnce)];
         let packets = [
-            Packet::from(publish),
+            Packet::from(plain),
+            Packet::from(Publish::new(
+                TopicName::new("a/b").unwrap(),
+                &text.as_bytes()[..len],
+            )),
+            Packet::from(Publish {
+                delivery: Delivery::new(QoS::ExactlyOnce, id(), true),
+                retain: true,
+                ..plain
+            }),
+            Packet::from(Publish {
+                properties,
+                ..plain
+            }),
             Packet::from(Subscribe::new(PacketId::MIN, &subscriptions)),
         ];
         for packet in packets {
-            let mut buffer = Vec::new();
-            packet.encode(&mut buffer).unwrap();
             let mut slice = [0; 512];
             let written = packet.encode_to_slice(&mut slice).unwrap();
-            assert_eq!(buffer, slice[..written]);
-            assert_eq!(Packet::decode(&buffer), Ok(Some((packet, written))));
+            assert_eq!(packet.encoded_len(), Ok(written));
+            assert_eq!(Packet::decode(&slice), Ok(Some((packet, written))));
+            assert_same_in_every_buffer(&packet, &slice[..written]);
         }
     }
+}
+
+/// Encodes into each kind of buffer, after bytes that are there already.
+fn assert_same_in_every_buffer(packet: &Packet<'_>, encoded: &[u8]) {
+    let before = b"before";
+    let expected = [before, encoded].concat();
+
+    // Growing buffers: without capacity, with just enough, and with more.
+    for capacity in [0, expected.len(), expected.len() + 200] {
+        let mut vec = Vec::with_capacity(capacity);
+        vec.extend_from_slice(before);
+        packet.encode(&mut vec).unwrap();
+        assert_eq!(vec, expected);
+
+        let mut bytes = BytesMut::with_capacity(capacity);
+        bytes.extend_from_slice(before);
+        packet.encode(&mut &mut bytes).unwrap();
+        assert_eq!(bytes, expected);
+    }
+
+    // Buffers that can't grow: just long enough, and one byte too short.
+    let mut limited = Vec::from(before).limit(encoded.len());
+    packet.encode(&mut limited).unwrap();
+    assert_eq!(limited.get_ref()[..], expected);
+
+    let mut memory = vec![0; encoded.len()];
+    packet.encode(&mut &mut memory[..]).unwrap();
+    assert_eq!(memory, encoded);
+
+    let no_room = Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
+    let mut limited = Vec::from(before).limit(encoded.len() - 1);
+    assert_eq!(packet.encode(&mut limited), no_room);
+    assert_eq!(limited.get_ref()[..], before[..]);
+
+    let mut memory = vec![0xee; encoded.len() - 1];
+    assert_eq!(packet.encode_to_slice(&mut memory).err(), no_room.err());
+    assert_eq!(packet.encode(&mut &mut memory[..]), no_room);
+    assert!(memory.iter().all(|&byte| byte == 0xee));
 }

@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-use bytes::BufMut;
-
 use super::{
     Ack, Auth, ConnAck, Connect, Disconnect, Own, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
@@ -13,6 +11,7 @@ use crate::on_demand::{OnDemand, OwnedLarge};
 use crate::packet::AckType;
 use crate::packet_buf::PacketBuf;
 use crate::packet_type::PacketType;
+use crate::sink::EncodeBuffer;
 
 /// Declares the owned packet with what differs between its variants.
 macro_rules! packets {
@@ -130,7 +129,7 @@ impl Packet {
     ///
     /// # Errors
     /// The errors of [`Packet::encode`](crate::Packet::encode).
-    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+    pub fn encode(&self, out: &mut impl EncodeBuffer) -> Result<(), EncodeError> {
         self.packet().encode(out)
     }
 
@@ -140,7 +139,7 @@ impl Packet {
     /// The errors of [`Packet::encode_with`](crate::Packet::encode_with).
     pub fn encode_with(
         &self,
-        out: &mut impl BufMut,
+        out: &mut impl EncodeBuffer,
         options: &EncodeOptions,
     ) -> Result<(), EncodeError> {
         self.packet().encode_with(out, options)

@@ -3,12 +3,13 @@
 use super::ack::{SHORT, Typed};
 use super::empty::Empty;
 use super::encoding::{Body, Lengths, encoded_len, first_byte, lengths};
-use super::publish::{Form, PLAIN, WHOLE, WITH_PROPERTIES};
+use super::publish::{Form, PLAIN, Short, WHOLE, WITH_PROPERTIES};
 use super::{
     Ack, AckType, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
     Unsubscribe,
 };
 use crate::error::{EncodeError, EncodeErrorKind};
+use crate::on_demand::{Large, OnDemand};
 use crate::packet_type::PacketType;
 use crate::sink::SliceSink;
 
@@ -37,9 +38,13 @@ impl Packet<'_> {
     /// [`TooLarge`]: crate::EncodeErrorKind::TooLarge
     #[inline]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
+        // PUBLISH first, as in `encode`.
+        if let Self::Publish(publish) = self {
+            return publish.encode_to_slice(out);
+        }
         match self {
-            Self::Connect(packet) => packet.with(|packet| packet.encode_to_slice(out)),
-            Self::ConnAck(packet) => packet.with(|packet| packet.encode_to_slice(out)),
+            Self::Connect(packet) => encode_on_demand(packet, out),
+            Self::ConnAck(packet) => encode_on_demand(packet, out),
             Self::Publish(packet) => packet.encode_to_slice(out),
             Self::PubAck(ack) => ack.encode_to_slice(AckType::PubAck, out),
             Self::PubRec(ack) => ack.encode_to_slice(AckType::PubRec, out),
@@ -112,13 +117,22 @@ impl Publish<'_> {
     ///
     /// # Errors
     /// The errors of [`Packet::encode_to_slice`].
-    #[inline]
+    // Not inlined, as most callers would call the rest of it anyway.
+    #[inline(never)]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
+        // A short message without properties, as most are, is written without a call of any
+        // function.
+        if let Some(short) = Short::of(self)
+            && let Some(place) = out.get_mut(..short.len())
+        {
+            short.write(place);
+            return Ok(short.len());
+        }
         // One instance without and one with the code for properties.
         if self.has_properties() {
             encode_to_slice(&Form::<WITH_PROPERTIES, WHOLE>(self), out)
         } else {
-            encode_here(&Form::<PLAIN, WHOLE>(self), out)
+            encode_to_slice(&Form::<PLAIN, WHOLE>(self), out)
         }
     }
 
@@ -156,16 +170,19 @@ impl Ack<'_> {
     }
 }
 
+/// Encodes a packet that is read on demand. A function of its own, because the packet with all its
+/// fields would enlarge the stack frame of [`Packet::encode_to_slice`].
+#[inline(never)]
+fn encode_on_demand<'a, T: Large<'a> + Body>(
+    packet: &OnDemand<'a, T>,
+    out: &mut [u8],
+) -> Result<usize, EncodeError> {
+    packet.with(|packet| encode_to_slice(packet, out))
+}
+
 /// Writes a packet to the front of `out` and returns its length. One instance for each packet type.
 #[inline(never)]
 fn encode_to_slice(body: &impl Body, out: &mut [u8]) -> Result<usize, EncodeError> {
-    encode_here(body, out)
-}
-
-/// Writes a packet like [`encode_to_slice`], as a part of the caller: for the most frequent packet, the
-/// call itself would take a fifth of the time.
-#[inline]
-fn encode_here(body: &impl Body, out: &mut [u8]) -> Result<usize, EncodeError> {
     let Lengths {
         remaining_length,
         len,

@@ -54,7 +54,7 @@ pub(super) fn lengths(body: &impl Body, more: usize) -> Result<Lengths, EncodeEr
         bytes,
         first_properties,
     } = Length::of(|counter| body.write(counter));
-    // The Remaining Length has at most four bytes.
+    // The Remaining Length has one to four bytes.
     match u32::try_from(bytes + more as u64) {
         Ok(remaining_length) if remaining_length <= varint::MAX => {
             // First byte, Remaining Length, and the body without the bytes that are sent apart.

@@ -1,7 +1,7 @@
 //! PUBLISH (§3.3): an application message.
 
 use super::body::{incomplete_or_other, whole_of_type};
-use super::encoding::Body;
+use super::encoding::{Body, first_byte};
 use super::properties::Properties;
 use super::publish_properties::PublishProperties;
 use super::{packet_id, refusal};
@@ -14,7 +14,7 @@ use crate::property::{offset_of, row};
 use crate::qos::{PacketId, QoS};
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::sink::Sink;
+use crate::sink::{Sink, SliceSink};
 use crate::topic::TopicName;
 #[cfg(feature = "alloc")]
 use crate::validated::str_of;
@@ -371,5 +371,64 @@ impl<const PLAIN: bool, const WHOLE: bool> Body for Form<'_, '_, PLAIN, WHOLE> {
     fn write_packet<S: Sink>(&self, first: u8, remaining_length: u32, sink: &mut S) {
         sink.header_prefixed(first, remaining_length, self.0.topic_bytes());
         self.write_after_topic(sink);
+    }
+}
+
+/// PUBLISH without properties of which topic and payload are short.
+pub(super) struct Short<'p, 'a> {
+    publish: &'p Publish<'a>,
+    topic: &'a [u8],
+    /// Remaining Length, at most 127, so that it has one byte.
+    remaining_length: u32,
+}
+
+impl<'p, 'a> Short<'p, 'a> {
+    /// Maximum length in bytes of topic and of payload: both are copied without a call of `memcpy`.
+    const MAX_LEN: usize = 64;
+
+    /// `publish` if it has a topic, no properties and the lengths of this type; `None` means that it
+    /// has to be encoded in the general way, which also finds its faults.
+    #[inline(always)]
+    pub(super) fn of(publish: &'p Publish<'a>) -> Option<Self> {
+        let topic = publish.topic.as_ref()?.as_bytes();
+        let payload = publish.payload;
+        if topic.len() > Self::MAX_LEN || payload.len() > Self::MAX_LEN {
+            return None;
+        }
+        // Two bytes of the topic's length, a Property Length of 0, and a Packet Identifier.
+        let id_len = if publish.delivery.packet_id().is_some() {
+            2
+        } else {
+            0
+        };
+        let remaining_length = 3 + topic.len() + id_len + payload.len();
+        if remaining_length > 0x7f || publish.has_properties() {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most 127")]
+        let remaining_length = remaining_length as u32;
+        Some(Self {
+            publish,
+            topic,
+            remaining_length,
+        })
+    }
+
+    /// Length of the packet in bytes.
+    #[inline(always)]
+    pub(super) const fn len(&self) -> usize {
+        2 + self.remaining_length as usize
+    }
+
+    /// Writes the packet into `place`, which has its length.
+    #[inline(always)]
+    pub(super) fn write(&self, place: &mut [u8]) {
+        let mut sink = SliceSink {
+            rest: place,
+            first_properties: None,
+        };
+        let form = Form::<PLAIN, WHOLE>(self.publish);
+        sink.header_prefixed(first_byte(&form), self.remaining_length, self.topic);
+        form.write_after_topic(&mut sink);
     }
 }

@@ -6,6 +6,8 @@ use crate::error::{EncodeError, EncodeErrorKind};
 use crate::packet_type::Sender;
 use crate::property::row;
 use crate::reason_code::ReasonCode;
+#[cfg(feature = "alloc")]
+use crate::sink::EncodeBuffer;
 
 impl Packet<'_> {
     /// Checks that `sender` may send this packet: its type, its reason code and its properties. With
@@ -83,7 +85,7 @@ impl Packet<'_> {
     #[cfg(feature = "alloc")]
     pub fn encode_with(
         &self,
-        out: &mut impl bytes::BufMut,
+        out: &mut impl EncodeBuffer,
         options: &EncodeOptions,
     ) -> Result<(), EncodeError> {
         self.check_sender(options.sender)?;
