@@ -1,10 +1,11 @@
-//! Explanations of the standard's numbered statements, such as MQTT-3.3.1-4, in our own words.
+//! Explanations of the standard's statements in our own words: the numbered ones, such as
+//! MQTT-3.3.1-4, and those without a number that errors name, such as U-3.3.2-1.
 
 use dunlin_codec::PacketType;
 
 use super::page::ExplanationPage;
 
-/// Identifiers of all numbered statements, in the order of the standard.
+/// Identifiers of all statements: the numbered ones in the order of the standard, then the others.
 pub(super) fn ids() -> impl Iterator<Item = &'static str> {
     rows().map(|(id, _)| id)
 }
@@ -16,21 +17,43 @@ pub(super) fn explain(word: &str) -> Option<ExplanationPage> {
         .trim_end_matches(']')
         .to_uppercase();
     let (id, summary) = rows().find(|(each, _)| *each == id)?;
-    let (section, number) = id.strip_prefix("MQTT-")?.rsplit_once('-')?;
+    let place = match id.strip_prefix("MQTT-") {
+        Some(numbered) => {
+            let (section, number) = numbered.rsplit_once('-')?;
+            format!("MQTT 5.0, section {section}, numbered statement {number}")
+        }
+        None => format!(
+            "MQTT 5.0, section {}; it has no number in the standard, the id is Dunlin's",
+            section(id)?
+        ),
+    };
     let mut page = ExplanationPage::new("statement", id, id);
     page.section("in short:", summary);
-    if let Some(subject) = subject(section) {
+    if let Some(subject) = section(id).and_then(subject) {
         page.section("subject:", subject);
     }
-    page.section(
-        "standard:",
-        format!("MQTT 5.0, section {section}, numbered statement {number}"),
-    );
+    page.section("standard:", place);
+    let found = if id.starts_with("MQTT-") {
+        "id"
+    } else {
+        "section"
+    };
     page.section(
         "text:",
-        "https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html (search for the id)",
+        format!(
+            "https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html (search for the {found})"
+        ),
     );
     Some(page)
+}
+
+/// Section in an identifier, such as `3.3.1`; `None` if it's no identifier.
+fn section(id: &str) -> Option<&str> {
+    let (section, _) = id
+        .strip_prefix("MQTT-")
+        .or_else(|| id.strip_prefix("U-"))?
+        .rsplit_once('-')?;
+    Some(section)
 }
 
 /// Rows of the table: a statement's identifier and its summary.
@@ -71,7 +94,7 @@ fn subject(number: &str) -> Option<String> {
     }
 }
 
-/// Table of all numbered statements, one a line: identifier, tabulator, summary.
+/// Table of the statements, one a line: identifier, tabulator, summary.
 const TABLE: &str = include_str!("statements.tsv");
 
 /// Subjects of the sections outside chapter 3 that have numbered statements.
@@ -101,8 +124,7 @@ mod tests {
     fn every_statement_has_a_subject_and_a_sentence() {
         assert_eq!(ids().count(), TABLE.lines().count());
         for (id, summary) in rows() {
-            let (section, _) = id.strip_prefix("MQTT-").unwrap().rsplit_once('-').unwrap();
-            assert!(subject(section).is_some(), "{id}");
+            assert!(section(id).and_then(subject).is_some(), "{id}");
             assert!(
                 summary.ends_with('.') && summary.len() > 20,
                 "{id}: {summary}"

@@ -66,12 +66,34 @@ fn read_file(
         return Ok(DecodeInput::Capture(input, name.display().to_string()));
     }
     let mut bytes = start;
-    input.read_to_end(&mut bytes)?;
+    bytes.extend(bounded(&mut input, MAX_INPUT)?);
     Ok(DecodeInput::Packets(if typed.raw {
         bytes
     } else {
         decoded(typed, &bytes)?
     }))
+}
+
+/// Largest input that is no capture file, in bytes: more than the largest packet in hex with blanks. A
+/// capture file has no limit, as it's read piece by piece.
+const MAX_INPUT: u64 = 1 << 30;
+
+/// All of `input`, if it has at most `most` bytes.
+///
+/// # Errors
+/// `Diagnosed` with `E-USAGE` for a longer input, `Local` if it can't be read.
+fn bounded(input: &mut dyn Read, most: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    // One byte more tells a longer input from one of exactly this length.
+    input.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let most = most >> 20;
+        return Err(Diagnosis::usage(format!(
+            "the input is longer than {most} MiB, which no packets to look at are"
+        ))
+        .into());
+    }
+    Ok(bytes)
 }
 
 /// Reader of the file of `--file`, or of standard input.
@@ -101,4 +123,19 @@ fn decoded(typed: &DecodeArgs, text: &[u8]) -> Result<Vec<u8>, Diagnosis> {
             .map_err(|error| Diagnosis::usage(format!("the input is not base64: {error}")));
     }
     copied::decode(text).map_err(Diagnosis::usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_without_an_end_is_refused() {
+        let refused = bounded(&mut io::repeat(0), 3 << 20).unwrap_err();
+        let Failure::Diagnosed(diagnosis) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(diagnosis.headline.contains("3 MiB"), "{diagnosis:?}");
+        assert_eq!(bounded(&mut &[7; 9][..], 9).unwrap(), [7; 9]);
+    }
 }
