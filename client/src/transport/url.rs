@@ -1,5 +1,5 @@
-//! Transport options from a URL: `mqtt://host:port` and `mqtts://host:port`, and with the feature
-//! `websocket` `ws://host:port/path?query` and `wss://host:port/path?query`.
+//! Transport options from a URL: `mqtt://host:port`, `mqtts://host:port` and `unix:path`, and with the
+//! feature `websocket` `ws://host:port/path?query` and `wss://host:port/path?query`.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use std::sync::Arc;
 use super::WebSocketOptions;
 use super::{TlsConnector, TlsOptions, TlsOptionsError, TransportOptions, without_brackets};
 
-/// Why a URL makes no transport options. It never holds a part of the URL, which may contain a
-/// secret.
+/// Part of a URL that makes no transport options. No part of the URL is in the error, since it may
+/// contain a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// The scheme is missing, or none of `mqtt`, `mqtts`, and with the feature `websocket` `ws` and
-    /// `wss`.
+    /// The scheme is missing, or none of `mqtt`, `mqtts`, `unix`, and with the feature `websocket` `ws`
+    /// and `wss`.
     #[error("the URL must begin with {SCHEMES}")]
     Scheme,
-    /// The URL names no host, or an IPv6 address without brackets.
+    /// The URL names no host, or an IPv6 address without brackets; or a URL of `unix` names one.
     #[error("the URL needs a host name, an IPv4 address or an IPv6 address in brackets")]
     Host,
     /// The port is no number from 1 to 65,535.
@@ -29,8 +29,11 @@ pub enum UrlError {
     #[error("the URL must not contain a user name or a password: they are options of CONNECT")]
     Credentials,
     /// Something follows host and port of `mqtt` or `mqtts`. The path of `ws` or `wss` can't stand in a
-    /// request, or a fragment follows it.
-    #[error("the URL must end after host and port, or with ws:// and wss:// after path and query")]
+    /// request, or a fragment follows it. A URL of `unix` has no path.
+    #[error(
+        "the URL must end after host and port, with ws:// and wss:// after path and query, and unix: \
+         needs a path"
+    )]
     Path,
     /// TLS can't be set up.
     #[error(transparent)]
@@ -47,7 +50,11 @@ impl TransportOptions {
     /// | `ws://` (feature `websocket`) | WebSocket over TCP | 80 |
     /// | `wss://` (feature `websocket`) | WebSocket over TLS with the default [`TlsOptions`] | 443 |
     ///
-    /// `ws` and `wss` may have a path and a query. Without a path it is `/mqtt`.
+    /// | `unix:` or `unix://` | Unix domain socket at the path that follows | none |
+    ///
+    /// `ws` and `wss` may have a path and a query. Without a path it is `/mqtt`. The path of `unix` is
+    /// taken as it is, without percent-decoding: `unix:///run/mqtt.sock`, `unix:/run/mqtt.sock`, or with
+    /// a relative path `unix:mqtt.sock`.
     ///
     /// The same as parsing the URL with [`str::parse`].
     ///
@@ -65,6 +72,9 @@ impl TransportOptions {
     /// [`UrlError::Port`] for the part of the URL that is wrong; [`UrlError::Tls`] if TLS can't be
     /// set up.
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
+        if let Some(path) = unix_path(url)? {
+            return Ok(Self::unix(path));
+        }
         Self::from_url_with(url, |scheme| {
             Some(match scheme {
                 "mqtt" => Scheme::new(false, 1883),
@@ -165,9 +175,9 @@ impl Scheme {
 
 /// Schemes for the error about them.
 const SCHEMES: &str = if cfg!(feature = "websocket") {
-    "mqtt:// (TCP), mqtts:// (TLS), ws:// or wss:// (WebSocket)"
+    "mqtt:// (TCP), mqtts:// (TLS), ws:// or wss:// (WebSocket), or unix: (socket)"
 } else {
-    "mqtt:// (TCP) or mqtts:// (TLS)"
+    "mqtt:// (TCP), mqtts:// (TLS) or unix: (socket)"
 };
 
 impl FromStr for TransportOptions {
@@ -176,6 +186,27 @@ impl FromStr for TransportOptions {
     /// Like [`TransportOptions::from_url`].
     fn from_str(url: &str) -> Result<Self, UrlError> {
         Self::from_url(url)
+    }
+}
+
+/// Path of `unix:PATH` or `unix:///PATH`; `None` for a URL with another scheme.
+///
+/// # Errors
+/// [`UrlError::Host`] for `unix://host`, [`UrlError::Path`] without a path.
+fn unix_path(url: &str) -> Result<Option<&str>, UrlError> {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Ok(None);
+    };
+    if !scheme.eq_ignore_ascii_case("unix") {
+        return Ok(None);
+    }
+    // Two slashes begin a host, which a socket doesn't have; three are an absolute path.
+    match rest.strip_prefix("//") {
+        Some("") => Err(UrlError::Path),
+        Some(path) if path.starts_with('/') => Ok(Some(path)),
+        Some(_) => Err(UrlError::Host),
+        None if rest.is_empty() => Err(UrlError::Path),
+        None => Ok(Some(rest)),
     }
 }
 
@@ -268,6 +299,27 @@ mod tests {
             ("mqtt://me:secret@localhost", UrlError::Credentials),
             ("mqtt://localhost/mqtt", UrlError::Path),
             ("mqtt://localhost?clientId=1", UrlError::Path),
+        ] {
+            assert_eq!(TransportOptions::from_url(url).unwrap_err(), error, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_of_a_unix_domain_socket_names_its_path() {
+        for (url, path) in [
+            ("unix:/run/a.sock", "/run/a.sock"),
+            ("UNIX:///run/a@b?c", "/run/a@b?c"),
+            ("unix:a.sock", "a.sock"),
+        ] {
+            let options = TransportOptions::from_url(url).unwrap();
+            assert_eq!(options.unix_socket, Some(path.into()), "{url}");
+            assert!(options.tls.is_none(), "{url}");
+        }
+        for (url, error) in [
+            ("unix:", UrlError::Path),
+            ("unix://", UrlError::Path),
+            ("unix://host/a.sock", UrlError::Host),
+            ("unix", UrlError::Scheme),
         ] {
             assert_eq!(TransportOptions::from_url(url).unwrap_err(), error, "{url}");
         }
