@@ -49,7 +49,8 @@ echo "== scram"
 example scram >/dev/null
 
 echo "== custom_authorizer"
-timeout 60 "$target/dunlin" sandbox --port 0 --state-dir "$folder/state" --ready-file "$folder/ready" >"$folder/sandbox.log" 2>&1 &
+printf 'key = [{ id = "AKID", secret = "s3cret" }]\n' >"$folder/sandbox.toml"
+timeout 60 "$target/dunlin" sandbox --config "$folder/sandbox.toml" --port 0 --wss 0 --anonymous --state-dir "$folder/state" --ready-file "$folder/ready" >"$folder/sandbox.log" 2>&1 &
 servers+=($!)
 until [ -s "$folder/ready" ]; do sleep 0.1; done
 read -r sandbox_port ca < <(python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); print(r["port"], r["ca"])' "$folder/ready")
@@ -59,4 +60,8 @@ read -r sandbox_port ca < <(python3 -c 'import json, sys; r = json.load(open(sys
     "$target/dunlin" auth sign --key "$folder/state/sandbox/signing.pem" --token-file <(printf hello)
 } >"$folder/token"
 example custom_authorizer "localhost:$sandbox_port" DemoSigned "$folder/token" "$ca" | grep -qx "Hello from Rust"
+echo "== websocket_sigv4"
+read -r wss_port < <(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["wss_port"])' "$folder/ready")
+AWS_ACCESS_KEY_ID=AKID AWS_SECRET_ACCESS_KEY=s3cret AWS_SESSION_TOKEN=token \
+    example websocket_sigv4 "wss://localhost:$wss_port/mqtt" eu-west-1 "$ca" | grep -qx connected
 echo "all examples passed"
