@@ -42,8 +42,12 @@ impl KeyLog {
     /// Opens `path` and appends to it. A new file can be read and written by its owner alone (mode
     /// 0600 on Unix); the mode of an existing one is left as it is.
     ///
+    /// A named pipe (FIFO) is written to as well, without ever waiting for its reader: what doesn't fit
+    /// into the pipe is lost, and reported as a [`fault`](Self::fault).
+    ///
     /// # Errors
-    /// [`TlsOptionsError::KeyLog`] if the file can't be opened.
+    /// [`TlsOptionsError::KeyLog`] if the file can't be opened, or is a named pipe that no program has
+    /// open for reading.
     pub fn to_file(path: impl AsRef<Path>) -> Result<Self, TlsOptionsError> {
         Self::open(path.as_ref(), None)
     }
@@ -86,7 +90,12 @@ impl KeyLog {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            options.mode(0o600);
+            // Opening a named pipe would wait for its reader, and a full one would block the runtime.
+            options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        }
         match options.open(path) {
             Ok(file) => Ok(Self(Arc::new(LogFile {
                 file,
@@ -181,6 +190,34 @@ mod tests {
         let line = line("CLIENT_RANDOM", &[0, 0x9f, 0xa0], &[0xff]);
         assert_eq!(line.as_slice(), b"CLIENT_RANDOM 009fa0 ff\n");
         assert_eq!(line.len(), line.capacity());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_named_pipe_is_written_to_without_a_wait_for_its_reader() {
+        use std::io::Read as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from(0o600)).unwrap();
+        let refused = KeyLog::to_file(&path).unwrap_err();
+        assert!(matches!(refused, TlsOptionsError::KeyLog { .. }));
+
+        let mut reader = OpenOptions::new()
+            .read(true)
+            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+            .open(&path)
+            .unwrap();
+        let log = KeyLog::to_file(&path).unwrap();
+        let rustls = log.to_rustls();
+        rustls.log("CLIENT_RANDOM", &[1], &[2]);
+        let mut read = [0; 64];
+        let len = reader.read(&mut read).unwrap();
+        assert_eq!(&read[..len], b"CLIENT_RANDOM 01 02\n");
+
+        // A full pipe is a fault, and no wait.
+        rustls.log("CLIENT_RANDOM", &[1; 600_000], &[2]);
+        assert_eq!(log.fault().unwrap().kind, io::ErrorKind::WouldBlock);
     }
 
     #[cfg(target_os = "linux")]
