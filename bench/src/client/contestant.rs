@@ -22,6 +22,9 @@ pub struct Target {
     pub port: u16,
     /// The certificate to trust, in PEM; `None` for plain TCP.
     pub certificate: Option<String>,
+    /// True for MQTT over WebSocket. Earlier builds don't know this field.
+    #[serde(default)]
+    pub websocket: bool,
 }
 
 /// A connected client. A scenario measures these calls, with the same messages for every client.

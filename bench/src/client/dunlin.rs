@@ -25,6 +25,7 @@ impl Contestant for Dunlin {
         let transport = TransportOptions {
             connect_to: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, target.port))),
             tls: connector(target)?,
+            websocket: target.websocket.then(Box::default),
             timeout: Duration::from_secs(10),
             ..TransportOptions::new(tls::NAME, target.port)
         };

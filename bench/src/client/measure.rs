@@ -22,7 +22,7 @@ pub fn all(options: &Options) -> Result<Report> {
             "this needs {DESCRIPTORS} open descriptors: raise `ulimit -n`"
         ));
     }
-    let entrants = Entrant::all(&options.earlier);
+    let entrants = Entrant::all(&options.earlier, options.websocket);
     let mut report = Report::default();
     let server = NullServer::start().map_err(|error| format!("the null server: {error}"))?;
     // With --tls, each scenario that has a twin with TLS would be measured twice.
@@ -52,6 +52,9 @@ pub fn all(options: &Options) -> Result<Report> {
         return Ok(report);
     };
     let mut table = Table::new("mosquitto", options.tls);
+    let entrants: Vec<_> = (entrants.into_iter())
+        .filter(|entrant| !entrant.websocket)
+        .collect();
     for scenario in WITH_MOSQUITTO
         .into_iter()
         .filter(|scenario| options.wants(*scenario))
@@ -82,7 +85,10 @@ fn one(
     let turn = |entrant: &Entrant, span| Turn {
         who: entrant.who,
         scenario,
-        target: target.clone(),
+        target: match server {
+            Some(server) if entrant.websocket => server.websocket_target(),
+            _ => target.clone(),
+        },
         span,
     };
     let mut samples: Vec<Result<Vec<Sample>>> = entrants.iter().map(|_| Ok(Vec::new())).collect();

@@ -16,6 +16,7 @@ mod scenario;
 mod table;
 mod tls;
 mod turn;
+mod websocket;
 mod who;
 pub mod wire;
 
@@ -33,6 +34,8 @@ use turn::Turn;
 struct Options {
     json: bool,
     tls: bool,
+    /// Dunlin's client over WebSocket takes part too, beside all others over TLS.
+    websocket: bool,
     /// Text that the names of the measured scenarios contain; `None` for all scenarios.
     only: Option<String>,
     /// Earlier builds of this benchmark, whose Dunlin takes part too.
@@ -71,6 +74,7 @@ impl Options {
             match *argument {
                 "--json" => options.json = true,
                 "--tls" => options.tls = true,
+                "--wss" => (options.tls, options.websocket) = (true, true),
                 "--beside" => options
                     .earlier
                     .push(path::absolute(arguments.next()?).ok()?),

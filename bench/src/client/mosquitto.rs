@@ -58,10 +58,12 @@ impl Mosquitto {
             false => Target {
                 port: plain,
                 certificate: None,
+                websocket: false,
             },
             true => Target {
                 port,
                 certificate: Some(identity.certificate),
+                websocket: false,
             },
         };
         let mut mosquitto = Self {

@@ -16,6 +16,7 @@ use tokio_rustls::rustls::{ServerConnection, StreamOwned};
 
 use super::contestant::Target;
 use super::flood::{Flood, Order, TRIGGER};
+use super::websocket::WebSocket;
 use super::{machine, tls, wire};
 
 /// Argument that makes this program the null server.
@@ -26,6 +27,8 @@ pub const ROLE: &str = "null-server";
 pub struct Address {
     pub plain: u16,
     pub tls: u16,
+    /// Port for WebSocket over TLS.
+    pub wss: u16,
     /// Port that answers every connection with the number of PUBLISH packets so far.
     pub count: u16,
     /// Certificate that clients must trust, in PEM.
@@ -63,11 +66,22 @@ impl NullServer {
             true => Target {
                 port: self.address.tls,
                 certificate: Some(self.address.certificate.clone()),
+                websocket: false,
             },
             false => Target {
                 port: self.address.plain,
                 certificate: None,
+                websocket: false,
             },
+        }
+    }
+
+    /// Returns its port for WebSocket over TLS.
+    pub fn websocket_target(&self) -> Target {
+        Target {
+            port: self.address.wss,
+            websocket: true,
+            ..self.target(true)
         }
     }
 }
@@ -105,8 +119,12 @@ pub fn run() -> io::Result<()> {
         move |stream| serve(stream, &published)
     })?;
     let encrypted = listen({
+        let (config, published) = (Arc::clone(&config), Arc::clone(&published));
+        move |stream| serve(encrypt(stream, &config)?, &published)
+    })?;
+    let wss = listen({
         let published = Arc::clone(&published);
-        move |stream| serve_tls(stream, &config, &published)
+        move |stream| serve(WebSocket::accept(encrypt(stream, &config)?)?, &published)
     })?;
     let count = listen(move |mut stream| stream.write_all(&published.load(Relaxed).to_be_bytes()))?;
     // The parent process waits for this line.
@@ -115,6 +133,7 @@ pub fn run() -> io::Result<()> {
         serde_json::to_string(&Address {
             plain,
             tls: encrypted,
+            wss,
             count,
             certificate
         })?
@@ -146,13 +165,12 @@ fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -
     Ok(port)
 }
 
-fn serve_tls(
+fn encrypt(
     stream: TcpStream,
     config: &Arc<ServerConfig>,
-    published: &AtomicU64,
-) -> io::Result<()> {
+) -> io::Result<StreamOwned<ServerConnection, TcpStream>> {
     let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
-    serve(StreamOwned::new(session, stream), published)
+    Ok(StreamOwned::new(session, stream))
 }
 
 /// Answers every packet until the client closes the connection or sends DISCONNECT.
@@ -183,7 +201,7 @@ pub fn serve(mut stream: impl Read + Write, published: &AtomicU64) -> io::Result
         input.copy_within(used..filled, 0);
         filled -= used;
         // A fast publisher gets a larger buffer, so that few reads are needed.
-        if read > input.len() / 2 && input.len() < LARGEST_READ {
+        if (read > input.len() / 2 || filled == input.len()) && input.len() < LARGEST_READ {
             input.resize(input.len() * 4, 0);
         }
         if !connection.write(&mut stream)? {

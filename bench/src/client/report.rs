@@ -41,6 +41,8 @@ pub enum Side {
     Ours,
     /// Dunlin in an earlier build of this program.
     Earlier,
+    /// Dunlin over WebSocket, beside itself without.
+    WebSocket,
     Peer,
     Limit,
 }

@@ -29,16 +29,28 @@ pub struct Entrant {
     pub who: Who,
     /// Earlier build of this benchmark; `None` for this program.
     pub earlier: Option<PathBuf>,
+    /// True if its connections use WebSocket.
+    pub websocket: bool,
 }
 
 impl Entrant {
-    /// Returns the clients of this program, with Dunlin as `earlier` builds contain it.
-    pub fn all(earlier: &[PathBuf]) -> Vec<Self> {
-        let here = |who| Self { who, earlier: None };
+    /// Returns the clients of this program, with Dunlin as `earlier` builds contain it, and with
+    /// `websocket` Dunlin over WebSocket too.
+    pub fn all(earlier: &[PathBuf], websocket: bool) -> Vec<Self> {
+        let here = |who| Self {
+            who,
+            earlier: None,
+            websocket: false,
+        };
         let mut all = vec![here(Who::Dunlin)];
+        all.extend(websocket.then(|| Self {
+            websocket: true,
+            ..here(Who::Dunlin)
+        }));
         all.extend(earlier.iter().map(|program| Self {
             who: Who::Dunlin,
             earlier: Some(program.clone()),
+            websocket: false,
         }));
         all.extend([
             #[cfg(feature = "peers")]
@@ -64,6 +76,7 @@ impl Entrant {
                 .unwrap_or(program.as_os_str())
                 .to_string_lossy()
                 .into_owned(),
+            None if self.websocket => format!("{}, WSS", self.who.name()),
             None => self.who.name(),
         }
     }
@@ -71,6 +84,7 @@ impl Entrant {
     pub const fn side(&self) -> Side {
         match self.earlier {
             Some(_) => Side::Earlier,
+            None if self.websocket => Side::WebSocket,
             None => self.who.side(),
         }
     }
