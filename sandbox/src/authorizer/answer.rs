@@ -77,6 +77,12 @@ impl Answer {
     /// # Errors
     /// [`AnswerError`] with all problems of the answer.
     pub fn from_value(value: Value) -> Result<Self, AnswerError> {
+        Self::read(value, false)
+    }
+
+    /// Reads what a Lambda returned, as [`from_value`](Self::from_value). Beside a certificate
+    /// (`has_certificate`), whose policies count too, `policyDocuments` may be missing.
+    pub(super) fn read(value: Value, has_certificate: bool) -> Result<Self, AnswerError> {
         // A denial needs no other field, so a denial with an empty principalId or no documents is
         // in order.
         let fields = object(value)?;
@@ -102,7 +108,11 @@ impl Answer {
         let whole = "a whole number of seconds";
         let is_authenticated = reader.required(IS_AUTHENTICATED, "true or false", Value::as_bool);
         let principal_id = reader.required(PRINCIPAL_ID, "a string", text);
-        let documents = reader.required(POLICY_DOCUMENTS, "a list of policy documents", list);
+        let documents = if has_certificate && reader.has_no(POLICY_DOCUMENTS) {
+            Some(Vec::new())
+        } else {
+            reader.required(POLICY_DOCUMENTS, "a list of policy documents", list)
+        };
         let disconnect_after = reader.optional(DISCONNECT_AFTER, whole, whole_number);
         let refresh_after = reader.optional(REFRESH_AFTER, whole, whole_number);
         let mut problems = reader.problems;
@@ -217,6 +227,14 @@ impl FieldReader {
             self.problems.push(problem);
         }
         self.read(field, wanted, &value?, read)
+    }
+
+    /// Returns true if a field is absent, and not there under a similar name.
+    fn has_no(&self, field: &str) -> bool {
+        !self
+            .fields
+            .iter()
+            .any(|(key, value)| !value.is_null() && is_similar(key, field))
     }
 
     /// Value of a field that has a default; `None` if it is absent or null, and `None` with a

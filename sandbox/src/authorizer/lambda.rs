@@ -122,7 +122,8 @@ impl Lambda {
                 let permit = queue.enter().await?;
                 // The permit goes along: the call may outlive this future.
                 let call = instances.call(handler, event.to_value(), context, permit);
-                return Answer::from_value(call.await?).map_err(LambdaError::Answer);
+                let answer = call.await?;
+                return Answer::read(answer, event.has_certificate()).map_err(LambdaError::Answer);
             }
             Self::Exec(program) => {
                 let _permit = queue.enter().await?;
@@ -143,12 +144,16 @@ impl Lambda {
                 posted.unwrap_or(Err(LambdaError::TimedOut(limit)))?
             }
         };
-        read_answer(&json, &*context.log)
+        read_answer(&json, event.has_certificate(), &*context.log)
     }
 }
 
 /// The JSON of an answer, or of an error as the runtimes of Lambda report it.
-fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, LambdaError> {
+fn read_answer(
+    json: &[u8],
+    has_certificate: bool,
+    log: &(dyn Fn(String) + Sync),
+) -> Result<Answer, LambdaError> {
     // A line feed at its end would count as a line.
     let json = json.trim_ascii_end();
     let value: Value =
@@ -158,7 +163,7 @@ fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, Lam
         log_error(&value, log);
         return Err(error);
     }
-    Answer::from_value(value).map_err(LambdaError::Answer)
+    Answer::read(value, has_certificate).map_err(LambdaError::Answer)
 }
 
 /// Logs the message of an error and the calls that led to it, as the runtimes of AWS Lambda report
@@ -242,7 +247,8 @@ mod tests {
 
     fn reported(error: &[u8]) -> (LambdaError, Vec<String>) {
         let logged = Mutex::new(Vec::new());
-        let fault = read_answer(error, &|line| logged.lock().unwrap().push(line)).unwrap_err();
+        let fault =
+            read_answer(error, false, &|line| logged.lock().unwrap().push(line)).unwrap_err();
         (fault, logged.into_inner().unwrap())
     }
 
@@ -277,7 +283,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_not_json_is_reported_and_not_shown() {
-        let Err(fault) = read_answer(b"canary {}", &|_| ()) else {
+        let Err(fault) = read_answer(b"canary {}", false, &|_| ()) else {
             panic!("a fault")
         };
         let text = fault.to_string();
@@ -286,7 +292,7 @@ mod tests {
             "{text}"
         );
         for nothing in [&b""[..], b" \n"] {
-            let fault = read_answer(nothing, &|_| ()).unwrap_err();
+            let fault = read_answer(nothing, false, &|_| ()).unwrap_err();
             assert_eq!(fault, LambdaError::NoAnswer);
         }
     }
@@ -298,7 +304,7 @@ mod tests {
             (&b"{\"isAuthenticated\": tr"[..], "line 1 column 22"),
             (b"{\n  \"a\":\n", "line 2 column 6"),
         ] {
-            let Err(fault) = read_answer(cut, &|_| ()) else {
+            let Err(fault) = read_answer(cut, false, &|_| ()) else {
                 panic!("a fault")
             };
             assert_eq!(

@@ -103,6 +103,12 @@ impl LambdaEvent {
         }
     }
 
+    /// Returns true if the client has shown a certificate.
+    pub(super) fn has_certificate(&self) -> bool {
+        let tls = self.protocol_data.tls.as_ref();
+        tls.is_some_and(|tls| tls.principal_id.is_some())
+    }
+
     pub(super) fn to_json(&self) -> Vec<u8> {
         // Strings and booleans alone: nothing in it can't be written.
         serde_json::to_vec(self).unwrap_or_default()
