@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::authorizer::Grant;
-use crate::policy::{ArnScope, ClientCertificate, Policy, PolicyDocument};
+use crate::policy::{ArnScope, ClientCertificate, Policy, PolicyDocument, Thing};
 
 /// Settings of clients with certificates of the sandbox's CA.
 ///
@@ -16,8 +16,11 @@ pub struct ClientCertificates {
     pub policies: Vec<CertificatePolicy>,
     /// Asks clients of the custom authorizer for a certificate as well, as a domain configuration
     /// with `CUSTOM_AUTH_X509` does: the Lambda is told the certificate, its `principalId` must be the
-    /// certificate's id, and both policies add up. Default: no.
+    /// certificate's id, `policyDocuments` may be missing, and both policies add up. Default: no.
     pub with_authorizer: bool,
+    /// Registry: types and attributes of things, for policy variables. Things that aren't in it have
+    /// none. The first of a name counts. Default: empty.
+    pub things: Vec<Thing>,
 }
 
 /// Policy that is attached to the certificate of a thing.

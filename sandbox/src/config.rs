@@ -5,6 +5,7 @@
 mod authorizer;
 mod certificate;
 mod error;
+mod thing;
 
 use std::fs;
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::authorizer::Authorizer;
 use crate::config::authorizer::RawAuthorizer;
 use crate::config::certificate::{RawCertificate, certificates};
 use crate::config::error::Source;
+use crate::config::thing::RawThing;
 use crate::denial::Denials;
 use crate::fault::Fault;
 use crate::options::SandboxOptions;
@@ -97,6 +99,8 @@ struct RawConfig {
     custom_auth_x509: bool,
     #[serde(default)]
     certificate: Vec<RawCertificate>,
+    #[serde(default)]
+    thing: Vec<RawThing>,
     #[serde(default)]
     anonymous: bool,
     #[serde(default)]
@@ -182,6 +186,7 @@ impl RawConfig {
                 self.client_certificates || self.all,
                 self.custom_auth_x509,
                 self.certificate,
+                self.thing,
                 source,
             )?,
             wss_port: self.wss.port,

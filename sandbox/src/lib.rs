@@ -63,7 +63,8 @@
 //!
 //! With [`SandboxOptions::client_certificates`] the port of TLS also takes clients that a certificate
 //! of the sandbox's CA authenticates: those that offer the ALPN protocol `x-amzn-mqtt-ca`, or none.
-//! [`Pki::issue_client`] makes certificates. The thing of a certificate is its common name.
+//! [`Pki::issue_client`] makes certificates. The thing of a certificate is its common name;
+//! [`ClientCertificates::things`] has types and attributes of things.
 //!
 //! # HTTP
 //!
@@ -141,7 +142,7 @@ pub use pki::{ClientFiles, ClientIdentity, Pki, PkiError, TokenKey};
 pub use policy::{
     Action, ArnScope, ArnScopeError, ClientCertificate, ConnectAttributes, Decision, Effect,
     Finding, Miss, NearMisses, Policy, PolicyDocument, PolicyError, PolicyErrorKind, PolicyProblem,
-    Request, SetKeyError, SkippedDenial, StatementRef, Subject, lint,
+    Request, SetKeyError, SkippedDenial, StatementRef, Subject, Thing, ThingError, lint,
 };
 pub use profile::{Profile, ServiceLimit};
 pub use qos2::SubscribeQoS2;

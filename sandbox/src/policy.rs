@@ -24,6 +24,7 @@ mod request;
 mod resource;
 mod statement;
 mod summary;
+mod thing;
 mod unique_keys;
 
 pub use client_certificate::ClientCertificate;
@@ -36,6 +37,7 @@ pub use lint::{Finding, PolicyProblem, lint};
 pub use request::{Action, ConnectAttributes, Request, SetKeyError, Subject};
 pub use resource::{ArnScope, ArnScopeError};
 pub use statement::Effect;
+pub use thing::{Thing, ThingError};
 
 /// Maximum number of documents in the answer of a Lambda.
 pub(crate) const MAX_DOCUMENTS: usize = 10;

@@ -82,6 +82,7 @@ impl Sandbox {
         let certificates = certificates.map(|settings| CertificateUse {
             ca,
             with_authorizer: settings.with_authorizer,
+            things: settings.things.iter().cloned().map(Arc::new).collect(),
         });
         let tls_settings = TlsSettings {
             selects_alpn: !faults.has(&Fault::NoAlpn),

@@ -214,6 +214,7 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
   all = true                      # everything with TLS at the one port, by ALPN
   client_certificates = true      # custom_auth_x509 = true: beside an authorizer
   certificate = [{ thing = \"lamp-7\", policies = [\"lamp.json\"] }] # \"*\": every thing
+  thing = [{ name = \"lamp-7\", type = \"Lamp\", attributes = { site = \"north\" } }] # for policies
   anonymous = true                # who names no authorizer may do everything
   max_connections = 4096          demo = true       # DemoUnsigned and DemoSigned
   profile = \"aws\"                 # or \"mqtt5\"

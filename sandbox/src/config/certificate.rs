@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use crate::certificates::{CertificatePolicy, ClientCertificates};
 use crate::config::error::{ConfigError, ConfigProblem, Source};
+use crate::config::thing::{RawThing, things};
 use crate::policy::PolicyDocument;
 
 #[derive(Deserialize)]
@@ -18,18 +19,19 @@ pub(super) struct RawCertificate {
     policies: Vec<Spanned<String>>,
 }
 
-/// Settings of client certificates; `None` if no key asks for them. A `[[certificate]]` does so, and so
-/// does `custom_auth_x509`.
+/// Settings of client certificates; `None` if no key asks for them. `[[certificate]]`, `[[thing]]`
+/// and `custom_auth_x509` do.
 ///
 /// # Errors
-/// [`ConfigError::Invalid`] for a file that can't be read, or for a policy that isn't valid.
+/// [`ConfigError::Invalid`] for a file that can't be read, or for a policy or a thing that isn't valid.
 pub(super) fn certificates(
     is_asked: bool,
     with_authorizer: bool,
     raw: Vec<RawCertificate>,
+    raw_things: Vec<RawThing>,
     source: &Source<'_>,
 ) -> Result<Option<ClientCertificates>, ConfigError> {
-    if !is_asked && !with_authorizer && raw.is_empty() {
+    if !is_asked && !with_authorizer && raw.is_empty() && raw_things.is_empty() {
         return Ok(None);
     }
     let policies = raw.into_iter().map(|certificate| {
@@ -43,6 +45,7 @@ pub(super) fn certificates(
     Ok(Some(ClientCertificates {
         policies: policies.collect::<Result<_, _>>()?,
         with_authorizer,
+        things: things(raw_things, source)?,
     }))
 }
 

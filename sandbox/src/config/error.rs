@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use crate::authorizer::{AnswerError, HandlerError, LambdaUrlError, PublicKeyError};
 use crate::fault::FaultError;
-use crate::policy::{ArnScopeError, PolicyError};
+use crate::policy::{ArnScopeError, PolicyError, ThingError};
 
 /// Error of a config file.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +97,12 @@ pub enum ConfigProblem {
     /// A policy of `[[certificate]]` that AWS IoT would not take.
     #[error("{0}")]
     Policy(Box<PolicyError>),
+    /// A `[[thing]]` that the registry of AWS IoT doesn't take.
+    #[error("{0}")]
+    Thing(ThingError),
+    /// The name of a `[[thing]]` again.
+    #[error("there is a thing of that name already")]
+    DuplicateThing,
     /// A text in `faults` that is no fault.
     #[error("{0}")]
     Fault(FaultError),

@@ -42,6 +42,10 @@ fn a_file_may_say_everything_or_nothing() {
         [[certificate]]
         thing = "lamp-7"
         policies = ['{"Version": "2012-10-17", "Statement": []}']
+        [[thing]]
+        name = "lamp-7"
+        type = "Lamp"
+        attributes = { site = "north" }
         [[authorizer]]
         name = "A"
         status = "inactive"
@@ -68,6 +72,12 @@ fn a_file_may_say_everything_or_nothing() {
     let certificates = all.client_certificates.unwrap();
     assert!(certificates.with_authorizer);
     assert_eq!(certificates.policies[0].thing, "lamp-7");
+    let thing = &certificates.things[0];
+    assert_eq!(
+        (&*thing.name, thing.thing_type.as_deref()),
+        ("lamp-7", Some("Lamp"))
+    );
+    assert_eq!(thing.attributes["site"], "north");
     assert_eq!(
         all.strict_arns.unwrap().to_string(),
         "eu-west-1:123456789012"

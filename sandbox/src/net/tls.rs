@@ -17,7 +17,7 @@ use crate::authorizer::TlsFacts;
 use crate::net::other_protocol::OtherProtocol;
 use crate::net::protocol::Protocol;
 use crate::pki::ServerIdentity;
-use crate::policy::ClientCertificate;
+use crate::policy::{ClientCertificate, Thing};
 
 /// The server's side of every handshake of one port.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Tls {
     http_config: Option<Arc<ServerConfig>>,
     selects_alpn: bool,
     strict_sni: bool,
+    /// Registry, in which the things of certificates are looked up.
+    things: Arc<[Arc<Thing>]>,
 }
 
 /// Settings of all ports with TLS.
@@ -60,6 +62,8 @@ pub(crate) struct CertificateUse {
     pub(crate) ca: CertificateDer<'static>,
     /// Clients of custom authorizers need one, too.
     pub(crate) with_authorizer: bool,
+    /// Registry of things.
+    pub(crate) things: Arc<[Arc<Thing>]>,
 }
 
 /// A connection after its handshake.
@@ -144,6 +148,9 @@ impl Tls {
             http_config: http.transpose()?,
             selects_alpn: settings.selects_alpn,
             strict_sni: settings.strict_sni,
+            things: certificates
+                .map(|certificates| Arc::clone(&certificates.things))
+                .unwrap_or_default(),
         })
     }
 
@@ -241,7 +248,8 @@ impl Tls {
     ) -> Accepted {
         let session = stream.get_ref().1;
         let certificate = session.peer_certificates().and_then(<[_]>::first);
-        let certificate = certificate.map(|der| Arc::new(ClientCertificate::of_der(der)));
+        let certificate =
+            certificate.map(|der| Arc::new(ClientCertificate::of_der(der).register(&self.things)));
         Accepted {
             protocol: match route {
                 Route::Main | Route::Certificate => self.protocol,

@@ -1,5 +1,7 @@
 //! Certificate of a client, as policies and Lambdas are told of it.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +11,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::X509Name;
 
 use crate::policy::certificate_key::{CertificateHolder, CertificateKey};
+use crate::policy::thing::Thing;
 
 /// Certificate that a client has shown in the TLS handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct ClientCertificate {
     pub id: String,
     /// Name of the thing that the certificate is attached to: its common name; `None` without one.
     pub thing: Option<String>,
+    /// Entry of the thing in the registry; `None` if there is none.
+    pub(super) registered: Option<Arc<Thing>>,
     /// Serial number in hex.
     serial_number: String,
     /// Values of the policy variables `iot:Certificate.*`, at most five for each.
@@ -33,6 +38,7 @@ impl ClientCertificate {
             pem: pem(der),
             id: hex(hash.as_ref()),
             thing: None,
+            registered: None,
             serial_number: String::new(),
             fields: Vec::new(),
         };
@@ -50,6 +56,15 @@ impl ClientCertificate {
         let common_name = certificate.values(CertificateKey::SUBJECT_COMMON_NAME);
         certificate.thing = common_name.first().map(|name| (*name).to_owned());
         certificate
+    }
+
+    /// Looks the thing of the certificate up in the registry.
+    pub(crate) fn register(mut self, things: &[Arc<Thing>]) -> Self {
+        let own = things
+            .iter()
+            .find(|thing| self.thing.as_ref() == Some(&thing.name));
+        self.registered = own.cloned();
+        self
     }
 
     /// Values of a policy variable; empty if the certificate has none.

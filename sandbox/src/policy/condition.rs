@@ -109,7 +109,7 @@ impl Condition {
                 .ok_or_else(|| PolicyErrorKind::Condition(operator_name.into()))?;
             let operands = values
                 .iter()
-                .map(|value| operator.operand(value, key)?.ok_or_else(|| wrong(value)));
+                .map(|value| operator.operand(value, &key)?.ok_or_else(|| wrong(value)));
             Test::Values(operator, operands.collect::<Result<_, PolicyErrorKind>>()?)
         };
         Ok(Self {
@@ -124,7 +124,7 @@ impl Condition {
 
     /// Compares the values of the request; with a `scope`, region and account of ARNs count as well.
     pub(super) fn holds(&self, request: &Request<'_>, scope: Option<&ArnScope>) -> bool {
-        let values = request.values(self.key);
+        let values = request.values(&self.key);
         let (operator, operands) = match &self.test {
             Test::IsAbsent(wanted) => return values.is_empty() == *wanted,
             Test::Values(operator, operands) => (operator, operands),
@@ -146,7 +146,7 @@ impl Condition {
 
     /// `true` if the request has no value for the key, or for a variable that it is compared with.
     pub(super) fn lacks_a_value(&self, request: &Request<'_>) -> bool {
-        request.values(self.key).is_empty() || self.operand_lacks_a_value(request)
+        request.values(&self.key).is_empty() || self.operand_lacks_a_value(request)
     }
 
     fn operand_lacks_a_value(&self, request: &Request<'_>) -> bool {
@@ -157,7 +157,7 @@ impl Condition {
 
     /// Reason why the condition doesn't hold, with the values that were compared.
     pub(super) fn complaint(&self, request: &Request<'_>, scope: Option<&ArnScope>) -> String {
-        let values = request.values(self.key);
+        let values = request.values(&self.key);
         // The values of the request, since the policy's own are in the document.
         let values: Vec<String> = values
             .iter()

@@ -1,9 +1,11 @@
 //! Keys that AWS IoT policies know, as variables (`${iot:ClientId}`) and in conditions.
 
+use std::sync::Arc;
+
 use crate::policy::certificate_key::CertificateKey;
 
 /// One key. Upper and lower case are alike, as in IAM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ConditionKey {
     ClientId,
     SourceIp,
@@ -17,13 +19,16 @@ pub(super) enum ConditionKey {
     IsAttached,
     /// Name of the thing that the client certificate is attached to, if it is the client id.
     ThingName,
+    /// Name of the type of that thing.
+    ThingTypeName,
+    /// Attribute of that thing, by its name, whose case counts.
+    ThingAttribute(Arc<str>),
     CertificateId,
     Certificate(CertificateKey),
     SecureTransport,
     CurrentTime,
     EpochTime,
-    /// Other property of a thing or of a client certificate; never has a value, as things have no
-    /// types and attributes here.
+    /// Other property of a thing or of a client certificate; never has a value.
     ThingOrCertificate,
 }
 
@@ -41,7 +46,10 @@ impl ConditionKey {
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
         {
-            Some((_, key)) => Some(*key),
+            Some((_, key)) => Some(key.clone()),
+            None if attribute(name).is_some() => {
+                attribute(name).map(|attribute| Self::ThingAttribute(attribute.into()))
+            }
             None if CertificateKey::named(name).is_some() => {
                 CertificateKey::named(name).map(Self::Certificate)
             }
@@ -53,20 +61,25 @@ impl ConditionKey {
     }
 
     /// `true` for a key that has a value for a client with a certificate alone.
-    pub(super) const fn is_of_thing_or_certificate(self) -> bool {
+    pub(super) const fn is_of_thing_or_certificate(&self) -> bool {
         matches!(
             self,
-            Self::ThingName | Self::CertificateId | Self::Certificate(_) | Self::ThingOrCertificate
+            Self::ThingName
+                | Self::ThingTypeName
+                | Self::ThingAttribute(_)
+                | Self::CertificateId
+                | Self::Certificate(_)
+                | Self::ThingOrCertificate
         )
     }
 
     /// `true` for a key with any number of values: no variable can stand for it.
-    pub(super) fn is_list(self) -> bool {
-        self == Self::ConnectAttributes
+    pub(super) fn is_list(&self) -> bool {
+        *self == Self::ConnectAttributes
     }
 }
 
-const NAMES: [(&str, ConditionKey); 14] = [
+static NAMES: [(&str, ConditionKey); 15] = [
     ("iot:ClientId", ConditionKey::ClientId),
     ("aws:SourceIp", ConditionKey::SourceIp),
     ("aws:SourceVpc", ConditionKey::SourceVpc),
@@ -81,7 +94,18 @@ const NAMES: [(&str, ConditionKey); 14] = [
     ("iot:CertificateId", ConditionKey::CertificateId),
     ("iot:Connection.Thing.ThingName", ConditionKey::ThingName),
     ("iot:Thing.ThingName", ConditionKey::ThingName),
+    (
+        "iot:Connection.Thing.ThingTypeName",
+        ConditionKey::ThingTypeName,
+    ),
 ];
+
+/// Attribute of `iot:Connection.Thing.Attributes[NAME]`; `None` for another key.
+fn attribute(name: &str) -> Option<&str> {
+    let (start, rest) = name.split_at_checked(ATTRIBUTES.len())?;
+    let attribute = rest.strip_suffix(']').filter(|name| !name.is_empty())?;
+    start.eq_ignore_ascii_case(ATTRIBUTES).then_some(attribute)
+}
 
 /// Reason why a key of IAM or of another service can't apply here; `None` for an unknown key.
 pub(super) fn why_unsupported(name: &str) -> Option<&'static str> {
@@ -99,6 +123,7 @@ pub(super) fn why_unsupported(name: &str) -> Option<&'static str> {
     }
 }
 
+const ATTRIBUTES: &str = "iot:Connection.Thing.Attributes[";
 const OF_THINGS: [&str; 3] = ["iot:Connection.Thing.", "iot:Thing.", "iot:Certificate."];
 
 #[cfg(test)]
@@ -112,7 +137,11 @@ mod tests {
             Some(ConditionKey::SourceIp)
         );
         assert_eq!(
-            ConditionKey::named("iot:Connection.Thing.Attributes[room]"),
+            ConditionKey::named("iot:connection.thing.attributes[Room]"),
+            Some(ConditionKey::ThingAttribute("Room".into()))
+        );
+        assert_eq!(
+            ConditionKey::named("iot:Connection.Thing.Attributes[]"),
             Some(ConditionKey::ThingOrCertificate)
         );
         assert_eq!(

@@ -15,7 +15,7 @@ pub(super) struct Pattern {
     tokens: Vec<PatternToken>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum PatternToken {
     Literal(char),
     AnyOne,
@@ -77,7 +77,10 @@ impl Pattern {
     pub(super) fn matches_in_any_case(&self, text: &str, request: &Request<'_>) -> bool {
         // Folded after the variables have their values, which may have upper case, too.
         let lowercase = |tokens: Cow<'_, [PatternToken]>| -> Vec<PatternToken> {
-            tokens.iter().flat_map(|token| lowercase(*token)).collect()
+            tokens
+                .iter()
+                .flat_map(|token| lowercase(token.clone()))
+                .collect()
         };
         self.resolved(request)
             .is_some_and(|tokens| matches(&lowercase(tokens), &text.to_lowercase()))
@@ -112,12 +115,12 @@ impl Pattern {
         for token in &self.tokens {
             match token {
                 PatternToken::Variable(key) => {
-                    let values = request.values(*key);
+                    let values = request.values(key);
                     // Each letter becomes a literal: a `*` in a client id must not widen the
                     // policy.
                     resolved.extend(values.first()?.chars().map(PatternToken::Literal));
                 }
-                other => resolved.push(*other),
+                other => resolved.push(other.clone()),
             }
         }
         Some(Cow::Owned(resolved))

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::policy::client_certificate::ClientCertificate;
 use crate::policy::key::ConditionKey;
+use crate::policy::thing::Thing;
 
 /// Action of a client. The first word of the resource follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +88,12 @@ impl Subject {
         (thing == &*self.client_id).then_some(thing)
     }
 
+    /// Entry of that thing in the registry; `None` if there is none.
+    fn registered(&self) -> Option<&Thing> {
+        self.thing()?;
+        self.certificate.as_ref()?.registered.as_deref()
+    }
+
     /// Client for which every key has a value that can have one behind a custom authorizer.
     pub(super) fn with_every_value() -> Self {
         // VPC keys exist for clients within a VPC only; set here, so that the linter doesn't report
@@ -162,11 +169,11 @@ impl<'a> Request<'a> {
     }
 
     /// Values of a key for this request; empty if it has none.
-    pub(super) fn values(&self, key: ConditionKey) -> Vec<Cow<'a, str>> {
+    pub(super) fn values(&self, key: &ConditionKey) -> Vec<Cow<'a, str>> {
         // Values that were set by hand take the place of the key's own.
         let subject = self.subject;
-        if subject.set.iter().any(|(set, _)| *set == key) {
-            let values = subject.set.iter().filter(|(set, _)| *set == key);
+        if subject.set.iter().any(|(set, _)| set == key) {
+            let values = subject.set.iter().filter(|(set, _)| set == key);
             return values.map(|(_, value)| Cow::Borrowed(&**value)).collect();
         }
         // Keys of the client, of the connection, and of the time. An unknown value is no value,
@@ -192,6 +199,20 @@ impl<'a> Request<'a> {
             // no things, so that none is attached.
             ConditionKey::IsAttached => vec![subject.thing().is_some().to_string().into()],
             ConditionKey::ThingName => subject.thing().map(Cow::Borrowed).into_iter().collect(),
+            ConditionKey::ThingTypeName => {
+                let name = subject
+                    .registered()
+                    .and_then(|thing| thing.thing_type.as_deref());
+                name.map(Cow::Borrowed).into_iter().collect()
+            }
+            ConditionKey::ThingAttribute(name) => {
+                let thing = subject.registered();
+                let value = thing.and_then(|thing| thing.attributes.get(&**name));
+                value
+                    .map(|value| Cow::Borrowed(value.as_str()))
+                    .into_iter()
+                    .collect()
+            }
             ConditionKey::CertificateId => {
                 let certificate = subject.certificate.iter();
                 certificate
@@ -201,7 +222,7 @@ impl<'a> Request<'a> {
             ConditionKey::Certificate(key) => {
                 let certificate = subject.certificate.iter();
                 certificate
-                    .flat_map(|certificate| certificate.values(key))
+                    .flat_map(|certificate| certificate.values(*key))
                     .map(Cow::Borrowed)
                     .collect()
             }
@@ -316,7 +337,7 @@ mod tests {
             ..Subject::new("lamp-7")
         };
         let values = |action| {
-            Request::new(action, "x", &subject, UNIX_EPOCH).values(ConditionKey::ConnectAttributes)
+            Request::new(action, "x", &subject, UNIX_EPOCH).values(&ConditionKey::ConnectAttributes)
         };
         assert_eq!(values(Action::Connect), ["PersistentConnect", "LastWill"]);
         assert!(values(Action::Publish).is_empty());
@@ -331,12 +352,12 @@ mod tests {
             ConditionKey::DomainName,
             ConditionKey::ThingOrCertificate,
         ] {
-            assert!(request.values(key).is_empty(), "{key:?}");
+            assert!(request.values(&key).is_empty(), "{key:?}");
         }
         assert_eq!(
-            request.values(ConditionKey::CurrentTime),
+            request.values(&ConditionKey::CurrentTime),
             ["1970-01-01T00:00:00Z"]
         );
-        assert_eq!(request.values(ConditionKey::EpochTime), ["0"]);
+        assert_eq!(request.values(&ConditionKey::EpochTime), ["0"]);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dunlin_codec::{QoS, ReasonCode};
 use dunlin_sandbox::{
     Authorizer, CertificatePolicy, ClientCertificates, ClientIdentity, Lambda, Pki, PkiError,
-    PolicyDocument, SandboxOptions, StateDir,
+    PolicyDocument, SandboxOptions, StateDir, Thing,
 };
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -184,7 +184,7 @@ async fn policies_are_attached_by_thing_and_none_denies_everything() {
     };
     let sandbox = sandbox(ClientCertificates {
         policies: vec![policy("lamp-7", &document)],
-        with_authorizer: false,
+        ..ClientCertificates::default()
     })
     .await;
     for (thing, expected) in [
@@ -198,12 +198,54 @@ async fn policies_are_attached_by_thing_and_none_denies_everything() {
 }
 
 #[tokio::test]
+async fn type_and_attributes_of_the_thing_are_in_its_policy() {
+    let document = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*", "Condition": {
+            "StringEquals": {"iot:Connection.Thing.ThingTypeName": "Lamp"},
+        }},
+        {"Effect": "Allow", "Action": "iot:Publish", "Resource":
+            "arn:aws:iot:*:*:topic/${iot:Connection.Thing.Attributes[site]}/${iot:Connection.Thing.ThingTypeName}"},
+    ]});
+    let mut lamp = Thing::new("lamp-7");
+    lamp.thing_type = Some("Lamp".into());
+    lamp.attributes.insert("site".into(), "north".into());
+    let sandbox = sandbox(ClientCertificates {
+        policies: vec![CertificatePolicy {
+            thing: "*".into(),
+            documents: vec![PolicyDocument::parse(&document.to_string()).unwrap()],
+        }],
+        things: vec![lamp],
+        ..ClientCertificates::default()
+    })
+    .await;
+    let identity = issued(&sandbox, "lamp-7");
+    let stream = open(&sandbox, Some(&identity), &[]).await.unwrap();
+    let (mut client, code) = connacked(stream, "lamp-7").await;
+    assert_eq!(code, ReasonCode::Success);
+    for (topic, expected) in [
+        ("north/Lamp", ReasonCode::Success),
+        ("south/Lamp", ReasonCode::NotAuthorized),
+    ] {
+        client.sends(publish(topic, "x", QoS::AtLeastOnce)).await;
+        assert_eq!(client.receives_puback().await.0, expected, "{topic}");
+    }
+    // A thing that isn't in the registry has no type.
+    let identity = issued(&sandbox, "lamp-8");
+    let stream = open(&sandbox, Some(&identity), &[]).await.unwrap();
+    let (_, code) = connacked(stream, "lamp-8").await;
+    assert_eq!(code, ReasonCode::NotAuthorized);
+}
+
+#[tokio::test]
 async fn beside_an_authorizer_the_lambda_is_told_the_certificate_and_must_answer_its_id() {
     let probe = sandbox(ClientCertificates::default()).await;
     let identity = issued(&probe, "lamp-7");
     let id = &identity.certificate_id;
     let answer = |principal: &str| json!({"isAuthenticated": true, "principalId": principal, "policyDocuments": [allow("iot:Connect")]});
-    let emulator = Emulator::answering(vec![answer("another"), answer(id)]).await;
+    // Documents are optional here, as the certificate has a policy.
+    let without_documents = json!({"isAuthenticated": true, "principalId": id});
+    let answers = vec![answer("another"), answer(id), without_documents];
+    let emulator = Emulator::answering(answers).await;
     let authorizer = Authorizer::new("Emulated", Lambda::Url(emulator.url.parse().unwrap()));
     let with_authorizer = ClientCertificates {
         with_authorizer: true,
@@ -214,12 +256,18 @@ async fn beside_an_authorizer_the_lambda_is_told_the_certificate_and_must_answer
         ..with_default_authorizer(authorizer, options)
     })
     .await;
-    for expected in [ReasonCode::NotAuthorized, ReasonCode::Success] {
+    for expected in [
+        ReasonCode::NotAuthorized,
+        ReasonCode::Success,
+        ReasonCode::Success,
+    ] {
+        // At AWS's rate of one CONNECT a second.
+        tokio::time::sleep(std::time::Duration::from_millis(1050)).await;
         let stream = open(&sandbox, Some(&identity), &[b"mqtt"]).await.unwrap();
         let (mut client, code) = connacked(stream, "lamp-7").await;
         assert_eq!(code, expected);
         if code == ReasonCode::Success {
-            // Connecting is allowed by the Lambda, and publishing by the certificate's policy.
+            // Publishing is allowed by the certificate's policy alone.
             client
                 .sends(publish("test/topic", "x", QoS::AtLeastOnce))
                 .await;

@@ -124,7 +124,7 @@ impl Operator {
     pub(super) fn operand(
         &self,
         value: &Value,
-        key: ConditionKey,
+        key: &ConditionKey,
     ) -> Result<Option<Operand>, PolicyErrorKind> {
         // JSON true and 7 count as "true" and "7", as in IAM; lists and objects can't be compared.
         let Some(text) = text(value) else {
@@ -136,7 +136,7 @@ impl Operator {
             self.compares,
             Compares::Text | Compares::TextInAnyCase | Compares::Like
         );
-        if self.compares == Compares::Arn || (is_text && key == ConditionKey::LastWillTopic) {
+        if self.compares == Compares::Arn || (is_text && *key == ConditionKey::LastWillTopic) {
             let is_literal = matches!(self.compares, Compares::Text | Compares::TextInAnyCase);
 
             // Only StringLike and the operators of ARNs have wildcards.
