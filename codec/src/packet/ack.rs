@@ -3,7 +3,7 @@
 use super::body::{incomplete_or_other, whole_of_type};
 use super::encoding::Body;
 use super::properties::{Properties, properties};
-use super::{outcome, packet_id};
+use super::{Packet, outcome, packet_id};
 use crate::decode::{DecodeOptions, Decoded};
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
@@ -215,6 +215,20 @@ impl<'a> Ack<'a> {
             Some([first_byte(ack_type.packet_type()), 2, high, low])
         } else {
             None
+        }
+    }
+}
+
+impl<'a> Packet<'a> {
+    /// Acknowledgement with its type; `None` for another packet.
+    #[inline(always)]
+    pub(super) const fn as_ack(&self) -> Option<(AckType, &Ack<'a>)> {
+        match self {
+            Self::PubAck(ack) => Some((AckType::PubAck, ack)),
+            Self::PubRec(ack) => Some((AckType::PubRec, ack)),
+            Self::PubRel(ack) => Some((AckType::PubRel, ack)),
+            Self::PubComp(ack) => Some((AckType::PubComp, ack)),
+            _ => None,
         }
     }
 }

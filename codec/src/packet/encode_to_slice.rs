@@ -38,10 +38,24 @@ impl Packet<'_> {
     /// [`TooLarge`]: crate::EncodeErrorKind::TooLarge
     #[inline]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
-        // PUBLISH first, as in `encode`.
+        // Messages and short acknowledgements first, as most packets are one.
         if let Self::Publish(publish) = self {
             return publish.encode_to_slice(out);
         }
+        if let Some((ack_type, ack)) = self.as_ack()
+            && let Some(short) = ack.short_form(ack_type)
+            && let Some(place) = out.first_chunk_mut()
+        {
+            *place = short;
+            return Ok(SHORT);
+        }
+        self.encode_any_to_slice(out)
+    }
+
+    /// Encodes a packet of any type. Not inlined, so that [`encode_to_slice`](Self::encode_to_slice)
+    /// stays small.
+    #[inline(never)]
+    fn encode_any_to_slice(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
         match self {
             Self::Connect(packet) => encode_on_demand(packet, out),
             Self::ConnAck(packet) => encode_on_demand(packet, out),

@@ -48,7 +48,7 @@ pub trait EncodeBuffer: BufMut {
     }
 }
 
-/// Maximum length in bytes of what `append_short` appends.
+/// Maximum number of bytes that `append_short` appends.
 pub(crate) const SHORT: usize = 128;
 
 /// Implements [`EncodeBuffer`] for a growing buffer, with the methods that both have.
@@ -58,8 +58,14 @@ macro_rules! growing {
             #[inline]
             fn append(&mut self, len: usize) -> Option<&mut [u8]> {
                 let start = self.len();
-                // Bytes have to be written before they can be lent; zeros are the cheapest.
-                self.resize(start.checked_add(len)?, 0);
+                // Bytes have to be written before they can be lent; zeros are the cheapest. A
+                // constant number of them takes a few stores, any other a call of `memset`.
+                if len <= SHORT && self.capacity() - start >= SHORT {
+                    self.extend_from_slice(&[0; SHORT]);
+                    self.truncate(start + len);
+                } else {
+                    self.resize(start.checked_add(len)?, 0);
+                }
                 self.get_mut(start..)
             }
 
@@ -68,8 +74,7 @@ macro_rules! growing {
                 const HALF: usize = SHORT / 2;
                 let start = self.len();
                 let spare = self.capacity() - start;
-                // A constant number of zeros takes a few stores, any other a call of `memset`. The
-                // capacity is there, so this never allocates.
+                // The capacity is there, so this never allocates.
                 if len <= HALF && spare >= HALF {
                     self.extend_from_slice(&[0; HALF]);
                 } else if len <= SHORT && spare >= SHORT {
