@@ -19,7 +19,7 @@ pub(super) enum UpgradeError {
     NotWebSocket,
     #[error("Sec-WebSocket-Version must be 13")]
     WrongVersion,
-    #[error("Sec-WebSocket-Key must be 16 bytes in base64")]
+    #[error("Sec-WebSocket-Key must be there once, with 16 bytes in base64")]
     Key,
     #[error("the subprotocol \"mqtt\" is needed (Sec-WebSocket-Protocol: mqtt)")]
     Subprotocol,
@@ -66,9 +66,11 @@ pub(super) fn check<B>(request: &hyper::Request<B>) -> Result<&[u8], UpgradeErro
     {
         return Err(UpgradeError::WrongVersion);
     }
-    let key = headers.get(SEC_WEBSOCKET_KEY);
-    let key = key.map(hyper::header::HeaderValue::as_bytes);
+    // A request has this header once (RFC 6455, 11.3.1).
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    let key = keys.next().filter(|_| keys.next().is_none());
     let key = key
+        .map(hyper::header::HeaderValue::as_bytes)
         .filter(|key| STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16))
         .ok_or(UpgradeError::Key)?;
     // Names of subprotocols are compared as they are (RFC 6455, 11.5). [MQTT-6.0.0-3]
@@ -137,6 +139,13 @@ mod tests {
             (
                 set("sec-websocket-protocol", "MQTT"),
                 UpgradeError::Subprotocol,
+            ),
+            (
+                checked(|request| {
+                    let key = KEY.parse().unwrap();
+                    let _ = request.headers_mut().append(SEC_WEBSOCKET_KEY, key);
+                }),
+                UpgradeError::Key,
             ),
             (
                 checked(|request| *request.method_mut() = Method::POST),
