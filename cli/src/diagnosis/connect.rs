@@ -167,8 +167,18 @@ fn hangup(context: &RunContext, reset: bool, elapsed: Duration) -> Diagnosis {
         likely.push("a client with the same id connected less than a second ago".into());
     }
     let mut try_ = denial::advice(context, None);
-    // To a TLS server, CONNECT without TLS is no TLS record; many close without an alert.
-    if context.transport() == "tcp" && context.port != PLAIN_MQTT_PORT {
+    // CONNECT is no request of HTTP, and without TLS no TLS record; many servers close without a word.
+    // A Unix domain socket has port 0.
+    let is_usual = PORTS_OF_MQTT.contains(&context.port) || context.is_aws;
+    if !is_usual && context.port != 0 && matches!(context.transport(), "tcp" | "tls") {
+        let scheme = if context.choices.is_tls { "wss" } else { "ws" };
+        likely.insert(
+            0,
+            format!("this port speaks MQTT over WebSocket: use {scheme}://"),
+        );
+        try_.insert(0, protocol::over_websocket(context));
+    }
+    if context.transport() == "tcp" && !matches!(context.port, 0 | PLAIN_MQTT_PORT) {
         likely.insert(0, "this port speaks TLS: use mqtts://".into());
         try_.insert(0, protocol::with_tls(context));
     }
@@ -239,6 +249,8 @@ fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
 
 /// Port that is registered for MQTT without TLS.
 const PLAIN_MQTT_PORT: u16 = 1883;
+/// Ports at which servers have MQTT without WebSocket: the registered ones, and those of AWS IoT Core.
+const PORTS_OF_MQTT: [u16; 3] = [PLAIN_MQTT_PORT, 8883, 443];
 
 #[cfg(test)]
 mod tests {
@@ -305,11 +317,22 @@ error[E-AUTH-DENIED]: AWS IoT refused the connection: Not authorized (CONNACK 0x
         let (likely, try_) = guesses(false, 8883);
         assert_eq!(likely[0], "this port speaks TLS: use mqtts://");
         assert_eq!(try_[0], Try::paste("--endpoint mqtts://localhost:8883"));
+        // MQTT over WebSocket has no port of its own: any other port may be one.
+        let (likely, try_) = guesses(false, 8080);
+        assert_eq!(likely[1], "this port speaks MQTT over WebSocket: use ws://");
+        assert_eq!(try_[1], Try::paste("--endpoint ws://localhost:8080"));
+        let (likely, _) = guesses(true, 8443);
+        assert_eq!(
+            likely[0],
+            "this port speaks MQTT over WebSocket: use wss://"
+        );
         // Neither port 1883 nor a connection with TLS gives reason for that guess.
         for (is_tls, port) in [(false, 1883), (true, 8883)] {
             let (likely, try_) = guesses(is_tls, port);
             assert!(
-                !format!("{likely:?}{try_:?}").contains("mqtts://"),
+                !["mqtts://", "WebSocket"]
+                    .iter()
+                    .any(|word| format!("{likely:?}{try_:?}").contains(word)),
                 "{port}"
             );
         }

@@ -56,7 +56,9 @@ impl Foreign {
                 "it took CONNECT for one of MQTT 3.1.1 and accepted it"
             }
             Self::Mqtt3 { .. } => "it took CONNECT for one of MQTT 3.1.1 and refused it",
-            Self::Http => "the port is that of a website, of an API or of a proxy",
+            Self::Http => {
+                "the port is that of MQTT over WebSocket, or of a website, an API or a proxy"
+            }
             Self::Tls => "the port is that of MQTT over TLS (usually 8883), or of HTTPS",
             Self::Ssh | Self::Amqp => "the port belongs to another service",
         }
@@ -69,9 +71,7 @@ impl Foreign {
             _ if context.is_aws => {
                 Try::advice("drop --port: AWS IoT takes custom authorizers at 443")
             }
-            Self::Http if !context.choices.is_websocket => Try::advice(
-                "ws:// or wss:// for MQTT over WebSocket; or another --port: MQTT is usually at 1883, with TLS at 8883",
-            ),
+            Self::Http if !context.choices.is_websocket => over_websocket(context),
             _ => Try::advice("another --port: MQTT is usually at 1883, with TLS at 8883"),
         }
     }
@@ -90,6 +90,15 @@ impl Foreign {
 /// Proposal to connect to the same port with TLS.
 pub(super) fn with_tls(context: &RunContext) -> Try {
     Try::paste(format!("--endpoint mqtts://{}", shell(&context.address())))
+}
+
+/// Proposal to connect to the same port over WebSocket, with the default path.
+pub(super) fn over_websocket(context: &RunContext) -> Try {
+    let scheme = if context.choices.is_tls { "wss" } else { "ws" };
+    Try::paste(format!(
+        "--endpoint {scheme}://{}",
+        shell(&context.address())
+    ))
 }
 
 /// Diagnosis of a violation of MQTT 5; `bytes` are the start of the packet, or empty if unknown.
