@@ -7,8 +7,9 @@ use crate::policy::{ArnScope, ClientCertificate, Policy, PolicyDocument, Thing};
 
 /// Settings of clients with certificates of the sandbox's CA.
 ///
-/// A certificate alone authenticates a client that offers the ALPN protocol `x-amzn-mqtt-ca`, or none;
-/// with `mqtt` the custom authorizer decides.
+/// A certificate alone authenticates a client of MQTT that offers the ALPN protocol `x-amzn-mqtt-ca`, or
+/// none; with `mqtt` the custom authorizer decides. It authenticates a client of HTTPS that offers
+/// `x-amzn-http-ca`, or that shows it at the port of HTTPS.
 #[derive(Debug, Clone, Default)]
 pub struct ClientCertificates {
     /// Policies by thing. A certificate has the documents of all entries for its thing; without any

@@ -63,6 +63,8 @@
 //!
 //! With [`SandboxOptions::client_certificates`] the port of TLS also takes clients that a certificate
 //! of the sandbox's CA authenticates: those that offer the ALPN protocol `x-amzn-mqtt-ca`, or none.
+//! At the port of HTTPS a certificate that is shown is enough; at the one port of everything the ALPN
+//! protocol `x-amzn-http-ca` asks for it.
 //! [`Pki::issue_client`] makes certificates. The thing of a certificate is its common name;
 //! [`ClientCertificates::things`] has types and attributes of things.
 //!
@@ -72,7 +74,11 @@
 //! publishes, and `GET /retainedMessage/{topic}` and `GET /retainedMessage`. A custom authorizer is
 //! asked about each request to publish. Other clients sign by SigV4, which is checked with
 //! [`SandboxOptions::access_keys`]; no IoT policy applies to them. The ports of HTTP and of
-//! WebSocket serve both.
+//! WebSocket serve both, and an upgrade to WebSocket may be signed, too.
+//!
+//! Signed requests may also ask about a connection and end it (`GET` and `DELETE
+//! /connections/{clientId}`), list its subscriptions (`GET /connections/{clientId}/subscriptions`), and
+//! send its client a message (`POST /connections/{clientId}/messages`).
 //!
 //! # Policies
 //!

@@ -38,24 +38,26 @@ pub struct SandboxOptions {
     /// Port for MQTT over WebSocket without TLS, on loopback whatever `address` says; 0 takes any
     /// that is free. Default: `None`, no such port.
     pub ws_port: Option<u16>,
-    /// Port for HTTPS: publishing by `POST /topics/{topic}`, and the API of retained messages; 0 takes
-    /// any that is free. The ports of HTTP and of WebSocket serve both. Default: `None`, no such port.
+    /// Port for HTTPS: publishing by `POST /topics/{topic}`, and the APIs of retained messages and of
+    /// connections; 0 takes any that is free. The ports of HTTP and of WebSocket serve both, but only
+    /// this one asks for client certificates. Default: `None`, no such port.
     pub https_port: Option<u16>,
     /// Port for HTTP without TLS, on loopback whatever `address` says; 0 takes any that is free.
     /// Default: `None`, no such port.
     pub http_port: Option<u16>,
-    /// Access keys that requests may be signed with (SigV4). Default: none, so that signatures aren't
-    /// checked and the log warns.
+    /// Access keys that HTTP requests and upgrades to WebSocket may be signed with (SigV4). Default:
+    /// none, so that signatures aren't checked and the log warns.
     pub access_keys: Vec<AccessKey>,
-    /// Takes clients with certificates of the sandbox's CA. Default: `None`, clients aren't asked for
-    /// one.
+    /// Takes clients with certificates of the sandbox's CA, over MQTT and over HTTPS. Default: `None`,
+    /// clients aren't asked for one.
     pub client_certificates: Option<ClientCertificates>,
     /// Answer to a client over WebSocket that the authorizers refuse. Default: a CONNACK, as over
     /// TLS.
     pub websocket_refusal: WebSocketRefusal,
     /// Serves WebSocket and HTTPS at [`port`](Self::port), too, as port 443 of AWS IoT Core does: the
     /// ALPN protocol `mqtt` is MQTT with a custom authorizer, `x-amzn-mqtt-ca` MQTT with a certificate
-    /// ([`client_certificates`](Self::client_certificates)), `http/1.1` or none HTTP. Default: no.
+    /// ([`client_certificates`](Self::client_certificates)), `x-amzn-http-ca` HTTP with one, `http/1.1`
+    /// or none HTTP. Default: no.
     pub all_on_one_port: bool,
     /// Address to listen on with TLS. Default: `None`, 127.0.0.1 and ::1. The certificate stays one
     /// for `localhost`.

@@ -90,11 +90,13 @@ impl Sandbox {
             certificates,
             serves_all: options.all_on_one_port,
         };
-        let tls = |protocol| {
-            let tls = Tls::new(protocol, &identity, &tls_settings)?;
+        let tls = |protocol, takes_certificates| {
+            let tls = Tls::new(protocol, takes_certificates, &identity, &tls_settings)?;
             Ok::<_, StartError>(Service::Tls(Arc::new(tls)))
         };
-        let (mqtts, https) = (tls(Protocol::Mqtt)?, tls(Protocol::Http)?);
+        // Browsers would ask their users for a certificate at a port of WebSocket that takes some.
+        let mqtts = tls(Protocol::Mqtt, true)?;
+        let (wss, https) = (tls(Protocol::Http, false)?, tls(Protocol::Http, true)?);
         let ports = Ports::bind(&options).await?;
         let ready = ready(&options, &ports, &pki, &authorizers);
         let run_file = RunFile::create(&state_dir, &ready)?;
@@ -125,7 +127,7 @@ impl Sandbox {
         for (bound, service) in [
             (Some(ports.mqtts), mqtts),
             (ports.mqtt, Service::Plain(Protocol::Mqtt)),
-            (ports.wss, https.clone()),
+            (ports.wss, wss),
             (ports.https, https),
             (ports.ws, Service::Plain(Protocol::Http)),
             (ports.http, Service::Plain(Protocol::Http)),

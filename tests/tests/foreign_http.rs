@@ -11,7 +11,10 @@ use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dunlin_sandbox::{AccessKey, Answer, Authorizer, EventLog, Lambda, Sandbox, SandboxOptions};
+use dunlin_sandbox::{
+    AccessKey, Answer, Authorizer, ClientCertificates, EventLog, Lambda, Pki, Sandbox,
+    SandboxOptions, StateDir,
+};
 use dunlin_tests::{Program, dunlin};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
@@ -42,6 +45,7 @@ impl Served {
             state_dir: Some(state.path().into()),
             authorizers: vec![authorizer],
             default_authorizer: Some("All".into()),
+            client_certificates: Some(ClientCertificates::default()),
             access_keys: vec![AccessKey {
                 id: "AKIDEXAMPLE".into(),
                 secret: "s3cret".into(),
@@ -263,4 +267,35 @@ async fn curl_publishes_with_an_authorizer_and_a_subscriber_gets_it() {
     printed(command).await;
     let line = timeout(TIMEOUT, lines.next_line()).await.unwrap().unwrap();
     assert_eq!(line.as_deref(), Some("curl/1 hello"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_publishes_with_a_client_certificate_by_its_policy() {
+    let Some(curl) = Program::Curl.find() else {
+        return;
+    };
+    let served = Served::start().await;
+    let pki = Pki::open(&StateDir::at(served.state.path())).unwrap();
+    let files = pki.write_client("lamp-7").unwrap();
+    let (_sub, mut lines) = served.subscriber("test/#", &["--count", "1"]).await;
+    // With ALPN, which offers `http/1.1`, and without.
+    for alpn in ["--alpn", "--no-alpn"] {
+        for (topic, status) in [("other", 403), ("test/topic", 200)] {
+            let mut command = Command::new(&curl);
+            command
+                .args(["--silent", "--show-error", "--write-out", " %{http_code}"])
+                .args([alpn, "--data", "hello", "--cacert"])
+                .arg(served.sandbox.ca_path())
+                .arg("--cert")
+                .arg(&files.certificate)
+                .arg("--key")
+                .arg(&files.key)
+                .arg(format!("{}/topics/{topic}?qos=1", served.url()));
+            let answer = printed(command).await;
+            assert!(answer.ends_with(&format!(" {status}")), "{alpn}: {answer}");
+        }
+    }
+    let line = timeout(TIMEOUT, lines.next_line()).await.unwrap().unwrap();
+    assert_eq!(line.as_deref(), Some("test/topic hello"));
+    assert!(served.logged("http certificate of lamp-7 → allow"));
 }

@@ -12,9 +12,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dunlin_sandbox::{Sandbox, SandboxOptions};
+use dunlin_sandbox::{AccessKey, EventLog, Sandbox, SandboxOptions};
 use dunlin_tests::Program;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -33,15 +34,25 @@ struct Served {
     sandbox: Sandbox,
     /// Signature of the token `hello`.
     signature: String,
+    log: Arc<Mutex<Vec<String>>>,
     _state: TempDir,
 }
 
 impl Served {
     async fn start() -> Self {
+        Self::with_keys(Vec::new()).await
+    }
+
+    /// Sandbox that checks signatures of SigV4 with these keys, or none if there are none.
+    async fn with_keys(access_keys: Vec<AccessKey>) -> Self {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&log);
         let state = TempDir::new().unwrap();
         let options = SandboxOptions {
             port: 0,
             wss_port: Some(0),
+            access_keys,
+            log: EventLog::new(move |line| lines.lock().unwrap().push(line.event.to_string())),
             state_dir: Some(state.path().into()),
             ..SandboxOptions::default()
         };
@@ -49,6 +60,7 @@ impl Served {
         Self {
             signature: sandbox.sign("hello").unwrap(),
             sandbox,
+            log,
             _state: state,
         }
     }
@@ -177,6 +189,48 @@ async fn the_sdk_of_aws_for_python_is_served_with_a_custom_authorizer() {
         }
         assert_eq!(outcome(command).await, expected, "{parameters:?}");
         println!("awsiotsdk over wss, {parameters:?}: {expected}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_of_aws_for_python_signs_its_upgrade_and_a_wrong_key_is_403() {
+    let Some(python) = Program::AwsIotSdk.find() else {
+        return;
+    };
+    let key = AccessKey {
+        id: "AKIDEXAMPLE".into(),
+        secret: "s3cret".into(),
+    };
+    let served = Served::with_keys(vec![key]).await;
+    for (parameters, expected) in [
+        (&[["--secret", "s3cret"]][..], "received: any/topic hello"),
+        (
+            &[["--secret", "s3cret"], ["--session-token", "a+b/c=="]],
+            "received: any/topic hello",
+        ),
+        (
+            &[["--secret", "wrong"]],
+            "refused: AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE",
+        ),
+    ] {
+        let mut command = Command::new(&python);
+        command
+            .arg(script("awsiot_signed.py"))
+            .args(["--port", &served.port().to_string()])
+            .args(["--key", "AKIDEXAMPLE"])
+            .arg("--ca")
+            .arg(served.sandbox.ca_path())
+            .args(parameters.as_flattened());
+        assert_eq!(outcome(command).await, expected, "{parameters:?}");
+        println!("awsiotsdk over wss, {parameters:?}: {expected}");
+    }
+    let lines = served.log.lock().unwrap();
+    for part in [
+        "its signature is right",
+        "wss  SigV4 of AKIDEXAMPLE → allow",
+        "no upgrade to WebSocket (403): the signature isn't that of this request",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(part)), "{part}");
     }
 }
 

@@ -35,8 +35,10 @@ pub(crate) struct SandboxArgs {
     pub(crate) ws: Option<u16>,
     /// Also serve publishing over HTTPS; 0 takes a free port
     ///
-    /// POST /topics/TOPIC publishes, with a custom authorizer or signed by SigV4; GET
-    /// /retainedMessage reads retained messages, signed by SigV4. The ports of --https and --wss serve both, as AWS's port 443 does.
+    /// POST /topics/TOPIC publishes, with a custom authorizer, a client certificate
+    /// (--client-certificates) or signed by SigV4. Signed requests also read retained messages (GET
+    /// /retainedMessage), and describe and end connections (/connections/CLIENT_ID). The ports of
+    /// --https and --wss serve both, as AWS's port 443 does.
     #[arg(long, value_name = "PORT")]
     pub(crate) https: Option<u16>,
     /// Also serve HTTP without TLS on this port of 127.0.0.1; 0 takes a free one
@@ -46,11 +48,11 @@ pub(crate) struct SandboxArgs {
     /// --client-certificates
     ///
     /// ALPN tells the protocols apart: mqtt is MQTT with a custom authorizer, x-amzn-mqtt-ca MQTT with
-    /// a client certificate, http/1.1 or none WebSocket and HTTPS.
+    /// a client certificate, x-amzn-http-ca HTTPS with one, http/1.1 or none WebSocket and HTTPS.
     #[arg(long, hide_short_help = true)]
     pub(crate) all: bool,
     /// Take clients with a certificate of the sandbox's CA, by the ALPN protocol x-amzn-mqtt-ca or
-    /// none ("dunlin sandbox cert" makes one)
+    /// none, and at the port of --https ("dunlin sandbox cert" makes one)
     #[arg(long, hide_short_help = true)]
     pub(crate) client_certificates: bool,
     /// Ask clients of custom authorizers for a certificate as well, as a domain configuration with

@@ -12,6 +12,9 @@ pub struct Credentials {
     pub tls: Option<TlsFacts>,
     /// HTTP request of a client over WebSocket or HTTPS; `None` for MQTT over TLS or TCP.
     pub http: Option<Arc<RequestHead>>,
+    /// Id of the access key that signed the HTTP request (SigV4), with a signature that was checked:
+    /// no authorizer is asked then. `None` if it isn't signed.
+    pub signed_by: Option<Arc<str>>,
     /// Fields of the CONNECT; `None` for an HTTP request that isn't followed by MQTT.
     pub mqtt: Option<ConnectFields>,
     /// Id of the connection for the Lambda: a UUID.
@@ -25,8 +28,8 @@ pub struct TlsFacts {
     pub server_name: Option<String>,
     /// Certificate of the client; `None` without one.
     pub certificate: Option<Arc<ClientCertificate>>,
-    /// The certificate alone authenticates the client, and no authorizer is asked: so its ALPN
-    /// protocol had it.
+    /// The certificate alone authenticates the client, and no authorizer is asked: by its ALPN
+    /// protocol, or because it was shown at the port of HTTPS.
     pub is_authenticated: bool,
 }
 

@@ -18,3 +18,17 @@ pub struct Grant {
     /// Time until the Lambda is asked again; `None` means never.
     pub refresh_after: Option<Duration>,
 }
+
+impl Grant {
+    /// Permissions of a client whose request for WebSocket was signed (SigV4). No IoT policy applies to
+    /// it; AWS IoT Core ends such a connection after a day.
+    pub(crate) fn of_access_key(key_id: &str) -> Self {
+        Self {
+            authorizer: format!("SigV4 of {key_id}"),
+            principal_id: key_id.into(),
+            policy: Policy::unrestricted(),
+            disconnect_after: Duration::from_secs(24 * 60 * 60),
+            refresh_after: None,
+        }
+    }
+}

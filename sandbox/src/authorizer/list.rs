@@ -152,7 +152,10 @@ impl Authorizers {
         credentials: &Credentials,
         log: &EventLog,
     ) -> Result<Grant, Refusal> {
-        // A certificate in place of an authorizer: nobody is asked.
+        // A signature or a certificate in place of an authorizer: nobody is asked.
+        if let Some(key_id) = &credentials.signed_by {
+            return Ok(Grant::of_access_key(key_id));
+        }
         let tls = credentials.tls.as_ref();
         let certificate = tls.and_then(|tls| tls.certificate.as_ref());
         let certificate = certificate.zip(self.certificates.as_ref());

@@ -9,6 +9,7 @@ mod refused;
 mod resource;
 mod retained_api;
 mod signature;
+mod signer;
 mod upgrade;
 
 use core::convert::Infallible;
@@ -32,6 +33,8 @@ use crate::authorizer::{Credentials, RequestHead};
 use crate::event::Event;
 use crate::net::handshake_slots::HandshakeSlot;
 use crate::net::http::answer::Answer;
+use crate::net::http::signature::SignedRequest;
+use crate::net::http::signer::signer;
 use crate::net::http::upgrade::UpgradeError;
 use crate::net::other_protocol::OtherProtocol;
 use crate::net::shared::Shared;
@@ -101,7 +104,7 @@ pub(crate) async fn serve<T: Transport>(
         }
     };
     let mut stream = parts.io.into_inner();
-    let Some(head) = requests.take_upgrade() else {
+    let Some(Upgraded { head, signed_by }) = requests.take_upgrade() else {
         let _ = timeout(LINGER, linger(&mut stream)).await;
         return;
     };
@@ -111,6 +114,7 @@ pub(crate) async fn serve<T: Transport>(
     let stream = WebSocket::new(stream, parts.read_buf.to_vec(), most).await;
     let peer = Peer {
         http: Some(head),
+        signed_by,
         ..requests.peer.clone()
     };
     socket::serve(stream, peer, slot, shared).await;
@@ -123,7 +127,14 @@ struct Requests {
     shared: Arc<Shared>,
     peer: Peer,
     /// Request that was upgraded to WebSocket.
-    upgraded: Mutex<Option<Arc<RequestHead>>>,
+    upgraded: Mutex<Option<Upgraded>>,
+}
+
+/// Request that was upgraded to WebSocket.
+struct Upgraded {
+    head: Arc<RequestHead>,
+    /// Id of the access key that signed it; `None` if it isn't signed.
+    signed_by: Option<Arc<str>>,
 }
 
 impl Requests {
@@ -161,14 +172,41 @@ impl Requests {
             Ok(key) => key,
             Err(error) => return self.refuse_upgrade(error),
         };
+        // A certificate is for MQTT over TLS and for HTTPS, and WebSocket isn't served with one.
+        let tls = self.peer.tls.as_ref();
+        if tls.is_some_and(|tls| tls.is_authenticated) {
+            self.log_refusal(
+                "no upgrade to WebSocket (403): the client shows a certificate, which AWS IoT Core takes for MQTT \
+                 over TLS and HTTPS alone",
+            );
+            return answer::error(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden");
+        }
+        // A signature is checked here, and no authorizer is asked about the CONNECT then.
         let head = Arc::new(head_of(request));
+        let signed = SignedRequest {
+            method: "GET",
+            path: request.uri().path(),
+            head: &head,
+            body: b"",
+        };
+        let signed_by = match signer(&self.shared, &self.peer, &signed) {
+            Ok(key_id) => key_id.map(Into::into),
+            Err(refused) => {
+                self.log_refusal(&format!(
+                    "no upgrade to WebSocket (403): {}",
+                    refused.reason
+                ));
+                return answer::error(refused.status, refused.error, &refused.message);
+            }
+        };
         // AWS asks the authorizer after CONNECT; only the setting has it asked before.
-        if self.shared.settings.websocket_refusal == WebSocketRefusal::Forbidden {
+        let asks_before = self.shared.settings.websocket_refusal == WebSocketRefusal::Forbidden;
+        if asks_before && signed_by.is_none() {
             let credentials = Credentials {
                 tls: self.peer.tls.clone(),
                 http: Some(Arc::clone(&head)),
-                mqtt: None,
                 connection_id: uuid::random(),
+                ..Credentials::default()
             };
             let asked = self
                 .shared
@@ -190,7 +228,8 @@ impl Requests {
         if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key)) {
             headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
         }
-        *self.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+        *self.upgraded.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Upgraded { head, signed_by });
         answer
     }
 
@@ -230,7 +269,7 @@ impl Requests {
         });
     }
 
-    fn take_upgrade(&self) -> Option<Arc<RequestHead>> {
+    fn take_upgrade(&self) -> Option<Upgraded> {
         let mut upgraded = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
         upgraded.take()
     }

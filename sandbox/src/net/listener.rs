@@ -174,6 +174,7 @@ fn admit(
                     local_address,
                     tls: None,
                     http: None,
+                    signed_by: None,
                 };
                 return serve(protocol, stream, peer, slot, shared).await;
             }
@@ -192,6 +193,7 @@ fn admit(
                     local_address,
                     tls: Some(accepted.facts),
                     http: None,
+                    signed_by: None,
                 };
                 serve(accepted.protocol, stream, peer, slot, shared).await;
             }

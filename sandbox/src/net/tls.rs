@@ -28,6 +28,10 @@ pub(crate) struct Tls {
     certificate_config: Option<Arc<ServerConfig>>,
     /// Config of clients of HTTP at a port of MQTT that serves both; `None` at other ports.
     http_config: Option<Arc<ServerConfig>>,
+    /// Config of clients of HTTP that a certificate authenticates; `None` if there are none.
+    http_certificate_config: Option<Arc<ServerConfig>>,
+    /// A client of HTTP that shows a certificate is authenticated by it, as on port 8443 of AWS IoT Core.
+    authenticates_by_certificate: bool,
     selects_alpn: bool,
     strict_sni: bool,
     /// Registry, in which the things of certificates are looked up.
@@ -54,6 +58,8 @@ enum Route {
     Certificate,
     /// HTTP at a port of MQTT.
     Http,
+    /// HTTP of a client that its certificate authenticates.
+    HttpCertificate,
 }
 
 /// Use of client certificates at a port.
@@ -116,36 +122,57 @@ pub(crate) enum HandshakeError {
 }
 
 impl Tls {
-    /// Makes the server's side of a port that speaks `protocol`.
+    /// Makes the server's side of a port that speaks `protocol`; a port of HTTP asks for certificates
+    /// only if it `takes_certificates`.
     ///
     /// # Errors
     /// The error of the TLS library if it doesn't take a certificate.
     pub(crate) fn new(
         protocol: Protocol,
+        takes_certificates: bool,
         identity: &ServerIdentity,
         settings: &TlsSettings,
     ) -> Result<Self, rustls::Error> {
         let certificates = settings.certificates.as_ref();
-        let verifier = certificates.map(|certificates| verifier(&certificates.ca));
-        let verifier = verifier.transpose()?;
-        let of_authorizer = verifier
-            .clone()
-            .filter(|_| certificates.is_some_and(|certificates| certificates.with_authorizer));
-        let of_protocol = |protocol: Protocol| {
-            let alpn = settings.selects_alpn.then(|| protocol.alpn());
-            config(identity, of_authorizer.clone(), alpn)
+        let verifier = |is_optional| {
+            let verifier = certificates.map(|certificates| verifier(&certificates.ca, is_optional));
+            verifier.transpose()
         };
-        // Only MQTT tells by ALPN whether the certificate is all.
-        let by_certificate = verifier
-            .filter(|_| protocol == Protocol::Mqtt)
-            .map(|verifier| config(identity, Some(verifier), Some(MQTT_CA)));
-        let http = (protocol == Protocol::Mqtt && settings.serves_all)
-            .then(|| of_protocol(Protocol::Http));
+        let of_authorizer = verifier(false)?
+            .filter(|_| certificates.is_some_and(|certificates| certificates.with_authorizer));
+        let of_protocol = |protocol: Protocol, verifier: Option<_>| {
+            let alpn = settings.selects_alpn.then(|| protocol.alpn());
+            config(identity, verifier, alpn)
+        };
+        let by_certificate = |is_served: bool, alpn| {
+            let verifier = verifier(false)?.filter(|_| is_served);
+            let config = verifier.map(|verifier| config(identity, Some(verifier), Some(alpn)));
+            config.transpose()
+        };
+
+        // The custom authorizer decides by the ALPN protocols of MQTT and of HTTP, beside a certificate if
+        // the settings want both.
+        let is_mqtt = protocol == Protocol::Mqtt;
+        let serves_all = is_mqtt && settings.serves_all;
+        let http = serves_all.then(|| of_protocol(Protocol::Http, of_authorizer.clone()));
+        // At a port of HTTPS a certificate that is shown is enough, whatever the ALPN protocol.
+        let authenticates_by_certificate =
+            !is_mqtt && takes_certificates && of_authorizer.is_none() && certificates.is_some();
+        let main = if authenticates_by_certificate {
+            verifier(true)?
+        } else {
+            of_authorizer
+        };
         Ok(Self {
             protocol,
-            config: of_protocol(protocol)?,
-            certificate_config: by_certificate.transpose()?,
+            config: of_protocol(protocol, main)?,
+            certificate_config: by_certificate(is_mqtt, MQTT_CA)?,
             http_config: http.transpose()?,
+            http_certificate_config: by_certificate(
+                serves_all || (!is_mqtt && takes_certificates),
+                HTTP_CA,
+            )?,
+            authenticates_by_certificate,
             selects_alpn: settings.selects_alpn,
             strict_sni: settings.strict_sni,
             things: certificates
@@ -179,7 +206,8 @@ impl Tls {
             Err(_) if !self.selects_alpn => Ok(Route::Main),
             route => route,
         };
-        let is_http = matches!(route, Ok(Route::Http)) || self.protocol == Protocol::Http;
+        let is_http = matches!(route, Ok(Route::Http | Route::HttpCertificate))
+            || self.protocol == Protocol::Http;
         let sni_mismatch = match start.client_hello().server_name() {
             Some(name) if name.eq_ignore_ascii_case(ENDPOINT) => None,
             Some(name) => Some(SniMismatch::Other(name.into())),
@@ -206,6 +234,7 @@ impl Tls {
             Route::Main => Some(&self.config),
             Route::Certificate => self.certificate_config.as_ref(),
             Route::Http => self.http_config.as_ref(),
+            Route::HttpCertificate => self.http_certificate_config.as_ref(),
         };
         let config = Arc::clone(config.unwrap_or(&self.config));
         let stream = start.into_stream(config).await?;
@@ -221,6 +250,9 @@ impl Tls {
             |name: &[u8]| offered.is_some_and(|offered| offered.iter().any(|other| other == name));
         if offers(self.protocol.alpn()) {
             return Ok(Route::Main);
+        }
+        if self.http_certificate_config.is_some() && offers(HTTP_CA) {
+            return Ok(Route::HttpCertificate);
         }
         // Without ALPN a client is one with a certificate, as on port 8883 of AWS IoT Core, or one of
         // HTTP, as on 443.
@@ -253,12 +285,16 @@ impl Tls {
         Accepted {
             protocol: match route {
                 Route::Main | Route::Certificate => self.protocol,
-                Route::Http => Protocol::Http,
+                Route::Http | Route::HttpCertificate => Protocol::Http,
             },
             facts: TlsFacts {
                 server_name: session.server_name().map(Into::into),
+                is_authenticated: match route {
+                    Route::Certificate | Route::HttpCertificate => true,
+                    Route::Main => self.authenticates_by_certificate && certificate.is_some(),
+                    Route::Http => false,
+                },
                 certificate,
-                is_authenticated: route == Route::Certificate,
             },
             stream,
             sni_mismatch,
@@ -266,13 +302,22 @@ impl Tls {
     }
 }
 
-/// Verifier that wants a certificate of this CA.
-fn verifier(ca: &CertificateDer<'static>) -> Result<Arc<dyn ClientCertVerifier>, rustls::Error> {
+/// Verifier that wants a certificate of this CA; with `is_optional` a client may show none.
+fn verifier(
+    ca: &CertificateDer<'static>,
+    is_optional: bool,
+) -> Result<Arc<dyn ClientCertVerifier>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add(ca.clone())?;
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    built
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if is_optional {
+        builder.allow_unauthenticated()
+    } else {
+        builder
+    };
+    builder
+        .build()
         .map(|verifier| verifier as Arc<dyn ClientCertVerifier>)
         .map_err(|error| rustls::Error::General(error.to_string()))
 }
@@ -310,6 +355,8 @@ pub(crate) const ENDPOINT: &str = "localhost";
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 /// ALPN protocol of MQTT with a client certificate.
 const MQTT_CA: &[u8] = b"x-amzn-mqtt-ca";
+/// ALPN protocol of HTTP with a client certificate.
+const HTTP_CA: &[u8] = b"x-amzn-http-ca";
 /// Bytes that tell the protocol of a client.
 const FIRST_BYTES: usize = 16;
 /// A TLS record (RFC 8446, 5.1): alert, fatal, `no_application_protocol` (RFC 7301, 3.2).

@@ -49,6 +49,8 @@ pub(crate) enum CloseReason {
     KeepAlive,
     /// `disconnectAfterInSeconds` of the authorizer's answer is over.
     AuthorizationEnded,
+    /// The time of a WebSocket that was signed for (SigV4) is over: a day.
+    WebSocketExpired,
     /// Another connection has the same client id.
     TakenOver,
     /// The sandbox needs the memory that this client uses.
@@ -186,7 +188,9 @@ impl CloseReason {
             // [MQTT-3.1.2-22]
             Self::KeepAlive => ReasonCode::KeepAliveTimeout,
             // The service documents that it disconnects, and not with which code.
-            Self::AuthorizationEnded | Self::Requested { .. } => ReasonCode::AdministrativeAction,
+            Self::AuthorizationEnded | Self::WebSocketExpired | Self::Requested { .. } => {
+                ReasonCode::AdministrativeAction
+            }
             // [MQTT-3.1.4-3]
             Self::TakenOver => ReasonCode::SessionTakenOver,
             Self::Evicted(_) => ReasonCode::QuotaExceeded,
@@ -231,6 +235,7 @@ impl CloseReason {
                 "disconnectAfterInSeconds is over (CUSTOMAUTH_TTL_EXPIRATION)"
             }
             Self::Requested { .. } => "by the connection API (API_INITIATED_DISCONNECT)",
+            Self::WebSocketExpired => "a day with one signature is over (WEBSOCKET_TTL_EXPIRATION)",
             Self::TakenOver => "another client has the same client id",
             Self::Evicted(eviction) => eviction.reason(),
             Self::Busy => "too many clients wait to be let in",
@@ -271,6 +276,7 @@ impl CloseReason {
             Self::Refused(_) | Self::RefusedSilently(_) => "AUTH_ERROR",
             Self::KeepAlive => "MQTT_KEEP_ALIVE_TIMEOUT",
             Self::AuthorizationEnded => "CUSTOMAUTH_TTL_EXPIRATION",
+            Self::WebSocketExpired => "WEBSOCKET_TTL_EXPIRATION",
             Self::TakenOver => "DUPLICATE_CLIENTID",
             Self::Requested { .. } => "API_INITIATED_DISCONNECT",
             Self::Evicted(_) | Self::Busy => "THROTTLED",

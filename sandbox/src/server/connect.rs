@@ -103,6 +103,7 @@ impl Pending {
             credentials: Credentials {
                 tls: peer.tls.clone(),
                 http: peer.http.clone(),
+                signed_by: peer.signed_by.clone(),
                 mqtt: Some(ConnectFields {
                     // The Lambda gets only what the client has sent, as at AWS.
                     client_id: (!is_assigned).then(|| client_id.to_string()),

@@ -57,6 +57,7 @@ impl Conversation {
             local_address: None,
             tls: None,
             http: None,
+            signed_by: None,
         };
         let number = self.clients.len();
         // Numbers in place of random ids, so that a run can be repeated.

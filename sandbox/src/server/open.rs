@@ -165,7 +165,10 @@ impl Open {
             return Err(CloseReason::KeepAlive);
         }
         if self.deadlines.disconnect_at <= now {
-            return Err(CloseReason::AuthorizationEnded);
+            return Err(match self.credentials.signed_by {
+                Some(_) => CloseReason::WebSocketExpired,
+                None => CloseReason::AuthorizationEnded,
+            });
         }
         // The answer sets the next time; until then none is due.
         if self.deadlines.refresh_at.is_some_and(|at| at <= now) {

@@ -16,6 +16,8 @@ pub(crate) struct Peer {
     pub(crate) tls: Option<TlsFacts>,
     /// Request that opened the WebSocket; `None` for MQTT over TLS or TCP.
     pub(crate) http: Option<Arc<RequestHead>>,
+    /// Id of the access key that signed the request (SigV4); `None` if it isn't signed.
+    pub(crate) signed_by: Option<Arc<str>>,
 }
 
 impl Peer {

@@ -34,7 +34,7 @@ async fn sandbox(certificates: ClientCertificates) -> TestSandbox {
     .await
 }
 
-fn issued(sandbox: &TestSandbox, thing: &str) -> ClientIdentity {
+pub(crate) fn issued(sandbox: &TestSandbox, thing: &str) -> ClientIdentity {
     let root = sandbox.sandbox.ca_path().parent().unwrap().parent();
     let pki = Pki::open(&StateDir::at(root.unwrap())).unwrap();
     pki.issue_client(thing).unwrap()
@@ -43,6 +43,15 @@ fn issued(sandbox: &TestSandbox, thing: &str) -> ClientIdentity {
 /// TLS with this certificate and this ALPN.
 async fn open(
     sandbox: &TestSandbox,
+    identity: Option<&ClientIdentity>,
+    alpn: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    open_at(sandbox, sandbox.sandbox.port(), identity, alpn).await
+}
+
+pub(crate) async fn open_at(
+    sandbox: &TestSandbox,
+    port: u16,
     identity: Option<&ClientIdentity>,
     alpn: &[&[u8]],
 ) -> std::io::Result<TlsStream<TcpStream>> {
@@ -63,7 +72,7 @@ async fn open(
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, sandbox.sandbox.port())).await?;
+    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let name = ServerName::try_from("localhost").unwrap();
     let connector = TlsConnector::from(Arc::new(config));
     timeout(TIMEOUT, connector.connect(name, tcp))

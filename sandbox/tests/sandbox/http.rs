@@ -396,7 +396,7 @@ async fn with_keys_a_wrong_signature_is_refused_and_the_log_says_why() {
         (403, "ForbiddenException")
     );
     sandbox
-        .wait_for_log("GET /retainedMessage: 403 (the request has no header X-Amz-Date")
+        .wait_for_log("GET /retainedMessage: 403 (the request has no X-Amz-Date")
         .await;
     assert!(!sandbox.logged("s3cret"));
 }

@@ -182,13 +182,13 @@ mod tests {
                 server_name: Some("localhost".into()),
                 ..TlsFacts::default()
             }),
-            http: None,
             mqtt: Some(ConnectFields {
                 client_id: Some("lamp-7".into()),
                 username: Some("alice?t=abc".into()),
                 password: Some(b"s3cret".to_vec()),
             }),
             connection_id: "c0ffee".into(),
+            ..Credentials::default()
         }
     }
 

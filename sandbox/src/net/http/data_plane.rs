@@ -19,7 +19,8 @@ use crate::net::http::publish_request::PublishRequest;
 use crate::net::http::refused::Refused;
 use crate::net::http::resource::Resource;
 use crate::net::http::retained_api::{retained_message, retained_messages};
-use crate::net::http::signature::{Authorization, SignedRequest};
+use crate::net::http::signature::SignedRequest;
+use crate::net::http::signer::signer;
 use crate::net::shared::Shared;
 use crate::policy::{Policy, Subject};
 use crate::server::limits::{BODY_TIMEOUT, MAX_HTTP_BODY};
@@ -104,10 +105,13 @@ async fn handle(
         head: &head,
         body: &body,
     };
-    let caller = match head.header("authorization") {
-        Some(header) if header.starts_with("AWS4-") => signed_by(shared, peer, header, &signed)?,
-        _ if is_publish => authorized(shared, peer, &head).await?,
-        _ => {
+    let caller = match signer(shared, peer, &signed)? {
+        Some(key_id) => Caller {
+            name: key_id,
+            policy: shared.unrestricted.clone(),
+        },
+        None if is_publish => authorized(shared, peer, &head).await?,
+        None => {
             let reason = "custom authorizers are for publishing alone; sign the request (SigV4)";
             return Err(Refused::forbidden(reason.into()));
         }
@@ -150,35 +154,6 @@ async fn read_body(body: Incoming) -> Result<Bytes, Refused> {
     }
 }
 
-/// Checks the signature of a request, where keys are configured. No IoT policy applies to it.
-fn signed_by(
-    shared: &Shared,
-    peer: &Peer,
-    header: &str,
-    request: &SignedRequest<'_>,
-) -> Result<Caller, Refused> {
-    let refused = |error: &dyn core::fmt::Display| Refused::forbidden(error.to_string());
-    let authorization = Authorization::parse(header).map_err(|error| refused(&error))?;
-    let verified = if shared.access_keys.is_empty() {
-        "its signature isn't checked, since there is no [[key]] in the configuration"
-    } else {
-        let checked = authorization.verify(request, &shared.access_keys, now().calendar);
-        checked.map_err(|error| refused(&error))?;
-        "its signature is right"
-    };
-    shared.emit(Event::Note {
-        peer: peer.address,
-        text: format!(
-            "signed with the access key {:?} (SigV4): {verified}; no IoT policy applies, so it is allowed",
-            authorization.key_id
-        ),
-    });
-    Ok(Caller {
-        name: authorization.key_id.into(),
-        policy: shared.unrestricted.clone(),
-    })
-}
-
 /// Asks the custom authorizer, which decides about each request.
 async fn authorized(
     shared: &Shared,
@@ -188,8 +163,8 @@ async fn authorized(
     let credentials = Credentials {
         tls: peer.tls.clone(),
         http: Some(Arc::clone(head)),
-        mqtt: None,
         connection_id: uuid::random(),
+        ..Credentials::default()
     };
     let answer = shared
         .authorizers
@@ -225,6 +200,8 @@ fn publish(
     subject.source_ip = Some(peer.address.ip());
     let server_name = peer.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
     subject.domain_name = server_name.map(Into::into);
+    let tls = peer.tls.as_ref();
+    subject.certificate = tls.and_then(|tls| tls.certificate.clone());
 
     let outcome = request.with_publish(body, |publish, topic| {
         let (settings, now) = (&shared.settings, now());

@@ -1,4 +1,4 @@
-//! AWS Signature Version 4 in the header `Authorization`, checked as the service does it.
+//! AWS Signature Version 4 in the header `Authorization` or in the query, checked as the service does it.
 //!
 //! The names are those of AWS's document "Create a signed AWS API request".
 
@@ -9,6 +9,7 @@ use aws_lc_rs::{digest, hmac};
 
 use crate::access_key::AccessKey;
 use crate::authorizer::{RequestHead, percent_decoded};
+use crate::net::http::query::Query;
 
 /// Request whose signature is checked.
 pub(super) struct SignedRequest<'a> {
@@ -25,20 +26,27 @@ pub(super) enum SignatureError {
     #[error("the header Authorization isn't in the form of AWS4-HMAC-SHA256")]
     Form,
     #[error(
+        "the query isn't signed in the form of AWS4-HMAC-SHA256: X-Amz-Algorithm, X-Amz-Credential, X-Amz-Date, \
+         X-Amz-SignedHeaders and X-Amz-Signature are needed"
+    )]
+    QueryForm,
+    #[error(
         "the credential scope is for the service {0:?}; iotdata and iotdevicegateway are taken"
     )]
     Service(String),
-    #[error("the request has no header X-Amz-Date in the form 20261130T101500Z")]
+    #[error("the request has no X-Amz-Date in the form 20261130T101500Z")]
     NoDate,
     #[error(
         "X-Amz-Date is more than 15 minutes away from the time here, or from the credential scope"
     )]
     WrongDate,
+    #[error("X-Amz-Date and X-Amz-Expires say that the signature has expired")]
+    Expired,
     #[error("X-Amz-Content-Sha256 isn't the hash of the body")]
     Body,
     #[error("the header {0:?} is signed, and the request doesn't have it")]
     MissingHeader(String),
-    #[error("the headers Host and X-Amz-Date must be signed")]
+    #[error("the header Host must be signed, and X-Amz-Date if it is a header")]
     UnsignedHeader,
     #[error("there is no access key {0:?} in the configuration ([[key]])")]
     UnknownKey(String),
@@ -46,47 +54,114 @@ pub(super) enum SignatureError {
     Mismatch,
 }
 
-/// Parts of the header `Authorization`.
+/// Signature of a request, and its parameters.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Authorization<'a> {
-    pub(super) key_id: &'a str,
-    date: &'a str,
-    region: &'a str,
-    service: &'a str,
-    signed_headers: &'a str,
-    signature: &'a str,
+pub(super) struct Authorization {
+    pub(super) key_id: String,
+    date: String,
+    region: String,
+    service: String,
+    signed_headers: String,
+    signature: String,
+    place: Place,
 }
 
-impl<'a> Authorization<'a> {
-    /// Reads the header.
+/// Place of the signature in the request.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// Header `Authorization`; the time of the signature is in the header `X-Amz-Date`.
+    Header,
+    /// Query, with the time and the seconds for which the signature holds (`None` for 15 minutes).
+    Query { date: String, expires: Option<u64> },
+}
+
+impl Authorization {
+    /// Reads the signature of a request; `None` if it isn't signed.
+    ///
+    /// # Errors
+    /// [`SignatureError::Form`] or [`SignatureError::QueryForm`] if a part is missing,
+    /// [`SignatureError::Service`] for another service.
+    pub(super) fn of(head: &RequestHead) -> Option<Result<Self, SignatureError>> {
+        let header = head.header("authorization");
+        if let Some(header) = header.filter(|header| header.starts_with("AWS4-")) {
+            return Some(Self::parse(header));
+        }
+        let query = Query::of(head);
+        query.raw("X-Amz-Algorithm")?;
+        let parsed = Self::query_parts(query).ok_or(SignatureError::QueryForm);
+        Some(parsed.and_then(Self::for_this_service))
+    }
+
+    /// Reads the header `Authorization`.
     ///
     /// # Errors
     /// [`SignatureError::Form`] if a part is missing, [`SignatureError::Service`] for another service.
-    pub(super) fn parse(header: &'a str) -> Result<Self, SignatureError> {
+    fn parse(header: &str) -> Result<Self, SignatureError> {
         let parsed = Self::parts(header).ok_or(SignatureError::Form)?;
-        match parsed.service {
-            "iotdata" | "iotdevicegateway" => Ok(parsed),
-            other => Err(SignatureError::Service(other.into())),
+        parsed.for_this_service()
+    }
+
+    fn for_this_service(self) -> Result<Self, SignatureError> {
+        match &*self.service {
+            "iotdata" | "iotdevicegateway" => Ok(self),
+            _ => Err(SignatureError::Service(self.service)),
         }
     }
 
-    fn parts(header: &'a str) -> Option<Self> {
-        let fields = header.strip_prefix(ALGORITHM)?;
+    fn parts(header: &str) -> Option<Self> {
+        let fields = header.strip_prefix(ALGORITHM)?.strip_prefix(' ')?;
         let field = |name: &str| {
             let mut fields = fields.split(',').map(str::trim);
             fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
         };
+        Self::scoped(
+            field("Credential")?,
+            field("SignedHeaders")?.into(),
+            field("Signature")?.into(),
+            Place::Header,
+        )
+    }
+
+    fn query_parts(query: Query<'_>) -> Option<Self> {
+        let text = |name: &str| query.text(name).map(Cow::into_owned);
+        if text("X-Amz-Algorithm")? != ALGORITHM {
+            return None;
+        }
+        let expires = text("X-Amz-Expires").map(|seconds| seconds.parse().ok());
+        let place = Place::Query {
+            date: text("X-Amz-Date")?,
+            expires: match expires {
+                Some(seconds) => Some(seconds?),
+                None => None,
+            },
+        };
+        Self::scoped(
+            &text("X-Amz-Credential")?,
+            text("X-Amz-SignedHeaders")?,
+            text("X-Amz-Signature")?,
+            place,
+        )
+    }
+
+    fn scoped(
+        credential: &str,
+        signed_headers: String,
+        signature: String,
+        place: Place,
+    ) -> Option<Self> {
         // Access key ids have no slash, so that the scope is what follows the first one.
-        let mut scope = field("Credential")?.split('/');
+        let mut scope = credential.split('/').map(str::to_owned);
         let parsed = Self {
             key_id: scope.next()?,
             date: scope.next()?,
             region: scope.next()?,
             service: scope.next()?,
-            signed_headers: field("SignedHeaders")?,
-            signature: field("Signature")?,
+            signed_headers,
+            signature,
+            place,
         };
-        (scope.next() == Some("aws4_request") && scope.next().is_none()).then_some(parsed)
+        (scope.next().as_deref() == Some("aws4_request") && scope.next().is_none())
+            .then_some(parsed)
     }
 
     /// Checks the signature with the keys of the configuration.
@@ -99,43 +174,42 @@ impl<'a> Authorization<'a> {
         keys: &[AccessKey],
         now: SystemTime,
     ) -> Result<(), SignatureError> {
-        let date = request
-            .head
-            .header("x-amz-date")
-            .ok_or(SignatureError::NoDate)?;
+        let date = match &self.place {
+            Place::Header => request.head.header("x-amz-date"),
+            Place::Query { date, .. } => Some(date.as_str()),
+        };
+        let date = date.ok_or(SignatureError::NoDate)?;
         self.check_date(date, now)?;
         let hash = payload_hash(request)?;
         let headers = self.canonical_headers(request.head)?;
         let key = keys.iter().find(|key| key.id == self.key_id);
-        let key = key.ok_or_else(|| SignatureError::UnknownKey(self.key_id.into()))?;
+        let key = key.ok_or_else(|| SignatureError::UnknownKey(self.key_id.clone()))?;
 
         let (scope, signing_key) = (self.scope(), self.signing_key(&key.secret));
-        let query = canonical_query(request.head.query.as_deref().unwrap_or_default());
-        let signature = decoded_hex(self.signature).ok_or(SignatureError::Mismatch)?;
+        let signature = decoded_hex(&self.signature).ok_or(SignatureError::Mismatch)?;
         // The path is encoded twice for every service but S3; some clients encode it once.
         let paths = [
             encoded(request.path, true).into(),
             Cow::Borrowed(request.path),
         ];
-        let is_right = paths.iter().any(|path| {
+        let is_right = |path: &str, query: &str| {
             let canonical = [
                 request.method,
                 path,
-                &query,
+                query,
                 &headers,
-                self.signed_headers,
+                &self.signed_headers,
                 &hash,
             ]
             .join("\n");
-            let to_sign = [
-                ALGORITHM.trim_end(),
-                date,
-                &scope,
-                &sha256(canonical.as_bytes()),
-            ];
+            let to_sign = [ALGORITHM, date, &scope, &sha256(canonical.as_bytes())];
             hmac::verify(&signing_key, to_sign.join("\n").as_bytes(), &signature).is_ok()
-        });
-        if is_right {
+        };
+        let queries = self.canonical_queries(request.head);
+        if paths
+            .iter()
+            .any(|path| queries.iter().any(|query| is_right(path, query)))
+        {
             Ok(())
         } else {
             Err(SignatureError::Mismatch)
@@ -144,10 +218,26 @@ impl<'a> Authorization<'a> {
 
     fn check_date(&self, date: &str, now: SystemTime) -> Result<(), SignatureError> {
         let time = parsed_date(date).ok_or(SignatureError::NoDate)?;
+        let expires = match self.place {
+            Place::Header => None,
+            Place::Query { expires, .. } => expires.map(Duration::from_secs),
+        };
+        // A signature in the query holds for as long as it says, from its date on.
+        if let (Some(expires), Ok(age)) = (expires, now.duration_since(time))
+            && age > MAX_SKEW
+        {
+            return if age > expires.min(MAX_EXPIRES) {
+                Err(SignatureError::Expired)
+            } else if date.starts_with(&self.date) {
+                Ok(())
+            } else {
+                Err(SignatureError::WrongDate)
+            };
+        }
         let distance = now
             .duration_since(time)
             .unwrap_or_else(|error| error.duration());
-        if distance > MAX_SKEW || !date.starts_with(self.date) {
+        if distance > MAX_SKEW || !date.starts_with(&self.date) {
             return Err(SignatureError::WrongDate);
         }
         Ok(())
@@ -156,10 +246,11 @@ impl<'a> Authorization<'a> {
     /// Signed headers as lines `name:value`, each with a line feed.
     fn canonical_headers(&self, head: &RequestHead) -> Result<String, SignatureError> {
         let names: Vec<&str> = self.signed_headers.split(';').collect();
-        if !["host", "x-amz-date"]
-            .iter()
-            .all(|name| names.contains(name))
-        {
+        let needed: &[&str] = match self.place {
+            Place::Header => &["host", "x-amz-date"],
+            Place::Query { .. } => &["host"],
+        };
+        if !needed.iter().all(|name| names.contains(name)) {
             return Err(SignatureError::UnsignedHeader);
         }
         let mut lines = String::new();
@@ -173,6 +264,19 @@ impl<'a> Authorization<'a> {
         Ok(lines)
     }
 
+    /// Canonical queries that the signature may be of: a signature in the query is no part of it, and
+    /// the session token is one only for some clients, as AWS IoT Core has it appended after signing.
+    fn canonical_queries(&self, head: &RequestHead) -> Vec<String> {
+        let query = head.query.as_deref().unwrap_or_default();
+        match self.place {
+            Place::Header => vec![canonical_query(query, &[])],
+            Place::Query { .. } => vec![
+                canonical_query(query, &[SIGNATURE, SECURITY_TOKEN]),
+                canonical_query(query, &[SIGNATURE]),
+            ],
+        }
+    }
+
     fn scope(&self) -> String {
         let Self {
             date,
@@ -184,7 +288,7 @@ impl<'a> Authorization<'a> {
     }
 
     fn signing_key(&self, secret: &str) -> hmac::Key {
-        let steps = [self.date, self.region, self.service, "aws4_request"];
+        let steps = [&*self.date, &self.region, &self.service, "aws4_request"];
         let first = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{secret}").as_bytes());
         steps.iter().fold(first, |key, step| {
             let tag = hmac::sign(&key, step.as_bytes());
@@ -203,9 +307,13 @@ fn payload_hash(request: &SignedRequest<'_>) -> Result<String, SignatureError> {
     }
 }
 
-/// Parameters of a query, encoded in AWS's way and sorted by name and value.
-fn canonical_query(query: &str) -> String {
+/// Parameters of a query, encoded in AWS's way and sorted by name and value, but for those `without`.
+fn canonical_query(query: &str, without: &[&str]) -> String {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.filter(|pair| {
+        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+        !without.contains(&name)
+    });
     let mut pairs: Vec<(String, String)> = pairs
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -274,7 +382,11 @@ fn decoded_hex(text: &str) -> Option<Vec<u8>> {
         .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256 ";
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const SIGNATURE: &str = "X-Amz-Signature";
+const SECURITY_TOKEN: &str = "X-Amz-Security-Token";
+/// Longest time for which a signature in the query holds, whatever it says: seven days, as at AWS.
+const MAX_EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Difference of the clocks that AWS accepts.
 const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 

@@ -59,6 +59,7 @@ impl Harness {
             local_address: None,
             tls: None,
             http: None,
+            signed_by: None,
         };
         // Fixed, so that tests can predict the assigned client id.
         let ids = RandomIds {

@@ -25,7 +25,7 @@ fn now() -> SystemTime {
 /// Signature of the request of [`head`] by the method of AWS's document, with this secret.
 fn header(secret: &str) -> String {
     let fields = "Credential=AKID/20261130/eu-west-1/iotdata/aws4_request, SignedHeaders=host;x-amz-date;x-more";
-    let unsigned = format!("{ALGORITHM}{fields}, Signature=00");
+    let unsigned = format!("{ALGORITHM} {fields}, Signature=00");
     let authorization = Authorization::parse(&unsigned).unwrap();
     let canonical = format!(
         "POST\n/topics/a%252Fb\na=&a=%2F&qos=1\nhost:localhost\nx-amz-date:20261130T101500Z\n\
@@ -42,7 +42,7 @@ fn header(secret: &str) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    format!("{ALGORITHM}{fields}, Signature={signature}")
+    format!("{ALGORITHM} {fields}, Signature={signature}")
 }
 
 fn verified(
@@ -149,4 +149,120 @@ fn another_form_or_service_is_refused() {
         verified(&service, |_, _| ()),
         Err(SignatureError::Service("s3".into()))
     );
+}
+
+/// Query that is signed as AWS documents it for MQTT over WebSocket: its date, seconds that it holds,
+/// and a session token that is signed, appended after signing, or not there.
+fn signed_query(expires: Option<u64>, token: Option<Token>) -> String {
+    let mut query = "X-Amz-Algorithm=AWS4-HMAC-SHA256\
+                     &X-Amz-Credential=AKID%2F20261130%2Feu-west-1%2Fiotdevicegateway%2Faws4_request\
+                     &X-Amz-Date=20261130T101500Z"
+        .to_owned();
+    if let Some(expires) = expires {
+        query.push_str(&format!("&X-Amz-Expires={expires}"));
+    }
+    // Names are in order, as the canonical query needs them.
+    if token == Some(Token::Signed) {
+        query.push_str(TOKEN);
+    }
+    query.push_str("&X-Amz-SignedHeaders=host");
+    let canonical = format!(
+        "GET\n/mqtt\n{query}\nhost:localhost\n\nhost\n{}",
+        sha256(b"")
+    );
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n20261130T101500Z\n20261130/eu-west-1/iotdevicegateway/aws4_request\n{}",
+        sha256(canonical.as_bytes())
+    );
+    let unsigned = RequestHead {
+        query: Some(format!("{query}&X-Amz-Signature=00")),
+        ..RequestHead::default()
+    };
+    let key = Authorization::of(&unsigned).unwrap().unwrap();
+    let tag = hmac::sign(&key.signing_key("s3cret"), to_sign.as_bytes());
+    query.push_str("&X-Amz-Signature=");
+    for byte in tag.as_ref() {
+        query.push_str(&format!("{byte:02x}"));
+    }
+    if token == Some(Token::Appended) {
+        query.push_str(TOKEN);
+    }
+    query
+}
+
+#[derive(PartialEq)]
+enum Token {
+    Signed,
+    Appended,
+}
+
+const TOKEN: &str = "&X-Amz-Security-Token=a%2Bb%3D";
+
+/// Outcome of a signed query, this many seconds after its date.
+fn query_verified(query: &str, age: u64) -> Result<(), SignatureError> {
+    let head = RequestHead {
+        headers: vec![("host".into(), "localhost".into())],
+        query: Some(query.into()),
+    };
+    let request = SignedRequest {
+        method: "GET",
+        path: "/mqtt",
+        head: &head,
+        body: b"",
+    };
+    let keys = [AccessKey {
+        id: "AKID".into(),
+        secret: "s3cret".into(),
+    }];
+    let now = parsed_date("20261130T101500Z").unwrap() + Duration::from_secs(age);
+    Authorization::of(&head)
+        .unwrap()?
+        .verify(&request, &keys, now)
+}
+
+#[test]
+fn a_signed_query_is_taken_with_its_session_token_signed_or_appended() {
+    for token in [None, Some(Token::Signed), Some(Token::Appended)] {
+        let query = signed_query(None, token);
+        assert_eq!(query_verified(&query, 0), Ok(()), "{query}");
+        let changed = query.replace("eu-west-1", "eu-west-2");
+        assert_eq!(query_verified(&changed, 0), Err(SignatureError::Mismatch));
+        let more = format!("{query}&more=1");
+        assert_eq!(query_verified(&more, 0), Err(SignatureError::Mismatch));
+    }
+}
+
+#[test]
+fn a_signed_query_holds_as_long_as_it_says_and_seven_days_at_most() {
+    let week = 7 * 24 * 60 * 60;
+    for (expires, age, expected) in [
+        (None, 15 * 60, Ok(())),
+        (None, 15 * 60 + 1, Err(SignatureError::WrongDate)),
+        (Some(86_400), 86_400, Ok(())),
+        (Some(86_400), 86_401, Err(SignatureError::Expired)),
+        (Some(2 * week), week, Ok(())),
+        (Some(2 * week), week + 1, Err(SignatureError::Expired)),
+    ] {
+        let query = signed_query(expires, None);
+        assert_eq!(query_verified(&query, age), expected, "{expires:?} {age}");
+    }
+}
+
+#[test]
+fn an_incomplete_query_is_refused_and_an_unsigned_one_is_none() {
+    let query = signed_query(Some(60), None);
+    for name in ["Credential", "Date", "SignedHeaders", "Signature"] {
+        let without = query.replace(&format!("X-Amz-{name}="), "other=");
+        let refused = query_verified(&without, 0);
+        assert_eq!(refused, Err(SignatureError::QueryForm), "{name}");
+    }
+    for (part, other) in [("Expires=60", "Expires=x"), ("HMAC-SHA256", "HMAC-MD5")] {
+        let refused = query_verified(&query.replace(part, other), 0);
+        assert_eq!(refused, Err(SignatureError::QueryForm), "{other}");
+    }
+    let unsigned = RequestHead {
+        query: Some("qos=1".into()),
+        ..RequestHead::default()
+    };
+    assert_eq!(Authorization::of(&unsigned), None);
 }
