@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs each example of the client against a real server: mosquitto, and the sandbox for custom authorizers.
+# Runs each example of the client against a real server: mosquitto, and the sandbox for custom authorizers. Not
+# `exactly_once` and `client_certificate`, which tests run: tests/tests/crash/ and client/tests/transport/.
 # Each command is bounded in time; both servers are ended at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +12,7 @@ trap 'kill "${servers[@]}" 2>/dev/null || true; wait; rm -rf "$folder"' EXIT
 
 # Built first, so that the times below are those of the examples.
 cargo build -q -p dunlin-client --all-features --examples
+cargo build -q -p dunlin-sandbox --examples
 cargo build -q -p dunlin
 target=${CARGO_TARGET_DIR:-target}/debug
 example() { timeout 60 "$target/examples/$@"; }
@@ -45,8 +47,20 @@ echo "== many_devices"
 example many_devices "$url" 200 | grep -qx "200 devices reported, 0 failed"
 echo "== without_tokio"
 example without_tokio "$url" | grep -qx "on"
+echo "== own_transport"
+example own_transport | grep -qx "acknowledged"
+echo "== durable_session"
+# Without a server, then with one: the second run sends what the first one has stored.
+example durable_session mqtt://127.0.0.1:1 "$folder/outbox" one two >"$folder/lines"
+grep -qx "2 stored" "$folder/lines" && grep -qx "0 acknowledged" "$folder/lines"
+example durable_session "$url" "$folder/outbox" three >"$folder/lines"
+grep -qx "2 of earlier runs" "$folder/lines" && grep -qx "3 acknowledged" "$folder/lines"
 echo "== scram"
 example scram >/dev/null
+
+echo "== lamp, with its tests"
+example lamp | grep -qx "acknowledged"
+cargo test -q -p dunlin-sandbox --example lamp
 
 echo "== custom_authorizer"
 printf 'key = [{ id = "AKID", secret = "s3cret" }]\n' >"$folder/sandbox.toml"
