@@ -45,11 +45,13 @@ pub(crate) trait Sink {
         if let Ok(byte @ 0..=0x7f) = u8::try_from(value) {
             return self.u8(byte);
         }
+        if let Some([a, b]) = varint::two_bytes(value) {
+            return self.array([a, b]);
+        }
         // One write for each length: a copy of a variable number of bytes would have to wait for the
         // stores before it.
         let [a, b, c, d] = varint::bytes(value);
         match varint::len(value) {
-            2 => self.array([a, b]),
             3 => self.array([a, b, c]),
             _ => self.array([a, b, c, d]),
         }
@@ -68,23 +70,25 @@ pub(crate) trait Sink {
         if let Ok(byte @ 0..=0x7f) = u8::try_from(remaining_length) {
             return self.array([first, byte]);
         }
+        if let Some([a, b]) = varint::two_bytes(remaining_length) {
+            return self.array([first, a, b]);
+        }
         let [a, b, c, d] = varint::bytes(remaining_length);
         match varint::len(remaining_length) {
-            2 => self.array([first, a, b]),
             3 => self.array([first, a, b, c]),
             _ => self.array([first, a, b, c, d]),
         }
     }
 
-    /// Writes a fixed header, then `bytes` like [`prefixed`](Self::prefixed). In a short packet the
-    /// header and the length are one write.
+    /// Writes a fixed header, then `bytes` like [`prefixed`](Self::prefixed). Up to 16,383 bytes of
+    /// Remaining Length, the header and the length of `bytes` are one write.
     #[inline(always)]
     fn header_prefixed(&mut self, first: u8, remaining_length: u32, bytes: &[u8]) {
-        // Header, length and text: the first two are one write while the Remaining Length has one
-        // byte.
         let [high, low] = len_of(bytes).to_be_bytes();
         if let Ok(len @ 0..=0x7f) = u8::try_from(remaining_length) {
             self.array([first, len, high, low]);
+        } else if let Some([a, b]) = varint::two_bytes(remaining_length) {
+            self.array([first, a, b, high, low]);
         } else {
             self.header(first, remaining_length);
             self.array([high, low]);

@@ -85,6 +85,21 @@ pub(crate) const fn bytes(value: u32) -> [u8; 4] {
     ]
 }
 
+/// Bytes of a `value` of more than 127 if they are two; `None` if they are more. Most packets that
+/// have more than 127 bytes have such a Remaining Length.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each byte takes its seven bits"
+)]
+pub(crate) const fn two_bytes(value: u32) -> Option<[u8; 2]> {
+    if value <= 0x3fff {
+        Some([value as u8 | 0x80, (value >> 7) as u8])
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +120,10 @@ mod tests {
         for (value, length) in EDGES {
             assert_eq!(len(value), length);
             let bytes = bytes(value);
+            if value > 127 {
+                let two = two_bytes(value);
+                assert_eq!(two, (length == 2).then(|| [bytes[0], bytes[1]]));
+            }
             assert_eq!(
                 read(&bytes[..length]),
                 Varint::Value(value, u8::try_from(length).unwrap())

@@ -147,6 +147,7 @@ impl Body for ConnAck<'_> {
         PacketType::ConnAck
     }
 
+    #[inline(always)]
     fn check(&self) -> Result<(), EncodeError> {
         if self.session_present && self.reason_code.is_error() {
             return Err(EncodeError::new(

@@ -332,6 +332,7 @@ impl Body for Connect<'_> {
         PacketType::Connect
     }
 
+    #[inline(always)]
     fn check(&self) -> Result<(), EncodeError> {
         if self.properties.authentication_data.is_some()
             && self.properties.authentication_method.is_none()

@@ -54,6 +54,7 @@ macro_rules! answer {
                 PacketType::$name
             }
 
+            #[inline(always)]
             fn check(&self) -> Result<(), EncodeError> {
                 if self.reason_codes.is_empty() {
                     return Err(EncodeError::new(EncodeErrorKind::Missing, "reason_codes"));

@@ -257,6 +257,7 @@ impl Body for Subscribe<'_> {
         PacketType::Subscribe
     }
 
+    #[inline(always)]
     fn check(&self) -> Result<(), EncodeError> {
         // An empty list is a protocol error at the receiver. [MQTT-3.8.3-2]
         if self.subscriptions.is_empty() {

@@ -63,6 +63,7 @@ impl Body for Unsubscribe<'_> {
         PacketType::Unsubscribe
     }
 
+    #[inline(always)]
     fn check(&self) -> Result<(), EncodeError> {
         if self.filters.is_empty() {
             return Err(EncodeError::new(EncodeErrorKind::Missing, "filters"));

@@ -60,8 +60,12 @@ macro_rules! growing {
                 let start = self.len();
                 // Bytes have to be written before they can be lent; zeros are the cheapest. A
                 // constant number of them takes a few stores, any other a call of `memset`.
-                if len <= SHORT && self.capacity() - start >= SHORT {
+                let spare = self.capacity() - start;
+                if len <= SHORT && spare >= SHORT {
                     self.extend_from_slice(&[0; SHORT]);
+                    self.truncate(start + len);
+                } else if len <= 2 * SHORT && spare >= 2 * SHORT {
+                    self.extend_from_slice(&[0; 2 * SHORT]);
                     self.truncate(start + len);
                 } else {
                     self.resize(start.checked_add(len)?, 0);
