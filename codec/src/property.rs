@@ -125,18 +125,19 @@ pub(crate) fn unexpected<R: Record>(r: Reader<'_, R>, at: u32, id: u8) -> Decode
     r.malformed_at(at, name, Some("U-2.2.2-1"))
 }
 
-/// Skips the value of a property that the packet can't have, for a reader that records the fields.
+/// Reader after the value of a property that the packet can't have, for a reader that records the
+/// fields. By value: a reader whose address is taken would be kept in memory.
 ///
 /// # Errors
 /// `Malformed` if no property has this identifier, or if the value is cut off.
 #[cold]
-pub(crate) fn skip_unexpected<R: Record>(
-    section: &mut Reader<'_, R>,
+pub(crate) fn skip_unexpected<'a, R: Record>(
+    mut section: Reader<'a, R>,
     at: u32,
     id: u8,
-) -> Result<(), DecodeError> {
+) -> Result<Reader<'a, R>, DecodeError> {
     let Some(row) = PROPERTIES.iter().find(|row| row.id == id) else {
-        return Err(unexpected(*section, at, id));
+        return Err(unexpected(section, at, id));
     };
     let skipped = match row.data_type {
         DataType::Byte => section.u8(row.name).map(drop),
@@ -150,7 +151,7 @@ pub(crate) fn skip_unexpected<R: Record>(
             .map(drop),
     };
     section.join(at, row.name);
-    skipped
+    skipped.map(|()| section)
 }
 
 /// Offset of the first property `id` in the set at the front of `body`, which was read before.

@@ -11,7 +11,7 @@ use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;
 use crate::sink::Sink;
-use crate::text::{UserProperty, Utf8String};
+use crate::text::UserProperty;
 use crate::validated::Validated;
 use crate::value::{Item, Rule, Value};
 
@@ -29,6 +29,11 @@ macro_rules! number {
                 }
                 r.refuse(r.protocol_at(at, rule.field, rule.statement))?;
                 Ok($fallback)
+            }
+
+            #[inline(always)]
+            fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+                ($from)($read::from_be_bytes(rest.array()?))
             }
 
             #[inline(always)]
@@ -88,6 +93,11 @@ impl<'a> Value<'a> for TopicAlias {
     }
 
     #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        Self::new(u16::from_be_bytes(rest.array()?))
+    }
+
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.u16(self.get());
     }
@@ -105,6 +115,11 @@ impl<'a> Value<'a> for SubscriptionIdentifier {
     }
 
     #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        Self::new(rest.varint()?)
+    }
+
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.varint(self.get());
     }
@@ -114,8 +129,8 @@ impl Item<'_> for SubscriptionIdentifier {
     const PROPERTY: Option<u8> = Some(row::subscription_identifier::ID);
 
     #[inline(always)]
-    fn reread(rest: &mut Validated<'_>) -> Option<Self> {
-        Self::new(rest.varint()?)
+    fn skip(rest: &mut Validated<'_>) -> Option<()> {
+        rest.varint().map(drop)
     }
 }
 
@@ -123,10 +138,8 @@ impl<'a> Item<'a> for UserProperty<'a> {
     const PROPERTY: Option<u8> = Some(row::user_property::ID);
 
     #[inline(always)]
-    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
-        Some(Self {
-            name: Utf8String::of_validated(rest.text()?),
-            value: Utf8String::of_validated(rest.text()?),
-        })
+    fn skip(rest: &mut Validated<'a>) -> Option<()> {
+        rest.prefixed()?;
+        rest.prefixed().map(drop)
     }
 }

@@ -3,7 +3,7 @@
 use crate::decode::{DecodeOptions, Leniency};
 use crate::error::DecodeError;
 use crate::packet_type::Sender;
-use crate::record::{Record, Reread};
+use crate::record::Record;
 use crate::varint::{self, Varint};
 
 /// Reader of a section of a packet. It never reads beyond the section and knows its offset in the
@@ -32,21 +32,6 @@ impl<'a> Reader<'a> {
             sender,
             leniency: Leniency::ALL,
             record: (),
-        }
-    }
-}
-
-impl<'a> Reader<'a, Reread> {
-    /// Reader of the body of a packet that was read before.
-    #[inline(always)]
-    pub(crate) fn again(body: &'a [u8]) -> Self {
-        Self {
-            rest: body,
-            // Offsets are for errors only, of which there are none.
-            end: 0,
-            sender: Sender::Any,
-            leniency: Leniency::ALL,
-            record: Reread,
         }
     }
 }

@@ -1,12 +1,9 @@
-//! Ways of reading a packet: judging it, judging it without a result, reading it again, or recording
-//! its fields.
+//! Ways of reading a packet: judging it, judging it without a result, or recording its fields.
 
 /// Way of reading, and receiver of the fields that a reader reads.
 pub(crate) trait Record: Copy {
     /// True if the reader goes on after a value that is not allowed.
     const READS_ON: bool;
-    /// True if the bytes were checked before, so that text isn't searched for faults.
-    const IS_CHECKED: bool = false;
     /// True if nobody looks at what was read, so that text may be left empty.
     const ONLY_CHECKS: bool = false;
 
@@ -42,39 +39,6 @@ pub(crate) struct OnlyCheck;
 
 impl Record for OnlyCheck {
     const READS_ON: bool = false;
-    const ONLY_CHECKS: bool = true;
-
-    type Check = Self;
-
-    #[inline(always)]
-    fn check(self) -> Self {
-        self
-    }
-}
-
-/// Reads bytes that were checked before, without judging them again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reread;
-
-impl Record for Reread {
-    const READS_ON: bool = true;
-    const IS_CHECKED: bool = true;
-
-    type Check = Skip;
-
-    #[inline(always)]
-    fn check(self) -> Skip {
-        Skip
-    }
-}
-
-/// Skips bytes that were checked before.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Skip;
-
-impl Record for Skip {
-    const READS_ON: bool = true;
-    const IS_CHECKED: bool = true;
     const ONLY_CHECKS: bool = true;
 
     type Check = Self;

@@ -76,6 +76,19 @@ impl<'a, T> Repeated<'a, T> {
         Self(Source::Wire { bytes, count })
     }
 
+    /// List of all the bytes that are left, which were checked before.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn reread(mut rest: Validated<'a>) -> Self
+    where
+        T: Item<'a>,
+    {
+        let (bytes, mut count) = (rest.peek_rest(), 0);
+        while T::skip(&mut rest).is_some() {
+            count += 1;
+        }
+        Self::from_wire(bytes, count)
+    }
+
     /// Counts one more property, whose identifier is the first byte of `from`.
     #[inline]
     pub(crate) fn found_in(&mut self, from: &'a [u8]) {

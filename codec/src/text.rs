@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::record::Record;
 use crate::scan::{Scan, has_nul, has_wildcard};
 use crate::sink::Sink;
-use crate::validated::text_of;
+use crate::validated::{Validated, text_of};
 use crate::value::{Rule, Value};
 
 /// Maximum number of bytes, which a two-byte length can state.
@@ -195,7 +195,7 @@ pub(crate) struct Scanned<'a> {
     pub(crate) bytes: &'a [u8],
     /// The same bytes as text; may be empty if the reader [only checks](Record::ONLY_CHECKS).
     pub(crate) text: &'a str,
-    /// True if there is a `+` or `#`; always `false` if the bytes were checked before.
+    /// True if there is a `+` or `#`.
     pub(crate) has_wildcard: bool,
 }
 
@@ -213,11 +213,7 @@ pub(crate) fn read_scanned<'a, R: Record>(
         has_wildcard,
     };
     // Most strings are ASCII: one pass over the words then finds a NUL and wildcards.
-    let scan = if R::IS_CHECKED {
-        Scan::default()
-    } else {
-        Scan::of(bytes)
-    };
+    let scan = Scan::of(bytes);
     if scan.plain() {
         let text = if R::ONLY_CHECKS { "" } else { text_of(bytes) };
         return Ok(scanned(text, scan.wildcard()));
@@ -252,6 +248,11 @@ impl<'a> Value<'a> for Utf8String<'a> {
     }
 
     #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        rest.text().map(Self)
+    }
+
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0.as_bytes());
     }
@@ -266,6 +267,11 @@ impl<'a> Value<'a> for BinaryData<'a> {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         r.prefixed(rule.field).map(Self)
+    }
+
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        rest.prefixed().map(Self)
     }
 
     #[inline(always)]
@@ -286,6 +292,14 @@ impl<'a> Value<'a> for UserProperty<'a> {
         Ok(Self {
             name: Utf8String::read(r, rule)?,
             value: Utf8String::read(r, rule)?,
+        })
+    }
+
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        Some(Self {
+            name: Utf8String::reread(rest)?,
+            value: Utf8String::reread(rest)?,
         })
     }
 

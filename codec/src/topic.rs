@@ -312,6 +312,11 @@ impl<'a> Value<'a> for TopicName<'a> {
     }
 
     #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        rest.text().map(Self)
+    }
+
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0.as_bytes());
     }
@@ -331,9 +336,6 @@ impl<'a> Value<'a> for TopicFilter<'a> {
             text,
             has_wildcard,
         } = read_scanned(r, rule.field)?;
-        if R::IS_CHECKED {
-            return Ok(Self(text));
-        }
         let checked = match bytes.first() {
             None => Err(TopicError::Empty),
             // Only a filter that begins with `$` can be shared. Of all others only those with a
@@ -352,6 +354,11 @@ impl<'a> Value<'a> for TopicFilter<'a> {
     }
 
     #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        rest.text().map(Self)
+    }
+
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0.as_bytes());
     }
@@ -364,8 +371,8 @@ impl<'a> Value<'a> for TopicFilter<'a> {
 
 impl<'a> Item<'a> for TopicFilter<'a> {
     #[inline(always)]
-    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
-        rest.text().map(Self)
+    fn skip(rest: &mut Validated<'a>) -> Option<()> {
+        rest.prefixed().map(drop)
     }
 }
 

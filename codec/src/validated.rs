@@ -13,6 +13,17 @@ impl<'a> Validated<'a> {
         Self { rest: bytes }
     }
 
+    /// Bytes that are left; they stay there.
+    pub(crate) const fn peek_rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// True if no byte is left.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Number of bytes that are left.
     pub(crate) const fn len(&self) -> usize {
         self.rest.len()
@@ -32,12 +43,32 @@ impl<'a> Validated<'a> {
         Some(byte)
     }
 
+    #[inline(always)]
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (&bytes, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
+    /// Takes all bytes that are left.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
+        core::mem::take(&mut self.rest)
+    }
+
+    /// Takes the Property Length, and the properties as bytes of their own.
+    #[inline(always)]
+    pub(crate) fn properties(&mut self) -> Option<Self> {
+        let len = self.varint()?;
+        self.take(len as usize).map(Self::new)
+    }
+
     /// Takes two bytes of length, then as many bytes.
     #[inline(always)]
     pub(crate) fn prefixed(&mut self) -> Option<&'a [u8]> {
-        let (&len, rest) = self.rest.split_first_chunk()?;
-        self.rest = rest;
-        self.take(usize::from(u16::from_be_bytes(len)))
+        let len = u16::from_be_bytes(self.array()?);
+        self.take(usize::from(len))
     }
 
     /// Takes two bytes of length, then as many bytes of text.

@@ -30,6 +30,9 @@ pub(crate) trait Value<'a>: Sized {
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError>;
     fn write<S: Sink>(&self, sink: &mut S);
 
+    /// Reads the value from bytes that were checked before; `None` where they end.
+    fn reread(rest: &mut Validated<'a>) -> Option<Self>;
+
     /// Writes the property identifier and the value, with one write where possible.
     #[inline(always)]
     fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
@@ -43,8 +46,8 @@ pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
     /// Identifier of a property, of which others may lie between two items; `None` for no property.
     const PROPERTY: Option<u8> = None;
 
-    /// Reads the next item from bytes that were validated before.
-    fn reread(rest: &mut Validated<'a>) -> Option<Self>;
+    /// Skips the next item of bytes that were checked before; `None` where they end.
+    fn skip(rest: &mut Validated<'a>) -> Option<()>;
 
     /// Writes items one after the other, without the identifier of a property.
     #[inline(always)]

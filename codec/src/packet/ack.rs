@@ -13,6 +13,8 @@ use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;
 use crate::sink::Sink;
+#[cfg(feature = "alloc")]
+use crate::validated::Validated;
 use crate::value::Value;
 
 /// PUBACK, PUBREC, PUBREL or PUBCOMP, as the [`Packet`](crate::Packet) variant or the [`AckType`] beside it says.
@@ -201,6 +203,18 @@ impl<'a> Ack<'a> {
         let packet_id = PacketId::read(r, packet_id::OF_ACK)?;
         let (reason_code, properties) = outcome::read(ack_type.packet_type(), r)?;
         Ok(Self {
+            packet_id,
+            reason_code,
+            properties,
+        })
+    }
+
+    /// Reads a body that was checked before.
+    #[cfg(feature = "alloc")]
+    pub(super) fn reread(mut rest: Validated<'a>) -> Option<Self> {
+        let packet_id = PacketId::reread(&mut rest)?;
+        let (reason_code, properties) = outcome::reread(&mut rest)?;
+        Some(Self {
             packet_id,
             reason_code,
             properties,

@@ -10,6 +10,8 @@ use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;
 use crate::sink::Sink;
+#[cfg(feature = "alloc")]
+use crate::validated::Validated;
 
 /// AUTH (§3.15): a step of enhanced authentication.
 ///
@@ -77,6 +79,16 @@ impl<'a> Auth<'a> {
             ));
         }
         Ok(Self {
+            reason_code,
+            properties,
+        })
+    }
+
+    /// Reads a body that was checked before.
+    #[cfg(feature = "alloc")]
+    pub(super) fn reread(mut rest: Validated<'a>) -> Option<Self> {
+        let (reason_code, properties) = outcome::reread(&mut rest)?;
+        Some(Self {
             reason_code,
             properties,
         })

@@ -14,6 +14,7 @@ use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;
 use crate::sink::Sink;
+use crate::validated::Validated;
 use crate::value::Value;
 
 /// CONNACK (§3.2): the server accepts or refuses a connection.
@@ -125,12 +126,24 @@ impl<'a> ConnAck<'a> {
             properties,
         })
     }
+
+    /// Sets the fields from a body that was checked before.
+    fn fill(&mut self, mut rest: Validated<'a>) -> Option<()> {
+        let flags = rest.u8()?;
+        self.reason_code = ReasonCode::reread(&mut rest)?;
+        // In a refusal the flag has no meaning, if it was accepted at all.
+        self.session_present = flags == 1 && !self.reason_code.is_error();
+        self.properties.fill(rest.properties()?)?;
+        Some(())
+    }
 }
 
 impl<'a> Large<'a> for ConnAck<'a> {
     fn read_checked(body: &'a [u8]) -> Self {
-        // The bytes were read before, so this never fails.
-        Self::read(&mut Reader::again(body)).unwrap_or_default()
+        let mut connack = Self::default();
+        // The bytes were checked before, so this never ends early.
+        let _ = connack.fill(Validated::new(body));
+        connack
     }
 
     #[cfg(feature = "alloc")]

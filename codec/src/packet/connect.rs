@@ -19,6 +19,7 @@ use crate::sink::Sink;
 use crate::text::{BinaryData, Utf8String};
 use crate::topic::TopicName;
 use crate::topic_error::TopicError;
+use crate::validated::Validated;
 use crate::value::{Rule, Value};
 
 const PROTOCOL_NAME: &[u8] = b"MQTT";
@@ -205,6 +206,33 @@ impl<'a> Connect<'a> {
             password,
         })
     }
+
+    /// Sets the fields from a body that was checked before.
+    fn fill(&mut self, mut rest: Validated<'a>) -> Option<()> {
+        // The protocol's name and its version.
+        rest.prefixed()?;
+        rest.u8()?;
+        let flags = rest.u8()?;
+        self.clean_start = flags & CLEAN_START != 0;
+        self.keep_alive = u16::reread(&mut rest)?;
+        self.properties.fill(rest.properties()?)?;
+        // The payload: each field but the first has a flag.
+        self.client_id = Utf8String::reread(&mut rest)?;
+        if flags & WILL != 0 {
+            let will = self.will.insert(Will::new(
+                TopicName::of_validated(""),
+                BinaryData::default(),
+            ));
+            will.fill(&mut rest, flags)?;
+        }
+        if flags & USERNAME != 0 {
+            self.username = Utf8String::reread(&mut rest);
+        }
+        if flags & PASSWORD != 0 {
+            self.password = BinaryData::reread(&mut rest);
+        }
+        Some(())
+    }
 }
 
 /// Reads the protocol's name and version, before anything of version 5 is read.
@@ -272,6 +300,16 @@ impl<'a> Will<'a> {
         })
     }
 
+    /// Sets the fields of a Will that was checked before.
+    fn fill(&mut self, rest: &mut Validated<'a>, flags: u8) -> Option<()> {
+        self.qos = QoS::from_level((flags & WILL_QOS) >> 3)?;
+        self.retain = flags & WILL_RETAIN != 0;
+        self.properties.fill(rest.properties()?)?;
+        self.topic = TopicName::reread(rest)?;
+        self.payload = BinaryData::reread(rest)?;
+        Some(())
+    }
+
     const fn flags(&self) -> u8 {
         WILL | self.qos.level() << 3 | if self.retain { WILL_RETAIN } else { 0 }
     }
@@ -314,8 +352,10 @@ impl fmt::Debug for Connect<'_> {
 
 impl<'a> Large<'a> for Connect<'a> {
     fn read_checked(body: &'a [u8]) -> Self {
-        // The bytes were read before, so this never fails.
-        Self::read(&mut Reader::again(body)).unwrap_or_default()
+        let mut connect = Self::default();
+        // The bytes were checked before, so this never ends early.
+        let _ = connect.fill(Validated::new(body));
+        connect
     }
 
     #[cfg(feature = "alloc")]

@@ -10,6 +10,8 @@ use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;
 use crate::sink::Sink;
+#[cfg(feature = "alloc")]
+use crate::validated::Validated;
 
 /// DISCONNECT (§3.14): the sender closes the connection. The default is a normal disconnection.
 ///
@@ -71,6 +73,16 @@ impl<'a> Disconnect<'a> {
             }
         };
         Err(r.protocol_at(outcome::offset_of(wrong, before, r.end()), name, statement))
+    }
+
+    /// Reads a body that was checked before.
+    #[cfg(feature = "alloc")]
+    pub(super) fn reread(mut rest: Validated<'a>) -> Option<Self> {
+        let (reason_code, properties) = outcome::reread(&mut rest)?;
+        Some(Self {
+            reason_code,
+            properties,
+        })
     }
 }
 

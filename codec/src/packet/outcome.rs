@@ -9,6 +9,8 @@ use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::record::Record;
 use crate::sink::Sink;
+#[cfg(feature = "alloc")]
+use crate::validated::Validated;
 use crate::value::Value;
 
 /// Reads the rest of a PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT or AUTH. [U-3.4-1]
@@ -30,6 +32,22 @@ pub(super) fn read<'a, P: Properties<'a>, R: Record>(
     let properties = P::read(r)?;
     r.finish("properties")?;
     Ok((reason_code, properties))
+}
+
+/// Reads what [`read`] has read before; `None` where the bytes end.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(super) fn reread<'a, P: Properties<'a>>(rest: &mut Validated<'a>) -> Option<(ReasonCode, P)> {
+    if rest.is_empty() {
+        return Some((ReasonCode::Success, P::default()));
+    }
+    let reason_code = ReasonCode::reread(rest)?;
+    let properties = if rest.is_empty() {
+        P::default()
+    } else {
+        P::reread(rest)?
+    };
+    Some((reason_code, properties))
 }
 
 /// Offset of the first property `id` in a body that was [read](read) before.

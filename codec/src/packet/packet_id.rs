@@ -6,6 +6,7 @@ use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::sink::Sink;
+use crate::validated::Validated;
 use crate::value::{Rule, Value};
 
 impl<'a> Value<'a> for PacketId {
@@ -22,6 +23,11 @@ impl<'a> Value<'a> for PacketId {
         });
         r.refuse(r.protocol_at(at, rule.field, Some(statement)))?;
         Ok(Self::MIN)
+    }
+
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        Self::new(u16::from_be_bytes(rest.array()?))
     }
 
     #[inline(always)]

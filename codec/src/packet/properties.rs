@@ -4,6 +4,7 @@ use crate::error::DecodeError;
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::sink::WriteProperties;
+use crate::validated::Validated;
 
 /// Set of properties of a packet.
 pub(crate) trait Properties<'a>: Default + WriteProperties {
@@ -14,6 +15,19 @@ pub(crate) trait Properties<'a>: Default + WriteProperties {
 
     /// Reads the Property Length and the properties.
     fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError>;
+
+    /// Sets the properties in `section`, which was checked before; `None` if it ends within one.
+    fn fill(&mut self, section: Validated<'a>) -> Option<()>;
+
+    /// Reads the Property Length and the properties from bytes that were checked before.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        let (mut properties, section) = (Self::default(), rest.properties()?);
+        properties.fill(section)?;
+        Some(properties)
+    }
+
     /// True if no property is set; some packets then omit the Property Length as well.
     fn is_empty(&self) -> bool;
 }
@@ -113,11 +127,35 @@ macro_rules! properties {
                         })*
                         id => {
                             section.refuse(unexpected(section, at, id))?;
-                            skip_unexpected(&mut section, at, id)?;
+                            section = skip_unexpected(section, at, id)?;
                         }
                     }
                 }
                 Ok(properties)
+            }
+
+            // Out of line and in place: the fields stay in memory, and the bytes that are left in
+            // registers.
+            #[inline(never)]
+            fn fill(&mut self, mut section: $crate::validated::Validated<'a>) -> Option<()> {
+                use $crate::property::row;
+                use $crate::value::Item;
+
+                // The second pass: order, number and ranges of the properties were checked before.
+                loop {
+                    let from = section.peek_rest();
+                    match section.u8() {
+                        $(Some(row::$once::ID) => {
+                            self.$once = Some($crate::value::Value::reread(&mut section)?);
+                        })*
+                        $(Some(row::$many_row::ID) => {
+                            self.$many.found_in(from);
+                            <row::$many_row::Value<'_> as Item<'_>>::skip(&mut section)?;
+                        })*
+                        Some(_) => {}
+                        None => return Some(()),
+                    }
+                }
             }
 
             #[inline]

@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::sink::{Sink, SliceSink};
 use crate::topic::TopicName;
 #[cfg(feature = "alloc")]
-use crate::validated::str_of;
+use crate::validated::{Validated, str_of};
 use crate::value::Value;
 
 const RETAIN: u8 = 0b0001;
@@ -57,6 +57,16 @@ pub struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
+    /// PUBLISH of QoS 0 without topic, properties and payload, whose fields are set one by one.
+    #[cfg(feature = "alloc")]
+    pub(super) const EMPTY: Self = Self {
+        delivery: Delivery::AtMostOnce,
+        retain: false,
+        topic: None,
+        properties: PublishProperties::new(),
+        payload: &[],
+    };
+
     /// PUBLISH of QoS 0 without properties.
     #[must_use]
     pub const fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
@@ -127,7 +137,7 @@ impl<'a> Publish<'a> {
     /// the body has to be read in the general way, which also finds its faults.
     #[inline(always)]
     pub(super) fn plain(header: FixedHeader, body: &'a [u8]) -> Option<Self> {
-        Self::plain_with(header, body, TopicName::plain)
+        Self::plain_with(header.flags, body, TopicName::plain)
     }
 
     /// True for a body that [`plain`](Self::plain) accepts.
@@ -135,28 +145,28 @@ impl<'a> Publish<'a> {
     #[inline(always)]
     pub(super) fn check_plain(header: FixedHeader, body: &'a [u8]) -> bool {
         let is_plain = |topic| TopicName::is_plain(topic).then_some(TopicName::of_validated(""));
-        Self::plain_with(header, body, is_plain).is_some()
+        Self::plain_with(header.flags, body, is_plain).is_some()
     }
 
     /// PUBLISH without properties in a body that was checked before; `None` for another form.
     #[cfg(feature = "alloc")]
     #[inline(always)]
-    pub(super) fn plain_again(header: FixedHeader, body: &'a [u8]) -> Option<Self> {
+    pub(super) fn plain_again(flags: u8, body: &'a [u8]) -> Option<Self> {
         let topic =
             |topic: &'a [u8]| (!topic.is_empty()).then(|| TopicName::of_validated(str_of(topic)));
-        Self::plain_with(header, body, topic)
+        Self::plain_with(flags, body, topic)
     }
 
     #[inline(always)]
     fn plain_with(
-        header: FixedHeader,
+        flags: u8,
         body: &'a [u8],
         read_topic: impl FnOnce(&'a [u8]) -> Option<TopicName<'a>>,
     ) -> Option<Self> {
         let (&len, rest) = body.split_first_chunk()?;
         let (topic, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(len)))?;
-        let dup = header.flags & DUP != 0;
-        let (delivery, rest) = match header.flags & QOS {
+        let dup = flags & DUP != 0;
+        let (delivery, rest) = match flags & QOS {
             0 if dup => return None,
             0 => (Delivery::AtMostOnce, rest),
             qos => {
@@ -176,11 +186,29 @@ impl<'a> Publish<'a> {
         };
         Some(Self {
             delivery,
-            retain: header.flags & RETAIN != 0,
+            retain: flags & RETAIN != 0,
             topic: Some(read_topic(topic)?),
             properties: PublishProperties::default(),
             payload,
         })
+    }
+
+    /// Sets the fields from the flags of the fixed header and a body that was checked before.
+    #[cfg(feature = "alloc")]
+    pub(super) fn fill(&mut self, flags: u8, mut rest: Validated<'a>) -> Option<()> {
+        self.retain = flags & RETAIN != 0;
+        let topic = rest.text()?;
+        self.topic = (!topic.is_empty()).then(|| TopicName::of_validated(topic));
+        if flags & QOS != 0 {
+            let (qos, packet_id) = (
+                QoS::from_level((flags & QOS) >> 1)?,
+                PacketId::reread(&mut rest)?,
+            );
+            self.delivery = Delivery::new(qos, packet_id, flags & DUP != 0);
+        }
+        self.properties.fill(rest.properties()?)?;
+        self.payload = rest.take_rest();
+        Some(())
     }
 
     /// True if the Property Length is 0, as in most messages.

@@ -48,6 +48,11 @@ impl<'a> Value<'a> for ReasonCode {
     }
 
     #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        Self::from_code(rest.u8()?)
+    }
+
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.u8(self.code());
     }
@@ -55,7 +60,7 @@ impl<'a> Value<'a> for ReasonCode {
 
 impl Item<'_> for ReasonCode {
     #[inline(always)]
-    fn reread(rest: &mut Validated<'_>) -> Option<Self> {
-        Self::from_code(rest.u8()?)
+    fn skip(rest: &mut Validated<'_>) -> Option<()> {
+        rest.u8().map(drop)
     }
 }

@@ -12,6 +12,8 @@ use crate::reason_code::ReasonCode;
 use crate::record::Record;
 use crate::repeated::Repeated;
 use crate::sink::Sink;
+#[cfg(feature = "alloc")]
+use crate::validated::Validated;
 use crate::value::Value;
 
 properties! {
@@ -46,6 +48,16 @@ macro_rules! answer {
                 let properties = SubAckProperties::read(r)?;
                 let reason_codes = read_codes(r, PacketType::$name)?;
                 Ok(Self { packet_id, properties, reason_codes })
+            }
+
+            /// Reads a body that was checked before.
+            #[cfg(feature = "alloc")]
+            pub(super) fn reread(mut rest: Validated<'a>) -> Option<Self> {
+                Some(Self {
+                    packet_id: PacketId::reread(&mut rest)?,
+                    properties: SubAckProperties::reread(&mut rest)?,
+                    reason_codes: Repeated::reread(rest),
+                })
             }
         }
 

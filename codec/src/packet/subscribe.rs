@@ -124,6 +124,16 @@ impl<'a> Subscribe<'a> {
             subscriptions,
         })
     }
+
+    /// Reads a body that was checked before.
+    #[cfg(feature = "alloc")]
+    pub(super) fn reread(mut rest: Validated<'a>) -> Option<Self> {
+        Some(Self {
+            packet_id: PacketId::reread(&mut rest)?,
+            properties: SubscribeProperties::reread(&mut rest)?,
+            subscriptions: Repeated::reread(rest),
+        })
+    }
 }
 
 /// Reads one or more items up to the end of the packet. The list borrows their bytes.
@@ -174,6 +184,14 @@ impl<'a> Value<'a> for Subscription<'a> {
         Ok(Self { filter, options })
     }
 
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        Some(Self {
+            filter: TopicFilter::reread(rest)?,
+            options: SubscriptionOptions::from_byte(rest.u8()?)?,
+        })
+    }
+
     fn write<S: Sink>(&self, sink: &mut S) {
         self.filter.write(sink);
         sink.u8(self.options.byte());
@@ -182,12 +200,9 @@ impl<'a> Value<'a> for Subscription<'a> {
 
 impl<'a> Item<'a> for Subscription<'a> {
     #[inline(always)]
-    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
-        let filter = TopicFilter::reread(rest)?;
-        Some(Self {
-            filter,
-            options: SubscriptionOptions::from_byte(rest.u8()?)?,
-        })
+    fn skip(rest: &mut Validated<'a>) -> Option<()> {
+        rest.prefixed()?;
+        rest.u8().map(drop)
     }
 
     /// Writes the options of a subscription and the length of the next filter with one write: each

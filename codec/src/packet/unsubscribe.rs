@@ -12,6 +12,8 @@ use crate::record::Record;
 use crate::repeated::Repeated;
 use crate::sink::Sink;
 use crate::topic::TopicFilter;
+#[cfg(feature = "alloc")]
+use crate::validated::Validated;
 use crate::value::Value;
 
 /// UNSUBSCRIBE (§3.10): a client's request to end subscriptions.
@@ -54,6 +56,16 @@ impl<'a> Unsubscribe<'a> {
             packet_id,
             properties,
             filters,
+        })
+    }
+
+    /// Reads a body that was checked before.
+    #[cfg(feature = "alloc")]
+    pub(super) fn reread(mut rest: Validated<'a>) -> Option<Self> {
+        Some(Self {
+            packet_id: PacketId::reread(&mut rest)?,
+            properties: UnsubscribeProperties::reread(&mut rest)?,
+            filters: Repeated::reread(rest),
         })
     }
 }
