@@ -66,10 +66,31 @@ impl<'a> Packet<'a> {
         }
         // All other packets are read into one place.
         let mut packet = Self::PingReq;
-        match read(header, body, options, (), |read| packet = read) {
-            Ok(_) => Ok(Some((packet, len))),
+        let outcome = if header.packet_type == PacketType::Publish {
+            packet = Self::Publish(Publish::EMPTY);
+            read_publish(&mut packet, header, body, options)
+        } else {
+            read(header, body, options, (), |read| packet = read).map(drop)
+        };
+        match outcome {
+            Ok(()) => Ok(Some((packet, len))),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Reads the body of a PUBLISH into `packet`, which is an empty one.
+#[inline(never)]
+fn read_publish<'a>(
+    packet: &mut Packet<'a>,
+    header: FixedHeader,
+    body: &'a [u8],
+    options: &DecodeOptions,
+) -> Result<(), DecodeError> {
+    let mut r = Reader::new(body, header.header_len, options, ());
+    match packet {
+        Packet::Publish(publish) => publish.read_into(header, &mut r, false),
+        _ => Ok(()),
     }
 }
 

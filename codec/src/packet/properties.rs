@@ -14,7 +14,15 @@ pub(crate) trait Properties<'a>: Default + WriteProperties {
     const MANY: &'static [u8];
 
     /// Reads the Property Length and the properties.
-    fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError>;
+    #[inline(always)]
+    fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
+        let mut properties = Self::default();
+        properties.read_into(r)?;
+        Ok(properties)
+    }
+
+    /// Reads the Property Length and the properties into an empty set.
+    fn read_into<R: Record>(&mut self, r: &mut Reader<'a, R>) -> Result<(), DecodeError>;
 
     /// Sets the properties in `section`, which was checked before; `None` if it ends within one.
     fn fill(&mut self, section: Validated<'a>) -> Option<()>;
@@ -89,13 +97,13 @@ macro_rules! properties {
             const MANY: &'static [u8] = &[$($crate::property::row::$many_row::ID),*];
 
             #[inline(always)]
-            fn read<R: $crate::record::Record>(
+            fn read_into<R: $crate::record::Record>(
+                &mut self,
                 r: &mut $crate::reader::Reader<'a, R>,
-            ) -> Result<Self, $crate::error::DecodeError> {
+            ) -> Result<(), $crate::error::DecodeError> {
                 use $crate::property::{row, skip_unexpected, unexpected};
                 use $crate::value::{Rule, Value};
 
-                let mut properties = Self::default();
                 // The properties are a section of their own: none can reach into the payload.
                 let mut section = r.properties()?;
                 while !section.is_empty() {
@@ -105,7 +113,7 @@ macro_rules! properties {
                     match section.u8("property_id")? {
                         $(row::$once::ID => {
                             // A property that the packet may have once is there already.
-                            if properties.$once.is_some() {
+                            if self.$once.is_some() {
                                 section.refuse(section.protocol_at(at, row::$once::NAME, $rule))?;
                             }
                             let rule = Rule { field: row::$once::NAME, statement: $rule };
@@ -113,7 +121,7 @@ macro_rules! properties {
                             // Recorded before the error is looked at, so that a wrong value is a
                             // field too.
                             section.join(at, row::$once::NAME);
-                            properties.$once = Some(value?);
+                            self.$once = Some(value?);
                         })*
                         $(row::$many_row::ID => {
                             let rule = Rule { field: row::$many_row::NAME, statement: $rule };
@@ -123,7 +131,7 @@ macro_rules! properties {
                             section.resume(&items);
                             section.join(at, row::$many_row::NAME);
                             value?;
-                            properties.$many.found_in(from);
+                            self.$many.found_in(from);
                         })*
                         id => {
                             section.refuse(unexpected(section, at, id))?;
@@ -131,7 +139,7 @@ macro_rules! properties {
                         }
                     }
                 }
-                Ok(properties)
+                Ok(())
             }
 
             // Out of line and in place: the fields stay in memory, and the bytes that are left in

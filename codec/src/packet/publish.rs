@@ -58,7 +58,6 @@ pub struct Publish<'a> {
 
 impl<'a> Publish<'a> {
     /// PUBLISH of QoS 0 without topic, properties and payload, whose fields are set one by one.
-    #[cfg(feature = "alloc")]
     pub(super) const EMPTY: Self = Self {
         delivery: Delivery::AtMostOnce,
         retain: false,
@@ -229,7 +228,9 @@ impl<'a> Publish<'a> {
         header: FixedHeader,
         r: &mut Reader<'a, R>,
     ) -> Result<Self, DecodeError> {
-        Self::read_as(header, r, true)
+        let mut publish = Self::EMPTY;
+        publish.read_into(header, r, true)?;
+        Ok(publish)
     }
 
     #[inline(always)]
@@ -237,15 +238,19 @@ impl<'a> Publish<'a> {
         header: FixedHeader,
         r: &mut Reader<'a, R>,
     ) -> Result<Self, DecodeError> {
-        Self::read_as(header, r, false)
+        let mut publish = Self::EMPTY;
+        publish.read_into(header, r, false)?;
+        Ok(publish)
     }
 
+    /// Reads a PUBLISH into [`EMPTY`](Self::EMPTY): in place, as a PUBLISH is large.
     #[inline(always)]
-    fn read_as<R: Record>(
+    pub(super) fn read_into<R: Record>(
+        &mut self,
         header: FixedHeader,
         r: &mut Reader<'a, R>,
         plain: bool,
-    ) -> Result<Self, DecodeError> {
+    ) -> Result<(), DecodeError> {
         // The flags of the fixed header: at QoS 0 nothing is ever sent again, so DUP has no
         // meaning.
         let dup = header.flags & DUP != 0;
@@ -254,7 +259,7 @@ impl<'a> Publish<'a> {
         }
         // The Topic Name, which may be empty if an alias stands for it.
         let topic_at = r.offset();
-        let topic = match TopicName::read_of_publish(r, "topic", "MQTT-3.3.2-2") {
+        self.topic = match TopicName::read_of_publish(r, "topic", "MQTT-3.3.2-2") {
             Ok(topic) => topic,
             Err(error) => {
                 // A wrong topic concerns the message alone if the rest can be read.
@@ -268,7 +273,7 @@ impl<'a> Publish<'a> {
             }
         };
         // Only QoS 1 and 2 have a Packet Identifier. [MQTT-2.2.1-2]
-        let delivery = match header.flags & QOS {
+        self.delivery = match header.flags & QOS {
             0 => Delivery::AtMostOnce,
             QOS_1 => Delivery::AtLeastOnce {
                 packet_id: PacketId::read(r, packet_id::OF_PUBLISH)?,
@@ -282,30 +287,24 @@ impl<'a> Publish<'a> {
         // The properties; most messages have none, and the constant `plain` then removes their
         // code.
         let before = r.peek_rest();
-        let properties = if plain {
+        if plain {
             r.u8("property_length")?;
-            PublishProperties::default()
-        } else {
-            match PublishProperties::read(r) {
-                Ok(properties) => properties,
-                Err(error) => {
-                    return Err(refusal::of_properties(
-                        &error,
-                        delivery,
-                        topic.is_some(),
-                        before,
-                        r.end(),
-                        r.sender(),
-                    ));
-                }
-            }
-        };
+        } else if let Err(error) = self.properties.read_into(r) {
+            return Err(refusal::of_properties(
+                &error,
+                self.delivery,
+                self.topic.is_some(),
+                before,
+                r.end(),
+                r.sender(),
+            ));
+        }
         // Without a topic, an alias has to say where the message belongs.
-        if topic.is_none() && properties.topic_alias.is_none() {
+        if self.topic.is_none() && self.properties.topic_alias.is_none() {
             r.refuse(r.protocol_at(topic_at, "topic", Some("U-3.3.2-1")))?;
         }
         // Subscription Identifiers go from servers to clients only.
-        if r.sender() == Sender::Client && !properties.subscription_identifiers.is_empty() {
+        if r.sender() == Sender::Client && !self.properties.subscription_identifiers.is_empty() {
             let at = offset_of(row::subscription_identifier::ID, before, r.end());
             return Err(r.protocol_at(
                 at,
@@ -313,14 +312,10 @@ impl<'a> Publish<'a> {
                 Some("MQTT-3.3.4-6"),
             ));
         }
-        Ok(Self {
-            delivery,
-            retain: header.flags & RETAIN != 0,
-            topic,
-            properties,
-            // All that is left; the payload has no length of its own.
-            payload: r.rest("payload"),
-        })
+        self.retain = header.flags & RETAIN != 0;
+        // All that is left; the payload has no length of its own.
+        self.payload = r.rest("payload");
+        Ok(())
     }
 
     /// True if a property is set, so that the Property Length is more than 0.
