@@ -4,13 +4,50 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, Auth, BinaryData, ConnAck, Connect, DecodeOptions, Disconnect, Packet, PacketBuf,
+    Ack, AckType, Auth, BinaryData, ConnAck, Connect, DecodeOptions, Disconnect, Packet, PacketBuf,
     PacketCodec, PacketId, Publish, QoS, ReasonCode, SubAck, Subscribe, Subscription,
     SubscriptionOptions, TextError, TopicError, TopicFilter, TopicName, UnsubAck, Unsubscribe,
     Utf8String, Will, owned,
 };
 use proptest::prelude::*;
 use tokio_util::codec::{Decoder, Encoder};
+
+/// Bytes and length of the packet by the functions of its own type.
+fn encode_alone(packet: &owned::Packet) -> (Vec<u8>, usize) {
+    use owned::Packet as P;
+    let mut out = Vec::new();
+    let (encoded, len) = match packet {
+        P::Connect(packet) => (packet.encode(&mut out), packet.encoded_len()),
+        P::ConnAck(packet) => (packet.encode(&mut out), packet.encoded_len()),
+        P::Publish(packet) => (packet.encode(&mut out), packet.encoded_len()),
+        P::PubAck(ack) => (
+            ack.encode(AckType::PubAck, &mut out),
+            ack.encoded_len(AckType::PubAck),
+        ),
+        P::PubRec(ack) => (
+            ack.encode(AckType::PubRec, &mut out),
+            ack.encoded_len(AckType::PubRec),
+        ),
+        P::PubRel(ack) => (
+            ack.encode(AckType::PubRel, &mut out),
+            ack.encoded_len(AckType::PubRel),
+        ),
+        P::PubComp(ack) => (
+            ack.encode(AckType::PubComp, &mut out),
+            ack.encoded_len(AckType::PubComp),
+        ),
+        P::Subscribe(packet) => (packet.encode(&mut out), packet.encoded_len()),
+        P::SubAck(packet) => (packet.encode(&mut out), packet.encoded_len()),
+        P::Unsubscribe(packet) => (packet.encode(&mut out), packet.encoded_len()),
+        P::UnsubAck(packet) => (packet.encode(&mut out), packet.encoded_len()),
+        P::Disconnect(packet) => (packet.encode(&mut out), packet.encoded_len()),
+        P::Auth(packet) => (packet.encode(&mut out), packet.encoded_len()),
+        // These two have no type of their own.
+        P::PingReq | P::PingResp => (packet.encode(&mut out), packet.encoded_len()),
+    };
+    encoded.unwrap();
+    (out, len.unwrap())
+}
 
 proptest! {
     #[test]
@@ -27,6 +64,9 @@ proptest! {
         let mut bytes = Vec::new();
         kept.encode(&mut bytes).unwrap();
         prop_assert_eq!(kept.encoded_len(), Ok(bytes.len()));
+        let (alone, len) = encode_alone(&kept);
+        prop_assert_eq!(&alone, &bytes);
+        prop_assert_eq!(len, bytes.len());
         let (decoded, _) = Packet::decode(&bytes).unwrap().unwrap();
         prop_assert_eq!(&decoded.to_owned(), &kept);
         let buffer = PacketBuf::try_from(&kept).unwrap();

@@ -23,6 +23,7 @@
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod construct;
+mod encode;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 mod legal;
 mod lend;
