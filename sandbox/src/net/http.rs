@@ -20,12 +20,14 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{
-    CONNECTION, HOST, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+    CONNECTION, HOST, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -138,7 +140,24 @@ struct Upgraded {
 }
 
 impl Requests {
+    /// Answers a request; after one with a chunked body the connection is closed.
+    ///
+    /// hyper goes by the chunks where a request has a Content-Length, too, and hides that. A proxy
+    /// before this server may have gone by the length, so what follows could be hidden from it
+    /// (RFC 9112, 6.3): no request is read after a chunked one.
     async fn answer(&self, request: Request<Incoming>) -> Answer {
+        // One request of a connection at a time: hyper would handle 16 pipelined ones before MQTT.
+        yield_now().await;
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        let mut answer = self.answer_framed(request).await;
+        if is_chunked {
+            let headers = answer.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+
+    async fn answer_framed(&self, request: Request<Incoming>) -> Answer {
         if let Some(problem) = self.wrong_host(request.headers()) {
             if self.shared.strict_sni {
                 self.log_refusal(&problem);

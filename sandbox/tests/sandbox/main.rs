@@ -18,6 +18,7 @@ mod guide_policies;
 mod guide_policy_table;
 mod hostile;
 mod http;
+mod http_abuse;
 mod http_certificates;
 mod http_connections;
 mod lambda;
