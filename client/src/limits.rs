@@ -170,6 +170,13 @@ pub enum LimitError {
 /// Checks a Client Identifier against the quota of AWS IoT Core: 1 to 128 bytes, and no `$` at the
 /// beginning.
 ///
+/// ```
+/// use dunlin_client::aws::{LimitError, check_client_id};
+///
+/// assert_eq!(check_client_id("lamp-7"), Ok(()));
+/// assert_eq!(check_client_id("$lamp"), Err(LimitError::ReservedClientId));
+/// ```
+///
 /// # Errors
 /// [`LimitError::Length`], [`LimitError::ReservedClientId`].
 pub fn check_client_id(client_id: &str) -> Result<(), LimitError> {

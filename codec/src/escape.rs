@@ -151,6 +151,13 @@ impl<T: Display> Display for EscapedJson<T> {
 /// disguise text.
 ///
 /// The joiners U+200C and U+200D are left alone: scripts and emoji need them.
+///
+/// ```
+/// use dunlin_codec::needs_escape;
+///
+/// assert!(needs_escape('\x1b') && needs_escape('\u{202e}'));
+/// assert!(!needs_escape('é') && !needs_escape('\u{200d}'));
+/// ```
 #[must_use]
 pub const fn needs_escape(c: char) -> bool {
     matches!(

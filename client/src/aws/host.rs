@@ -30,6 +30,13 @@ impl fmt::Display for AwsService {
 }
 
 /// True if a host name is one of AWS: a certificate for it comes from an authority that AWS uses.
+///
+/// ```
+/// use dunlin_client::aws::is_aws_host;
+///
+/// assert!(is_aws_host("abc123-ats.iot.eu-west-1.amazonaws.com"));
+/// assert!(!is_aws_host("mqtt.example.com"));
+/// ```
 pub fn is_aws_host(host: &str) -> bool {
     split_aws_domain(&normalized(host)).is_some()
 }

@@ -7,6 +7,13 @@ use crate::percent::{Unescaped, unescaped};
 
 /// Checks the size of a password: 1 to 65,535 bytes, as `mqttContext` of AWS's API model has it.
 ///
+/// ```
+/// use dunlin_client::aws::check_password;
+///
+/// assert!(check_password(b"secret").is_ok());
+/// assert!(check_password(&[0; 65_536]).is_err());
+/// ```
+///
 /// # Errors
 /// [`LimitError::Length`].
 pub fn check_password(password: &[u8]) -> Result<(), LimitError> {

@@ -29,6 +29,16 @@ pub const DEMO_POLICY: &str = r#"{
 }"#;
 
 /// `DemoUnsigned`: user `demo` with password `demo` may do what the sample does.
+///
+/// ```
+/// use dunlin_sandbox::{SandboxOptions, demo_unsigned};
+///
+/// let options = SandboxOptions {
+///     authorizers: vec![demo_unsigned()],
+///     ..SandboxOptions::default()
+/// };
+/// # assert_eq!(options.authorizers.len(), 1);
+/// ```
 #[must_use]
 pub fn demo_unsigned() -> Authorizer {
     // A password check in Rust: the sample runs on computers without Python and Node.
@@ -45,6 +55,16 @@ pub fn demo_unsigned() -> Authorizer {
 
 /// `DemoSigned`: whoever brings a token `tok` signed with the sandbox's key may do what the sample
 /// does.
+///
+/// ```
+/// use dunlin_sandbox::{Pki, StateDir, demo_signed};
+///
+/// let folder = tempfile::tempdir()?;
+/// let pki = Pki::open(&StateDir::at(folder.path()))?;
+/// let authorizer = demo_signed(pki.signing_public_key()?);
+/// # assert_eq!(authorizer.name, "DemoSigned");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn demo_signed(public_key: PublicKey) -> Authorizer {
     Authorizer {

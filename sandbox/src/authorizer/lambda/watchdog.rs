@@ -148,6 +148,11 @@ mod unix {
     ///
     /// For programs that use this crate as a library: run this with standard input in a process of
     /// its own, and name that program in `SandboxOptions::watchdog`.
+    ///
+    /// ```no_run
+    /// // All that the program of `SandboxOptions::watchdog` does.
+    /// dunlin_sandbox::watch_process_groups(std::io::stdin().lock());
+    /// ```
     pub fn watch_process_groups(input: impl io::BufRead) {
         let mut groups = BTreeSet::new();
         for line in input.lines() {
