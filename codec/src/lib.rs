@@ -85,7 +85,7 @@
 //! decodes from a slice and encodes into one ([`Packet::encode_to_slice`]).
 //!
 //! * `std` (default): `alloc`, and conversions of the errors to `std::io::Error`.
-//! * `alloc`: `PacketBuf` and [`owned`] packets, encoding into an [`EncodeBuffer`] such as `BytesMut`,
+//! * `alloc`: `PacketBuf` and [`owned`] packets, encoding into a `bytes::BufMut`,
 //!   `TopicMatcher`. Depends on `bytes`, and turns `fast-text` on.
 //! * `fast-text`: texts of up to 64 ASCII characters become a `str` two to three times as fast. Depends
 //!   on `ascii`, and needs no allocator.
@@ -227,8 +227,6 @@ pub use qos::{InvalidQoS, PacketId, QoS};
 pub use reason_code::ReasonCode;
 pub use repeated::{Repeated, RepeatedIter};
 pub use scope::{ErrorScope, FaultyMessage};
-#[cfg(feature = "alloc")]
-pub use sink::EncodeBuffer;
 #[cfg(feature = "spans")]
 pub use spans::{FieldSpan, field_spans};
 pub use text::{BinaryData, TextError, UserProperty, Utf8String};

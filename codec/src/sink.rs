@@ -7,8 +7,6 @@ mod buffer;
 
 #[cfg(feature = "alloc")]
 pub(crate) use buffer::BufferSink;
-#[cfg(feature = "alloc")]
-pub use buffer::EncodeBuffer;
 
 /// Set of properties that can be written.
 pub(crate) trait WriteProperties {
@@ -187,6 +185,7 @@ impl Sink for Length {
 
     #[inline(always)]
     fn properties<P: WriteProperties>(&mut self, properties: &P) {
+        // The Property Length has one to four bytes, and the properties are counted for it anyway.
         let len = self.properties_len(properties);
         self.bytes += varint::len(u32::try_from(len).unwrap_or(varint::MAX)) as u64 + len;
         // Only the first set is remembered: of the packets, only CONNECT has two.
@@ -212,6 +211,7 @@ fn copy(to: &mut [u8], from: &[u8]) {
             }
         };
     }
+    // Most texts have 8 to 32 characters, so these come first.
     let len = from.len();
     if len >= 16 {
         if len <= 32 {
@@ -262,6 +262,7 @@ impl Sink for SliceSink<'_> {
 
     #[inline(always)]
     fn properties_len<P: WriteProperties>(&mut self, properties: &P) -> u64 {
+        // Only the first set was counted; the properties of a Will are counted here.
         self.first_properties
             .take()
             .unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)

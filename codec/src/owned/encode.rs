@@ -1,11 +1,12 @@
 //! Encoding of each owned packet, without making an owned [`Packet`](super::Packet) of it.
 
+use bytes::BufMut;
+
 use super::{
     Ack, Auth, ConnAck, Connect, Disconnect, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
 use crate::error::EncodeError;
 use crate::packet::AckType;
-use crate::sink::EncodeBuffer;
 
 /// Implements `encode` and `encoded_len` by those of the borrowed packet.
 macro_rules! encodes {
@@ -18,7 +19,7 @@ macro_rules! encodes {
             ///
             /// # Errors
             /// The errors of [`Packet::encode`](crate::Packet::encode).
-            pub fn encode(&self, out: &mut impl EncodeBuffer) -> Result<(), EncodeError> {
+            pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
                 self.as_borrowed().encode(out)
             }
 
@@ -51,11 +52,7 @@ impl Ack {
     ///
     /// # Errors
     /// The errors of [`Packet::encode`](crate::Packet::encode).
-    pub fn encode(
-        &self,
-        ack_type: AckType,
-        out: &mut impl EncodeBuffer,
-    ) -> Result<(), EncodeError> {
+    pub fn encode(&self, ack_type: AckType, out: &mut impl BufMut) -> Result<(), EncodeError> {
         self.as_borrowed().encode(ack_type, out)
     }
 

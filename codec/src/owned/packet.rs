@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use bytes::BufMut;
+
 use super::{
     Ack, Auth, ConnAck, Connect, Disconnect, Own, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
@@ -11,7 +13,6 @@ use crate::on_demand::{OnDemand, OwnedLarge};
 use crate::packet::AckType;
 use crate::packet_buf::PacketBuf;
 use crate::packet_type::PacketType;
-use crate::sink::EncodeBuffer;
 
 /// Declares the owned packet with what differs between its variants.
 macro_rules! packets {
@@ -129,7 +130,7 @@ impl Packet {
     ///
     /// # Errors
     /// The errors of [`Packet::encode`](crate::Packet::encode).
-    pub fn encode(&self, out: &mut impl EncodeBuffer) -> Result<(), EncodeError> {
+    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         self.packet().encode(out)
     }
 
@@ -139,7 +140,7 @@ impl Packet {
     /// The errors of [`Packet::encode_with`](crate::Packet::encode_with).
     pub fn encode_with(
         &self,
-        out: &mut impl EncodeBuffer,
+        out: &mut impl BufMut,
         options: &EncodeOptions,
     ) -> Result<(), EncodeError> {
         self.packet().encode_with(out, options)

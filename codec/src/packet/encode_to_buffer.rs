@@ -1,4 +1,6 @@
-//! Encoding into an [`EncodeBuffer`]: a buffer that grows, such as `BytesMut` or `Vec<u8>`.
+//! Encoding into a [`BufMut`]: a buffer that grows, such as `BytesMut` or `Vec<u8>`.
+
+use bytes::BufMut;
 
 use super::ack::{SHORT, Typed};
 use super::empty::Empty;
@@ -11,7 +13,7 @@ use super::{
 use crate::error::{EncodeError, EncodeErrorKind};
 use crate::on_demand::{Large, OnDemand};
 use crate::packet_type::PacketType;
-use crate::sink::{BufferSink, EncodeBuffer, SliceSink};
+use crate::sink::{BufferSink, SliceSink};
 
 impl Packet<'_> {
     /// Appends the packet to `out`, in its shortest form. [`encode_to_slice`](Self::encode_to_slice)
@@ -28,7 +30,7 @@ impl Packet<'_> {
     /// [`NotAllowed`]: crate::EncodeErrorKind::NotAllowed
     /// [`TooLarge`]: crate::EncodeErrorKind::TooLarge
     #[inline]
-    pub fn encode(&self, out: &mut impl EncodeBuffer) -> Result<(), EncodeError> {
+    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         // Messages and short acknowledgements first, as most packets are one: the jump to one of
         // fifteen places is often predicted wrong.
         if let Self::Publish(publish) = self {
@@ -46,7 +48,7 @@ impl Packet<'_> {
 
     /// Encodes a packet of any type. Not inlined, so that [`encode`](Self::encode) stays small.
     #[inline(never)]
-    fn encode_any(&self, out: &mut impl EncodeBuffer) -> Result<(), EncodeError> {
+    fn encode_any(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         match self {
             Self::Connect(packet) => encode_on_demand(packet, out),
             Self::ConnAck(packet) => encode_on_demand(packet, out),
@@ -76,7 +78,7 @@ macro_rules! encodes {
             /// # Errors
             /// The errors of [`Packet::encode`].
             #[inline]
-            pub fn encode(&self, out: &mut impl EncodeBuffer) -> Result<(), EncodeError> {
+            pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
                 encode(self, out)
             }
         }
@@ -92,14 +94,17 @@ impl Publish<'_> {
     /// The errors of [`Packet::encode`].
     // Not inlined, as most callers would call the rest of it anyway.
     #[inline(never)]
-    pub fn encode(&self, out: &mut impl EncodeBuffer) -> Result<(), EncodeError> {
-        // A short message without properties, as most are, is written without a call of any
-        // function, if the buffer has capacity.
-        if let Some(short) = Short::of(self)
-            && let Some(place) = out.append_short(short.len())
-        {
-            short.write(place);
-            return Ok(());
+    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        // A short message without properties, as most are, is put together on the stack.
+        if let Some(short) = Short::of(self) {
+            let mut stage = [0; SHORT_STAGE];
+            if let Some(staged) = stage.get_mut(..short.len())
+                && out.remaining_mut() >= short.len()
+            {
+                short.write(staged);
+                out.put_slice(staged);
+                return Ok(());
+            }
         }
         // One instance without and one with the code for properties.
         if self.has_properties() {
@@ -114,7 +119,7 @@ impl Publish<'_> {
     ///
     /// # Errors
     /// The errors of [`Packet::encode`].
-    pub fn encode_head(&self, out: &mut impl EncodeBuffer) -> Result<(), EncodeError> {
+    pub fn encode_head(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         let more = self.payload.len();
         if self.has_properties() {
             encode_announcing(&Form::<WITH_PROPERTIES, HEAD>(self), more, out)
@@ -130,11 +135,7 @@ impl Ack<'_> {
     /// # Errors
     /// The errors of [`Packet::encode`].
     #[inline]
-    pub fn encode(
-        &self,
-        ack_type: AckType,
-        out: &mut impl EncodeBuffer,
-    ) -> Result<(), EncodeError> {
+    pub fn encode(&self, ack_type: AckType, out: &mut impl BufMut) -> Result<(), EncodeError> {
         // The usual short form is written at once.
         match self.short_form(ack_type) {
             Some(short) if out.remaining_mut() >= SHORT => {
@@ -150,7 +151,7 @@ impl Ack<'_> {
 #[inline(never)]
 fn encode_message<const PLAIN: bool>(
     publish: &Publish<'_>,
-    out: &mut impl EncodeBuffer,
+    out: &mut impl BufMut,
 ) -> Result<(), EncodeError> {
     let (head, payload) = (Form::<PLAIN, HEAD>(publish), publish.payload);
     let lengths = lengths(&head, payload.len())?;
@@ -158,7 +159,7 @@ fn encode_message<const PLAIN: bool>(
     if out.remaining_mut().saturating_sub(payload.len()) < lengths.len {
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }
-    write(&head, &lengths, out);
+    write::<HEAD_STAGE>(&head, &lengths, out);
     out.put_slice(payload);
     Ok(())
 }
@@ -168,14 +169,14 @@ fn encode_message<const PLAIN: bool>(
 #[inline(never)]
 fn encode_on_demand<'a, T: Large<'a> + Body>(
     packet: &OnDemand<'a, T>,
-    out: &mut impl EncodeBuffer,
+    out: &mut impl BufMut,
 ) -> Result<(), EncodeError> {
     packet.with(|packet| encode(packet, out))
 }
 
 /// Encodes a packet. One instance for each packet type, as in [`whole`](super::body::whole), called last.
 #[inline(never)]
-fn encode(body: &impl Body, out: &mut impl EncodeBuffer) -> Result<(), EncodeError> {
+fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
     encode_announcing(body, 0, out)
 }
 
@@ -184,37 +185,51 @@ fn encode(body: &impl Body, out: &mut impl EncodeBuffer) -> Result<(), EncodeErr
 fn encode_announcing(
     body: &impl Body,
     more: usize,
-    out: &mut impl EncodeBuffer,
+    out: &mut impl BufMut,
 ) -> Result<(), EncodeError> {
     let lengths = lengths(body, more)?;
     // A full buffer is refused before the first byte, so that no half packet is sent.
     if out.remaining_mut() < lengths.len {
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }
-    write(body, &lengths, out);
+    write::<STAGE>(body, &lengths, out);
     Ok(())
 }
 
-/// Writes a packet whose lengths are known into a buffer that has space for it.
+/// Writes a packet whose lengths are known into a buffer that has space for it: if it has at most
+/// `STAGE` bytes, it is put together on the stack and copied at once.
+///
+/// A growing buffer keeps its length in memory, where each write would wait for the one before it.
 #[inline(always)]
-fn write(body: &impl Body, lengths: &Lengths, out: &mut impl EncodeBuffer) {
-    // A growing buffer keeps its length in memory, where each write would wait for the one before
-    // it. So it grows once, and a slice of it is written.
-    if let Some(place) = out.append(lengths.len) {
+fn write<const STAGE: usize>(body: &impl Body, lengths: &Lengths, out: &mut impl BufMut) {
+    let mut stage = [0; STAGE];
+    if let Some(staged) = stage.get_mut(..lengths.len) {
         let mut sink = SliceSink {
-            rest: place,
+            rest: &mut *staged,
             first_properties: lengths.first_properties,
         };
         body.write_packet(first_byte(body), lengths.remaining_length, &mut sink);
+        out.put_slice(staged);
     } else {
         write_each_field(body, lengths, out);
     }
 }
 
+/// Maximum length in bytes of a message that is put together on the stack.
+const SHORT_STAGE: usize = 128;
+
+/// Maximum length in bytes of the head of a PUBLISH that is put together on the stack: a topic and a
+/// few properties. A longer one costs few writes for its length.
+const HEAD_STAGE: usize = 128;
+
+/// Maximum length in bytes of another packet that is put together on the stack, enough for a CONNECT
+/// with all its fields.
+const STAGE: usize = 320;
+
 /// Writes a packet like [`write`], with a call of the buffer for each field.
 #[cold]
 #[inline(never)]
-fn write_each_field(body: &impl Body, lengths: &Lengths, out: &mut impl EncodeBuffer) {
+fn write_each_field(body: &impl Body, lengths: &Lengths, out: &mut impl BufMut) {
     let mut sink = BufferSink {
         out,
         first_properties: lengths.first_properties,

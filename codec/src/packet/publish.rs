@@ -413,7 +413,9 @@ impl<'p, 'a> Short<'p, 'a> {
     /// has to be encoded in the general way, which also finds its faults.
     #[inline(always)]
     pub(super) fn of(publish: &'p Publish<'a>) -> Option<Self> {
+        // Without a topic, an alias is needed, which is a property.
         let topic = publish.topic.as_ref()?.as_bytes();
+        // The lengths come first: they tell most other messages from these with two comparisons.
         let payload = publish.payload;
         if topic.len() > Self::MAX_LEN || payload.len() > Self::MAX_LEN {
             return None;
@@ -450,6 +452,7 @@ impl<'p, 'a> Short<'p, 'a> {
             rest: place,
             first_properties: None,
         };
+        // Header and topic in one step, as the Remaining Length has one byte; then the rest.
         let form = Form::<PLAIN, WHOLE>(self.publish);
         sink.header_prefixed(first_byte(&form), self.remaining_length, self.topic);
         form.write_after_topic(&mut sink);

@@ -6,8 +6,6 @@ use crate::error::{EncodeError, EncodeErrorKind};
 use crate::packet_type::Sender;
 use crate::property::row;
 use crate::reason_code::ReasonCode;
-#[cfg(feature = "alloc")]
-use crate::sink::EncodeBuffer;
 
 impl Packet<'_> {
     /// Checks that `sender` may send this packet: its type, its reason code and its properties. With
@@ -85,7 +83,7 @@ impl Packet<'_> {
     #[cfg(feature = "alloc")]
     pub fn encode_with(
         &self,
-        out: &mut impl EncodeBuffer,
+        out: &mut impl bytes::BufMut,
         options: &EncodeOptions,
     ) -> Result<(), EncodeError> {
         self.check_sender(options.sender)?;

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use bytes::BufMut;
 use dunlin_codec::{
-    DecodeOptions, Delivery, EncodeBuffer, FixedHeader, Packet, PacketId, Publish, QoS, Subscribe,
+    DecodeOptions, Delivery, FixedHeader, Packet, PacketId, Publish, QoS, Subscribe,
     SubscribeProperties, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Unsubscribe,
     UnsubscribeProperties, UserProperty,
 };
@@ -242,7 +243,7 @@ impl SubscribeRequest {
         &self,
         packet_id: PacketId,
         with_identifier: bool,
-        output: &mut impl EncodeBuffer,
+        output: &mut impl BufMut,
     ) -> Result<(), RequestError> {
         self.with_packet(packet_id, with_identifier, |packet| {
             Ok(packet.encode(output)?)
@@ -342,7 +343,7 @@ impl UnsubscribeRequest {
     pub(in crate::engine) fn encode(
         &self,
         packet_id: PacketId,
-        output: &mut impl EncodeBuffer,
+        output: &mut impl BufMut,
     ) -> Result<(), RequestError> {
         self.with_packet(packet_id, |packet| Ok(packet.encode(output)?))
     }
