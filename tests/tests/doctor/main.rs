@@ -43,6 +43,7 @@ async fn serve_in(state_dir: &Path, faults: &[&str]) -> Sandbox {
     let options = SandboxOptions {
         port: 0,
         plain_port: Some(0),
+        wss_port: Some(0),
         state_dir: Some(state_dir.into()),
         authorizers: vec![Authorizer::new("Canary", lambda)],
         anonymous: true,

@@ -40,6 +40,32 @@ async fn a_good_run_passes_every_stage() {
     fits_80_columns(&run.stdout);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn over_websocket_the_upgrade_is_a_stage() {
+    let served = serve(&[]).await;
+    let over = |path: &str| {
+        let port = served.sandbox.ready().wss_port.unwrap();
+        doctor()
+            .args([format!("--endpoint=wss://localhost:{port}{path}")])
+            .args(["--ca".as_ref(), served.sandbox.ca_path().as_os_str()])
+            .args(["--json"])
+    };
+    let run = over("/mqtt").run().await;
+    run.exits(0);
+    has_no_secret(&run);
+    assert_eq!(
+        stages(&run, "passed"),
+        "flags dns tcp tls websocket connect subscribe publish receive ping"
+    );
+    // The sandbox has MQTT at one path.
+    let run = over("/other").run().await;
+    run.exits(6);
+    assert_eq!(stages(&run, "failed"), "websocket");
+    let lines = objects(&run);
+    let error = lines.iter().find(|line| line["event"] == "error");
+    assert_eq!(error.unwrap()["id"], "E-UPGRADE");
+}
+
 /// Checks that no line is wider than a terminal of 80 columns.
 fn fits_80_columns(output: &str) {
     for line in output.lines() {
