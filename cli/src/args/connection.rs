@@ -180,6 +180,24 @@ pub(crate) struct TlsArgs {
     /// Trust the public authorities, too, beside those of --ca
     #[arg(long, hide_short_help = true)]
     pub(crate) public_ca: bool,
+    /// Trust the authorities of this computer in place of those that this program contains
+    ///
+    /// Those of Linux's certificate folders (or of SSL_CERT_FILE and SSL_CERT_DIR), of macOS's
+    /// keychain or of Windows' store. A CA of the environment or of a profile is not used then.
+    #[arg(
+        long,
+        alias = "tls-use-os-certs",
+        conflicts_with = "public_ca",
+        hide_short_help = true
+    )]
+    pub(crate) platform_roots: bool,
+    /// Accept a certificate that names its host as Common Name only
+    ///
+    /// For old test servers, with --ca of a private authority. This gives up that authorities check
+    /// names: whoever gets a certificate with this Common Name from a trusted one can pose as the
+    /// server.
+    #[arg(long, conflicts_with = "insecure", hide_short_help = true)]
+    pub(crate) allow_common_name: bool,
     /// Client certificate chain
     #[arg(long, value_name = "PEM", hide_short_help = true)]
     pub(crate) cert: Option<PathBuf>,

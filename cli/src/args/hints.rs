@@ -306,15 +306,11 @@ const OF_MOSQUITTO_FOR_ANY_SERVER: [(&str, &str); 13] = [
 ];
 
 /// Flags of mosquitto's tools that have no counterpart in the verbs for any server.
-const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 13] = [
+const NOT_HERE_FOR_ANY_SERVER: [(&str, &str); 12] = [
     ("--capath", "--ca takes one file with all certificates"),
     (
         "--tls-version",
         "TLS 1.2 and 1.3 are offered, with --tls-min 1.3 only the latter",
-    ),
-    (
-        "--tls-use-os-certs",
-        "without --ca the public authorities are trusted, and with --public-ca beside its own",
     ),
     ("--ciphers", "the ciphers can't be chosen"),
     ("--keyform", "keys are PEM files"),

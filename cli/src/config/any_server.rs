@@ -134,9 +134,16 @@ fn asked_for(typed: &ConnectionArgs, sources: &Sources) -> AskedFor {
             || auth_token_key_name.is_some(),
         certificate: typed.tls.cert.is_some(),
         // A CA of the environment is for all servers, and doesn't ask for TLS with this one.
-        ca: ["ca", "insecure", "sni", "tls_min"]
-            .into_iter()
-            .any(|id| sources.is_chosen(id)),
+        ca: [
+            "ca",
+            "platform_roots",
+            "allow_common_name",
+            "insecure",
+            "sni",
+            "tls_min",
+        ]
+        .into_iter()
+        .any(|id| sources.is_chosen(id)),
     }
 }
 

@@ -186,9 +186,11 @@ fn check_tls_flags(server: &Server, sources: &Sources) -> Result<(), Diagnosis> 
 }
 
 /// Ids of flags that have no meaning without TLS.
-const OF_TLS: [&str; 9] = [
+const OF_TLS: [&str; 11] = [
     "ca",
     "public_ca",
+    "platform_roots",
+    "allow_common_name",
     "cert",
     "key",
     "key_password_file",

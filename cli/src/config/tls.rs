@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use dunlin_client::aws;
 use dunlin_client::transport::{
-    CaBundle, ClientCertificate, KeyLog, Roots, ServerVerification, TlsConnector, TlsOptions,
-    TlsOptionsError, TlsVersion,
+    CaBundle, ClientCertificate, KeyLog, NameVerifier, Roots, ServerVerification, TlsConnector,
+    TlsOptions, TlsOptionsError, TlsVersion,
 };
 
 use crate::args::{Alpn, Sources, TlsArgs, TlsMinimum};
@@ -27,7 +27,11 @@ pub(super) fn connector(
 ) -> Result<TlsConnector, Diagnosis> {
     let options = TlsOptions {
         verification: verification(&typed, host, sources, console)?,
-        roots: roots(typed.ca, typed.public_ca, console)?,
+        roots: if typed.platform_roots {
+            platform_roots(sources)?
+        } else {
+            roots(typed.ca, typed.public_ca, console)?
+        },
         client_certificate: client_certificate(
             typed.cert,
             typed.key,
@@ -77,13 +81,21 @@ pub(super) fn for_proxy(ca: Option<&Path>) -> Result<TlsConnector, Diagnosis> {
     TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))
 }
 
-/// Verification of the server's certificate: in full, or with `--insecure` and a warning not at all.
+/// Verification of the server's certificate: in full, with `--allow-common-name` and a warning by an
+/// older rule for names, or with `--insecure` and a warning not at all.
 fn verification(
     typed: &TlsArgs,
     host: &str,
     sources: &Sources,
     console: Console,
 ) -> Result<ServerVerification, Diagnosis> {
+    if !typed.insecure && typed.allow_common_name {
+        console.warning(
+            "--allow-common-name: a certificate that names the host as its Common Name only is accepted; \
+             whoever gets one from a trusted authority can pose as the server",
+        );
+        return Ok(ServerVerification::OrName(NameVerifier::common_name()));
+    }
     if !typed.insecure {
         return Ok(ServerVerification::Full);
     }
@@ -111,6 +123,24 @@ fn verification(
          read and change all of it, passwords included",
     );
     Ok(ServerVerification::Disabled)
+}
+
+/// Authorities that this computer trusts.
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) beside `--ca`, or if there are none.
+fn platform_roots(sources: &Sources) -> Result<Roots, Diagnosis> {
+    // A CA of the environment or of a profile is for all servers; a typed one contradicts the flag.
+    if sources.on_command_line("ca") {
+        return Err(Diagnosis::usage(
+            "--ca and --platform-roots contradict each other: the authorities are those of the file, or \
+             those of this computer",
+        ));
+    }
+    let bundle = CaBundle::from_platform();
+    bundle
+        .map(Roots::Only)
+        .map_err(|error| Diagnosis::usage(format!("--platform-roots: {error}")))
 }
 
 /// Authorities of `--ca` and its variable, with `public` also those of the web; else those of

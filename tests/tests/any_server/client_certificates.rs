@@ -268,3 +268,61 @@ async fn the_public_authorities_are_trusted_beside_a_private_one() {
         .await;
     fails(&run, 4, "E-TLS-CA", &[]);
 }
+
+#[tokio::test]
+async fn the_authorities_of_this_computer_take_the_place_of_others() {
+    let served = Served::start().await;
+    let other = Files::new();
+    // The variable of the system's authorities stands for them; the CA of the environment is wrong.
+    let publish = || {
+        served
+            .publish("localhost")
+            .env("DUNLIN_CA", other.path("ca.pem").to_str().unwrap())
+            .env("SSL_CERT_FILE", served.sandbox.ca_path().to_str().unwrap())
+    };
+    fails(&publish().run().await, 4, "E-TLS-CA", &[]);
+    for flag in ["--platform-roots", "--tls-use-os-certs"] {
+        publish().args([flag]).run().await.exits(0);
+    }
+    let run = publish()
+        .args(["--platform-roots", "--ca"])
+        .args([served.sandbox.ca_path()])
+        .run()
+        .await;
+    fails(&run, 2, "E-USAGE", &["contradict each other"]);
+}
+
+#[tokio::test]
+async fn a_common_name_counts_only_where_it_is_allowed() {
+    let (served, folder) = (Served::start().await, TempDir::new().unwrap());
+    let authority = Authority::new("Test CA");
+    let server = authority.issues_as("localhost", &[]);
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("ca.pem"), authority.pem()).unwrap();
+    let chain = server.certificate_pem() + &server.key_pem();
+    fs::write(path("server.pem"), chain).unwrap();
+    let config = format!(
+        "global\n  maxconn 50\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n\
+         \x20 timeout server 30s\nlisten mqtt\n  bind 127.0.0.1:PORT ssl crt {}\n  server mqtt \
+         127.0.0.1:{}\n",
+        path("server.pem").display(),
+        served.sandbox.plain_port().unwrap(),
+    );
+    let Some(proxy) = LocalProxy::haproxy(&config).await else {
+        return;
+    };
+    let publish = || {
+        dunlin(["pub", "-t", "a", "-m", "x", "-q", "1", "--reconnect=0"])
+            .args(["--timeout=20s", "-H"])
+            .args([format!("mqtts://localhost:{}", proxy.address().port())])
+            .args(["--ca".as_ref(), path("ca.pem").as_os_str()])
+    };
+    fails(&publish().run().await, 4, "E-TLS-NAME", &[]);
+    let run = publish().args(["--allow-common-name"]).run().await;
+    run.exits(0);
+    assert!(
+        run.stderr.contains("can pose as the server"),
+        "{}",
+        run.stderr
+    );
+}
