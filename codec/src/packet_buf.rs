@@ -12,9 +12,14 @@ use crate::packet::{self, Packet, Publish};
 
 /// Valid control packet in one shared buffer ([`Bytes`]).
 ///
-/// [`packet`](Self::packet) reads the bytes on each call, without judging them again.
-/// Any part that the packet borrows can be shared without a copy by [`share`](Self::share). A
-/// shared part, however small, keeps the whole buffer in memory; copy it where that matters.
+/// The packet is checked once, when it is taken. [`packet`](Self::packet) only finds the fields:
+/// neither the rules of the standard nor the order and number of properties are looked at again.
+/// What is looked at is text: a `str` without `unsafe` needs a check of its bytes, which is cheap for
+/// up to 64 ASCII characters (feature `fast-text`).
+///
+/// A `PacketBuf` is as small as its [`Bytes`] and keeps no offsets. Any part that the packet borrows
+/// can be shared without a copy by [`share`](Self::share). A shared part, however small, keeps the
+/// whole buffer in memory; copy it where that matters.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -121,8 +126,8 @@ impl PacketBuf {
         })
     }
 
-    /// Packet that borrows these bytes. They were checked before, so that this is one short pass over
-    /// them; of text, all is looked at.
+    /// Packet that borrows these bytes. They were checked before, so that this only finds the fields;
+    /// the fields of a CONNECT or CONNACK, and the items of lists, are found when they are read.
     #[inline]
     #[must_use]
     #[expect(

@@ -9,6 +9,11 @@ use dunlin_codec::{
 const PUBLISH: &[u8] = b"\x30\x06\x00\x01a\x00hi";
 
 #[test]
+fn a_packet_buf_is_as_small_as_its_bytes() {
+    assert_eq!(size_of::<PacketBuf>(), size_of::<Bytes>());
+}
+
+#[test]
 fn a_packet_takes_its_bytes_and_leaves_the_rest() {
     let options = DecodeOptions::default();
     let stream = [PUBLISH, &[0xc0, 0x00, 0xd0]].concat();

@@ -1,10 +1,11 @@
 //! Text (§1.5.4): what doesn't belong is found at every place of a string of any length.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use bytes::BytesMut;
 use dunlin_codec::{
-    Connect, ConnectProperties, Packet, PacketId, Publish, PublishProperties, Subscribe,
-    SubscribeProperties, Subscription, SubscriptionOptions, TextError, TopicAlias, TopicError,
-    TopicFilter, TopicName, UserProperty, Utf8String,
+    Connect, ConnectProperties, DecodeOptions, Packet, PacketBuf, PacketId, Publish,
+    PublishProperties, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
+    TextError, TopicAlias, TopicError, TopicFilter, TopicName, UserProperty, Utf8String,
 };
 
 /// Statement that a Topic Name on the wire breaks, found by the simplest possible check.
@@ -17,6 +18,52 @@ fn plainly(topic: &[u8]) -> Option<&'static str> {
         Some("MQTT-3.3.2-2")
     } else {
         None
+    }
+}
+
+/// Texts of up to 64 bytes and longer ones are checked by different functions, and so are those beyond
+/// ASCII.
+#[test]
+fn text_of_any_length_is_read_as_it_is() {
+    for len in (1..=130).chain([1000, 65_535]) {
+        let ascii = "t".repeat(len);
+        // A character of two bytes at the front, in the middle and at the end.
+        let with_two_bytes = [0, len / 2, len.saturating_sub(2)].map(|at| {
+            let mut text = ascii.clone();
+            text.replace_range(at..text.len().min(at + 2), "\u{e9}");
+            text
+        });
+        for text in [ascii].into_iter().chain(with_two_bytes) {
+            let Ok(name) = TopicName::new(&text) else {
+                continue;
+            };
+            let value = Utf8String::new(&text).unwrap();
+            let connect = Connect {
+                client_id: value,
+                ..Connect::default()
+            };
+            let pair = [UserProperty { name: value, value }];
+            let publish = Publish {
+                properties: PublishProperties {
+                    content_type: Some(value),
+                    user_properties: (&pair).into(),
+                    ..PublishProperties::default()
+                },
+                ..Publish::new(name, b"")
+            };
+            for packet in [
+                Packet::from(&connect),
+                publish.into(),
+                Publish::new(name, b"").into(),
+            ] {
+                let mut bytes = Vec::new();
+                packet.encode(&mut bytes).unwrap();
+                assert_eq!(Packet::decode(&bytes), Ok(Some((packet, bytes.len()))));
+                let taken =
+                    PacketBuf::take(&mut BytesMut::from(&*bytes), &DecodeOptions::default());
+                assert_eq!(taken.unwrap().unwrap().packet(), packet);
+            }
+        }
     }
 }
 
