@@ -26,6 +26,8 @@ class Crate:
         with open(file, encoding="utf-8") as source:
             document = json.load(source)
         self.index = document["index"]
+        # Path and crate of each item that is mentioned, those of other crates included.
+        self.paths = document["paths"]
         self.items = {}
         self.texts = set()
         root = self.index[str(document["root"])]
@@ -149,9 +151,8 @@ class Crate:
             if not inner or inner["trait"] is None or inner["is_synthetic"] or inner["blanket_impl"]:
                 continue
             target = inner["for"]
-            is_foreign = "primitive" in target or (
-                "resolved_path" in target and str(target["resolved_path"]["id"]) not in self.index
-            )
+            known = self.paths.get(str(target["resolved_path"]["id"])) if "resolved_path" in target else None
+            is_foreign = "primitive" in target or (known is not None and known["crate_id"] != own)
             if is_foreign and item["crate_id"] == own:
                 self.implementation(inner, type_(target))
 
