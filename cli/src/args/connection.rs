@@ -119,9 +119,10 @@ pub(crate) struct AuthorizerArgs {
     /// Percent-encoding of authorizer name, token key, token and signature
     #[arg(long, value_enum, default_value_t, hide_short_help = true)]
     pub(crate) encode: Encode,
-    /// Send authorizer name, token and signature here, over WebSocket (wss://)
+    /// Send authorizer name, token and signature here, over WebSocket (wss://) or HTTP
     ///
-    /// User name and password are always sent in CONNECT.
+    /// User name and password are always sent in CONNECT. HTTP has none: there the default is
+    /// headers.
     #[arg(long, value_enum, default_value_t, hide_short_help = true)]
     pub(crate) authorizer_as: SentInArg,
     /// Tell AWS IoT the name and version of this tool, as its SDKs do
@@ -147,6 +148,9 @@ pub(crate) struct AuthorizerArgs {
     /// Never ask on the terminal: where --ask would, as of a profile, end with exit code 2
     #[arg(long, hide_short_help = true, help_heading = "Output")]
     pub(crate) no_input: bool,
+    /// True for HTTP requests, which carry neither user name nor password.
+    #[arg(skip)]
+    pub(crate) is_http: bool,
 }
 
 /// Ids of the flags that make a token signed, or check its signature.

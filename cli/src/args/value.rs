@@ -45,6 +45,12 @@ pub(crate) enum TransportArg {
     Ws,
     /// MQTT over WebSocket and TLS
     Wss,
+    /// HTTPS requests, which publish messages without a connection of MQTT (pub, doctor)
+    #[value(name = "http")]
+    Https,
+    /// The same without TLS: only the URL http:// asks for it
+    #[value(skip)]
+    Http,
 }
 
 /// Part of a WebSocket connection that carries the parameters of a custom authorizer.
@@ -57,6 +63,13 @@ pub(crate) enum SentInArg {
     Headers,
     /// In the query of the URL
     Query,
+}
+
+impl TransportArg {
+    /// True for HTTP requests, with or without TLS.
+    pub(crate) const fn is_http(self) -> bool {
+        matches!(self, Self::Https | Self::Http)
+    }
 }
 
 impl From<SentInArg> for SentIn {

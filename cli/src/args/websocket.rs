@@ -14,7 +14,8 @@ pub(crate) struct WebSocketArgs {
     /// Transport [default: that of the URL, or tls]
     ///
     /// "wss" and "ws" are MQTT over WebSocket with and without TLS, ports 443 and 80, path /mqtt; the
-    /// URLs wss://HOST:PORT/PATH and ws://HOST:PORT/PATH name another path.
+    /// URLs wss://HOST:PORT/PATH and ws://HOST:PORT/PATH name another path. "http" publishes messages by
+    /// HTTPS requests, port 443; the URL http://HOST:PORT is without TLS, port 80.
     #[arg(long, value_enum, hide_short_help = true)]
     pub(crate) transport: Option<TransportArg>,
     /// Send a header with the request for a WebSocket connection; may be repeated

@@ -67,7 +67,9 @@ impl LoadTarget {
             is_sample: false,
             is_load: true,
         };
-        let Target { client, context } = Target::new(target, server, sources, console)?;
+        let Target {
+            client, context, ..
+        } = Target::new(target, server, sources, console)?;
         Ok(Self {
             options: client,
             context,

@@ -64,6 +64,16 @@ pub(crate) enum JsonEvent<'a> {
         name: &'a str,
         rtt_ms: f64,
     },
+    /// Message that was published over HTTP, and the time from the request to its answer.
+    Published {
+        seq: u64,
+        topic: &'a str,
+        /// Status of the answer.
+        status: u16,
+        /// Id of the request for the support of AWS; null if the server sent none.
+        request_id: Option<&'a str>,
+        rtt_ms: f64,
+    },
     Message(Box<MessageJson<'a>>),
     /// Response to a request, and the time from the request to it.
     Response {

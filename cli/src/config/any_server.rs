@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use dunlin_client::aws::http_publish::HttpPublishOptions;
 use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, Will};
 use dunlin_codec::{TopicName, Utf8String};
 
@@ -11,7 +12,7 @@ use crate::args::{
     WillArgs, pairs,
 };
 use crate::config::retry::patient;
-use crate::config::{AskedFor, EndpointForm, Faults, Server, Target, TargetArgs};
+use crate::config::{AskedFor, EndpointForm, Faults, Server, Target, TargetArgs, needs_mqtt};
 use crate::diagnosis::{Diagnosis, RunContext, Try, quoted};
 use crate::terminal::Console;
 
@@ -19,6 +20,8 @@ use crate::terminal::Console;
 #[derive(Debug)]
 pub(crate) struct ConnectionConfig {
     pub(crate) client: ClientOptions,
+    /// Options of HTTP requests; `None` for a connection of MQTT.
+    pub(crate) http: Option<Box<HttpPublishOptions>>,
     /// Facts of the configuration that an error may show.
     pub(crate) context: RunContext,
     /// Longest wait for the connection and for each answer.
@@ -65,6 +68,10 @@ impl ConnectionConfig {
             )),
             None => faults.collect(Err(no_endpoint(verb))),
         };
+        if server.as_ref().is_some_and(|server| server.is_http) && !matches!(verb, "pub" | "doctor")
+        {
+            faults.collect::<()>(Err(needs_mqtt()));
+        }
         let will = faults.collect(will(typed.will, sources));
         let client_id = faults.collect(client_id(typed.session.client_id.as_deref(), prefix));
         faults.into_result()?;
@@ -89,6 +96,7 @@ impl ConnectionConfig {
         let (timeout, is_strict) = (target.reliability.timeout, target.reliability.strict);
         let Target {
             mut client,
+            http,
             context,
         } = Target::new(target, server, sources, console)?;
 
@@ -101,6 +109,7 @@ impl ConnectionConfig {
             .map_err(|error| Diagnosis::usage(format!("CONNECT can't be sent: {error}")))?;
         Ok(Self {
             client,
+            http,
             context,
             timeout,
             is_reconnect_given: sources.is_chosen("reconnect"),

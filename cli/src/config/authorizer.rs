@@ -129,7 +129,10 @@ impl Credentials {
         if warns_of_secrets {
             secrets.warn();
         }
-        if authorizer.token.is_none() && authorizer.authorizer_name.is_some() && password.is_none()
+        if authorizer.token.is_none()
+            && authorizer.authorizer_name.is_some()
+            && password.is_none()
+            && !typed.is_http
         {
             console.warning(
                 "no password: an unsigned authorizer has nothing to check but the user name",

@@ -94,6 +94,7 @@ impl SampleConfig {
         let Target {
             mut client,
             context,
+            ..
         } = Target::new(target, server, sources, console)?;
         // CONNECT must have the bytes of the Python scripts.
         send_no_property(&mut client.connect);

@@ -6,6 +6,8 @@ mod errors;
 mod tests;
 mod unix;
 
+pub(crate) use errors::needs_mqtt;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -15,8 +17,8 @@ use dunlin_sandbox::{RunningSandbox, StateDir};
 
 use self::access::{Access, Asked, MQTT_ALPN};
 use self::errors::{
-    bad_path, contradiction, has_userinfo, many_running, needs_tls, no_websocket, none_running,
-    refused, unix_host, unix_without_tls,
+    bad_path, contradiction, has_userinfo, many_running, needs_tls, no_http, no_websocket,
+    none_running, refused, unix_host, unix_without_tls,
 };
 use crate::args::{EndpointArgs, TransportArg, WebSocketArgs, userinfo, without_userinfo};
 use crate::diagnosis::{Diagnosis, folder, quoted};
@@ -31,6 +33,8 @@ pub(crate) struct Server {
     pub(crate) is_tls: bool,
     /// Path and query of `ws://` and `wss://`; `None` without WebSocket.
     pub(crate) websocket: Option<WebSocketOptions>,
+    /// True for HTTP requests in place of a connection of MQTT: `https://`, `http://`.
+    pub(crate) is_http: bool,
     /// Flags about the headers of WebSocket. They may hold secrets, which are read later.
     pub(crate) typed: WebSocketArgs,
     /// Address to connect to instead of the host's; `None` resolves the host.
@@ -97,7 +101,9 @@ impl Server {
         // The scheme or `--transport` chooses transport and default port; without them the verb does.
         let (scheme, rest) = form.split_scheme(&endpoint)?;
         let asked = match (scheme, typed.websocket.transport) {
-            (Some(scheme), Some(flag)) if scheme != flag => {
+            (Some(scheme), Some(flag))
+                if scheme != flag && !(scheme.is_http() && flag.is_http()) =>
+            {
                 return Err(contradiction(scheme, flag));
             }
             (Some(scheme), _) => Asked::Scheme(scheme),
@@ -108,6 +114,11 @@ impl Server {
             && let Some(transport @ (TransportArg::Tcp | TransportArg::Ws)) = asked.transport()
         {
             return Err(needs_tls(transport));
+        }
+
+        let is_http = asked.transport().is_some_and(TransportArg::is_http);
+        if is_http && !matches!(form, EndpointForm::AnyServer(_)) {
+            return Err(needs_mqtt());
         }
 
         // Path and query belong to WebSocket; the query may hold a token and isn't repeated.
@@ -138,6 +149,7 @@ impl Server {
             Self::named(checked, port, access)
         };
         server.websocket = websocket;
+        server.is_http = is_http;
         server.typed = typed.websocket;
         // After the port is known: an address without a port uses that of the endpoint.
         server.connect_to = typed
@@ -150,6 +162,13 @@ impl Server {
     /// Scheme of a URL of this server.
     pub(crate) const fn scheme(&self) -> &'static str {
         match (self.is_tls, self.websocket.is_some()) {
+            _ if self.is_http => {
+                if self.is_tls {
+                    "https"
+                } else {
+                    "http"
+                }
+            }
             (false, false) => "mqtt",
             (true, false) => "mqtts",
             (false, true) => "ws",
@@ -184,6 +203,7 @@ impl Server {
             port: port.unwrap_or(access.default_port),
             is_tls: access.is_tls,
             websocket: None,
+            is_http: false,
             typed: WebSocketArgs::default(),
             connect_to: None,
             default_alpn: access.default_alpn,
@@ -203,6 +223,7 @@ impl Server {
         let running = StateDir::resolve(state_dir)
             .and_then(|dir| dir.running())
             .map_err(|error| folder::state_dir("can't look for running sandboxes", error))?;
+        let is_http = asked.transport().is_some_and(TransportArg::is_http);
         let is_websocket = matches!(
             asked.transport(),
             Some(TransportArg::Ws | TransportArg::Wss)
@@ -216,16 +237,21 @@ impl Server {
             (Some((only, port)), None) => Ok(Self {
                 host: only.endpoint.clone(),
                 port,
-                is_tls: asked.transport() != Some(TransportArg::Ws),
+                is_tls: !matches!(
+                    asked.transport(),
+                    Some(TransportArg::Ws | TransportArg::Http)
+                ),
                 websocket: None,
+                is_http,
                 typed: WebSocketArgs::default(),
                 connect_to: None,
-                default_alpn: (!is_websocket).then_some(MQTT_ALPN),
+                default_alpn: (!is_websocket && !is_http).then_some(MQTT_ALPN),
                 sandbox_ca: Some(only.ca.clone()),
                 unix_socket: None,
                 suggested_endpoint: None,
             }),
             (None, _) if is_websocket && !running.is_empty() => Err(no_websocket(asked)),
+            (None, _) if is_http && !running.is_empty() => Err(no_http()),
             (None, _) => Err(none_running(&running)),
             // Among several only the user can choose.
             (Some(_), Some(_)) => Err(many_running(&running)),
@@ -238,6 +264,8 @@ fn listening_port(sandbox: &RunningSandbox, asked: Asked) -> Option<u16> {
     match asked.transport() {
         Some(TransportArg::Ws) => sandbox.ws_port,
         Some(TransportArg::Wss) => sandbox.wss_port,
+        Some(TransportArg::Https) => sandbox.https_port,
+        Some(TransportArg::Http) => sandbox.http_port,
         _ => Some(sandbox.port),
     }
 }
@@ -249,11 +277,14 @@ impl EndpointForm {
     /// [`Id::Endpoint`](crate::diagnosis::Id::Endpoint) for a scheme that isn't supported.
     fn split_scheme(self, endpoint: &str) -> Result<(Option<TransportArg>, &str), Diagnosis> {
         let takes_all = self != Self::Host;
+        let takes_http = matches!(self, Self::AnyServer(_));
         Ok(match endpoint.split_once("://") {
             Some(("mqtt", rest)) if takes_all => (Some(TransportArg::Tcp), rest),
             Some(("mqtts", rest)) if takes_all => (Some(TransportArg::Tls), rest),
             Some(("ws", rest)) => (Some(TransportArg::Ws), rest),
             Some(("wss", rest)) => (Some(TransportArg::Wss), rest),
+            Some(("https", rest)) if takes_http => (Some(TransportArg::Https), rest),
+            Some(("http", rest)) if takes_http => (Some(TransportArg::Http), rest),
             Some(("unix", _)) if takes_all => return Err(unix_host()),
             _ => (None, endpoint),
         })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dunlin_client::aws::http_publish::HttpPublishOptions;
 use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages};
 
 use crate::args::{
@@ -11,6 +12,7 @@ use crate::config::auth_command::LONGEST_RUN;
 use crate::config::connection::{keep_alive, transport};
 use crate::config::context::run_context;
 use crate::config::fresh::CommandCredentials;
+use crate::config::http;
 use crate::config::retry::reconnect;
 use crate::config::standard_input::check_readers;
 use crate::config::tls;
@@ -44,6 +46,8 @@ pub(crate) struct TargetArgs {
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) client: ClientOptions,
+    /// Options of HTTP requests; `None` for a connection of MQTT.
+    pub(crate) http: Option<Box<HttpPublishOptions>>,
     pub(crate) context: RunContext,
 }
 
@@ -64,7 +68,12 @@ impl Target {
     ) -> Result<Self, Diagnosis> {
         check_readers(sources)?;
         check_tls_flags(&server, sources)?;
-        websocket::check_flags(server.websocket.is_some(), sources)?;
+        if server.is_http {
+            http::check_flags(sources)?;
+            http::leave_out(&mut typed);
+        } else {
+            websocket::check_flags(server.websocket.is_some(), sources)?;
+        }
         let sent_in = typed.authorizer.authorizer_as;
         let proxy = ProxyChoice::new(
             typed.proxy.as_deref(),
@@ -136,6 +145,7 @@ impl Target {
             alpn: sources.is_chosen("alpn"),
             is_tls: server.is_tls,
             is_websocket: server.websocket.is_some(),
+            is_http: server.is_http,
             is_sample: typed.is_sample,
             is_load: typed.is_load,
             auth_cmd: provider.is_some(),
@@ -150,12 +160,19 @@ impl Target {
             choices,
         );
 
+        let parameters = server.is_http.then(|| credentials.authorizer.clone());
         let keep_alive = keep_alive(typed.keep_alive, context.is_aws, console)?;
         let connect = connect(typed.client_id, credentials, keep_alive, &typed.reliability);
         // Files are read even for a server without TLS, so that a mistake in a profile is told.
         let tls = tls::connector(typed.tls, alpn, &server.host, sources, console)?;
         let tls = server.is_tls.then_some(tls);
         let transport = transport(server, proxy, typed.address, tls, &typed.reliability)?;
+        let http = parameters
+            .map(|authorizer| {
+                let timeout = typed.reliability.timeout;
+                http::options(transport.clone(), &authorizer, sent_in, timeout)
+            })
+            .transpose()?;
         let client = ClientOptions {
             reconnect: reconnect(typed.reliability.reconnect.0, typed.reliability.max_backoff),
             connect_within: typed.reliability.timeout,
@@ -164,7 +181,11 @@ impl Target {
             provide_within: LONGEST_RUN + Duration::from_secs(5),
             ..ClientOptions::new(transport, connect)
         };
-        Ok(Self { client, context })
+        Ok(Self {
+            client,
+            http: http.map(Box::new),
+            context,
+        })
     }
 }
 

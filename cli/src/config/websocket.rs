@@ -20,8 +20,13 @@ pub(super) fn check_flags(is_websocket: bool, sources: &Sources) -> Result<(), D
     let flag = ids.into_iter().find(|id| sources.on_command_line(id));
     match flag {
         Some(flag) if !is_websocket => Err(Diagnosis::usage(format!(
-            "--{} is for WebSocket: wss://HOST, or --transport wss",
-            flag.replace('_', "-")
+            "--{} is for WebSocket{}: wss://HOST, or --transport wss",
+            flag.replace('_', "-"),
+            if flag == "authorizer_as" {
+                " and HTTP"
+            } else {
+                ""
+            }
         ))),
         _ => Ok(()),
     }

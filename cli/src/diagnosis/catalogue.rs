@@ -49,6 +49,9 @@ catalogue! {
     Hangup          "E-HANGUP"          => NotAuthorized,
     Upgrade         "E-UPGRADE"         => Refused,
     ConnRefused     "E-CONN-REFUSED"    => Refused,
+    HttpDenied      "E-HTTP-DENIED"     => NotAuthorized,
+    HttpUnavailable "E-HTTP-UNAVAILABLE" => Refused,
+    HttpRefused     "E-HTTP-REFUSED"    => Denied,
     SubDenied       "E-SUB-DENIED"      => Denied,
     SubDropped      "E-SUB-DROPPED"     => Denied,
     PubDenied       "E-PUB-DENIED"      => Denied,
@@ -82,7 +85,11 @@ impl Id {
             Self::Upgrade => "websocket",
             Self::AuthDenied | Self::Hangup | Self::ConnRefused | Self::ConnackTimeout => "connect",
             Self::SubDenied | Self::SubDropped => "subscribe",
-            Self::PubDenied | Self::PubDropped => "publish",
+            Self::PubDenied
+            | Self::PubDropped
+            | Self::HttpDenied
+            | Self::HttpUnavailable
+            | Self::HttpRefused => "publish",
             Self::AckTimeout => "acknowledgement",
             Self::NotReceived => "receive",
             Self::KeepAlive | Self::Disconnected | Self::TakenOver | Self::Lost => "connection",

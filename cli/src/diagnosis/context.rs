@@ -45,6 +45,8 @@ pub(crate) struct UserChoices {
     pub(crate) is_tls: bool,
     /// WebSocket: `ws://` and `wss://`.
     pub(crate) is_websocket: bool,
+    /// HTTP requests in place of a connection of MQTT: `https://` and `http://`.
+    pub(crate) is_http: bool,
     /// The sample, which always means an authorizer of AWS IoT.
     pub(crate) is_sample: bool,
     /// A load test, whose clients share the start of their identifiers.
@@ -76,6 +78,9 @@ impl RunContext {
     /// `authorizer "MyAuth", username "u", password 8 bytes, client id "thing-7"`
     pub(crate) fn credentials(&self) -> String {
         let mut parts = Vec::new();
+        if self.choices.is_http && self.authorizer.is_none() && !self.has_token {
+            return "no custom authorizer".to_owned();
+        }
         match &self.authorizer {
             Some(name) => parts.push(format!("authorizer {}", quoted(name))),
             // AWS IoT then invokes the default authorizer of the account.
@@ -91,6 +96,10 @@ impl RunContext {
                 }
                 .to_owned(),
             );
+        }
+        // HTTP has neither user name nor password nor client id.
+        if self.choices.is_http {
+            return parts.join(", ");
         }
         if let Some(username) = &self.username {
             parts.push(format!("username {}", quoted(username)));
@@ -124,6 +133,8 @@ impl RunContext {
     /// Transport as `--transport` names it.
     pub(crate) fn transport(&self) -> &'static str {
         match (self.choices.is_websocket, self.choices.is_tls) {
+            (_, true) if self.choices.is_http => "https",
+            (_, false) if self.choices.is_http => "http",
             (false, false) => "tcp",
             (false, true) => "tls",
             (true, false) => "ws",
@@ -137,11 +148,11 @@ impl RunContext {
         match (self.proxy.is_some(), self.transport()) {
             (true, "wss") => "proxy, TLS, WebSocket",
             (true, "ws") => "proxy, WebSocket",
-            (true, "tls") => "proxy, TLS",
+            (true, "tls" | "https") => "proxy, TLS",
             (true, _) => "proxy",
             (false, "wss") => "DNS, TCP, TLS, WebSocket",
             (false, "ws") => "DNS, TCP, WebSocket",
-            (false, "tls") => "DNS, TCP, TLS",
+            (false, "tls" | "https") => "DNS, TCP, TLS",
             (false, _) => "DNS, TCP",
         }
     }
@@ -256,6 +267,7 @@ pub(crate) fn context(host: &str) -> RunContext {
             alpn: false,
             is_tls: true,
             is_websocket: false,
+            is_http: false,
             is_sample: true,
             is_load: false,
             auth_cmd: false,

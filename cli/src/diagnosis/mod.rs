@@ -6,6 +6,7 @@ pub(crate) mod connect;
 mod context;
 mod denial;
 pub(crate) mod folder;
+pub(crate) mod http;
 pub(crate) mod lost;
 pub(crate) mod network;
 pub(crate) mod operation;

@@ -186,6 +186,36 @@ fn about(id: Id) -> About {
             ],
             &["dunlin explain connack 0x89 explains each code"],
         ),
+        Id::HttpDenied => (
+            "the message wasn't allowed (HTTP 401 or 403)",
+            &[
+                "the custom authorizer refused the token, or can't be called",
+                "its policy doesn't allow iot:Publish on the topic, or iot:RetainPublish",
+                "no credentials at all, or a user name and a password, which HTTP doesn't carry",
+            ],
+            &[
+                "the authorizer's log, which has the request if it was called",
+                "dunlin auth eval with the policy and the topic",
+                "dunlin doctor over MQTT, whose errors tell the two apart",
+            ],
+        ),
+        Id::HttpUnavailable => (
+            "the server can't take the message now",
+            &[
+                "too many messages in a second (HTTP 429)",
+                "the server, or one behind a gateway, is down (HTTP 500 to 504)",
+            ],
+            &["again in a minute", "--interval between the messages"],
+        ),
+        Id::HttpRefused => (
+            "the server refused the request",
+            &[
+                "a topic or a property that the service doesn't take (HTTP 400)",
+                "a payload above 128 KiB (HTTP 413)",
+                "another service is at this port (HTTP 404, 405)",
+            ],
+            &["the limits: dunlin explain limits", "the port of HTTPS"],
+        ),
         Id::SubDenied => (
             "the server denied a subscription",
             &["the policy lacks iot:Subscribe on topicfilter/.. (not topic/..)"],

@@ -76,7 +76,9 @@ impl Upstream {
             is_sample: false,
             is_load: false,
         };
-        let Target { client, context } = Target::new(target, server, sources, console)?;
+        let Target {
+            client, context, ..
+        } = Target::new(target, server, sources, console)?;
         Ok(Self {
             transport: client.transport,
             username: client.connect.username,

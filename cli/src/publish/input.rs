@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use tokio::sync::mpsc::{self, Receiver};
 
+use crate::diagnosis::Diagnosis;
 use crate::payload::LONGEST_PAYLOAD;
 
 /// Lines that were read together, or the fault that ended the reading.
@@ -71,6 +72,14 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
         ));
     }
     Ok(Some(line))
+}
+
+/// Error for a line of standard input that is no message.
+pub(super) fn wrong_line(number: u64, fault: &str, sent: u64) -> Diagnosis {
+    Diagnosis {
+        saw: Some(format!("{sent} message(s) were sent before it")),
+        ..Diagnosis::usage(format!("line {number} of standard input: {fault}"))
+    }
 }
 
 /// Size of a batch in bytes, unless one line is longer.

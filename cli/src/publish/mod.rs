@@ -5,6 +5,7 @@
     reason = "intervals and round trips are measured in real time"
 )]
 
+mod http;
 mod input;
 mod json_line;
 mod plan;
@@ -34,6 +35,12 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     // Checked before a runtime starts: mistakes need no threads.
     let plan = PublishPlan::new(typed, sources, console)?;
+    if let Some(options) = &plan.connection.http {
+        if plan.connection.results.dry_run {
+            return http::print_request(&plan, options);
+        }
+        return block_on(http::publish(&plan, options, console));
+    }
     if plan.connection.results.dry_run {
         return dry_run::print_for(&plan.connection, &plan.packets()?);
     }

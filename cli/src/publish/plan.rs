@@ -130,6 +130,11 @@ impl PublishPlan {
         if self.template {
             message = Values::new(1).fill(message)?;
         }
+        if self.connection.http.is_some() && message.qos == QoS::ExactlyOnce {
+            return Err(Diagnosis::usage(
+                "--qos 2 has no meaning over HTTP: AWS IoT takes 0 and 1",
+            ));
+        }
         Ok(vec![message.encode()?])
     }
 

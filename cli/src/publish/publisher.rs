@@ -14,7 +14,7 @@ use super::template::Values;
 use super::{input, json_line};
 use crate::client_run::event_json::{JsonEvent, millis, name_of};
 use crate::client_run::{Activity, ClientRun, RunOutcome, Wait};
-use crate::diagnosis::{Diagnosis, Operation};
+use crate::diagnosis::Operation;
 use crate::message::OutgoingMessage;
 
 /// Messages of one run, and those that the server hasn't acknowledged.
@@ -92,7 +92,8 @@ impl<'a> Publisher<'a> {
                     _ => self.plan.message_of_line(line).map(Some),
                 };
                 // A line without a message, such as another event of `sub --json`, is skipped.
-                let message = message.map_err(|fault| wrong_line(number, &fault, run))?;
+                let message =
+                    message.map_err(|fault| input::wrong_line(number, &fault, run.counts.sent))?;
                 if let Some(message) = message {
                     self.publish(run, message).await?;
                 }
@@ -264,17 +265,6 @@ async fn outcome_of(message: Option<&mut Unacknowledged>) -> PublishOutcome {
     match message {
         Some(message) => (&mut message.receipt).await,
         None => pending().await,
-    }
-}
-
-/// Error for a line of standard input that is no message.
-fn wrong_line(number: u64, fault: &str, run: &ClientRun) -> Diagnosis {
-    Diagnosis {
-        saw: Some(format!(
-            "{} message(s) were sent before it",
-            run.counts.sent
-        )),
-        ..Diagnosis::usage(format!("line {number} of standard input: {fault}"))
     }
 }
 

@@ -28,6 +28,10 @@ pub struct RunningSandbox {
     pub wss_port: Option<u16>,
     /// Port of MQTT over WebSocket without TLS; `None` if there is none.
     pub ws_port: Option<u16>,
+    /// Port of HTTPS; `None` if there is none.
+    pub https_port: Option<u16>,
+    /// Port of HTTP without TLS; `None` if there is none.
+    pub http_port: Option<u16>,
     /// The CA certificate to trust.
     pub ca: PathBuf,
 }
@@ -105,6 +109,8 @@ fn read(path: &Path) -> Result<Option<RunningSandbox>, StateError> {
         port: ready.port,
         wss_port: ready.wss_port,
         ws_port: ready.ws_port,
+        https_port: ready.https_port,
+        http_port: ready.http_port,
         ca: ready.ca,
     }))
 }

@@ -46,6 +46,20 @@ impl EndpointForm {
                 default_alpn: None,
             };
         }
+        // HTTP likewise; only a client certificate at AWS IoT's shared port has an ALPN protocol.
+        if let Some(transport @ (TransportArg::Https | TransportArg::Http)) = asked.transport() {
+            let is_tls = transport == TransportArg::Https;
+            let default_port = if is_tls { aws::DEFAULT_PORT } else { HTTP };
+            let has_certificate = matches!(self, Self::AnyServer(asked_for) if asked_for.certificate && !asked_for.authorizer);
+            let is_shared_port = port.unwrap_or(default_port) == aws::DEFAULT_PORT;
+            let is_certificate =
+                has_certificate && is_tls && is_shared_port && aws::is_aws_host(host);
+            return Access {
+                is_tls,
+                default_port,
+                default_alpn: is_certificate.then_some(aws::HTTP_CERTIFICATE_ALPN),
+            };
+        }
         // TLS by its flag alone leaves port and ALPN as they would be without it.
         let scheme = match asked {
             Asked::Scheme(transport) => Some(transport == TransportArg::Tls),
@@ -101,6 +115,8 @@ const MQTT: u16 = 1883;
 const MQTTS: u16 = 8883;
 const WS: u16 = 80;
 const WSS: u16 = 443;
+/// Default port of `http://`.
+const HTTP: u16 = 80;
 /// ALPN protocol of custom authorizers, and that of client certificates on port 443 of AWS IoT.
 pub(super) const MQTT_ALPN: &str = "mqtt";
 const CERTIFICATE_ALPN: &str = "x-amzn-mqtt-ca";

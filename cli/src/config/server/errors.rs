@@ -80,6 +80,8 @@ const fn scheme_of(transport: TransportArg) -> &'static str {
         TransportArg::Tls => "mqtts",
         TransportArg::Ws => "ws",
         TransportArg::Wss => "wss",
+        TransportArg::Https => "https",
+        TransportArg::Http => "http",
     }
 }
 
@@ -90,6 +92,33 @@ const fn name_of(transport: TransportArg) -> &'static str {
         TransportArg::Tls => "tls",
         TransportArg::Ws => "ws",
         TransportArg::Wss => "wss",
+        TransportArg::Https | TransportArg::Http => "http",
+    }
+}
+
+/// Error for HTTP in a verb that needs a connection of MQTT.
+pub(crate) fn needs_mqtt() -> Diagnosis {
+    Diagnosis {
+        try_: vec![Try::command(
+            "dunlin pub -H https://HOST -t lamp/7 -m on --authorizer-name NAME",
+        )],
+        ..Diagnosis::new(
+            Id::Endpoint,
+            "HTTP publishes messages and does nothing else: only pub and doctor take it",
+        )
+    }
+}
+
+/// Error for running sandboxes without a listener for HTTP.
+pub(super) fn no_http() -> Diagnosis {
+    Diagnosis {
+        try_: vec![Try::command(
+            "dunlin sandbox --https 0        # also over HTTPS",
+        )],
+        ..Diagnosis::new(
+            Id::Refused,
+            "a sandbox is running, but not with HTTPS on that port",
+        )
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) fn server(path: PathBuf, typed: &EndpointArgs) -> Result<Server, Diag
         port: 0,
         is_tls: false,
         websocket: None,
+        is_http: false,
         typed: WebSocketArgs::default(),
         connect_to: None,
         default_alpn: None,
