@@ -36,6 +36,7 @@
 mod answer;
 mod connection;
 mod error;
+mod message_parts;
 mod options;
 mod publisher;
 mod request;

@@ -122,7 +122,7 @@ impl fmt::Debug for HttpPublisher {
 /// Publishes one message over a connection of its own.
 ///
 /// # Errors
-/// Those of [`HttpPublisher::publish`].
+/// Errors of [`HttpPublisher::publish`].
 pub async fn publish(
     message: Message<'_>,
     options: HttpPublishOptions,

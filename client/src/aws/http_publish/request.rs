@@ -2,24 +2,20 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use dunlin_codec::{Delivery, PayloadFormat};
 use http_body_util::Full;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
-use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::error::HttpPublishError;
+use super::message_parts::{check, push_headers, query};
 use super::options::HttpPublishOptions;
 use super::signer::UnsignedRequest;
 use crate::aws::encoding::{push_encoded, unreserved};
 use crate::message::Message;
 use crate::secret::Secret;
 use crate::transport::authority;
-use crate::{MessageProperties, QoS};
 
 /// HTTP request that carries a message.
 ///
@@ -199,20 +195,6 @@ fn is_public(name: &str) -> bool {
     name.eq_ignore_ascii_case("x-amz-customauthorizer-name")
 }
 
-/// Checks that the message can be sent over HTTP.
-fn check(message: &Message<'_>) -> Result<(), HttpPublishError> {
-    if message.qos == QoS::ExactlyOnce {
-        return Err(HttpPublishError::NotOverHttp("QoS 2"));
-    }
-    if message.topic_alias.is_some() {
-        return Err(HttpPublishError::NotOverHttp("a topic alias"));
-    }
-    // The rules of topics and texts are those of the packet that a subscriber gets.
-    let user_properties = message.checked_user_properties()?;
-    message.to_packet(Delivery::AtMostOnce, &user_properties)?;
-    Ok(())
-}
-
 /// Value of the header `Host`: the port is left out where it is the scheme's.
 fn host(options: &HttpPublishOptions) -> String {
     let transport = &options.transport;
@@ -224,68 +206,18 @@ fn host(options: &HttpPublishOptions) -> String {
     host
 }
 
-/// Query of a message, percent-encoded; what has its default value is left out.
-fn query(message: &Message<'_>) -> String {
-    let mut query = String::new();
-    let mut push = |name: &str, value: &str| {
-        if !query.is_empty() {
-            query.push('&');
-        }
-        query.push_str(name);
-        query.push('=');
-        push_encoded(&mut query, value, unreserved);
-    };
-    if message.qos == QoS::AtLeastOnce {
-        push("qos", "1");
-    }
-    if message.retain {
-        push("retain", "true");
-    }
-    if let Some(content_type) = message.properties.content_type {
-        push("contentType", content_type);
-    }
-    if let Some(response_topic) = message.properties.response_topic {
-        push("responseTopic", response_topic);
-    }
-    if let Some(seconds) = message.properties.message_expiry_interval {
-        push("messageExpiry", &seconds.to_string());
-    }
-    query
-}
-
-/// Adds the properties that AWS takes in headers.
-fn push_headers(headers: &mut Vec<(String, Secret<String>)>, properties: &MessageProperties<'_>) {
-    let mut push = |name: &str, value: String| headers.push((name.to_owned(), value.into()));
-    if !properties.user_properties.is_empty() {
-        // A list, because a name may be there several times, and the order counts.
-        let pairs = properties.user_properties.iter().map(|(name, value)| {
-            let pair = [((*name).to_owned(), Value::from(*value))];
-            Value::Object(Map::from_iter(pair))
-        });
-        let list = Value::Array(pairs.collect()).to_string();
-        push("x-amz-mqtt5-user-properties", STANDARD.encode(list));
-    }
-    if let Some(format) = properties.payload_format_indicator {
-        let name = match format {
-            PayloadFormat::Unspecified => "UNSPECIFIED_BYTES",
-            PayloadFormat::Utf8 => "UTF8_DATA",
-        };
-        push("x-amz-mqtt5-payload-format-indicator", name.to_owned());
-    }
-    if let Some(data) = properties.correlation_data {
-        push("x-amz-mqtt5-correlation-data", STANDARD.encode(data));
-    }
-}
-
 /// Headers that only hyper sets.
 const FRAMING: [&str; 3] = ["connection", "content-length", "transfer-encoding"];
 
 #[cfg(test)]
 mod tests {
+    use dunlin_codec::PayloadFormat;
+
     use super::*;
     use crate::aws::http_publish::RequestSigner;
     use crate::error::RequestError;
     use crate::transport::TransportOptions;
+    use crate::{MessageProperties, QoS};
 
     fn options() -> HttpPublishOptions {
         HttpPublishOptions::new(TransportOptions::new("iot.example.com", 8080))
