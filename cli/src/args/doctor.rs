@@ -14,7 +14,7 @@ pub(crate) struct DoctorArgs {
     /// authorizer or the sandbox; else these stages are skipped]
     ///
     /// One message of a few bytes is published, without the retain flag. Only a message with the same
-    /// random text counts as received.
+    /// random text counts as received. Over HTTP it is published and nothing else.
     #[arg(short = 't', long, value_name = "TOPIC", help_heading = "Stages")]
     pub(crate) topic: Option<String>,
     /// Then try other ways to connect, and name the cause in one sentence

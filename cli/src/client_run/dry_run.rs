@@ -5,15 +5,17 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use dunlin_client::ConnectOptions;
+use dunlin_client::aws::http_publish::{HttpPublishOptions, PublishRequest};
 use dunlin_client::engine::Engine;
 
 use super::event_json::JsonEvent;
 use crate::args::ResultArgs;
 use crate::config::ConnectionConfig;
-use crate::diagnosis::{Diagnosis, RunContext};
+use crate::diagnosis::{Diagnosis, RunContext, http};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inspect;
+use crate::message::OutgoingMessage;
 
 /// Prints the packets of a verb for any server; see [`print()`].
 ///
@@ -26,6 +28,42 @@ pub(crate) fn print_for(config: &ConnectionConfig, packets: &[Vec<u8>]) -> Resul
         config.results,
         packets,
     )
+}
+
+/// Prints the HTTP request of a message without secrets, and sends nothing; `None` stands for messages
+/// of standard input, which aren't read.
+///
+/// # Errors
+/// [`Failure::Diagnosed`] for a message that can't be sent, [`Failure::Local`] if standard output
+/// can't be written.
+pub(crate) fn print_http(
+    config: &ConnectionConfig,
+    options: &HttpPublishOptions,
+    message: Option<OutgoingMessage>,
+) -> Result<Exit, Failure> {
+    let context = &config.context;
+    let request = message
+        .map(|message| {
+            PublishRequest::new(message.as_message(&message.user_pairs()), options)
+                .map_err(|error| http::failed(context, &message.topic, 0, &error))
+        })
+        .transpose()?;
+
+    let mut out = io::stdout().lock();
+    let is_json = config.results.json;
+    if !is_json {
+        let (scheme, address) = (context.transport(), context.address());
+        writeln!(out, "to {scheme}://{address}; nothing is sent")?;
+    }
+    if let Some(request) = request {
+        let packet = request.to_string();
+        match is_json {
+            true => JsonEvent::WouldSend { packet }.write(&mut out)?,
+            false => writeln!(out, "{packet}")?,
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Done)
 }
 
 /// Prints CONNECT and `packets`, and sends nothing.

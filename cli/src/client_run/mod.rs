@@ -9,6 +9,7 @@ pub(crate) mod dry_run;
 pub(crate) mod event_json;
 mod event_log;
 mod history;
+mod http_end;
 mod outcome;
 mod output;
 mod packets;
@@ -19,6 +20,7 @@ pub(crate) mod waiting;
 
 pub(crate) use event_log::log_event;
 pub(crate) use history::{ConnectionHistory, Outstanding};
+pub(crate) use http_end::{HttpCounts, finish_http};
 pub(crate) use outcome::RunOutcome;
 pub(crate) use output::Output;
 pub(crate) use report::{Report, ReportForm};

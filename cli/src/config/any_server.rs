@@ -11,6 +11,7 @@ use crate::args::{
     AuthorizerArgs, CaptureArgs, ConnectPacketArgs, ConnectionArgs, OF_WILL, ResultArgs, Sources,
     WillArgs, pairs,
 };
+use crate::config::http;
 use crate::config::retry::patient;
 use crate::config::{AskedFor, EndpointForm, Faults, Server, Target, TargetArgs, needs_mqtt};
 use crate::diagnosis::{Diagnosis, RunContext, Try, quoted};
@@ -68,9 +69,12 @@ impl ConnectionConfig {
             )),
             None => faults.collect(Err(no_endpoint(verb))),
         };
-        if server.as_ref().is_some_and(|server| server.is_http) && !matches!(verb, "pub" | "doctor")
-        {
-            faults.collect::<()>(Err(needs_mqtt()));
+        if server.as_ref().is_some_and(|server| server.is_http) {
+            if !matches!(verb, "pub" | "doctor") {
+                return Err(needs_mqtt());
+            }
+            // Before other mistakes, whose advice may be flags that HTTP doesn't have.
+            http::check_flags(sources)?;
         }
         let will = faults.collect(will(typed.will, sources));
         let client_id = faults.collect(client_id(typed.session.client_id.as_deref(), prefix));

@@ -69,7 +69,6 @@ impl Target {
         check_readers(sources)?;
         check_tls_flags(&server, sources)?;
         if server.is_http {
-            http::check_flags(sources)?;
             http::leave_out(&mut typed);
         } else {
             websocket::check_flags(server.websocket.is_some(), sources)?;

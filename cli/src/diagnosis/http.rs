@@ -179,7 +179,7 @@ fn denied(context: &RunContext, topic: &str) -> (Vec<String>, Vec<Try>) {
             likely.push("the authorizer has signing enabled, and no signature was sent".into());
         }
         likely.push(
-            "the authorizer name is wrong, INACTIVE, or the Lambda failed or needs a user name and a password"
+            "the authorizer name is wrong or INACTIVE, or the Lambda failed or needs a password"
                 .into(),
         );
         try_.push(Try::advice(

@@ -60,6 +60,7 @@ fn contexts() -> Vec<RunContext> {
         alpn: false,
         is_tls: false,
         is_websocket: true,
+        is_http: false,
         is_sample: false,
         is_load: true,
         auth_cmd: false,

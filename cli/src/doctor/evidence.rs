@@ -38,6 +38,11 @@ impl Evidence {
         // Where to, and how; the credentials follow in a line of their own, without secrets.
         let address = context.address();
         let transport = match (context.choices.is_tls, &context.alpn_offered) {
+            (false, _) if context.choices.is_http => "HTTP without TLS".to_owned(),
+            (true, None) if context.choices.is_http => "HTTPS, no ALPN".to_owned(),
+            (true, Some(alpn)) if context.choices.is_http => {
+                format!("HTTPS, ALPN {}", Escaped(alpn))
+            }
             (false, _) => "TCP without TLS".to_owned(),
             (true, None) => "TLS, no ALPN".to_owned(),
             (true, Some(alpn)) => format!("TLS, ALPN {}", Escaped(alpn)),
@@ -107,6 +112,23 @@ impl Evidence {
                 }),
             )
         }
+    }
+
+    /// Answer to an HTTP request.
+    pub(super) fn answer(status: u16, reason: &str, request_id: Option<&str>) -> Self {
+        let id = request_id.map_or_else(String::new, |id| format!(", request id {}", quoted(id)));
+        Self::new(
+            format!("answer HTTP {status} {reason}{id}"),
+            json!({ "status": status, "request_id": request_id }),
+        )
+    }
+
+    /// Message that was published over HTTP.
+    pub(super) fn published(topic: &str) -> Self {
+        Self::new(
+            format!("{} QoS 1: accepted", quoted(topic)),
+            json!({ "topic": topic, "qos": 1 }),
+        )
     }
 
     /// Tunnel through the proxy.

@@ -9,10 +9,13 @@ mod cause;
 mod change;
 mod check;
 mod evidence;
+mod http;
 mod log;
 mod plan;
 mod stage;
 mod ways;
+
+use dunlin_client::aws::http_publish::HttpPublishOptions;
 
 use self::cause::{Outcome, Tried};
 use self::change::Change;
@@ -47,6 +50,17 @@ pub(crate) fn run(typed: DoctorArgs, sources: &Sources, console: Console) -> Res
             return Err(diagnosis.into());
         }
     };
+    if let Some(options) = &plan.connection.http {
+        let message = plan.message()?;
+        if results.dry_run {
+            return dry_run::print_http(&plan.connection, options, Some(message));
+        }
+        return block_on(http::check(
+            &plan,
+            HttpPublishOptions::clone(options),
+            message,
+        ));
+    }
     if results.dry_run {
         return dry_run::print_for(&plan.connection, &plan.packets()?);
     }

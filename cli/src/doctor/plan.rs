@@ -46,6 +46,11 @@ impl DoctorPlan {
             || has_authorizer(&typed.connection.authorizer);
         let connection =
             ConnectionConfig::new(typed.connection, "doctor", faults, sources, console)?;
+        if connection.http.is_some() && typed.all {
+            return Err(Diagnosis::usage(
+                "--all tries ways to connect with MQTT; leave --transport http out for it",
+            ));
+        }
         let topic = typed
             .topic
             .or_else(|| is_test_topic_fine.then(|| TEST_TOPIC.to_owned()));
@@ -64,6 +69,24 @@ impl DoctorPlan {
         })
     }
 
+    /// Message that is published.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) without a topic.
+    pub(super) fn message(&self) -> Result<OutgoingMessage, Diagnosis> {
+        let Some(topic) = &self.topic else {
+            return Err(Diagnosis::usage(
+                "missing: --topic, to which doctor publishes one message over HTTP",
+            ));
+        };
+        Ok(OutgoingMessage {
+            topic: topic.clone(),
+            payload: self.payload.clone().into(),
+            qos: QoS::AtLeastOnce,
+            ..OutgoingMessage::default()
+        })
+    }
+
     /// SUBSCRIBE and PUBLISH of the check, for `--dry-run`.
     ///
     /// # Errors
@@ -76,22 +99,22 @@ impl DoctorPlan {
             qos: QoS::AtLeastOnce,
             ..SubscriptionOptions::default()
         };
-        let message = OutgoingMessage {
-            topic: topic.clone(),
-            payload: self.payload.clone().into(),
-            qos: QoS::AtLeastOnce,
-            ..OutgoingMessage::default()
-        };
         Ok(vec![
             encode_subscribe(&[(topic.clone(), options)], None)?,
-            message.encode()?,
+            self.message()?.encode()?,
         ])
     }
 }
 
 /// True for `sandbox` and `sandbox:PORT`.
 fn is_sandbox(endpoint: Option<&str>) -> bool {
-    let host = endpoint.unwrap_or_default().split(':').next();
+    let endpoint = endpoint.unwrap_or_default();
+    let host = endpoint
+        .rsplit("://")
+        .next()
+        .unwrap_or_default()
+        .split(':')
+        .next();
     host.is_some_and(|host| host.eq_ignore_ascii_case("sandbox"))
 }
 

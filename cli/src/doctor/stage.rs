@@ -19,11 +19,13 @@ pub(super) enum Stage {
     Tls,
     /// Upgrade to WebSocket.
     WebSocket,
+    /// HTTP request, and an answer of any status.
+    Http,
     /// CONNECT, and the limits in CONNACK.
     Connect,
     /// SUBSCRIBE to the topic.
     Subscribe,
-    /// PUBLISH to the topic.
+    /// PUBLISH to the topic; over HTTP the status of the answer.
     Publish,
     /// The published message comes back.
     Receive,
@@ -43,13 +45,14 @@ pub(super) enum Status {
 
 impl Stage {
     /// All stages, in order.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Flags,
         Self::Dns,
         Self::Tcp,
         Self::Proxy,
         Self::Tls,
         Self::WebSocket,
+        Self::Http,
         Self::Connect,
         Self::Subscribe,
         Self::Publish,
@@ -75,17 +78,22 @@ impl Stage {
                 Self::Proxy => has_proxy,
                 Self::Tls => context.choices.is_tls,
                 Self::WebSocket => transport.websocket.is_some(),
-                _ => true,
+                Self::Http => context.choices.is_http,
+                Self::Flags | Self::Tcp | Self::Publish => true,
+                // A request has no connection of MQTT.
+                Self::Connect | Self::Subscribe | Self::Receive | Self::Ping => {
+                    !context.choices.is_http
+                }
             })
             .collect()
     }
 
-    /// Stages of a connection whose flags can't be used: a proxy and WebSocket are left out, because
+    /// Stages of a connection whose flags can't be used: a proxy, WebSocket and HTTP are left out, because
     /// nobody knows whether the connection has them.
     pub(super) fn of_unknown() -> Vec<Self> {
         Self::ALL
             .into_iter()
-            .filter(|stage| !matches!(stage, Self::Proxy | Self::WebSocket))
+            .filter(|stage| !matches!(stage, Self::Proxy | Self::WebSocket | Self::Http))
             .collect()
     }
 
@@ -97,6 +105,7 @@ impl Stage {
             Self::Proxy => "proxy",
             Self::Tls => "tls",
             Self::WebSocket => "websocket",
+            Self::Http => "http",
             Self::Connect => "connect",
             Self::Subscribe => "subscribe",
             Self::Publish => "publish",

@@ -1,65 +1,20 @@
 //! `dunlin pub` over HTTP: one request for each message, the next one after its answer.
 
-use std::io::{self, Write as _};
-use std::time::Duration;
+use std::io;
 
-use dunlin_client::aws::http_publish::{HttpPublishOptions, HttpPublisher, PublishRequest};
-use tokio::time::{Instant, sleep_until, timeout};
+use dunlin_client::aws::http_publish::{HttpPublishOptions, HttpPublisher};
+use tokio::time::{Instant, sleep_until};
 
 use super::plan::{PublishPlan, Source};
 use super::template::Values;
 use super::{input, json_line};
-use crate::client_run::event_json::{ErrorJson, JsonEvent, millis};
-use crate::client_run::{Output, Report, ReportForm, RunOutcome};
+use crate::client_run::event_json::{JsonEvent, millis};
+use crate::client_run::{HttpCounts, Output, Report, ReportForm, RunOutcome, finish_http};
 use crate::diagnosis::http;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::OutgoingMessage;
 use crate::signal::StopSignal;
-use crate::terminal::Console;
-
-/// Prints the request of the first message without secrets, and sends nothing. Messages of standard
-/// input aren't read.
-///
-/// # Errors
-/// [`Failure::Diagnosed`] for a message that can't be sent, [`Failure::Local`] if standard output
-/// can't be written.
-pub(super) fn print_request(
-    plan: &PublishPlan,
-    options: &HttpPublishOptions,
-) -> Result<Exit, Failure> {
-    let context = &plan.connection.context;
-    let mut message = plan.message.clone();
-    if let Source::Payload(payload) = &plan.source {
-        message.payload = payload.clone();
-    }
-    if plan.template {
-        message = Values::new(1).fill(message)?;
-    }
-    // JSON lines bring their own topics.
-    let has_request = !message.topic.is_empty();
-    let request = has_request
-        .then(|| PublishRequest::new(message.as_message(&message.user_pairs()), options))
-        .transpose()
-        .map_err(|error| http::failed(context, &message.topic, 0, &error))?;
-
-    let mut out = io::stdout().lock();
-    let is_json = plan.connection.results.json;
-    if !is_json {
-        let address = context.address();
-        let scheme = context.transport();
-        writeln!(out, "to {scheme}://{address}; nothing is sent")?;
-    }
-    if let Some(request) = request {
-        let text = request.to_string();
-        match is_json {
-            true => JsonEvent::WouldSend { packet: text }.write(&mut out)?,
-            false => writeln!(out, "{text}")?,
-        }
-    }
-    out.flush()?;
-    Ok(Exit::Done)
-}
 
 /// Publishes everything; the first message that isn't accepted ends the run.
 ///
@@ -69,7 +24,6 @@ pub(super) fn print_request(
 pub(super) async fn publish(
     plan: &PublishPlan,
     options: &HttpPublishOptions,
-    console: Console,
 ) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
     let form = match plan.connection.results.json {
@@ -77,15 +31,13 @@ pub(super) async fn publish(
         false => ReportForm::Messages,
     };
     let output = Output::new(io::stdout());
-    let begun = Instant::now();
     let mut run = HttpRun {
         plan,
         publisher: HttpPublisher::new(options.clone()),
         report: Report::new(form, output.clone()),
         output: output.clone(),
         next_at: None,
-        sent: 0,
-        acknowledged: 0,
+        counts: HttpCounts::new(),
     };
     let outcome = tokio::select! {
         biased;
@@ -93,37 +45,8 @@ pub(super) async fn publish(
         outcome = run.publish_all() => outcome,
     };
 
-    // The error and the summary are the last lines of JSON.
-    let exit = match &outcome {
-        Ok(()) => Exit::Done,
-        Err(RunOutcome::Stopped(exit)) => *exit,
-        Err(RunOutcome::Failed(diagnosis)) => diagnosis.id.exit(),
-        Err(RunOutcome::Output(_)) => Exit::Internal,
-    };
-    if let Err(RunOutcome::Failed(diagnosis)) = &outcome {
-        let error = ErrorJson::new(diagnosis, None, false);
-        run.report.json(&JsonEvent::Error(error))?;
-    }
-    run.report.json(&JsonEvent::Summary {
-        sent: run.sent,
-        acked: run.acknowledged,
-        received: 0,
-        duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        exit_code: exit.code(),
-    })?;
-    if timeout(SLOW_READER, output.flushed()).await.is_err() {
-        console.note("ending: the reader of standard output takes no more");
-    }
-    match outcome {
-        Ok(()) => {
-            output.check()?;
-            Ok(exit)
-        }
-        // A signal is no failure: it has an exit code and no error.
-        Err(RunOutcome::Stopped(exit)) => Ok(exit),
-        Err(RunOutcome::Failed(diagnosis)) => Err(Failure::Diagnosed(diagnosis)),
-        Err(RunOutcome::Output(error)) => Err(Failure::Local(error)),
-    }
+    let counts = run.counts;
+    finish_http(&mut run.report, &output, counts, outcome, &mut stop).await
 }
 
 /// Messages of one run.
@@ -134,10 +57,7 @@ struct HttpRun<'a> {
     output: Output,
     /// Time at which the next message may be sent; `None` for the first one.
     next_at: Option<Instant>,
-    /// Number of requests.
-    sent: u64,
-    /// Number of messages that the server has accepted.
-    acknowledged: u64,
+    counts: HttpCounts,
 }
 
 impl HttpRun<'_> {
@@ -174,7 +94,7 @@ impl HttpRun<'_> {
                     _ => self.plan.message_of_line(line).map(Some),
                 };
                 let message =
-                    message.map_err(|fault| input::wrong_line(number, &fault, self.sent))?;
+                    message.map_err(|fault| input::wrong_line(number, &fault, self.counts.sent))?;
                 // A line without a message, such as another event of `sub --json`, is skipped.
                 if let Some(message) = message {
                     self.publish(message).await?;
@@ -194,7 +114,7 @@ impl HttpRun<'_> {
             self.next_at = Some(Instant::now() + interval);
         }
         if self.plan.template {
-            message = Values::new(self.sent + 1).fill(message)?;
+            message = Values::new(self.counts.sent + 1).fill(message)?;
         }
 
         // One request, and its answer.
@@ -204,15 +124,15 @@ impl HttpRun<'_> {
             .publisher
             .publish(message.as_message(&user_pairs))
             .await;
-        self.sent += 1;
+        self.counts.sent += 1;
         let context = &self.plan.connection.context;
         let published = published
-            .map_err(|error| http::failed(context, &message.topic, self.acknowledged, &error))?;
-        self.acknowledged += 1;
+            .map_err(|error| http::failed(context, &message.topic, self.counts.accepted, &error))?;
+        self.counts.accepted += 1;
         if self.report.is_json() {
             self.output.ready().await;
             self.report.json(&JsonEvent::Published {
-                seq: self.sent,
+                seq: self.counts.sent,
                 topic: &message.topic,
                 status: 200,
                 request_id: published.request_id.as_deref(),
@@ -222,6 +142,3 @@ impl HttpRun<'_> {
         Ok(())
     }
 }
-
-/// Longest wait for a reader of standard output at the end.
-const SLOW_READER: Duration = Duration::from_secs(1);

@@ -37,9 +37,9 @@ pub(crate) fn run(
     let plan = PublishPlan::new(typed, sources, console)?;
     if let Some(options) = &plan.connection.http {
         if plan.connection.results.dry_run {
-            return http::print_request(&plan, options);
+            return dry_run::print_http(&plan.connection, options, plan.first_message()?);
         }
-        return block_on(http::publish(&plan, options, console));
+        return block_on(http::publish(&plan, options));
     }
     if plan.connection.results.dry_run {
         return dry_run::print_for(&plan.connection, &plan.packets()?);

@@ -96,6 +96,11 @@ impl PublishPlan {
         } else {
             Source::Payload(read_payload(typed.payload)?.into())
         };
+        if connection.http.is_some() && typed.message.qos == QoS::ExactlyOnce {
+            return Err(Diagnosis::usage(
+                "--qos 2 has no meaning over HTTP: AWS IoT takes 0 and 1",
+            ));
+        }
         let plan = Self {
             connection,
             message: OutgoingMessage::new(typed.topic.unwrap_or_default(), typed.message),
@@ -120,22 +125,26 @@ impl PublishPlan {
     /// # Errors
     /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a message that can't be sent.
     pub(super) fn packets(&self) -> Result<Vec<Vec<u8>>, Diagnosis> {
+        let message = self.first_message()?;
+        message.iter().map(OutgoingMessage::encode).collect()
+    }
+
+    /// First message; `None` for messages that come from standard input.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a template that can't be filled.
+    pub(super) fn first_message(&self) -> Result<Option<OutgoingMessage>, Diagnosis> {
         let Source::Payload(payload) = &self.source else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
-        let mut message = OutgoingMessage {
+        let message = OutgoingMessage {
             payload: payload.clone(),
             ..self.message.clone()
         };
-        if self.template {
-            message = Values::new(1).fill(message)?;
+        match self.template {
+            true => Values::new(1).fill(message).map(Some),
+            false => Ok(Some(message)),
         }
-        if self.connection.http.is_some() && message.qos == QoS::ExactlyOnce {
-            return Err(Diagnosis::usage(
-                "--qos 2 has no meaning over HTTP: AWS IoT takes 0 and 1",
-            ));
-        }
-        Ok(vec![message.encode()?])
     }
 
     /// Message of a line of standard input.

@@ -1,0 +1,86 @@
+//! The end of a run over HTTP: error and summary, as for a run with a connection of MQTT.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::event_json::{ErrorJson, JsonEvent};
+use super::outcome::RunOutcome;
+use super::output::Output;
+use super::report::Report;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::signal::StopSignal;
+
+/// Counts of a run over HTTP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HttpCounts {
+    /// Number of requests.
+    pub(crate) sent: u64,
+    /// Number of messages that the server has accepted.
+    pub(crate) accepted: u64,
+    begun: Instant,
+}
+
+impl HttpCounts {
+    /// Counts of a run that begins now.
+    pub(crate) fn new() -> Self {
+        Self {
+            sent: 0,
+            accepted: 0,
+            begun: Instant::now(),
+        }
+    }
+}
+
+/// Writes the error and the summary of a run over HTTP, and the rest of the output.
+///
+/// # Errors
+/// [`Failure::Diagnosed`] with the explanation of a failure, [`Failure::Local`] if standard output
+/// can't be written.
+pub(crate) async fn finish_http(
+    report: &mut Report,
+    output: &Output,
+    counts: HttpCounts,
+    outcome: Result<(), RunOutcome>,
+    stop: &mut StopSignal,
+) -> Result<Exit, Failure> {
+    let exit = match &outcome {
+        Ok(()) => Exit::Done,
+        Err(RunOutcome::Stopped(exit)) => *exit,
+        Err(RunOutcome::Failed(diagnosis)) => diagnosis.id.exit(),
+        Err(RunOutcome::Output(_)) => Exit::Internal,
+    };
+    // The error and the summary are the last lines of JSON.
+    if let Err(RunOutcome::Failed(diagnosis)) = &outcome {
+        let error = ErrorJson::new(diagnosis, None, false);
+        report.json(&JsonEvent::Error(error))?;
+    }
+    report.json(&JsonEvent::Summary {
+        sent: counts.sent,
+        acked: counts.accepted,
+        received: 0,
+        duration_ms: u64::try_from(counts.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        exit_code: exit.code(),
+    })?;
+    // All output is written before the error, unless the reader has stalled.
+    match &outcome {
+        Ok(()) => tokio::select! {
+            () = output.flushed() => output.check()?,
+            exit = stop.received() => return Ok(exit),
+        },
+        Err(_) => {
+            let _ = timeout(SLOW_READER, output.flushed()).await;
+        }
+    }
+    match outcome {
+        Ok(()) => Ok(exit),
+        Err(RunOutcome::Failed(diagnosis)) => Err(Failure::Diagnosed(diagnosis)),
+        // A signal is no failure: it has an exit code and no error.
+        Err(RunOutcome::Stopped(exit)) => Ok(exit),
+        Err(RunOutcome::Output(error)) => Err(Failure::Local(error)),
+    }
+}
+
+/// Longest wait for a reader of standard output after a failure.
+const SLOW_READER: Duration = Duration::from_secs(1);
