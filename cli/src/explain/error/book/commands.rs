@@ -60,6 +60,18 @@ pub(super) fn provoked_by(id: Id) -> &'static [&'static str] {
             "dunlin sandbox --fault connack=0x89",
             sample!(" --reconnect 0"),
         ],
+        Id::HttpDenied => &[
+            "dunlin sandbox --https 0",
+            "dunlin pub -H sandbox --transport http -t test/topic -m on --authorizer-name DemoUnsigned",
+        ],
+        Id::HttpUnavailable => &[
+            "dunlin sandbox --https 0 --anonymous --fault puback=0x87",
+            "dunlin pub -H sandbox --transport http -t test/topic -m on -q 1",
+        ],
+        Id::HttpRefused => &[
+            "dunlin sandbox --https 0 --anonymous",
+            "dunlin pub -H sandbox --transport http -t test/topic --size 200000",
+        ],
         Id::SubDenied => &["dunlin sandbox --fault suback=0x87", sample!()],
         Id::SubDropped => &["dunlin sandbox --fault drop-on-subscribe", sample!()],
         Id::PubDenied => &["dunlin sandbox --fault puback=0x87", sample!()],

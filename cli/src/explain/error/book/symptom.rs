@@ -115,6 +115,18 @@ pub(super) fn symptom(id: Id) -> Symptom {
             Connecting,
             "CONNECT is sent, and nothing comes back; `AWS_ERROR_MQTT5_CONNACK_TIMEOUT` with the SDKs of AWS.",
         ),
+        Id::HttpDenied => (
+            Requests,
+            "An HTTP request is answered with 401 or 403, `ForbiddenException` or `UnauthorizedException`.",
+        ),
+        Id::HttpUnavailable => (
+            Requests,
+            "An HTTP request is answered with 429, `ThrottlingException`, or with 500 to 504.",
+        ),
+        Id::HttpRefused => (
+            Requests,
+            "An HTTP request is answered with 400, 404, 405 or 413, `InvalidRequestException` or `RequestEntityTooLargeException`.",
+        ),
         Id::SubDenied => (
             Requests,
             "SUBACK 0x87 or another code of 0x80 or above. Samples that don't check it go on and receive nothing.",
