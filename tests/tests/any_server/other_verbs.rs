@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 /// Command line, exit code and error id; "-" for a run without an error, and for help that is
 /// printed in place of a run.
-const ROWS: [(&str, i32, &str); 62] = [
+const ROWS: [(&str, i32, &str); 68] = [
     ("--help", 0, "-"),
     ("--version", 0, "-"),
     ("no-such-verb", 2, "E-USAGE"),
@@ -31,6 +31,12 @@ const ROWS: [(&str, i32, &str); 62] = [
     ("sandbox --config /no/such/file", 2, "E-USAGE"),
     ("sandbox cert --no-such-flag", 2, "E-USAGE"),
     ("doctor", 2, "E-USAGE"),
+    ("doctor -H https://localhost:1", 2, "E-USAGE"),
+    ("doctor -H https://localhost:1 -t t", 3, "E-REFUSED"),
+    ("pub -H https://localhost:1 -t t -m on", 3, "E-REFUSED"),
+    ("pub -H https://localhost:1 -t t -m on -q 2", 2, "E-USAGE"),
+    ("pub -H https://localhost:1 -t t -m on -i x", 2, "E-USAGE"),
+    ("sub -H https://localhost:1 -t t", 2, "E-ENDPOINT"),
     ("bench", 2, "-"),
     ("bench connect", 2, "E-USAGE"),
     ("bench connect {CLOSED_URL}", 3, "E-REFUSED"),

@@ -7,6 +7,7 @@
 )]
 
 mod all;
+mod http;
 mod stages;
 
 use std::path::Path;
@@ -44,6 +45,7 @@ async fn serve_in(state_dir: &Path, faults: &[&str]) -> Sandbox {
         port: 0,
         plain_port: Some(0),
         wss_port: Some(0),
+        https_port: Some(0),
         state_dir: Some(state_dir.into()),
         authorizers: vec![Authorizer::new("Canary", lambda)],
         anonymous: true,

@@ -5,6 +5,7 @@
 mod certificates;
 mod commands;
 mod connected;
+mod http;
 mod reaching;
 mod secrets;
 mod situation_tables;
@@ -17,7 +18,7 @@ use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 
 /// Error id, exit code, and cause: a fault of the sandbox, the flags, or the network.
-const TABLE: [(&str, i32, &str); 32] = [
+const TABLE: [(&str, i32, &str); 35] = [
     ("E-IO", 1, "standard output is full"),
     ("E-USAGE", 2, "flags"),
     ("E-ENDPOINT", 2, "flags"),
@@ -42,6 +43,9 @@ const TABLE: [(&str, i32, &str); 32] = [
     ("E-HANGUP", 5, "drop-on-connect"),
     ("E-UPGRADE", 6, "a port without WebSocket"),
     ("E-CONN-REFUSED", 6, "connack=0x89"),
+    ("E-HTTP-DENIED", 5, "HTTP without credentials"),
+    ("E-HTTP-UNAVAILABLE", 6, "puback=0x87"),
+    ("E-HTTP-REFUSED", 7, "a payload above the limit, over HTTP"),
     ("E-SUB-DENIED", 7, "suback=0x87"),
     ("E-SUB-DROPPED", 7, "drop-on-subscribe"),
     ("E-PUB-DENIED", 7, "puback=0x87"),
@@ -80,6 +84,7 @@ async fn serve_fast(fault: &str, time_scale: u32) -> Served {
     let options = SandboxOptions {
         port: 0,
         plain_port: Some(0),
+        https_port: Some(0),
         state_dir: Some(state.path().into()),
         authorizers: vec![authorizer],
         anonymous: true,
