@@ -195,8 +195,8 @@ fn about(id: Id) -> About {
             ],
             &[
                 "the authorizer's log, which has the request if it was called",
-                "dunlin auth eval with the policy and the topic",
-                "dunlin doctor over MQTT, whose errors tell the two apart",
+                "dunlin auth eval --policy policy.json --action publish --topic lamp/7",
+                "a check over MQTT with doctor, whose errors tell the two apart",
             ],
         ),
         Id::HttpUnavailable => (
