@@ -83,6 +83,8 @@ pub(crate) async fn serve<T: Transport>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HANDSHAKE_TIMEOUT)
+        // A client may end its side after its last request, and still gets the answer.
+        .half_close(true)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection.without_shutdown());
