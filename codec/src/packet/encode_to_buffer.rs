@@ -95,16 +95,17 @@ impl Publish<'_> {
     // Not inlined, as most callers would call the rest of it anyway.
     #[inline(never)]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
-        // A short message without properties, as most are, is put together on the stack.
-        if let Some(short) = Short::of(self) {
-            let mut stage = [0; SHORT_STAGE];
-            if let Some(staged) = stage.get_mut(..short.len())
-                && out.remaining_mut() >= short.len()
-            {
-                short.write(staged);
-                out.put_slice(staged);
-                return Ok(());
-            }
+        // A short message without properties, as most are, takes four writes. On the stack, the copy
+        // would have to wait for the stores before it.
+        if let Some(short) = Short::of(self)
+            && out.remaining_mut() >= short.len()
+        {
+            let first_properties = None;
+            short.write(&mut BufferSink {
+                out,
+                first_properties,
+            });
+            return Ok(());
         }
         // One instance without and one with the code for properties.
         if self.has_properties() {
@@ -214,9 +215,6 @@ fn write<const STAGE: usize>(body: &impl Body, lengths: &Lengths, out: &mut impl
         write_each_field(body, lengths, out);
     }
 }
-
-/// Maximum length in bytes of a message that is put together on the stack.
-const SHORT_STAGE: usize = 128;
 
 /// Maximum length in bytes of the head of a PUBLISH that is put together on the stack: a topic and a
 /// few properties. A longer one costs few writes for its length.

@@ -139,7 +139,10 @@ impl Publish<'_> {
         if let Some(short) = Short::of(self)
             && let Some(place) = out.get_mut(..short.len())
         {
-            short.write(place);
+            short.write(&mut SliceSink {
+                rest: place,
+                first_properties: None,
+            });
             return Ok(short.len());
         }
         // One instance without and one with the code for properties.

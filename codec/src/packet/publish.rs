@@ -14,7 +14,7 @@ use crate::property::{offset_of, row};
 use crate::qos::{PacketId, QoS};
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::sink::{Sink, SliceSink};
+use crate::sink::Sink;
 use crate::topic::TopicName;
 #[cfg(feature = "alloc")]
 use crate::validated::{Validated, str_of};
@@ -445,16 +445,12 @@ impl<'p, 'a> Short<'p, 'a> {
         2 + self.remaining_length as usize
     }
 
-    /// Writes the packet into `place`, which has its length.
+    /// Writes the packet.
     #[inline(always)]
-    pub(super) fn write(&self, place: &mut [u8]) {
-        let mut sink = SliceSink {
-            rest: place,
-            first_properties: None,
-        };
+    pub(super) fn write<S: Sink>(&self, sink: &mut S) {
         // Header and topic in one step, as the Remaining Length has one byte; then the rest.
         let form = Form::<PLAIN, WHOLE>(self.publish);
         sink.header_prefixed(first_byte(&form), self.remaining_length, self.topic);
-        form.write_after_topic(&mut sink);
+        form.write_after_topic(sink);
     }
 }
