@@ -14,8 +14,8 @@ use crate::packet::{self, Packet, Publish};
 ///
 /// The packet is checked once, when it is taken. [`packet`](Self::packet) only finds the fields:
 /// neither the rules of the standard nor the order and number of properties are looked at again.
-/// What is looked at is text: a `str` without `unsafe` needs a check of its bytes, which is cheap for
-/// up to 64 ASCII characters (feature `fast-text`).
+/// Only text is checked once more, as a `str` without `unsafe` demands; that is cheap for up to 64
+/// ASCII characters (feature `fast-text`).
 ///
 /// A `PacketBuf` is as small as its [`Bytes`] and keeps no offsets. Any part that the packet borrows
 /// can be shared without a copy by [`share`](Self::share). A shared part, however small, keeps the
