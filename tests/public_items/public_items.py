@@ -75,7 +75,7 @@ class Crate:
                 self.add(kind, name, f"pub enum {name}{parameters(inner['generics'])}{where(inner['generics'])}", item)
                 for identifier in inner["variants"]:
                     self.variant(self.get(identifier), name)
-                self.implementations(inner["impls"], name)
+                self.implementations(inner["impls"], item["name"], name)
             case "trait":
                 generics = inner["generics"]
                 above = f": {bounds(inner['bounds'])}" if inner["bounds"] else ""
@@ -101,7 +101,7 @@ class Crate:
         self.add("struct", name, f"pub struct {name}{generics}{tuple_}", item)
         if isinstance(fields, dict) and "plain" in fields:
             self.fields(fields["plain"]["fields"], name, "pub ")
-        self.implementations(inner["impls"], name)
+        self.implementations(inner["impls"], item["name"], name)
 
     def tuple_field(self, identifier):
         field = self.get(identifier) if identifier is not None else None
@@ -122,7 +122,8 @@ class Crate:
             self.fields(kind["struct"]["fields"], name, "pub ")
         self.texts.add(f"pub variant {name}{content}")
 
-    def implementations(self, identifiers, name):
+    def implementations(self, identifiers, own_name, name):
+        """Methods and traits of a type, which may be public by another name than its own."""
         derived = []
         for implementation in filter(None, map(self.get, identifiers)):
             inner = implementation["inner"]["impl"]
@@ -135,8 +136,7 @@ class Crate:
             if trait in DERIVED:
                 derived.append(trait)
             elif trait != "StructuralPartialEq":
-                short = name.split("::")[-1]
-                self.implementation(inner, re.sub(rf"\b{short}\b", name, type_(inner["for"]), count=1))
+                self.implementation(inner, re.sub(rf"\b{own_name}\b", name, type_(inner["for"]), count=1))
         if derived:
             self.texts.add(f"impl {', '.join(sorted(derived))} for {name}")
 
