@@ -289,6 +289,15 @@ async fn an_answer_that_does_not_come_is_a_timeout_of_its_stage() {
         let peer = PeerAddress::Own;
         assert_eq!(error, HttpPublishError::TimedOut { peer, stage, after });
     }
+
+    // The status of a refusal is known, and so is the beginning of its text.
+    let refused = "HTTP/1.1 403 Forbidden\r\ncontent-length: 50\r\n\r\nnot allowed, bec";
+    let (publisher, _) = publisher(vec![vec![Step::Send(refused), Step::Silence]]);
+    let error = publisher.publish(Message::new("t", "")).await.unwrap_err();
+    let HttpPublishError::Refused { refusal, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(refusal.message, "not allowed, bec");
 }
 
 #[tokio::test(start_paused = true)]
@@ -314,7 +323,14 @@ async fn an_answer_without_an_end_is_too_long() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_http_is_told_apart_from_a_closed_connection() {
-    for answer in ["\x20\x02\x00\x00\r\n\r\n", "SSH-2.0-OpenSSH_9.6\r\n\r\n"] {
+    for answer in [
+        "\x20\x02\x00\x00\r\n\r\n",
+        "SSH-2.0-OpenSSH_9.6\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
+        // A chunk without a size, and one whose size has more than 64 bits.
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+    ] {
         let (publisher, _) = publisher(vec![vec![Step::Send(answer)]]);
         let error = publisher.publish(Message::new("t", "")).await.unwrap_err();
         assert!(matches!(error, HttpPublishError::NotHttp { .. }), "{error}");

@@ -1,6 +1,5 @@
 //! `HttpPublished`, and how the answer of a server is read.
 
-use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use serde_json::Value;
@@ -36,7 +35,7 @@ pub(super) fn request_id(headers: &HeaderMap, body: &[u8]) -> Option<String> {
 pub(super) fn refusal(
     status: StatusCode,
     headers: &HeaderMap,
-    body: &Bytes,
+    body: &[u8],
     request: &PublishRequest,
 ) -> HttpRefusal {
     // Some services of AWS add a namespace after a colon.

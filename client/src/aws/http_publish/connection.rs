@@ -126,33 +126,33 @@ impl HttpConnection {
         within: Duration,
     ) -> Exchange {
         let (head, body) = response.into_parts();
-        let read = timeout(within, self.read_body(body)).await;
+        let mut body_bytes = Vec::new();
+        let read = timeout(within, self.read_body(body, &mut body_bytes)).await;
         let is_success = head.status == StatusCode::OK;
-        let (body, is_whole) = match read {
-            Ok((body, Ok(BodyEnd::Whole))) => (body, true),
+        let is_whole = match read {
+            Ok(Ok(BodyEnd::Whole)) => true,
             // A refusal is one, however its text ends.
-            Ok((body, _)) if !is_success => (body, false),
-            Ok((_, Ok(BodyEnd::Cut))) => {
+            _ if !is_success => false,
+            Ok(Ok(BodyEnd::Cut)) => {
                 let peer = self.peer;
                 return Exchange::failed(HttpPublishError::AnswerTooLong { peer });
             }
-            Ok((_, Err(error))) => {
+            Ok(Err(error)) => {
                 let error = explain(&error, &self.peer, AnswerStage::Body);
                 return Exchange::failed(error);
             }
-            Err(_elapsed) if !is_success => (Bytes::new(), false),
             Err(_elapsed) => return self.timed_out(AnswerStage::Body, within),
         };
 
         let peer = self.peer.clone();
         let outcome = if is_success {
             Ok(HttpPublished {
-                request_id: answer::request_id(&head.headers, &body),
+                request_id: answer::request_id(&head.headers, &body_bytes),
                 peer,
                 reused: self.reused,
             })
         } else {
-            let refusal = answer::refusal(head.status, &head.headers, &body, request);
+            let refusal = answer::refusal(head.status, &head.headers, &body_bytes, request);
             Err(HttpPublishError::Refused {
                 peer,
                 refusal: Box::new(refusal),
@@ -167,10 +167,14 @@ impl HttpConnection {
         }
     }
 
-    /// Reads a body of at most 16 KiB; of a longer one its beginning.
-    async fn read_body(&mut self, mut body: Incoming) -> (Bytes, Result<BodyEnd, hyper::Error>) {
-        let mut bytes = Vec::new();
-        let end = loop {
+    /// Adds a body of at most 16 KiB to `bytes`; of a longer one its beginning. They stay there if the
+    /// future is dropped.
+    async fn read_body(
+        &mut self,
+        mut body: Incoming,
+        bytes: &mut Vec<u8>,
+    ) -> Result<BodyEnd, hyper::Error> {
+        loop {
             let frame = tokio::select! {
                 biased;
                 frame = body.frame() => frame,
@@ -178,19 +182,18 @@ impl HttpConnection {
                 () = drive(&mut self.driver) => body.frame().await,
             };
             match frame {
-                None => break Ok(BodyEnd::Whole),
-                Some(Err(error)) => break Err(error),
+                None => return Ok(BodyEnd::Whole),
+                Some(Err(error)) => return Err(error),
                 Some(Ok(frame)) => {
                     let data = frame.into_data().unwrap_or_default();
                     let left = MAX_BODY - bytes.len();
                     bytes.extend_from_slice(data.get(..left).unwrap_or(&data));
                     if data.len() > left {
-                        break Ok(BodyEnd::Cut);
+                        return Ok(BodyEnd::Cut);
                     }
                 }
             }
-        };
-        (bytes.into(), end)
+        }
     }
 
     /// True if the server keeps the connection open for another request, as far as anything of its end
@@ -240,7 +243,13 @@ fn explain(error: &hyper::Error, peer: &PeerAddress, stage: AnswerStage) -> Http
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            let error = Box::new(TransportError::from_io(io, &peer));
+            let error = TransportError::from_io(io, &peer);
+            // Wrong chunks of a body are errors of hyper's decoder, not of the socket.
+            if is_of_decoder(&error) {
+                let detail = io.to_string();
+                return HttpPublishError::NotHttp { peer, detail };
+            }
+            let error = Box::new(error);
             return HttpPublishError::Connection { peer, error };
         }
         source = inner.source();
@@ -258,6 +267,15 @@ fn explain(error: &hyper::Error, peer: &PeerAddress, stage: AnswerStage) -> Http
         peer,
         detail: error.to_string(),
     }
+}
+
+/// True for an error about the bytes of a body; those of sockets have a code, and TLS has its own.
+fn is_of_decoder(error: &TransportError) -> bool {
+    let kinds = [
+        std::io::ErrorKind::InvalidData,
+        std::io::ErrorKind::InvalidInput,
+    ];
+    matches!(error, TransportError::Io(fault) if fault.os_code.is_none() && kinds.contains(&fault.kind))
 }
 
 /// Maximum size of the head of an answer in bytes.

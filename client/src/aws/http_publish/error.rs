@@ -48,8 +48,9 @@ pub enum HttpPublishError {
         /// Time-out of the stage.
         after: Duration,
     },
-    /// The answer isn't HTTP/1.1. The message may have been published.
-    #[error("the answer isn't that of an HTTP server: {}", Escaped(detail))]
+    /// The answer breaks the rules of HTTP/1.1, as that of a server of another protocol. The message
+    /// may have been published.
+    #[error("the answer isn't valid HTTP: {}", Escaped(detail))]
     NotHttp {
         /// Address of the server; through a proxy, that of the proxy.
         peer: PeerAddress,
