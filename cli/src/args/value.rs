@@ -46,7 +46,7 @@ pub(crate) enum TransportArg {
     /// MQTT over WebSocket and TLS
     Wss,
     /// HTTPS requests, which publish messages without a connection of MQTT (pub, doctor)
-    #[value(name = "http")]
+    #[value(name = "http", alias = "https")]
     Https,
     /// The same without TLS: only the URL http:// asks for it
     #[value(skip)]

@@ -278,16 +278,21 @@ impl EndpointForm {
     fn split_scheme(self, endpoint: &str) -> Result<(Option<TransportArg>, &str), Diagnosis> {
         let takes_all = self != Self::Host;
         let takes_http = matches!(self, Self::AnyServer(_));
-        Ok(match endpoint.split_once("://") {
-            Some(("mqtt", rest)) if takes_all => (Some(TransportArg::Tcp), rest),
-            Some(("mqtts", rest)) if takes_all => (Some(TransportArg::Tls), rest),
-            Some(("ws", rest)) => (Some(TransportArg::Ws), rest),
-            Some(("wss", rest)) => (Some(TransportArg::Wss), rest),
-            Some(("https", rest)) if takes_http => (Some(TransportArg::Https), rest),
-            Some(("http", rest)) if takes_http => (Some(TransportArg::Http), rest),
-            Some(("unix", _)) if takes_all => return Err(unix_host()),
-            _ => (None, endpoint),
-        })
+        let Some((scheme, rest)) = endpoint.split_once("://") else {
+            return Ok((None, endpoint));
+        };
+        // Schemes are the same in either case (RFC 3986 section 3.1).
+        let transport = match &*scheme.to_ascii_lowercase() {
+            "mqtt" if takes_all => TransportArg::Tcp,
+            "mqtts" if takes_all => TransportArg::Tls,
+            "ws" => TransportArg::Ws,
+            "wss" => TransportArg::Wss,
+            "https" if takes_http => TransportArg::Https,
+            "http" if takes_http => TransportArg::Http,
+            "unix" if takes_all => return Err(unix_host()),
+            _ => return Ok((None, endpoint)),
+        };
+        Ok((Some(transport), rest))
     }
 }
 

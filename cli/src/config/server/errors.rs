@@ -128,7 +128,12 @@ pub(super) fn has_userinfo(endpoint: &str, form: EndpointForm) -> Diagnosis {
         Some((_, host)) if form == EndpointForm::Host => host,
         _ => endpoint,
     };
+    let is_http = endpoint.starts_with("https://") || endpoint.starts_with("http://");
     let instead = match form {
+        EndpointForm::AnyServer(_) if is_http => {
+            "a token, with --auth-token-key-name NAME and --auth-token-key-value-file FILE: HTTP \
+             carries no user name"
+        }
         EndpointForm::AnyServer(_) => {
             "--username NAME and --password-file FILE, or the variables DUNLIN_USERNAME and \
              DUNLIN_PASSWORD"
@@ -186,11 +191,18 @@ pub(super) fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
             path,
             instead: host,
         } => (
-            format!(
-                "{name} ends in {}; --endpoint takes a host name",
-                quoted(before_query(path))
-            ),
-            vec![instead(host)],
+            match before_query(path) {
+                "" => format!("{name} is followed by a query; --endpoint takes a host name"),
+                path => format!(
+                    "{name} ends in {}; --endpoint takes a host name",
+                    quoted(path)
+                ),
+            },
+            // The scheme was right, and chooses the transport.
+            vec![match endpoint.split_once("://") {
+                Some((scheme, _)) => instead(&format!("{scheme}://{host}")),
+                None => instead(host),
+            }],
         ),
         EndpointFault::Port { .. } => (
             format!("{name}: what follows the \":\" is not a port"),

@@ -337,6 +337,42 @@ fn local_endpoints_are_recognised_by_name_and_address() {
 }
 
 #[test]
+fn a_path_is_refused_with_the_url_without_it() {
+    let any = EndpointForm::AnyServer(AskedFor::default());
+    for (endpoint, words, instead) in [
+        (
+            "https://h:8/topics/x",
+            "ends in \"/topics/x\"",
+            "https://h:8",
+        ),
+        (
+            "https://h?tok=canary",
+            "is followed by a query",
+            "https://h",
+        ),
+        ("mqtts://h/mqtt", "ends in \"/mqtt\"", "mqtts://h"),
+    ] {
+        let diagnosis = new(endpoint, None, None, any).unwrap_err();
+        assert!(diagnosis.headline.contains(words), "{diagnosis:?}");
+        assert_eq!(
+            diagnosis.try_,
+            [Try::paste(format!("--endpoint {instead}"))],
+            "{endpoint}"
+        );
+        assert!(!format!("{diagnosis:?}").contains("canary"));
+    }
+}
+
+#[test]
+fn schemes_are_the_same_in_either_case() {
+    let any = EndpointForm::AnyServer(AskedFor::default());
+    let scheme = |endpoint| new(endpoint, None, None, any).unwrap().scheme();
+    assert_eq!(scheme("HTTPS://h"), "https");
+    assert_eq!(scheme("Mqtts://h"), "mqtts");
+    assert_eq!(scheme("WSS://h/mqtt"), "wss");
+}
+
+#[test]
 fn another_endpoint_of_aws_is_named_with_the_one_to_use() {
     for (endpoint, words) in [
         (
