@@ -45,7 +45,7 @@ pub(crate) fn print_http(
     let request = message
         .map(|message| {
             PublishRequest::new(message.as_message(&message.user_pairs()), options)
-                .map_err(|error| http::failed(context, &message.topic, 0, &error))
+                .map_err(|error| http::failed(context, &message, 0, &error))
         })
         .transpose()?;
 

@@ -4,13 +4,14 @@ use dunlin_client::aws::http_publish::{HttpPublishError, HttpRefusal, RefusalKin
 use dunlin_client::error::{PeerAddress, TransportError};
 
 use crate::diagnosis::context::RunContext;
-use crate::diagnosis::text::{duration, quoted};
+use crate::diagnosis::text::{duration, quoted, shell};
 use crate::diagnosis::{Diagnosis, Id, Try, network};
+use crate::message::OutgoingMessage;
 
-/// Diagnosis of a message for `topic` that wasn't published, after `sent` others.
+/// Diagnosis of a message that wasn't published, after `sent` others.
 pub(crate) fn failed(
     context: &RunContext,
-    topic: &str,
+    message: &OutgoingMessage,
     sent: u64,
     error: &HttpPublishError,
 ) -> Diagnosis {
@@ -23,7 +24,7 @@ pub(crate) fn failed(
         HttpPublishError::Connect(error) => return network::transport(context, error),
         HttpPublishError::Connection { error, .. } => match &**error {
             TransportError::Tls { .. } => return network::transport(context, error),
-            error => closed(context, error),
+            error => closed(context, sent, error),
         },
         HttpPublishError::TimedOut { stage, after, .. } => Diagnosis {
             likely: vec![
@@ -36,18 +37,13 @@ pub(crate) fn failed(
                 format!("{stage} did not come within {}", duration(*after)),
             )
         },
-        HttpPublishError::NotHttp { detail, .. } => Diagnosis {
-            saw: Some(format!("parser: {}", quoted(detail))),
-            likely: likely_port(context),
-            try_: vec![another_port(context)],
-            ..Diagnosis::new(Id::Protocol, "the answer isn't that of an HTTP server")
-        },
+        HttpPublishError::NotHttp { detail, .. } => not_http(context, detail),
         HttpPublishError::AnswerTooLong { .. } => Diagnosis {
             likely: vec!["a proxy or a web server answers in place of AWS IoT".into()],
             try_: vec![another_port(context)],
             ..Diagnosis::new(Id::Protocol, error.to_string())
         },
-        HttpPublishError::Refused { refusal, .. } => refused(context, topic, refusal),
+        HttpPublishError::Refused { refusal, .. } => refused(context, message, refusal),
         error => Diagnosis::new(Id::Lost, format!("the message was not published: {error}")),
     };
     let saw = match sent {
@@ -73,14 +69,21 @@ fn at(context: &RunContext, peer: Option<&PeerAddress>) -> String {
     format!("HTTP request · {}{peer}", context.address())
 }
 
-/// Diagnosis of a connection that ended before the answer was complete.
-fn closed(context: &RunContext, error: &TransportError) -> Diagnosis {
-    let mut likely = vec!["the server, or something in between, ended the connection".to_owned()];
-    likely.extend(likely_port(context));
+/// Diagnosis of a connection that ended before the answer was complete, after `sent` messages.
+fn closed(context: &RunContext, sent: u64, error: &TransportError) -> Diagnosis {
+    let mut likely = Vec::new();
+    let mut try_ = Vec::new();
+    // A server that has accepted messages speaks HTTP.
+    if sent == 0 {
+        likely = likely_port(context);
+        try_ = other_ports(context);
+    }
+    likely.push("the server, or something in between, ended the connection".into());
+    try_.push(Try::advice("again in a minute"));
     Diagnosis {
         saw: Some(format!("{error}; the message may have been published")),
         likely,
-        try_: vec![Try::advice("again in a minute"), another_port(context)],
+        try_,
         ..Diagnosis::new(
             Id::Lost,
             format!(
@@ -91,11 +94,29 @@ fn closed(context: &RunContext, error: &TransportError) -> Diagnosis {
     }
 }
 
+/// Diagnosis of an answer that breaks the rules of HTTP.
+fn not_http(context: &RunContext, detail: &str) -> Diagnosis {
+    // Every answer of HTTP begins with its version; the other rules are those of its parts.
+    let (likely, try_) = match detail.contains("version") {
+        true => (likely_port(context), other_ports(context)),
+        false => (
+            vec!["a bug of the server, or of a proxy in between".to_owned()],
+            vec![another_port(context)],
+        ),
+    };
+    Diagnosis {
+        saw: Some(format!("parser: {}", quoted(detail))),
+        likely,
+        try_,
+        ..Diagnosis::new(Id::Protocol, "the answer isn't valid HTTP")
+    }
+}
+
 /// Diagnosis of an answer with another status than 200.
-fn refused(context: &RunContext, topic: &str, refusal: &HttpRefusal) -> Diagnosis {
+fn refused(context: &RunContext, message: &OutgoingMessage, refusal: &HttpRefusal) -> Diagnosis {
     let (id, likely, try_) = match refusal.kind {
         RefusalKind::Forbidden | RefusalKind::Unauthorized => {
-            let (likely, try_) = denied(context, topic);
+            let (likely, try_) = denied(context, message);
             (Id::HttpDenied, likely, try_)
         }
         RefusalKind::Throttled => (
@@ -142,7 +163,7 @@ fn refused(context: &RunContext, topic: &str, refusal: &HttpRefusal) -> Diagnosi
             format!(
                 "{} refused the message for {}: HTTP {}{reason}",
                 context.server_noun(),
-                quoted(topic),
+                quoted(&message.topic),
                 refusal.status
             ),
         )
@@ -165,7 +186,16 @@ fn evidence(context: &RunContext, refusal: &HttpRefusal) -> String {
 }
 
 /// Causes of 401 and 403, and advice. The answer is the same for all of them.
-fn denied(context: &RunContext, topic: &str) -> (Vec<String>, Vec<Try>) {
+fn denied(context: &RunContext, message: &OutgoingMessage) -> (Vec<String>, Vec<Try>) {
+    let topic = &message.topic;
+    // A retained message needs a second action.
+    let (needed, actions) = match message.retain {
+        true => (
+            "iot:Publish and iot:RetainPublish",
+            r#"["iot:Publish","iot:RetainPublish"]"#,
+        ),
+        false => ("iot:Publish", r#""iot:Publish""#),
+    };
     let mut likely = Vec::new();
     let mut try_ = Vec::new();
     if context.has_token || context.authorizer.is_some() {
@@ -173,7 +203,7 @@ fn denied(context: &RunContext, topic: &str) -> (Vec<String>, Vec<Try>) {
             "the authorizer Lambda returned isAuthenticated=false (wrong or expired token)".into(),
         );
         likely.push(format!(
-            "its policy does not allow iot:Publish on topic/{topic}, or iot:RetainPublish"
+            "its policy does not allow {needed} on topic/{topic}"
         ));
         if !context.is_signed {
             likely.push("the authorizer has signing enabled, and no signature was sent".into());
@@ -186,13 +216,13 @@ fn denied(context: &RunContext, topic: &str) -> (Vec<String>, Vec<Try>) {
             "the Lambda's log; the sandbox's log says which of them it was",
         ));
         try_.push(Try::paste(format!(
-            r#"{{"Effect":"Allow","Action":"iot:Publish","Resource":"{}"}}"#,
+            r#"{{"Effect":"Allow","Action":{actions},"Resource":"{}"}}"#,
             context.arn("topic", topic)
         )));
     } else {
         likely.push("the request had no token, and the default authorizer needs one".into());
         likely.push(format!(
-            "the policy of the client certificate does not allow iot:Publish on topic/{topic}"
+            "the policy of the client certificate does not allow {needed} on topic/{topic}"
         ));
         try_.push(Try::advice(
             "--authorizer-name NAME with --auth-token-key-name and --auth-token-key-value-file, or --cert and --key",
@@ -203,11 +233,21 @@ fn denied(context: &RunContext, topic: &str) -> (Vec<String>, Vec<Try>) {
 
 /// Causes of a port without HTTP.
 fn likely_port(context: &RunContext) -> Vec<String> {
-    let other = match context.choices.is_tls {
-        true => "this port speaks MQTT",
-        false => "this port speaks MQTT, or TLS: use https://",
-    };
-    vec![other.into()]
+    let mut likely = vec!["this port speaks MQTT".to_owned()];
+    if !context.choices.is_tls {
+        likely.insert(0, "this port speaks TLS: use https://".into());
+    }
+    likely
+}
+
+/// Proposals for a port without HTTP: TLS, and another port.
+fn other_ports(context: &RunContext) -> Vec<Try> {
+    let mut try_ = vec![another_port(context)];
+    if !context.choices.is_tls {
+        let url = format!("--endpoint https://{}", shell(&context.address()));
+        try_.insert(0, Try::paste(url));
+    }
+    try_
 }
 
 fn another_port(context: &RunContext) -> Try {
@@ -226,12 +266,38 @@ mod tests {
     fn a_policy_for_the_topic_is_proposed_with_its_arn() {
         let mut context = context("x-ats.iot.eu-west-1.amazonaws.com");
         context.choices.is_http = true;
-        let (likely, try_) = denied(&context, "lamp/7");
+        let message = OutgoingMessage {
+            topic: "lamp/7".into(),
+            retain: true,
+            ..OutgoingMessage::default()
+        };
+        let (likely, try_) = denied(&context, &message);
         assert!(likely.iter().any(|cause| cause.contains("topic/lamp/7")));
         let Some(Try::Paste(statement)) = try_.last() else {
             panic!("{try_:?}");
         };
         let resource = "arn:aws:iot:eu-west-1:*:topic/lamp/7";
         assert!(statement.contains(resource), "{statement}");
+        assert!(
+            statement.contains(r#"["iot:Publish","iot:RetainPublish"]"#),
+            "{statement}"
+        );
+    }
+
+    #[test]
+    fn a_port_that_hangs_up_may_speak_tls_unless_it_has_accepted_messages() {
+        let mut context = context("localhost");
+        context.choices.is_http = true;
+        context.choices.is_tls = false;
+        let error = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let error = TransportError::Io((&error).into());
+
+        let first = closed(&context, 0, &error);
+        assert_eq!(first.likely[0], "this port speaks TLS: use https://");
+        let url = format!("--endpoint https://{}", context.address());
+        assert_eq!(first.try_[0], Try::paste(url));
+
+        let later = closed(&context, 3, &error);
+        assert!(!format!("{later:?}").contains("https"), "{later:?}");
     }
 }

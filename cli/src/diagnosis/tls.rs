@@ -83,6 +83,20 @@ fn alpn_refused(context: &RunContext) -> Diagnosis {
             )
         };
     }
+    // The same with HTTP.
+    if context.choices.is_http && context.alpn_offered.is_none() {
+        return Diagnosis {
+            saw: Some("we offered: (nothing); the server's alert: no_application_protocol".into()),
+            likely: vec!["this port has MQTT over TLS, without HTTP".into()],
+            try_: vec![Try::advice(
+                "the port of HTTPS, or mqtts:// in place of https://",
+            )],
+            ..Diagnosis::new(
+                Id::Alpn,
+                "the server wants to be offered an ALPN protocol, which HTTP has none of here",
+            )
+        };
+    }
     // Without an offer, the missing offer is the error.
     let headline = match context.alpn_offered {
         Some(_) => "the server speaks none of the ALPN protocols that were offered",
@@ -141,6 +155,13 @@ fn alpn(context: &RunContext, headline: &str) -> Diagnosis {
 /// Diagnosis of a server that answered the TLS handshake in another protocol.
 fn not_tls(context: &RunContext, received: &[u8]) -> Diagnosis {
     match Foreign::recognise(received) {
+        // To a web server, the first bytes of TLS are a bad request.
+        Some(foreign @ Foreign::Http) if context.choices.is_http => Diagnosis {
+            headline: NOT_TLS.into(),
+            likely: vec!["this port speaks HTTP without TLS".into()],
+            try_: vec![plain(context)],
+            ..foreign.diagnosis(Id::TlsHandshake, context, received)
+        },
         // No CONNECT was sent yet: the server answers the first bytes of TLS.
         Some(foreign @ Foreign::Mqtt3 { .. }) => Diagnosis {
             likely: vec!["this port speaks MQTT without TLS".into()],
@@ -153,13 +174,13 @@ fn not_tls(context: &RunContext, received: &[u8]) -> Diagnosis {
                     .into(),
             ],
             try_: vec![plain(context)],
-            ..Diagnosis::new(
-                Id::TlsHandshake,
-                "the server does not speak TLS on this port",
-            )
+            ..Diagnosis::new(Id::TlsHandshake, NOT_TLS)
         },
     }
 }
+
+/// Headline of a server that answered the handshake in another protocol.
+const NOT_TLS: &str = "the server does not speak TLS on this port";
 
 /// Diagnosis of a server that closed or reset (`how`) the connection during the handshake, as MQTT
 /// servers without TLS do.
@@ -167,9 +188,10 @@ fn closed(context: &RunContext, how: &str) -> Diagnosis {
     let mut likely = vec!["a firewall or proxy ends connections of this kind".to_owned()];
     // AWS has no port without TLS.
     if !context.is_aws {
-        let plain = match context.choices.is_websocket {
-            true => "this port speaks WebSocket or MQTT without TLS",
-            false => "this port speaks MQTT without TLS",
+        let plain = match (context.choices.is_http, context.choices.is_websocket) {
+            (true, _) => "this port speaks HTTP or MQTT without TLS",
+            (_, true) => "this port speaks WebSocket or MQTT without TLS",
+            _ => "this port speaks MQTT without TLS",
         };
         likely.insert(0, plain.into());
     }
@@ -190,6 +212,8 @@ fn closed(context: &RunContext, how: &str) -> Diagnosis {
 fn plain(context: &RunContext) -> Try {
     if context.is_aws {
         Try::advice("--port 443, where AWS IoT takes custom authorizers")
+    } else if context.choices.is_http {
+        Try::paste(format!("--endpoint http://{}", shell(&context.address())))
     } else if context.choices.is_websocket {
         Try::advice("ws:// in place of wss://, which is without TLS")
     } else if context.choices.is_sample {
@@ -263,6 +287,29 @@ mod tests {
 
         let refused = alpn_refused(&context);
         assert_eq!(refused.id, Id::Alpn);
+        let advice = format!("{:?}", refused.try_);
+        assert!(
+            advice.contains("mqtts://") && !advice.contains("--alpn"),
+            "{advice}"
+        );
+    }
+
+    #[test]
+    fn advice_for_https_stays_with_http_or_names_the_port_of_mqtt() {
+        let mut context = context("localhost");
+        context.choices.is_http = true;
+        context.choices.alpn = false;
+        context.alpn_offered = None;
+        let http = Try::paste(format!("--endpoint http://{}", context.address()));
+
+        let closed = closed(&context, "reset");
+        assert_eq!(closed.try_, std::slice::from_ref(&http));
+        let web = not_tls(&context, b"HTTP/1.1 400 Bad Request\r\n");
+        assert_eq!(
+            (web.headline.as_ref(), &web.try_[..]),
+            (NOT_TLS, &[http][..])
+        );
+        let refused = alpn_refused(&context);
         let advice = format!("{:?}", refused.try_);
         assert!(
             advice.contains("mqtts://") && !advice.contains("--alpn"),

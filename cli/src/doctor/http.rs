@@ -66,7 +66,7 @@ pub(super) async fn check(
             Ok(())
         }
         Err(error) => {
-            let diagnosis = http::failed(context, &message.topic, 0, &error);
+            let diagnosis = http::failed(context, &message, 0, &error);
             log.failed(&diagnosis);
             Err(diagnosis.into())
         }

@@ -127,7 +127,7 @@ impl HttpRun<'_> {
         self.counts.sent += 1;
         let context = &self.plan.connection.context;
         let published = published
-            .map_err(|error| http::failed(context, &message.topic, self.counts.accepted, &error))?;
+            .map_err(|error| http::failed(context, &message, self.counts.accepted, &error))?;
         self.counts.accepted += 1;
         if self.report.is_json() {
             self.output.ready().await;
