@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lints the library part of each published crate with no features, with each feature alone, and with all features.
+# Lints the library part of each published crate that has features: with none, with each feature alone, and with all of them.
 #
 # tests/features.sh            the features, with the versions of Cargo.lock
 # tests/features.sh minimal    all features, with the oldest version of each direct dependency that Cargo.toml accepts;
@@ -7,7 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Name, feature and, for a feature that turns on TLS without a cryptography library, the library to add: one line each.
+# Name and features of each check, one a line. Combinations that turn on the same features are checked once. A feature that turns on TLS
+# without a library of cryptography gets one. Crates without features are left out: the other steps check them.
 combinations() {
     cargo metadata --no-deps --format-version 1 | python3 -c '
 import json, sys
@@ -15,24 +16,28 @@ import json, sys
 CRYPTOGRAPHY = {"aws-lc", "ring"}
 
 for package in json.load(sys.stdin)["packages"]:
-    if package["publish"] == []:
-        continue
     features = package["features"]
+    if package["publish"] == [] or not features:
+        continue
 
-    def enabled(feature, seen):
-        if feature in features and feature not in seen:
-            seen.add(feature)
-            for other in features[feature]:
-                enabled(other, seen)
-        return seen
+    def enabled(names):
+        """The features that these turn on; `default` by itself changes nothing."""
+        found = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name in features and name not in found:
+                found.add(name)
+                waiting += features[name]
+        return frozenset(found - {"default"})
 
-    print(package["name"], "--no-default-features")
-    for feature in sorted(features):
-        needs_cryptography = "tokio" in enabled(feature, set()) and "ring" in features
-        with_ring = needs_cryptography and not enabled(feature, set()) & CRYPTOGRAPHY
-        print(package["name"], "--no-default-features", "--features", feature + (",ring" if with_ring else ""))
-    if features:
-        print(package["name"], "--all-features")
+    checked = set()
+    for selection in [[], *([each] for each in sorted(features)), sorted(features)]:
+        if "tokio" in enabled(selection) and "ring" in features and not enabled(selection) & CRYPTOGRAPHY:
+            selection = [*selection, "ring"]
+        if enabled(selection) not in checked:
+            checked.add(enabled(selection))
+            print(package["name"], "--no-default-features", *(["--features", ",".join(selection)] if selection else []))
 '
 }
 
@@ -52,7 +57,12 @@ minimal)
     target=$PWD/target/minimal
     cd "$copy"
     cargo +nightly -Z direct-minimal-versions generate-lockfile
-    for package in $(combinations | cut -d ' ' -f 1 | uniq); do
+    published=$(cargo metadata --no-deps --format-version 1 | python3 -c '
+import json, sys
+
+print(*(package["name"] for package in json.load(sys.stdin)["packages"] if package["publish"] != []))
+')
+    for package in $published; do
         echo "== $package"
         cargo check --quiet -p "$package" --all-features --locked --target-dir "$target"
     done
