@@ -212,6 +212,21 @@ pub struct Connected {
 }
 
 /// Limits and capabilities of a server on one connection, with defaults filled in (§3.2.2.3).
+///
+/// ```
+/// use dunlin_client::{Event, QoS, ServerLimits};
+///
+/// /// QoS 1 for important messages; QoS 0 at a server that has nothing else.
+/// fn best_qos(limits: &ServerLimits) -> QoS {
+///     limits.maximum_qos.min(QoS::AtLeastOnce)
+/// }
+///
+/// # fn example(event: Event) {
+/// if let Event::Connected(connected) = event {
+///     println!("{}, packets up to {} bytes", best_qos(&connected.limits), connected.limits.maximum_packet_size);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {

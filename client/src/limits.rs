@@ -27,6 +27,19 @@ pub struct Pace {
 ///
 /// The `$aws/rules/<rule>/` of Basic Ingest doesn't count in a topic, nor the `$share/<name>/` of a
 /// shared subscription in a filter.
+///
+/// ```
+/// use dunlin_client::ConnectOptions;
+/// use dunlin_client::aws::ServiceLimits;
+///
+/// // The account's quota of subscriptions was raised.
+/// let mut options = ConnectOptions::for_aws_iot("lamp-7");
+/// options.limits = Some(ServiceLimits {
+///     subscriptions: 100,
+///     ..ServiceLimits::default()
+/// });
+/// assert_eq!(ServiceLimits::default().payload, 128 * 1024);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServiceLimits {
     /// Maximum size of a payload in bytes.

@@ -4,6 +4,18 @@
 use std::time::Duration;
 
 /// Connections for which a client asks for a new session (§3.1.2.4).
+///
+/// ```
+/// use dunlin_client::{CleanStart, ConnectOptions};
+///
+/// // A program that is started again resumes the session of its last run, if the server still has it.
+/// let options = ConnectOptions {
+///     clean_start: CleanStart::Never,
+///     session_expiry_interval: Some(60 * 60),
+///     ..ConnectOptions::new("lamp-7")
+/// };
+/// assert!(options.check().is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CleanStart {
     /// The first connection asks for a new session; later ones resume it.
@@ -17,6 +29,22 @@ pub enum CleanStart {
 }
 
 /// Timeouts of whole requests, from acceptance to the end; `None` means no timeout.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use dunlin_client::{ConnectOptions, RequestTimeouts};
+///
+/// // A measured value is of no use after 30 s, the time without a connection included.
+/// let options = ConnectOptions {
+///     request_timeout: RequestTimeouts {
+///         publish: Some(Duration::from_secs(30)),
+///         ..RequestTimeouts::default()
+///     },
+///     ..ConnectOptions::new("lamp-7")
+/// };
+/// assert_eq!(options.request_timeout.subscribe, Some(Duration::from_secs(60)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestTimeouts {
     /// Timeout of a publish. Default: `None`.
@@ -30,6 +58,18 @@ pub struct RequestTimeouts {
 
 /// Limits of the queue of requests: those that wait for a connection, for the server's Receive
 /// Maximum or for a slow transport, and those that aren't acknowledged.
+///
+/// ```
+/// use dunlin_client::{ConnectOptions, Offline, QueueLimits};
+///
+/// // A device with little memory: the newest 100 messages wait for a connection.
+/// let options = ConnectOptions {
+///     queue: QueueLimits { count: 100, bytes: 64 << 10 },
+///     offline: Offline::DropOldest,
+///     ..ConnectOptions::new("lamp-7")
+/// };
+/// assert!(options.check().is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
     /// Maximum number of requests. Default: 10,000.
@@ -85,6 +125,20 @@ pub enum InvalidMessages {
 ///
 /// A message of QoS 2 whose PUBREC has arrived was received by the server, and the exchange can't be
 /// finished any more: it always fails with [`RequestError::SessionLost`](crate::RequestError::SessionLost).
+///
+/// ```
+/// use dunlin_client::{ConnectOptions, LostMessage, LostRequest, OnSessionLost};
+///
+/// // No message may arrive twice: the application decides about those whose fate is unknown.
+/// let options = ConnectOptions {
+///     on_session_lost: OnSessionLost {
+///         qos1: LostMessage::Fail,
+///         ..OnSessionLost::default()
+///     },
+///     ..ConnectOptions::new("lamp-7")
+/// };
+/// assert_eq!(options.on_session_lost.subscribe, LostRequest::Reissue);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OnSessionLost {
     /// Messages of QoS 1: `Republish` by default.
@@ -142,6 +196,17 @@ pub enum Offline {
 
 /// Messages that are sent with a topic alias (§3.3.2.3.4). A server's Topic Alias Maximum is never
 /// exceeded, and each connection begins without any.
+///
+/// ```
+/// use dunlin_client::{ConnectOptions, OutboundAliases};
+///
+/// // Few topics, many small messages: two bytes in place of the topic, for up to eight topics.
+/// let options = ConnectOptions {
+///     outbound_aliases: OutboundAliases::Lru { maximum: 8 },
+///     ..ConnectOptions::new("lamp-7")
+/// };
+/// assert!(options.check().is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OutboundAliases {
     /// No message has an alias.
@@ -177,6 +242,17 @@ impl Default for OnSessionLost {
 /// Nothing after it can be acknowledged meanwhile (§4.6). Five seconds after the drop, or at once
 /// if the thread is panicking, the policy is applied; never once the client is being stopped or its
 /// runtime shuts down: then the server sends the message again.
+///
+/// ```
+/// use dunlin_client::{ConnectOptions, OnDropped};
+///
+/// // A message whose handler failed comes again with the next connection of the session.
+/// let options = ConnectOptions {
+///     on_dropped: OnDropped::Hold,
+///     ..ConnectOptions::new("lamp-7")
+/// };
+/// assert!(options.check().is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnDropped {
     /// The message is refused with reason code 0x80 (Unspecified error), counted, and reported as

@@ -69,6 +69,13 @@ impl From<QoS> for u8 {
 }
 
 /// Error for a number that is no QoS: the levels are 0, 1 and 2 (§4.3).
+///
+/// ```
+/// use dunlin_codec::{InvalidQoS, QoS};
+///
+/// let error: InvalidQoS = QoS::try_from(3).unwrap_err();
+/// assert_eq!(error.level, 3);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct InvalidQoS {

@@ -50,6 +50,17 @@ pub enum ErrorScope {
 }
 
 /// Data for refusing a message that is wrong in itself.
+///
+/// ```
+/// use dunlin_codec::{Delivery, ErrorScope, FaultyMessage, Packet};
+///
+/// // A PUBLISH of QoS 1 whose topic has a wildcard.
+/// let error = Packet::decode(b"\x32\x07\x00\x01#\x00\x09\x00!").unwrap_err();
+/// let ErrorScope::Message(FaultyMessage { delivery: Delivery::AtLeastOnce { packet_id, .. }, .. }) = error.scope else {
+///     panic!("{error}");
+/// };
+/// assert_eq!(packet_id.get(), 9);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FaultyMessage {
     /// QoS and Packet Identifier, to acknowledge the message with 0x80 or above.

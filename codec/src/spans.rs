@@ -7,6 +7,15 @@ use crate::packet::record_fields;
 use crate::record::Record;
 
 /// Bytes of one field of a packet.
+///
+/// ```
+/// use dunlin_codec::{FieldSpan, field_spans};
+///
+/// // PUBLISH of "on" to "a"
+/// let packet = [0x30, 0x06, 0x00, 0x01, b'a', 0x00, b'o', b'n'];
+/// let payload: Option<FieldSpan> = field_spans(&packet).into_iter().find(|span| span.field == "payload");
+/// assert_eq!(payload.map(|span| &packet[span.start..span.end]), Some(&b"on"[..]));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FieldSpan {
     /// Name of the field in snake case, as [`DecodeError::field`](crate::DecodeError) has it.

@@ -10,6 +10,20 @@ use crate::policy::{ArnScope, ClientCertificate, Policy, PolicyDocument, Thing};
 /// A certificate alone authenticates a client of MQTT that offers the ALPN protocol `x-amzn-mqtt-ca`, or
 /// none; with `mqtt` the custom authorizer decides. It authenticates a client of HTTPS that offers
 /// `x-amzn-http-ca`, or that shows it at the port of HTTPS.
+///
+/// ```
+/// use dunlin_sandbox::{CertificatePolicy, ClientCertificates, DEMO_THING_POLICY, PolicyDocument, SandboxOptions};
+///
+/// let certificates = ClientCertificates {
+///     policies: vec![CertificatePolicy {
+///         thing: "lamp-7".into(),
+///         documents: vec![PolicyDocument::parse(DEMO_THING_POLICY)?],
+///     }],
+///     ..ClientCertificates::default()
+/// };
+/// let options = SandboxOptions { client_certificates: Some(certificates), ..SandboxOptions::default() };
+/// # Ok::<(), dunlin_sandbox::PolicyError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ClientCertificates {
     /// Policies by thing. A certificate has the documents of all entries for its thing; without any

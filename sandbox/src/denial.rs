@@ -25,6 +25,19 @@ pub enum Denial {
 }
 
 /// Answer to each kind of denied request: the config file's `deny` table.
+///
+/// ```
+/// use dunlin_sandbox::{Denial, Denials, SandboxOptions};
+///
+/// // How does the application cope with a server that closes the connection without a word?
+/// let options = SandboxOptions {
+///     denials: Denials {
+///         operation: Denial::Close,
+///         ..Denials::default()
+///     },
+///     ..SandboxOptions::default()
+/// };
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Denials {

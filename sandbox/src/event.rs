@@ -22,6 +22,22 @@ pub struct LogLine {
 }
 
 /// Something that the sandbox decided, or that happened in it.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+///
+/// use dunlin_sandbox::{Event, EventLog, LogLine, Outcome, SandboxOptions};
+///
+/// // Collects the filters that the policy denies, for a test to look at.
+/// let denied = Arc::new(Mutex::new(Vec::new()));
+/// let collected = Arc::clone(&denied);
+/// let log = EventLog::new(move |line: &LogLine| {
+///     if let Event::Subscribe { filter, outcome: Outcome::Refused { .. }, .. } = &line.event {
+///         collected.lock().unwrap().push(filter.clone());
+///     }
+/// });
+/// let options = SandboxOptions { log, ..SandboxOptions::default() };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {

@@ -6,6 +6,16 @@ use crate::setting::setting;
 /// Answer to a SUBSCRIBE with a filter at QoS 2 in the profile `aws`, which has QoS 0 and 1.
 ///
 /// Parses from `no-answer`, `disconnect` and `grant`. The profile `mqtt5` has QoS 2 and ignores it.
+///
+/// ```
+/// use dunlin_sandbox::{SandboxOptions, SubscribeQoS2};
+///
+/// let options = SandboxOptions {
+///     subscribe_qos2: SubscribeQoS2::Disconnect,
+///     ..SandboxOptions::default()
+/// };
+/// assert_eq!("grant".parse(), Ok(SubscribeQoS2::Grant));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SubscribeQoS2 {
     /// No SUBACK is sent and no subscription made, as the developer guide says: "the message broker

@@ -6,6 +6,16 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// One JSON object for scripts, for `--ready-file` and for `run/<pid>.json`. Fields may be added.
+///
+/// ```
+/// use dunlin_sandbox::{Ready, Sandbox};
+///
+/// /// Prints what a client must know to connect.
+/// fn print(sandbox: &Sandbox) {
+///     let ready: &Ready = sandbox.ready();
+///     println!("{}:{}, certificate authority {}", ready.endpoint, ready.port, ready.ca.display());
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ready {

@@ -10,6 +10,19 @@ use crate::pki::PkiError;
 use crate::state::StateError;
 
 /// Reason why a sandbox doesn't start.
+///
+/// ```
+/// use dunlin_sandbox::{Sandbox, SandboxOptions, StartError};
+///
+/// # async fn example() -> Result<(), StartError> {
+/// match Sandbox::start(SandboxOptions::default()).await {
+///     Ok(sandbox) => sandbox.stop().await,
+///     Err(StartError::Listen { address, .. }) => println!("another program listens on {address}"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

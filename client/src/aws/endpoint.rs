@@ -17,6 +17,16 @@ pub struct Endpoint {
 }
 
 /// Advice about an endpoint that works for some clients only.
+///
+/// ```
+/// use dunlin_client::aws::{Endpoint, EndpointAdvice, check_endpoint};
+///
+/// let endpoint: Endpoint = check_endpoint("a1b2c3.iot.eu-west-1.amazonaws.com")?;
+/// if let Some(EndpointAdvice::NotAts { instead }) = endpoint.advice {
+///     assert_eq!(instead, "a1b2c3-ats.iot.eu-west-1.amazonaws.com");
+/// }
+/// # Ok::<(), dunlin_client::aws::EndpointFault>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointAdvice {

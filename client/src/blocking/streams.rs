@@ -36,6 +36,27 @@ pub struct Receipt {
 }
 
 /// Stream of lifecycle events; see [`Events`](crate::Events).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use dunlin_client::blocking::{Client, Events, Receipt, TimedOut};
+/// use dunlin_client::{Message, QoS};
+///
+/// # fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let message = Message::new("lamp/7", "on").qos(QoS::AtLeastOnce);
+/// let mut receipt: Receipt = client.publish(message)?;
+/// receipt.wait(Duration::from_secs(5))?;
+///
+/// let mut events: Events = client.events();
+/// match events.next(Duration::from_secs(1)) {
+///     Ok(Some(event)) => println!("{event:?}"),
+///     Ok(None) => println!("the client has stopped"),
+///     Err(TimedOut { after }) => println!("nothing happened within {after:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Events {
     pub(super) inner: crate::Events,

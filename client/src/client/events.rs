@@ -15,6 +15,23 @@ use crate::runtime::shared::Shared;
 ///
 /// The client keeps at most 1,024 unread events, in at most an eighth of its
 /// [`memory_budget`](crate::ConnectOptions::memory_budget), and drops the oldest beyond that.
+///
+/// ```
+/// use dunlin_client::{Client, EndCause, Event, Events};
+///
+/// # async fn example(client: Client) {
+/// let mut events: Events = client.events();
+/// while let Some(event) = events.next().await {
+///     match event {
+///         Event::Connected(connected) => println!("session present: {}", connected.session_present),
+///         Event::Disconnected { cause: EndCause::Attempt(error), .. } => println!("no connection: {error}"),
+///         Event::Disconnected { cause: EndCause::Connection(error), .. } => println!("lost: {error}"),
+///         Event::Stopped(cause) => println!("stopped: {cause}"),
+///         _ => {}
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "events are lost when nobody reads them"]
 pub struct Events {

@@ -27,6 +27,26 @@ use crate::runtime::shared::Shared;
 /// * [`RequestError::TooLarge`], [`RequestError::QoSNotSupported`],
 ///   [`RequestError::RetainNotSupported`], [`RequestError::TopicAlias`], [`RequestError::Limit`]:
 ///   the message was accepted without a connection, and the server doesn't accept it.
+///
+/// # Example
+/// Many messages are on their way at once; the receipts are awaited afterwards.
+///
+/// ```
+/// use dunlin_client::{Client, Message, QoS, Receipt, RequestError};
+///
+/// # async fn example(client: Client) -> Result<(), RequestError> {
+/// let mut receipts: Vec<Receipt> = Vec::new();
+/// for value in ["21.5", "21.6", "21.4"] {
+///     let message = Message::new("room/temperature", value).qos(QoS::AtLeastOnce);
+///     receipts.push(client.publish(message).await?);
+/// }
+/// for receipt in receipts {
+///     let published = receipt.await?;
+///     println!("{}", published.reason_code);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a receipt tells whether the message arrived; drop it explicitly if that doesn't matter"]
 pub struct Receipt(Progress);

@@ -40,6 +40,20 @@ pub struct Subscription {
 /// the application. Once the stream is dropped, further messages wait for a stream again
 /// ([`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), or are acknowledged and counted
 /// in sessions where nothing waits.
+///
+/// ```
+/// use dunlin_client::{Client, StreamLimits, Unmatched};
+///
+/// # async fn example(client: Client) {
+/// // `None` if there is such a stream already.
+/// let stream: Option<Unmatched> = client.unmatched(StreamLimits::default());
+/// if let Some(mut unmatched) = stream {
+///     while let Some(message) = unmatched.next().await {
+///         println!("of an earlier run: {}", message.topic());
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "unmatched messages come only while this stream exists"]
 pub struct Unmatched(Reader);

@@ -8,6 +8,20 @@ use crate::error::RequestError;
 /// Counters since the engine was made, and sizes of what it holds now.
 ///
 /// Each request that has ended is counted once, by its outcome.
+///
+/// ```
+/// use dunlin_client::engine::Statistics;
+///
+/// /// Line for a log, for instance of `Client::statistics`.
+/// fn summary(statistics: &Statistics) -> String {
+///     format!(
+///         "{} connections, {} messages acknowledged, {} waiting",
+///         statistics.connections, statistics.acknowledged, statistics.queued,
+///     )
+/// }
+///
+/// assert_eq!(summary(&Statistics::default()), "0 connections, 0 messages acknowledged, 0 waiting");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Statistics {

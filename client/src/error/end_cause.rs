@@ -9,6 +9,16 @@ use super::{ConnectError, ConnectionError, ServerReason, Violation};
 /// Cause of the end of an attempt to connect, or of a connection.
 ///
 /// The server's CONNACK is the border: before it, an attempt ended; after it, a connection.
+///
+/// ```
+/// use dunlin_client::{ConnectError, ConnectionError, EndCause};
+///
+/// let attempt = EndCause::from(ConnectError::Closed { reset: false });
+/// assert_eq!(attempt.to_string(), "the server closed the connection before it answered CONNECT");
+///
+/// let connection = EndCause::from(ConnectionError::Requested);
+/// assert!(connection.is_requested());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndCause {
     /// The attempt ended before a server had accepted the client.

@@ -8,6 +8,27 @@ use dunlin_codec::Escaped;
 use super::{ConnectError, EndCause};
 
 /// Cause of a client's stop, after which it doesn't connect again.
+///
+/// ```
+/// use dunlin_client::codec::ReasonCode;
+/// use dunlin_client::error::TransportError;
+/// use dunlin_client::{ConnectError, EndCause, StopCause};
+///
+/// /// Advice for the user of a program that can't connect.
+/// fn advice(cause: &StopCause) -> &'static str {
+///     match cause {
+///         StopCause::TimedOut { .. } => "is the network up?",
+///         StopCause::Final(EndCause::Attempt(error)) => match &**error {
+///             ConnectError::Refused(reason) if reason.reason_code == ReasonCode::NotAuthorized => "wrong password?",
+///             ConnectError::Transport(TransportError::Refused { .. }) => "nothing listens on this port",
+///             _ => "see the error",
+///         },
+///         _ => "see the error",
+///     }
+/// }
+///
+/// assert_eq!(advice(&StopCause::Requested), "see the error");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StopCause {

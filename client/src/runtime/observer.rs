@@ -32,6 +32,20 @@ use crate::runtime::log;
 pub struct Observer(Arc<dyn Fn(ObservedPacket<'_>) + Send + Sync>);
 
 /// A packet on the wire. `Debug` prints its length alone: CONNECT has the password in it.
+///
+/// ```
+/// use dunlin_client::{Direction, ObservedPacket, Observer};
+///
+/// /// Counts what a metered network is paid for.
+/// fn count(seen: ObservedPacket<'_>) {
+///     match seen.direction {
+///         Direction::Sent => println!("{} bytes sent", seen.bytes.len()),
+///         Direction::Received => println!("{} bytes received", seen.bytes.len()),
+///     }
+/// }
+///
+/// let observer = Observer::new(count);
+/// ```
 #[derive(Clone, Copy)]
 pub struct ObservedPacket<'a> {
     /// Direction of the packet.

@@ -23,6 +23,23 @@ use crate::error::{IoFault, PeerAddress, ProxyError, Stage, TransportError};
 
 /// Proxy that connections go through. The proxy sees host and port of the server, and with TLS to the
 /// server nothing else.
+///
+/// ```
+/// use dunlin_client::transport::{Proxy, ProxyCredentials, ProxyProtocol, TransportOptions};
+///
+/// let proxy = Proxy {
+///     protocol: ProxyProtocol::Socks5,
+///     credentials: Some(ProxyCredentials {
+///         username: "lamp".into(),
+///         password: "secret".to_owned().into(),
+///     }),
+///     ..Proxy::new("proxy.example.com", 1080)
+/// };
+/// let options = TransportOptions {
+///     proxy: Some(Box::new(proxy)),
+///     ..TransportOptions::new("broker.example.com", 1883)
+/// };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// Protocol that the proxy speaks. Default: HTTP.

@@ -22,6 +22,15 @@ pub struct Authorizer {
 }
 
 /// The token of an authorizer.
+///
+/// ```
+/// use dunlin_sandbox::{Answer, Authorizer, Lambda, Signing};
+///
+/// let mut lamps = Authorizer::new("Lamps", Lambda::Static(Answer::not_authenticated()));
+/// lamps.signing = Signing::Disabled { token_key_name: Some("token".into()) };
+/// assert_eq!(lamps.signing.token_key_name(), Some("token"));
+/// assert!(!lamps.signing.is_required());
+/// ```
 #[derive(Debug, Clone)]
 pub enum Signing {
     /// `signingDisabled`: no signature is asked for. A token is still passed on where it has a key

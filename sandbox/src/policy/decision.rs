@@ -6,6 +6,22 @@ use std::sync::Arc;
 use dunlin_codec::Escaped;
 
 /// Decision of a policy, and the statement that made it.
+///
+/// ```
+/// use dunlin_sandbox::{Action, Decision, Policy, Request, Subject};
+///
+/// let policy = Policy::parse(
+///     r#"{"Version":"2012-10-17","Statement":[
+///         {"Sid":"Lamps","Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot:*:*:client/lamp-*"}]}"#,
+/// )?;
+/// let lamp = Subject::new("lamp-7");
+/// let request = Request::new(Action::Connect, "lamp-7", &lamp, std::time::SystemTime::now());
+/// match policy.evaluate(request) {
+///     Decision::Allowed(statement) => assert_eq!(statement.sid.as_deref(), Some("Lamps")),
+///     Decision::ExplicitDeny(_) | Decision::ImplicitDeny(_) => unreachable!(),
+/// }
+/// # Ok::<(), dunlin_sandbox::PolicyError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// This statement allows the request and none denies it.

@@ -7,6 +7,14 @@ use std::time::Duration;
 use super::{Profile, Rules};
 
 /// Limit of AWS IoT Core that the sandbox enforces.
+///
+/// ```
+/// use dunlin_sandbox::ServiceLimit;
+///
+/// let limits = ServiceLimit::all();
+/// let keep_alive = limits.iter().find(|limit| limit.name == "keep-alive").expect("a limit of AWS IoT Core");
+/// assert_eq!((keep_alive.minimum, keep_alive.maximum, keep_alive.unit), (Some(30), 1200, "seconds"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceLimit {

@@ -21,6 +21,21 @@ use crate::transport::authority;
 ///
 /// `Display` writes its head without secrets: of the options' headers and query only the names, and
 /// the authorizer's name.
+///
+/// ```
+/// use dunlin_client::aws::http_publish::{HttpPublishError, HttpPublishOptions, PublishRequest};
+/// use dunlin_client::{Message, QoS};
+///
+/// let options = HttpPublishOptions::from_url("https://x-ats.iot.eu-west-1.amazonaws.com")?;
+/// let message = Message::new("lamp/7", "on").qos(QoS::AtLeastOnce);
+/// let request = PublishRequest::new(message, &options)?;
+/// assert!(request.to_string().starts_with("POST /topics/lamp%2F7?qos=1 HTTP/1.1"));
+///
+/// let exactly_once = Message::new("lamp/7", "on").qos(QoS::ExactlyOnce);
+/// let error = PublishRequest::new(exactly_once, &options).unwrap_err();
+/// assert!(matches!(error, HttpPublishError::NotOverHttp(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishRequest {
     path: String,
