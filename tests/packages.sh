@@ -15,6 +15,19 @@ else
     trap 'rm -rf "$folder"' EXIT
 fi
 
+# Each crate after all that it needs from the registry, its tests included: cargo publishes in this order, and refuses a circle.
+cargo metadata --no-deps --format-version 1 | python3 -c '
+import json, sys
+
+order = sys.argv[1:]
+for package in json.load(sys.stdin)["packages"]:
+    for needed in package["dependencies"]:
+        # A path without a version is left out of the archive.
+        if package["name"] in order and needed.get("path") and needed["req"] != "*":
+            assert needed["name"] in order, (package["name"], needed["name"])
+            assert order.index(needed["name"]) < order.index(package["name"]), (package["name"], needed["name"])
+' $crates
+
 # The archives, without building them here: what is unpacked below is built.
 selected=()
 for crate in $crates; do selected+=(-p "$crate"); done
