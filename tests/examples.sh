@@ -15,7 +15,7 @@ cargo build -q -p dunlin-client --all-features --examples
 cargo build -q -p dunlin-sandbox --examples
 cargo build -q -p dunlin
 target=${CARGO_TARGET_DIR:-target}/debug
-example() { timeout 60 "$target/examples/$@"; }
+example() { timeout 60 "$target/examples/$1" "${@:2}"; }
 
 # mosquitto without a configuration file listens on loopback only, and takes everybody.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
