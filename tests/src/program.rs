@@ -92,16 +92,18 @@ impl Program {
             | Self::Tshark => search(self.name()),
         };
         if found.is_none() {
-            let is_ci = env::var_os("CI").is_some_and(|ci| ci == "true");
-            assert!(
-                !is_ci,
-                "{} isn't installed: {}",
-                self.name(),
-                self.how_to_install()
-            );
-            self.say_that_it_is_missing();
+            self.skip("isn't installed");
         }
         found
+    }
+
+    /// Says that tests are skipped since the installed version is too old, as [`find`](Self::find)
+    /// does for a program that isn't installed.
+    ///
+    /// # Panics
+    /// If the environment variable `CI` is `true`.
+    pub fn skip_as_too_old(self) {
+        self.skip("is too old here");
     }
 
     /// Returns `true` if the program is installed; otherwise says what to install, as [`find`](Self::find) does.
@@ -160,19 +162,20 @@ impl Program {
         }
     }
 
-    /// Writes straight to standard error: libtest keeps back what `eprintln!` prints in a test that
-    /// passes.
-    fn say_that_it_is_missing(self) {
+    /// Fails with `CI=true`; else says once why tests of this program are skipped. That is written
+    /// straight to standard error: libtest keeps back what `eprintln!` prints in a test that passes.
+    fn skip(self, reason: &str) {
+        let (name, how) = (self.name(), self.how_to_install());
+        let is_ci = env::var_os("CI").is_some_and(|ci| ci == "true");
+        assert!(!is_ci, "{name} {reason}: {how}");
         static SAID: Mutex<Option<HashSet<Program>>> = Mutex::new(None);
         let mut said = SAID
             .lock()
             .expect("no test panics while it holds this lock");
         if said.get_or_insert_default().insert(self) {
             let line = format!(
-                "skipped in {}: tests that need {}, which isn't installed ({})\n",
+                "skipped in {}: tests that need {name}, which {reason} ({how})\n",
                 test_executable(),
-                self.name(),
-                self.how_to_install()
             );
             // A terminal that has gone away is no reason to fail.
             let _: Result<_, _> = std::io::stderr().write_all(line.as_bytes());
