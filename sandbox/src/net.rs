@@ -14,6 +14,7 @@ mod timers;
 mod tls;
 mod transport;
 mod websocket;
+mod write_timeout;
 
 pub(crate) use listener::{Bound, Service, accept, bind};
 pub use local_tls::LocalTls;

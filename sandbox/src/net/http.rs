@@ -13,8 +13,11 @@ mod signer;
 mod upgrade;
 
 use core::convert::Infallible;
+use core::error::Error as _;
 use core::future::Future;
 use core::pin::{Pin, pin};
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +36,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::authorizer::{Credentials, RequestHead};
 use crate::event::Event;
-use crate::net::handshake_slots::HandshakeSlot;
+use crate::net::handshake_slots::{HandshakeSlot, SlotHandle};
 use crate::net::http::answer::Answer;
 use crate::net::http::signature::SignedRequest;
 use crate::net::http::signer::signer;
@@ -44,8 +47,9 @@ use crate::net::socket::{self, linger};
 use crate::net::tls::ENDPOINT;
 use crate::net::transport::Transport;
 use crate::net::websocket::WebSocket;
+use crate::net::write_timeout::WriteTimeout;
 use crate::server::Peer;
-use crate::server::limits::HANDSHAKE_TIMEOUT;
+use crate::server::limits::{ANSWER_TIMEOUT, HANDSHAKE_TIMEOUT};
 use crate::uuid;
 use crate::websocket_refusal::WebSocketRefusal;
 
@@ -73,6 +77,8 @@ pub(crate) async fn serve<T: Transport>(
     let requests = Arc::new(Requests {
         shared: Arc::clone(&shared),
         peer,
+        slot: slot.handle(),
+        has_answered: AtomicBool::new(false),
         upgraded: Mutex::new(None),
     });
     let service = service_fn(|request| {
@@ -86,7 +92,10 @@ pub(crate) async fn serve<T: Transport>(
         // A client may end its side after its last request, and still gets the answer.
         .half_close(true)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(
+            TokioIo::new(WriteTimeout::new(stream, ANSWER_TIMEOUT)),
+            service,
+        );
     let mut connection = pin!(connection.without_shutdown());
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -100,6 +109,14 @@ pub(crate) async fn serve<T: Transport>(
     };
     let parts = match ended {
         Ok(parts) => parts,
+        // Keep-alive: the client was answered, and has nothing more to ask.
+        Err(error) if error.is_timeout() && requests.has_answered.load(Ordering::Relaxed) => {
+            let text = format!("{NO_REQUEST} of the last one; the connection is closed");
+            return shared.emit(Event::Note {
+                peer: address,
+                text,
+            });
+        }
         Err(error) => {
             return shared.emit(Event::Rejected {
                 peer: address,
@@ -107,7 +124,7 @@ pub(crate) async fn serve<T: Transport>(
             });
         }
     };
-    let mut stream = parts.io.into_inner();
+    let mut stream = parts.io.into_inner().into_inner();
     let Some(Upgraded { head, signed_by }) = requests.take_upgrade() else {
         let _ = timeout(LINGER, linger(&mut stream)).await;
         return;
@@ -130,6 +147,8 @@ type Answering = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>
 struct Requests {
     shared: Arc<Shared>,
     peer: Peer,
+    slot: SlotHandle,
+    has_answered: AtomicBool,
     /// Request that was upgraded to WebSocket.
     upgraded: Mutex<Option<Upgraded>>,
 }
@@ -152,6 +171,7 @@ impl Requests {
         yield_now().await;
         let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
         let mut answer = self.answer_framed(request).await;
+        self.has_answered.store(true, Ordering::Relaxed);
         if is_chunked {
             let headers = answer.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -179,7 +199,9 @@ impl Requests {
             request.method(),
             request.uri().path()
         );
-        if let Some(answer) = data_plane::answer(&self.shared, &self.peer, request, head).await {
+        if let Some(answer) =
+            data_plane::answer(&self.shared, &self.peer, &self.slot, request, head).await
+        {
             return answer;
         }
         self.log_refusal(&format!("{message} (404)"));
@@ -334,7 +356,9 @@ async fn other_protocol<T: Transport>(
 /// Reason for the end of a connection, for the log.
 fn failed(error: &hyper::Error) -> String {
     if error.is_timeout() {
-        "no whole HTTP request came within 10 seconds".into()
+        NO_REQUEST.into()
+    } else if is_write_timeout(error) {
+        "the client took nothing of its answers for 10 seconds".into()
     } else if error.is_parse() {
         format!("this is no HTTP request, or its head is too large: {error}")
     } else {
@@ -342,6 +366,14 @@ fn failed(error: &hyper::Error) -> String {
     }
 }
 
+/// `true` if the client didn't read what was written to it.
+fn is_write_timeout(error: &hyper::Error) -> bool {
+    let source = error.source();
+    let source = source.and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+}
+
+const NO_REQUEST: &str = "no whole HTTP request came within 10 seconds";
 const EVICTED: &str = "too many clients wait to be let in, and this one has waited for longest";
 /// Bytes of the head of a request: AWS takes 8,192 of a header and 4,096 of a query.
 const MAX_HEAD: usize = 16 * 1024;

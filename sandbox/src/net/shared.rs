@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::event_log::EventLog;
 use crate::net::handshake_slots::HandshakeSlots;
 use crate::policy::Policy;
-use crate::server::limits::MAX_HTTP_REQUESTS;
+use crate::server::limits::{MAX_DIRECT_MESSAGES, MAX_HTTP_BODIES, MAX_HTTP_REQUESTS};
 use crate::server::{Hub, Settings};
 
 /// State of one sandbox.
@@ -31,8 +31,12 @@ pub(crate) struct Shared {
     pub(crate) access_keys: Vec<AccessKey>,
     /// Policy of a client that signs by SigV4, to which no IoT policy applies.
     pub(crate) unrestricted: Policy,
+    /// Permits of the bytes of HTTP bodies.
+    pub(crate) http_bodies: Semaphore,
     /// Permits of HTTP requests that are being handled.
     pub(crate) http_requests: Semaphore,
+    /// Permits of direct messages that wait for their receivers.
+    pub(crate) direct_messages: Semaphore,
 }
 
 impl Shared {
@@ -57,7 +61,9 @@ impl Shared {
             strict_sni,
             access_keys,
             unrestricted: Policy::unrestricted(),
+            http_bodies: Semaphore::new(MAX_HTTP_BODIES),
             http_requests: Semaphore::new(MAX_HTTP_REQUESTS),
+            direct_messages: Semaphore::new(MAX_DIRECT_MESSAGES),
         }
     }
 

@@ -4,10 +4,16 @@ use std::time::Duration;
 
 /// Timeout of the body of an HTTP request.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout of the client to take some of the answers to its HTTP requests.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum bytes of the body of an HTTP request; the profile's limit of a payload is smaller.
 pub(crate) const MAX_HTTP_BODY: usize = 1024 * 1024;
-/// Maximum number of HTTP requests that are read or handled at a time.
+/// Maximum bytes of the bodies of all HTTP requests together, by their announced lengths.
+pub(crate) const MAX_HTTP_BODIES: usize = 64 * MAX_HTTP_BODY;
+/// Maximum number of HTTP requests that are handled at a time.
 pub(crate) const MAX_HTTP_REQUESTS: usize = 64;
+/// Maximum number of direct messages that wait for their delivery or their PUBACK at a time.
+pub(crate) const MAX_DIRECT_MESSAGES: usize = 256;
 /// Timeout of the TLS handshake, and of the CONNECT after it.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Lifetime of a connection that a fault on demand leaves without an answer.

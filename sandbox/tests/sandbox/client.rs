@@ -148,6 +148,12 @@ impl TestSandbox {
             .unwrap_or_else(|_| panic!("no line with {part:?}"));
     }
 
+    /// Number of lines of the log with a part.
+    pub(crate) fn count(&self, part: &str) -> usize {
+        let log = self.log.lock().unwrap();
+        log.iter().filter(|line| line.contains(part)).count()
+    }
+
     pub(crate) fn logged(&self, part: &str) -> bool {
         self.log
             .lock()

@@ -405,11 +405,12 @@ async fn with_keys_a_wrong_signature_is_refused_and_the_log_says_why() {
 async fn slow_bodies_and_waiting_requests_do_not_hold_mqtt_up() {
     let sandbox = sandbox().await;
     let mut client = subscriber(&sandbox, "a").await;
-    // More requests than are handled at a time, each with a body that doesn't end.
+    // Bodies that don't end, for all bytes that bodies may have at a time.
     let mut slow = Vec::new();
     for _ in 0..64 {
         let mut tcp = open(&sandbox).await;
-        let head = b"POST /topics/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx";
+        let head =
+            b"POST /topics/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\nx";
         tcp.write_all(head).await.unwrap();
         slow.push(tcp);
     }

@@ -94,6 +94,59 @@ async fn a_tls_handshake_that_stops_is_given_up_after_ten_seconds() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_no_answers_is_disconnected() {
+    let sandbox = sandbox().await;
+    let mut tcp = open(&sandbox).await;
+    // Until the answers fill the buffers of both sides, so that no more requests are read.
+    let requests = "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    let pause = std::time::Duration::from_millis(300);
+    while let Ok(written) = timeout(pause, tcp.write_all(requests.as_bytes())).await {
+        written.unwrap();
+    }
+    tokio::time::pause();
+    for _ in 0..20 {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    assert!(sandbox.logged("the client took nothing of its answers for 10 seconds"));
+}
+
+#[tokio::test]
+async fn clients_with_slow_bodies_shut_no_others_out() {
+    let sandbox = sandbox().await;
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        let mut tcp = open(&sandbox).await;
+        let head = WHOLE.replace("Length: 1\r\n", "Length: 1000\r\n");
+        tcp.write_all(head.as_bytes()).await.unwrap();
+        slow.push(tcp);
+    }
+    let response = asks(&sandbox, "POST /topics/a", &[], "x").await;
+    assert_eq!(response.status, 200, "{response:?}");
+    // The bytes of all bodies are bounded: 64 of the largest ones, less those above.
+    for _ in 0..63 {
+        let mut tcp = open(&sandbox).await;
+        let head = WHOLE.replace("Length: 1\r\n", "Length: 1048576\r\n");
+        tcp.write_all(head.as_bytes()).await.unwrap();
+        slow.push(tcp);
+    }
+    let large = "x".repeat(1024 * 1024);
+    let mut tcp = open(&sandbox).await;
+    let (mut reader, mut writer) = tcp.split();
+    let head = WHOLE.replace("Length: 1\r\n\r\nx", "Length: 1048576\r\n\r\n");
+    let mut answer = [0; 12];
+    let sent = async {
+        writer.write_all(head.as_bytes()).await.unwrap();
+        // The server may close the connection before it has read all.
+        let _ = writer.write_all(large.as_bytes()).await;
+    };
+    let (read, ()) = tokio::join!(timeout(TIMEOUT, reader.read_exact(&mut answer)), sent);
+    read.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    let response = asks(&sandbox, "POST /topics/a", &[], "x").await;
+    assert_eq!(response.status, 200, "{response:?}");
+}
+
+#[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let sandbox = sandbox().await;
     let other = "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -207,4 +260,24 @@ async fn direct_messages_that_wait_for_a_puback_take_no_place_of_other_requests(
     let response = asks(&sandbox, "POST /topics/b", &[], "x").await;
     assert_eq!(response.status, 200);
     client.receives_nothing_more().await;
+}
+
+#[tokio::test]
+async fn direct_messages_that_wait_are_bounded() {
+    let sandbox = sandbox().await;
+    let _client = sandbox.connected_to_default("lamp").await;
+    let line = "POST /connections/lamp/messages?topic=a&confirmation=true&timeout=15";
+    let mut waiting = Vec::new();
+    for _ in 0..256 {
+        let mut tcp = open(&sandbox).await;
+        tcp.write_all(&request(line, &[SIGNED], "x")).await.unwrap();
+        waiting.push(tcp);
+    }
+    let told = "signed with the access key";
+    while sandbox.count(told) < 256 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let response = asks(&sandbox, line, &[SIGNED], "x").await;
+    assert_eq!(response.status, 429, "{response:?}");
+    assert_eq!(response.error(), "ThrottlingException");
 }

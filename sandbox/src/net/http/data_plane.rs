@@ -6,11 +6,13 @@ use dunlin_codec::ReasonCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::{Request, StatusCode};
+use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 use crate::authorizer::{Credentials, Refusal, RequestHead};
 use crate::event::{Event, Outcome};
 use crate::net::clock::now;
+use crate::net::handshake_slots::SlotHandle;
 use crate::net::http::answer::{self, Answer};
 use crate::net::http::connection_api::{
     DirectMessage, connection, delete_connection, subscriptions,
@@ -38,6 +40,7 @@ struct Caller {
 pub(super) async fn answer(
     shared: &Shared,
     peer: &Peer,
+    slot: &SlotHandle,
     request: Request<Incoming>,
     head: Arc<RequestHead>,
 ) -> Option<Answer> {
@@ -46,7 +49,7 @@ pub(super) async fn answer(
     let path = request.uri().path().to_owned();
     // A message that is published has an event of its own.
     let is_publish = matches!(resource, Resource::Topic(_));
-    let result = handle(shared, peer, request, head, resource).await;
+    let result = handle(shared, peer, slot, request, head, resource).await;
     if let Ok(answer) = &result
         && !is_publish
     {
@@ -73,6 +76,7 @@ pub(super) async fn answer(
 async fn handle(
     shared: &Shared,
     peer: &Peer,
+    slot: &SlotHandle,
     request: Request<Incoming>,
     head: Arc<RequestHead>,
     resource: Resource,
@@ -86,19 +90,19 @@ async fn handle(
             "Method not allowed",
         ));
     }
-    // Bounds the bodies in memory and the calls of Lambdas: MQTT goes on beside a flood of requests.
-    let Ok(permit) = shared.http_requests.try_acquire() else {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        let text = "Too many requests are being handled";
-        return Err(Refused::new(status, "ServiceUnavailableException", text));
-    };
-
     // The body first: a signature covers it.
     let (method, path) = (
         request.method().to_string(),
         request.uri().path().to_owned(),
     );
-    let body = read_body(request.into_body()).await?;
+    // While the client sends it, it may lose its place to another one, so that slow clients don't
+    // shut others out.
+    let (body, _body_permit) = read_body(request.into_body(), shared).await?;
+
+    // Bounds the calls of Lambdas: MQTT goes on beside a flood of requests.
+    let permit = shared.http_requests.try_acquire();
+    let permit = permit.map_err(|_| too_many("Too many requests are being handled"))?;
+    let _released = slot.release();
     let signed = SignedRequest {
         method: &method,
         path: &path,
@@ -128,22 +132,37 @@ async fn handle(
         Resource::DirectMessages(client_id) => {
             let message = DirectMessage::parse(&client_id, &head)?;
             note_encoded_twice(shared, peer, &message.publish);
-            // Waiting for an acknowledgement takes no permit of others: each HTTP connection waits
-            // for one message at most.
+            // Waiting for an acknowledgement takes no permit of other requests.
             drop(permit);
+            let waiting = shared.direct_messages.try_acquire();
+            let _waiting = waiting.map_err(|_| {
+                Refused::throttled("too many direct messages wait for their receivers".into())
+            })?;
             message.send(shared, &body).await
         }
     }
 }
 
-/// Reads a body of at most 1 MiB within 10 seconds.
-async fn read_body(body: Incoming) -> Result<Bytes, Refused> {
-    // A body that is announced as too large isn't read at all.
-    if body.size_hint().lower() > MAX_HTTP_BODY as u64 {
-        return Err(Refused::too_large());
-    }
+/// Reads a body of at most 1 MiB within 10 seconds; returns it with the permit of its bytes.
+///
+/// # Errors
+/// 413 if it is larger, 503 if the bodies of other requests take all memory, 408 if it takes longer,
+/// 400 if it is malformed.
+async fn read_body(
+    body: Incoming,
+    shared: &Shared,
+) -> Result<(Bytes, SemaphorePermit<'_>), Refused> {
+    // A body that is announced as too large isn't read at all; one in chunks may be the largest.
+    let announced = body.size_hint().upper();
+    let announced = announced.map_or(Ok(MAX_HTTP_BODY), usize::try_from);
+    let most = announced.ok().filter(|length| *length <= MAX_HTTP_BODY);
+    let most = most.ok_or_else(Refused::too_large)?;
+    let permits = u32::try_from(most).unwrap_or(u32::MAX);
+    let permit = shared.http_bodies.try_acquire_many(permits);
+    let permit = permit.map_err(|_| too_many("Too many bodies are being read"))?;
+
     match timeout(BODY_TIMEOUT, Limited::new(body, MAX_HTTP_BODY).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(body)) => Ok((body.to_bytes(), permit)),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::too_large()),
         Ok(Err(error)) => Err(Refused::invalid(format!("the body can't be read: {error}"))),
         Err(_) => {
@@ -152,6 +171,14 @@ async fn read_body(body: Incoming) -> Result<Bytes, Refused> {
             Err(Refused::new(status, "RequestTimeoutException", text))
         }
     }
+}
+
+fn too_many(text: &str) -> Refused {
+    Refused::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "ServiceUnavailableException",
+        text,
+    )
 }
 
 /// Asks the custom authorizer, which decides about each request.
