@@ -28,7 +28,7 @@ use hyper::header::{
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
+use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -180,6 +180,11 @@ impl Requests {
     }
 
     async fn answer_framed(&self, request: Request<Incoming>) -> Answer {
+        if !has_one_host(&request) {
+            let text = "the header Host must be there once";
+            self.log_refusal(&format!("{text} (400)"));
+            return answer::error(StatusCode::BAD_REQUEST, "InvalidRequestException", text);
+        }
         if let Some(problem) = self.wrong_host(request.headers()) {
             if self.shared.strict_sni {
                 self.log_refusal(&problem);
@@ -316,6 +321,13 @@ impl Requests {
         let mut upgraded = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
         upgraded.take()
     }
+}
+
+/// `false` for a request that its recipients could take for one to different hosts: with more than
+/// one header `Host`, or from HTTP/1.1 on without one (RFC 9112, 3.2).
+fn has_one_host<B>(request: &Request<B>) -> bool {
+    let count = request.headers().get_all(HOST).iter().count();
+    count == 1 || (count == 0 && request.version() == Version::HTTP_10)
 }
 
 /// Headers and query of a request. Bytes of a header that aren't UTF-8 are replaced.

@@ -147,6 +147,24 @@ async fn clients_with_slow_bodies_shut_no_others_out() {
 }
 
 #[tokio::test]
+async fn a_request_without_one_host_is_refused() {
+    let sandbox = sandbox().await;
+    let post = "Connection: close\r\nContent-Length: 1\r\n\r\nx";
+    for (head, expected) in [
+        ("HTTP/1.1\r\n", 400),
+        ("HTTP/1.1\r\nHost: localhost\r\nHost: other\r\n", 400),
+        ("HTTP/1.0\r\nHost: a\r\nHost: a\r\n", 400),
+        ("HTTP/1.0\r\n", 200),
+        ("HTTP/1.1\r\nHost:\r\n", 200),
+    ] {
+        let text = format!("POST /topics/a {head}{post}");
+        let answers = sends(&sandbox, &text).await;
+        let status: u16 = answers[9..12].parse().unwrap();
+        assert_eq!(status, expected, "{head:?}: {answers}");
+    }
+}
+
+#[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let sandbox = sandbox().await;
     let other = "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n";
