@@ -50,6 +50,9 @@ impl DirectReport {
 /// Reason for which a direct message isn't queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DirectError {
-    NotConnected,
+    /// The client isn't connected. `has_session` is true if its session waits for it.
+    NotConnected {
+        has_session: bool,
+    },
     Refused(RequestRefusal),
 }

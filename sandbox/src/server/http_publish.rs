@@ -8,7 +8,7 @@ use crate::policy::{Decision, Policy, Request, Subject};
 use crate::server::hub::Hub;
 use crate::server::limit::{Limit, at_most};
 use crate::server::message::Message;
-use crate::server::publish::authorize_message;
+use crate::server::publish::{authorize_message, check_payload_format};
 use crate::server::request_refusal::RequestRefusal;
 use crate::server::settings::Settings;
 use crate::server::timestamp::Timestamp;
@@ -17,7 +17,8 @@ use crate::server::timestamp::Timestamp;
 /// receivers with the decision.
 ///
 /// # Errors
-/// The [`RequestRefusal`]: a limit of the profile, a fault on demand, the policy, or no space.
+/// The [`RequestRefusal`]: a limit of the profile, a fault on demand, a payload that isn't of its
+/// format, the policy, or no space.
 pub(crate) fn publish_over_http(
     publish: &Publish<'_>,
     topic: TopicName<'_>,
@@ -37,6 +38,7 @@ pub(crate) fn publish_over_http(
     {
         return Err(RequestRefusal::Fault(reason_code));
     }
+    check_payload_format(publish, settings)?;
 
     // An HTTP client has no client id, so that no subscription with No Local is its own.
     let publisher = Arc::from("");

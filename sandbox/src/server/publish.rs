@@ -14,6 +14,7 @@ use crate::server::limit::{Limit, at_most};
 use crate::server::message::Message;
 use crate::server::open::Open;
 use crate::server::request_refusal::RequestRefusal;
+use crate::server::settings::Settings;
 use crate::server::topics;
 use crate::server::turn::Turn;
 
@@ -64,7 +65,7 @@ impl Open {
         let outcome = self
             .check_rate(turn.now)
             .and_then(|()| self.check_fault(qos))
-            .and_then(|()| self.check_payload_format(publish))
+            .and_then(|()| check_payload_format(publish, &self.settings))
             .and_then(|()| self.publish(&Arc::new(message), turn));
         turn.output.work += outcome.as_ref().map_or(0, |(receivers, _)| *receivers);
         turn.log(self.publish_event(topic, outcome.clone()));
@@ -189,17 +190,6 @@ impl Open {
         Err(Limit::Messages(most.unwrap_or_default()).into())
     }
 
-    /// Checks that a payload with the format indicator 1 is UTF-8. AWS IoT has no code to refuse it.
-    fn check_payload_format(&self, publish: &Publish<'_>) -> Result<(), RequestRefusal> {
-        // The standard lets a server check it, and AWS IoT doesn't (§3.3.2.3.2).
-        let is_text = publish.properties.payload_format_indicator == Some(PayloadFormat::Utf8);
-        let is_checked = is_text && self.settings.profile == Profile::Mqtt5;
-        if is_checked && core::str::from_utf8(publish.payload).is_err() {
-            return Err(RequestRefusal::PayloadFormat);
-        }
-        Ok(())
-    }
-
     fn publish_event(
         &self,
         topic: String,
@@ -212,6 +202,23 @@ impl Open {
             outcome: outcome.into(),
         }
     }
+}
+
+/// Checks that a payload with the format indicator 1 is UTF-8. AWS IoT has no code to refuse it.
+///
+/// # Errors
+/// [`RequestRefusal::PayloadFormat`]
+pub(super) fn check_payload_format(
+    publish: &Publish<'_>,
+    settings: &Settings,
+) -> Result<(), RequestRefusal> {
+    // The standard lets a server check it, and AWS IoT doesn't (§3.3.2.3.2).
+    let is_text = publish.properties.payload_format_indicator == Some(PayloadFormat::Utf8);
+    let is_checked = is_text && settings.profile == Profile::Mqtt5;
+    if is_checked && core::str::from_utf8(publish.payload).is_err() {
+        return Err(RequestRefusal::PayloadFormat);
+    }
+    Ok(())
 }
 
 /// Decides about a message by the limits of its topic, and by the policy, which `decide` asks.

@@ -1,7 +1,7 @@
 //! Publishing over HTTP and the API of retained messages: requests and answers as AWS has them.
 
 use dunlin_codec::{Packet, PayloadFormat, QoS};
-use dunlin_sandbox::{AccessKey, Answer, Authorizer, Lambda, SandboxOptions, Signing};
+use dunlin_sandbox::{AccessKey, Answer, Authorizer, Lambda, Profile, SandboxOptions, Signing};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -166,7 +166,14 @@ async fn requests_and_their_answers() {
             "x",
             ok,
         ),
+        ("POST /topics/a?%71os=%31", &[], "x", ok),
+        // More than MQTT has bits for: the longest time of the profile.
+        ("POST /topics/a?messageExpiry=99999999999", &[], "x", ok),
         ("POST /topics/a?qos=2", &[], "x", invalid),
+        ("POST /topics/a?%71os=2", &[], "x", invalid),
+        ("POST /topics/a?qos=1&qos=1", &[], "x", invalid),
+        ("POST /topics/a?qos=1&%71os=0", &[], "x", invalid),
+        ("POST /topics/a?messageExpiry=%2B5", &[], "x", invalid),
         ("POST /topics/a?qos=x", &[], "x", invalid),
         ("POST /topics/a?retain=yes", &[], "x", invalid),
         ("POST /topics/a?messageExpiry=-1", &[], "x", invalid),
@@ -235,6 +242,38 @@ async fn requests_and_their_answers() {
             response.header("x-amzn-requestid"),
             "{line}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let sandbox = sandbox().await;
+    for (line, allowed) in [
+        ("GET /topics/a", "POST"),
+        ("DELETE /retainedMessage", "GET"),
+        ("POST /connections/a", "GET, DELETE"),
+    ] {
+        let response = asks(&sandbox, line, &[], "").await;
+        assert_eq!(response.status, 405, "{line}");
+        assert_eq!(response.header("allow"), Some(allowed), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_payload_that_is_not_of_its_format_is_refused_where_mqtt_refuses_it() {
+    let format = [("x-amz-mqtt5-payload-format-indicator", "UTF8_DATA")];
+    for (profile, status) in [(Profile::Aws, 200), (Profile::Mqtt5, 400)] {
+        let allowed = Answer::allow("anybody", allow("iot:*"));
+        let sandbox = sandbox_with(allowed, |options| SandboxOptions { profile, ..options }).await;
+        let head = request("POST /topics/a", &format, "xy");
+        let mut request = head.strip_suffix(b"xy").unwrap().to_vec();
+        request.extend_from_slice(b"\xC3\x28");
+        let mut tcp = open(&sandbox).await;
+        tcp.write_all(&request).await.unwrap();
+        let mut text = String::new();
+        let read = timeout(TIMEOUT, tcp.read_to_string(&mut text)).await;
+        read.unwrap().unwrap();
+        assert_eq!(Response::parse(&text).status, status, "{profile:?}");
     }
 }
 

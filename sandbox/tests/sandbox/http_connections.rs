@@ -107,8 +107,23 @@ async fn requests_about_connections_that_are_refused() {
         ("GET /connections/a/subscriptions?nextToken=%3F", invalid),
         ("POST /connections/a/messages", invalid),
         ("POST /connections/a/messages?topic=b%2F%23", invalid),
-        ("POST /connections/a/messages?topic=b&timeout=0", invalid),
-        ("POST /connections/a/messages?topic=b&timeout=16", invalid),
+        (
+            "POST /connections/a/messages?topic=b&confirmation=true&timeout=0",
+            invalid,
+        ),
+        (
+            "POST /connections/a/messages?topic=b&confirmation=true&timeout=16",
+            invalid,
+        ),
+        // Without confirmation the time counts for nothing.
+        ("POST /connections/a/messages?topic=b&timeout=16", NOT_FOUND),
+        ("POST /connections/a/messages?topic=b&topic=b", invalid),
+        // No topic of AWS IoT Core's own, not even one that may be published to.
+        (
+            "POST /connections/a/messages?topic=$aws%2Frules%2Fr%2Fb",
+            invalid,
+        ),
+        ("GET /retainedMessage/%zz", invalid),
         (
             "POST /connections/a/messages?topic=b&confirmation=1",
             invalid,
@@ -264,6 +279,11 @@ async fn a_direct_message_without_puback_is_504_and_not_sent_again_after_the_con
     };
     let (response, ()) = tokio::join!(signed(&sandbox, line), leaves);
     assert_eq!(told(&response), NOT_FOUND);
+    // Nor is a message queued for the session of a client that is away.
+    let response = signed(&sandbox, line).await;
+    assert_eq!(told(&response), NOT_FOUND);
+    let message = response.body["message"].as_str().unwrap();
+    assert!(message.contains("active persistent session"), "{message}");
     // At AWS's rate of one CONNECT a second.
     tokio::time::sleep(std::time::Duration::from_millis(1050)).await;
     let (mut client, session_present) = sandbox.connects(persistent("lamp")).await;

@@ -145,15 +145,24 @@ impl DirectMessage {
     pub(super) fn parse(client_id: &str, head: &RequestHead) -> Result<Self, Refused> {
         let client_id = decoded_client_id(client_id)?;
         let query = Query::of(head);
-        let topic = query.raw("topic").unwrap_or_default();
-        let is_confirmed = query.flag("confirmation")?;
-        let seconds = query.number("timeout", (1, 15), DEFAULT_TIMEOUT)?;
-        let publish = PublishRequest::parse(topic, head);
+        let topic = query.text("topic")?.unwrap_or_default();
+        if topic.starts_with('$') {
+            let text = "the topic of a direct message must not begin with \"$\"";
+            return Err(Refused::invalid(text.into()));
+        }
+        // Without confirmation there is nothing to wait for, and AWS ignores the time.
+        let confirmation = if query.flag("confirmation")? {
+            let seconds = query.number("timeout", (1, 15), DEFAULT_TIMEOUT)?;
+            Some(Duration::from_secs(seconds))
+        } else {
+            None
+        };
+        let publish = PublishRequest::parse(&topic, head);
         let publish = publish.map_err(|error| Refused::invalid(error.to_string()))?;
         Ok(Self {
             client_id,
-            publish: publish.into_direct(is_confirmed),
-            confirmation: is_confirmed.then_some(Duration::from_secs(seconds)),
+            publish: publish.into_direct(confirmation.is_some()),
+            confirmation,
         })
     }
 
@@ -172,7 +181,8 @@ impl DirectMessage {
         });
         let sent = sent.map_err(|error| Refused::invalid(error.to_string()))?;
         let mut progress = sent.map_err(|error| match error {
-            DirectError::NotConnected => Refused::not_found(NO_CONNECTION),
+            DirectError::NotConnected { has_session: true } => Refused::not_found(AWAY),
+            DirectError::NotConnected { has_session: false } => Refused::not_found(NO_CONNECTION),
             DirectError::Refused(refusal) => Refused::of(&refusal),
         })?;
 
@@ -234,6 +244,8 @@ fn milliseconds(time: SystemTime) -> u64 {
 }
 
 const NO_CONNECTION: &str = "No connection or session found for the given client id";
+/// A direct message isn't queued for a client that is away; AWS tells this text apart.
+const AWAY: &str = "The target client ID is not connected, but it has an active persistent session";
 /// Page of subscriptions without `maxResults`, as at AWS IoT Core.
 const DEFAULT_SUBSCRIPTIONS: usize = 20;
 /// Seconds to wait for a PUBACK without `timeout`, as at AWS IoT Core.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dunlin_codec::ReasonCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Request, StatusCode};
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
@@ -18,6 +19,7 @@ use crate::net::http::connection_api::{
     DirectMessage, connection, delete_connection, subscriptions,
 };
 use crate::net::http::publish_request::PublishRequest;
+use crate::net::http::query::decoded_topic;
 use crate::net::http::refused::Refused;
 use crate::net::http::resource::Resource;
 use crate::net::http::retained_api::{retained_message, retained_messages};
@@ -49,6 +51,7 @@ pub(super) async fn answer(
     let path = request.uri().path().to_owned();
     // A message that is published has an event of its own.
     let is_publish = matches!(resource, Resource::Topic(_));
+    let allowed = resource.methods();
     let result = handle(shared, peer, slot, request, head, resource).await;
     if let Ok(answer) = &result
         && !is_publish
@@ -69,7 +72,13 @@ pub(super) async fn answer(
             peer: peer.address,
             reason: format!("{method} {path}: {} ({reason})", status.as_u16()),
         });
-        answer::error(status, error, &message)
+        let mut answer = answer::error(status, error, &message);
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            // [RFC 9110, 15.5.6]
+            let headers = answer.headers_mut();
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        answer
     }))
 }
 
@@ -220,7 +229,8 @@ fn publish(
     body: &[u8],
 ) -> Result<Answer, Refused> {
     let invalid = |error: &dyn core::fmt::Display| Refused::invalid(error.to_string());
-    let request = PublishRequest::parse(topic, head).map_err(|error| invalid(&error))?;
+    let topic = decoded_topic(topic)?;
+    let request = PublishRequest::parse(&topic, head).map_err(|error| invalid(&error))?;
     note_encoded_twice(shared, peer, &request);
     // There is no client, so that no client id and no connection take part.
     let mut subject = Subject::new("");

@@ -10,7 +10,8 @@ use dunlin_codec::{
 };
 use serde_json::Value;
 
-use crate::authorizer::{RequestHead, percent_decoded};
+use crate::authorizer::RequestHead;
+use crate::net::http::query::{Query, QueryError};
 
 /// Message of one request, but for its payload.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,25 +54,24 @@ pub(super) enum RequestError {
         "x-amz-mqtt5-user-properties isn't base64 of a JSON list of objects such as [{{\"name\": \"value\"}}]"
     )]
     UserProperties,
-    #[error("the query isn't valid percent-encoding")]
-    PercentEncoding,
+    #[error(transparent)]
+    Query(#[from] QueryError),
 }
 
 impl PublishRequest {
-    /// Reads a request; `path` is what follows `/topics/`, encoded.
+    /// Reads a request to publish to a topic, which is decoded.
     ///
     /// # Errors
     /// The [`RequestError`] of the first value that isn't right.
-    pub(super) fn parse(path: &str, head: &RequestHead) -> Result<Self, RequestError> {
-        let topic = percent_decoded(path).ok_or(RequestError::PercentEncoding)?;
-        if TopicName::new(&topic).is_err() {
+    pub(super) fn parse(topic: &str, head: &RequestHead) -> Result<Self, RequestError> {
+        if TopicName::new(topic).is_err() {
             return Err(RequestError::Topic(topic.into()));
         }
         let mut request = Self {
             topic: topic.into(),
             ..Self::default()
         };
-        request.read_query(head.query.as_deref().unwrap_or_default())?;
+        request.read_query(Query::of(head))?;
         request.read_headers(head)?;
         Ok(request)
     }
@@ -88,30 +88,39 @@ impl PublishRequest {
     }
 
     /// Parameters that aren't known belong to the authorizer.
-    fn read_query(&mut self, query: &str) -> Result<(), RequestError> {
-        for pair in query.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = percent_decoded(value).ok_or(RequestError::PercentEncoding)?;
-            match (name, &*value) {
-                ("qos", "0" | "1") => self.is_qos_1 = value == "1",
-                ("qos", _) => return Err(RequestError::QoS(value.into())),
-                ("retain", "true" | "false") => self.retain = value == "true",
-                ("retain", _) => return Err(RequestError::Retain(value.into())),
-                ("contentType", text) if Utf8String::new(text).is_err() => {
-                    return Err(RequestError::ContentType(value.into()));
-                }
-                ("contentType", _) => self.content_type = Some(value.into()),
-                ("responseTopic", topic) if TopicName::new(topic).is_err() => {
-                    return Err(RequestError::ResponseTopic(value.into()));
-                }
-                ("responseTopic", _) => self.response_topic = Some(value.into()),
-                ("messageExpiry", seconds) => {
-                    let seconds = seconds.parse();
-                    let seconds = seconds.map_err(|_| RequestError::MessageExpiry(value.into()))?;
-                    self.message_expiry = Some(seconds);
-                }
-                _ => {}
+    fn read_query(&mut self, query: Query<'_>) -> Result<(), RequestError> {
+        if let Some(qos) = query.text("qos")? {
+            self.is_qos_1 = match &*qos {
+                "0" => false,
+                "1" => true,
+                _ => return Err(RequestError::QoS(qos.into())),
+            };
+        }
+        if let Some(retain) = query.text("retain")? {
+            self.retain = match &*retain {
+                "true" => true,
+                "false" => false,
+                _ => return Err(RequestError::Retain(retain.into())),
+            };
+        }
+        if let Some(text) = query.text("contentType")? {
+            if Utf8String::new(&text).is_err() {
+                return Err(RequestError::ContentType(text.into()));
             }
+            self.content_type = Some(text.into());
+        }
+        if let Some(topic) = query.text("responseTopic")? {
+            if TopicName::new(&topic).is_err() {
+                return Err(RequestError::ResponseTopic(topic.into()));
+            }
+            self.response_topic = Some(topic.into());
+        }
+        if let Some(text) = query.text("messageExpiry")? {
+            // Larger values become the largest one, as at AWS; MQTT has 32 bits.
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            let seconds = text.parse::<u64>().ok().filter(|_| is_number);
+            let seconds = seconds.ok_or_else(|| RequestError::MessageExpiry(text.into()))?;
+            self.message_expiry = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
         }
         Ok(())
     }

@@ -18,23 +18,43 @@ impl<'a> Query<'a> {
         Self(head.query.as_deref().unwrap_or_default())
     }
 
-    /// Value of the first parameter with this name, as it was sent; `None` if there is none.
-    pub(super) fn raw(self, name: &str) -> Option<&'a str> {
-        let mut pairs = self.0.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    /// `true` if a parameter with this name is there, once or more often.
+    pub(super) fn has(self, name: &str) -> bool {
+        self.pairs(name).next().is_some()
     }
 
-    /// Value of a parameter; `None` if there is none, or its percent-encoding is wrong.
-    pub(super) fn text(self, name: &str) -> Option<Cow<'a, str>> {
-        percent_decoded(self.raw(name)?)
+    /// Value of a parameter, decoded; empty for one without `=`, `None` if there is none.
+    ///
+    /// # Errors
+    /// [`QueryError`] if it is there twice, since nobody could say which one counts, or its
+    /// percent-encoding is wrong.
+    pub(super) fn text(self, name: &'static str) -> Result<Option<Cow<'a, str>>, QueryError> {
+        let mut values = self.pairs(name);
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        if values.next().is_some() {
+            return Err(QueryError::Repeated(name));
+        }
+        let value = percent_decoded(value);
+        value.map(Some).ok_or(QueryError::PercentEncoding(name))
+    }
+
+    /// Values of all parameters with this name, as they were sent. Names may be encoded as well.
+    fn pairs(self, name: &str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.0.split('&');
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs
+            .filter(move |(key, _)| percent_decoded(key).is_some_and(|key| key == name))
+            .map(|(_, value)| value)
     }
 
     /// Value of a parameter that is `true` or `false`, which is the default.
     ///
     /// # Errors
     /// 400 for any other value.
-    pub(super) fn flag(self, name: &str) -> Result<bool, Refused> {
-        match self.raw(name) {
+    pub(super) fn flag(self, name: &'static str) -> Result<bool, Refused> {
+        match self.text(name)?.as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(Refused::invalid(format!("{name} must be true or false"))),
@@ -47,14 +67,15 @@ impl<'a> Query<'a> {
     /// 400 for any other value.
     pub(super) fn number<T: FromStr + PartialOrd + core::fmt::Display>(
         self,
-        name: &str,
+        name: &'static str,
         (least, most): (T, T),
         default: T,
     ) -> Result<T, Refused> {
-        let Some(text) = self.raw(name) else {
+        let Some(text) = self.text(name)? else {
             return Ok(default);
         };
-        let number = text.parse::<T>().ok();
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse::<T>().ok().filter(|_| is_number);
         let number = number.filter(|number| *number >= least && *number <= most);
         number.ok_or_else(|| Refused::invalid(format!("{name} must be {least} to {most}")))
     }
@@ -65,7 +86,7 @@ impl<'a> Query<'a> {
     /// 400 for another size, or a token that isn't one of an earlier answer.
     pub(super) fn page(self, default: usize) -> Result<Page, Refused> {
         let most = self.number("maxResults", (1, MAX_RESULTS), default)?;
-        let after = match self.text("nextToken") {
+        let after = match self.text("nextToken")? {
             None => String::new(),
             Some(token) => STANDARD
                 .decode(&*token)
@@ -77,6 +98,29 @@ impl<'a> Query<'a> {
         };
         Ok(Page { most, after })
     }
+}
+
+/// Reason to refuse a query with 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum QueryError {
+    #[error("{0} is there more than once in the query")]
+    Repeated(&'static str),
+    #[error("{0} isn't valid percent-encoding of UTF-8")]
+    PercentEncoding(&'static str),
+}
+
+impl From<QueryError> for Refused {
+    fn from(error: QueryError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+/// Topic of a path, decoded.
+///
+/// # Errors
+/// [`QueryError::PercentEncoding`]
+pub(super) fn decoded_topic(encoded: &str) -> Result<Cow<'_, str>, QueryError> {
+    percent_decoded(encoded).ok_or(QueryError::PercentEncoding("the topic"))
 }
 
 /// Page of a list that is ordered by a text.

@@ -40,15 +40,20 @@ impl Resource {
         }
     }
 
+    /// Methods of the resource, as the header `Allow` lists them.
+    pub(super) const fn methods(&self) -> &'static str {
+        match self {
+            Self::Topic(_) | Self::DirectMessages(_) => "POST",
+            Self::Connection(_) => "GET, DELETE",
+            Self::RetainedMessage(_) | Self::RetainedMessages | Self::Subscriptions(_) => "GET",
+        }
+    }
+
     /// `true` if the resource has the method.
     pub(super) fn has(&self, method: &Method) -> bool {
-        match self {
-            Self::Topic(_) | Self::DirectMessages(_) => method == Method::POST,
-            Self::Connection(_) => method == Method::GET || method == Method::DELETE,
-            Self::RetainedMessage(_) | Self::RetainedMessages | Self::Subscriptions(_) => {
-                method == Method::GET
-            }
-        }
+        self.methods()
+            .split(", ")
+            .any(|name| name == method.as_str())
     }
 }
 

@@ -5,17 +5,20 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::authorizer::{RequestHead, percent_decoded};
+use crate::authorizer::RequestHead;
 use crate::net::clock::now;
 use crate::net::http::answer::{self, Answer};
 use crate::net::http::publish_request::encoded_user_properties;
-use crate::net::http::query::{MAX_RESULTS, Query, next_token};
+use crate::net::http::query::{MAX_RESULTS, Query, decoded_topic, next_token};
 use crate::net::http::refused::Refused;
 use crate::net::shared::Shared;
 
 /// `GET /retainedMessage/{topic}`
+///
+/// # Errors
+/// 400 if the topic isn't percent-encoding of UTF-8; 404 if no message is retained for it.
 pub(super) fn retained_message(shared: &Shared, topic: &str) -> Result<Answer, Refused> {
-    let topic = percent_decoded(topic).unwrap_or_default();
+    let topic = decoded_topic(topic)?;
     let now = now();
     let found = shared.hub().retained_message(&topic, now);
     let publish = found
@@ -37,6 +40,9 @@ pub(super) fn retained_message(shared: &Shared, topic: &str) -> Result<Answer, R
 
 /// `GET /retainedMessage?nextToken=..&maxResults=..`, ordered by topic. The token is the last topic
 /// of a page, in base64.
+///
+/// # Errors
+/// 400 for another size of a page, or a token that isn't one of an earlier answer.
 pub(super) fn retained_messages(shared: &Shared, head: &RequestHead) -> Result<Answer, Refused> {
     let asked = Query::of(head).page(MAX_RESULTS)?;
     let (page, has_more) = shared.hub().retained_after(&asked.after, asked.most, now());

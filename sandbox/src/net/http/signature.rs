@@ -87,7 +87,9 @@ impl Authorization {
             return Some(Self::parse(header));
         }
         let query = Query::of(head);
-        query.raw("X-Amz-Algorithm")?;
+        if !query.has("X-Amz-Algorithm") {
+            return None;
+        }
         let parsed = Self::query_parts(query).ok_or(SignatureError::QueryForm);
         Some(parsed.and_then(Self::for_this_service))
     }
@@ -123,7 +125,7 @@ impl Authorization {
     }
 
     fn query_parts(query: Query<'_>) -> Option<Self> {
-        let text = |name: &str| query.text(name).map(Cow::into_owned);
+        let text = |name| query.text(name).ok().flatten().map(Cow::into_owned);
         if text("X-Amz-Algorithm")? != ALGORITHM {
             return None;
         }

@@ -44,8 +44,9 @@ impl Hub {
             .map_err(|_| DirectError::Refused(RequestRefusal::NoTopic))?;
         let max_bytes = self.memory.queue_limit();
         let session = self.sessions.get_mut(client_id);
+        let has_session = session.is_some();
         let session = session.filter(|session| !session.is_away());
-        let session = session.ok_or(DirectError::NotConnected)?;
+        let session = session.ok_or(DirectError::NotConnected { has_session })?;
         let (report, progress) = DirectReport::new();
         let qos = message.qos;
         let mut queued = Queued::new(&Arc::new(message), qos, false, Box::default());
