@@ -189,10 +189,12 @@ impl Authorization {
 
         let (scope, signing_key) = (self.scope(), self.signing_key(&key.secret));
         let signature = decoded_hex(&self.signature).ok_or(SignatureError::Mismatch)?;
-        // The path is encoded twice for every service but S3; some clients encode it once.
+        // The path is encoded twice for every service but S3, after its dot segments and empty ones
+        // were removed; some clients encode it once, or remove nothing.
         let paths = [
             encoded(request.path, true).into(),
             Cow::Borrowed(request.path),
+            encoded(&without_dot_segments(request.path), true).into(),
         ];
         let is_right = |path: &str, query: &str| {
             let canonical = [
@@ -224,25 +226,22 @@ impl Authorization {
             Place::Header => None,
             Place::Query { expires, .. } => expires.map(Duration::from_secs),
         };
-        // A signature in the query holds for as long as it says, from its date on.
-        if let (Some(expires), Ok(age)) = (expires, now.duration_since(time))
-            && age > MAX_SKEW
-        {
-            return if age > expires.min(MAX_EXPIRES) {
-                Err(SignatureError::Expired)
-            } else if date.starts_with(&self.date) {
-                Ok(())
-            } else {
-                Err(SignatureError::WrongDate)
-            };
+        // A signature in the query holds for as long as it says, from its date on; any other for as
+        // long as clocks may differ.
+        let (age, is_early) = match now.duration_since(time) {
+            Ok(age) => (age, false),
+            Err(error) => (error.duration(), true),
+        };
+        match expires.filter(|_| !is_early) {
+            Some(expires) if age > expires.min(MAX_EXPIRES) => return Err(SignatureError::Expired),
+            None if age > MAX_SKEW => return Err(SignatureError::WrongDate),
+            Some(_) | None => {}
         }
-        let distance = now
-            .duration_since(time)
-            .unwrap_or_else(|error| error.duration());
-        if distance > MAX_SKEW || !date.starts_with(&self.date) {
-            return Err(SignatureError::WrongDate);
+        if date.get(..8) == Some(&*self.date) {
+            Ok(())
+        } else {
+            Err(SignatureError::WrongDate)
         }
-        Ok(())
     }
 
     /// Signed headers as lines `name:value`, each with a line feed.
@@ -257,11 +256,13 @@ impl Authorization {
         }
         let mut lines = String::new();
         for name in names {
-            let value = head.header(name);
-            let value = value.ok_or_else(|| SignatureError::MissingHeader(name.into()))?;
-            // Inner spaces count as one.
-            let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
-            lines.push_str(&format!("{name}:{}\n", words.join(" ")));
+            // The values of a header that was sent several times are signed as one, with commas.
+            let values = head.headers.iter().filter(|(header, _)| header == name);
+            let values: Vec<String> = values.map(|(_, value)| single_spaced(value)).collect();
+            if values.is_empty() {
+                return Err(SignatureError::MissingHeader(name.into()));
+            }
+            lines.push_str(&format!("{name}:{}\n", values.join(",")));
         }
         Ok(lines)
     }
@@ -309,6 +310,12 @@ fn payload_hash(request: &SignedRequest<'_>) -> Result<String, SignatureError> {
     }
 }
 
+/// Value of a header without spaces at its ends, and with one in place of several.
+fn single_spaced(value: &str) -> String {
+    let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
 /// Parameters of a query, encoded in AWS's way and sorted by name and value, but for those `without`.
 fn canonical_query(query: &str, without: &[&str]) -> String {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -333,6 +340,21 @@ fn canonical_query(query: &str, without: &[&str]) -> String {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     pairs.join("&")
+}
+
+/// Path without dot segments (RFC 3986, 5.2.4), and without empty ones but the last.
+fn without_dot_segments(path: &str) -> String {
+    let mut segments = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    let ends_with_slash = path.ends_with('/') && !segments.is_empty();
+    let end = if ends_with_slash { "/" } else { "" };
+    format!("/{}{end}", segments.join("/"))
 }
 
 /// Percent-encodes all but the unreserved characters (RFC 3986, 2.3), and slashes if they are kept.
