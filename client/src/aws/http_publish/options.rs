@@ -23,8 +23,8 @@ use crate::transport::{Scheme, TransportOptions, UrlError};
 pub struct HttpPublishOptions {
     /// Server, proxy, TLS, and the time-out of connecting. Options of WebSocket aren't used.
     pub transport: TransportOptions,
-    /// Headers of every request, besides those of the message: names with values in printable ASCII.
-    /// Default: none.
+    /// Headers of every request, besides those of the message: names with values in printable ASCII,
+    /// each name once. `Host` replaces the one of the server's name and port. Default: none.
     pub headers: Vec<(String, Secret<String>)>,
     /// Parameters at the end of every request's query, percent-encoded, without the `?`. Default:
     /// `None`, which means those of the message alone.

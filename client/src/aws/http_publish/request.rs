@@ -76,7 +76,7 @@ impl PublishRequest {
             headers,
             body: message.payload.into_bytes(),
         };
-        request.headers.extend_from_slice(&options.headers);
+        request.push_headers(options.headers.iter().cloned())?;
 
         // Signed last, because a signature covers everything else.
         if let Some(signer) = &options.signer {
@@ -88,11 +88,38 @@ impl PublishRequest {
                 headers: &request.headers,
                 body: &request.body,
             })?;
-            request.headers.extend(signed);
+            request.push_headers(signed)?;
         }
         // Checked at once, so that a dry run finds the same mistakes.
         request.to_hyper()?;
         Ok(request)
+    }
+
+    /// Adds headers of the options or of the signer. `Host` may be another than that of the server;
+    /// the headers of the message stay as they are.
+    ///
+    /// # Errors
+    /// [`HttpPublishError::InvalidRequest`] for a second header of the same name: the signature would
+    /// cover both, and one be sent.
+    fn push_headers(
+        &mut self,
+        headers: impl IntoIterator<Item = (String, Secret<String>)>,
+    ) -> Result<(), HttpPublishError> {
+        for (name, value) in headers {
+            let mut present = self.headers.iter_mut();
+            match present.find(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+                None => self.headers.push((name, value)),
+                Some((_, host)) if name.eq_ignore_ascii_case("host") => *host = value,
+                // A signer may return the headers that it has signed.
+                Some((_, other)) if *other == value => {}
+                Some(_) => {
+                    return Err(HttpPublishError::InvalidRequest(
+                        "second header of the same name",
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Query of the message and of the options.
@@ -309,10 +336,11 @@ mod tests {
             ("x", "a\r\nb: c"),
             ("Content-Length", "5"),
             ("", "x"),
+            ("X-AMZ-MQTT5-User-Properties", "W10="),
         ] {
             let mut options = options();
             options.headers.push((name.to_owned(), value.into()));
-            let error = PublishRequest::new(Message::new("t", ""), &options).unwrap_err();
+            let error = PublishRequest::new(message(), &options).unwrap_err();
             assert!(matches!(error, HttpPublishError::InvalidRequest(_)));
         }
         for query in ["a b", "a#b", "a\r\n"] {
@@ -321,6 +349,22 @@ mod tests {
             let error = PublishRequest::new(Message::new("t", ""), &options).unwrap_err();
             assert_eq!(error, HttpPublishError::InvalidRequest("query"));
         }
+    }
+
+    #[test]
+    fn the_host_may_be_another_one_and_a_signer_may_return_what_it_signed() {
+        let mut options = options();
+        options.headers.push((
+            "Host".to_owned(),
+            "x-ats.iot.eu-west-1.amazonaws.com".into(),
+        ));
+        options.signer = Some(RequestSigner::new(|request| Ok(request.headers.to_vec())));
+        let request = PublishRequest::new(Message::new("t", ""), &options).unwrap();
+
+        assert_eq!(
+            request.to_string(),
+            "POST /topics/t HTTP/1.1\nhost: x-ats.iot.eu-west-1.amazonaws.com\ncontent-length: 0"
+        );
     }
 
     #[test]
