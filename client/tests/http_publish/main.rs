@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod hostile;
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,6 +21,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\nx-amzn-RequestId: id-1\r\ncontent-length: 2
 /// What the server does with each request of one connection.
 #[derive(Clone, Copy)]
 enum Step {
+    /// Sends a text before a request has come.
+    Greet(&'static str),
     /// Sends an answer.
     Send(&'static str),
     /// Sends an answer and closes.
@@ -46,6 +50,8 @@ fn publisher(scripts: Vec<Vec<Step>>) -> (HttpPublisher, Requests) {
             let (number, steps) = script.ok_or(io::ErrorKind::ConnectionRefused)?;
             let (near, far) = duplex(64 * 1024);
             tokio::spawn(serve(far, number + 1, steps, seen));
+            // A server that speaks first has done so before the request.
+            tokio::task::yield_now().await;
             Ok::<_, io::Error>(near)
         }
     });
@@ -58,11 +64,16 @@ fn publisher(scripts: Vec<Vec<Step>>) -> (HttpPublisher, Requests) {
 
 async fn serve(mut stream: DuplexStream, number: usize, steps: Vec<Step>, seen: Requests) {
     for step in steps {
+        if let Step::Greet(text) = step {
+            stream.write_all(text.as_bytes()).await.unwrap();
+            continue;
+        }
         let Some(request) = read_request(&mut stream).await else {
             return;
         };
         seen.lock().unwrap().push((number, request));
         match step {
+            Step::Greet(_) => {}
             Step::Send(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
             Step::SendAndClose(answer) => {
                 stream.write_all(answer.as_bytes()).await.unwrap();

@@ -24,8 +24,19 @@ pub struct HttpPublished {
     pub reused: bool,
 }
 
+/// Id of an accepted request. A secret of the request that a server repeats there is replaced.
+pub(super) fn published_id(
+    headers: &HeaderMap,
+    body: &[u8],
+    request: &PublishRequest,
+) -> Option<String> {
+    let mut id = request_id(headers, body)?;
+    redact([&mut id], request.secret_query(), &request.secret_headers());
+    Some(id)
+}
+
 /// Id of the request, of the header or else of the body.
-pub(super) fn request_id(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+fn request_id(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let of_body = || text_of(&json(body)?, "traceId");
     header(headers, "x-amzn-requestid").or_else(|| of_body().map(|id| cut(&id, NAME_LEN)))
 }

@@ -85,9 +85,12 @@ impl HttpConnection {
             Ok(message) => message,
             Err(error) => return Some(Exchange::failed(error)),
         };
-        // What arrived since the last answer is read first: the server may have closed.
-        if self.reused && !self.is_open().await {
-            return None;
+        // What arrived since the last answer is read first: the server may have closed. The runtime
+        // learns of that between two polls of a task.
+        if self.reused {
+            if !self.is_open().await {
+                return None;
+            }
         }
 
         // Send the request and read the head of the answer.
@@ -126,12 +129,12 @@ impl HttpConnection {
         within: Duration,
     ) -> Exchange {
         let (head, body) = response.into_parts();
-        let mut body_bytes = Vec::new();
-        let read = timeout(within, self.read_body(body, &mut body_bytes)).await;
+        let mut bytes = Vec::new();
+        let read = timeout(within, self.read_body(body, &mut bytes)).await;
         let is_success = head.status == StatusCode::OK;
         let is_whole = match read {
             Ok(Ok(BodyEnd::Whole)) => true,
-            // A refusal is one, however its text ends.
+            // A refusal is one, however its text ends: what came of it is part of the error.
             _ if !is_success => false,
             Ok(Ok(BodyEnd::Cut)) => {
                 let peer = self.peer;
@@ -147,12 +150,12 @@ impl HttpConnection {
         let peer = self.peer.clone();
         let outcome = if is_success {
             Ok(HttpPublished {
-                request_id: answer::request_id(&head.headers, &body_bytes),
+                request_id: answer::published_id(&head.headers, &bytes, request),
                 peer,
                 reused: self.reused,
             })
         } else {
-            let refusal = answer::refusal(head.status, &head.headers, &body_bytes, request);
+            let refusal = answer::refusal(head.status, &head.headers, &bytes, request);
             Err(HttpPublishError::Refused {
                 peer,
                 refusal: Box::new(refusal),
@@ -167,8 +170,8 @@ impl HttpConnection {
         }
     }
 
-    /// Adds a body of at most 16 KiB to `bytes`; of a longer one its beginning. They stay there if the
-    /// future is dropped.
+    /// Reads a body of at most 16 KiB into `bytes`; of a longer one its beginning. What was read
+    /// before an error or a time-out stays there.
     async fn read_body(
         &mut self,
         mut body: Incoming,
@@ -239,7 +242,7 @@ fn explain(error: &hyper::Error, peer: &PeerAddress, stage: AnswerStage) -> Http
     if error.is_parse() && error.to_string().contains("too large") {
         return HttpPublishError::AnswerTooLong { peer };
     }
-    // An error of the socket or of TLS, or the end of the stream.
+    // The cause: an error of the socket, of TLS or of a chunk, or an answer before the request.
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         if let Some(io) = inner.downcast_ref::<std::io::Error>() {
@@ -252,10 +255,15 @@ fn explain(error: &hyper::Error, peer: &PeerAddress, stage: AnswerStage) -> Http
             let error = Box::new(error);
             return HttpPublishError::Connection { peer, error };
         }
+        if let Some(inner) = inner.downcast_ref::<hyper::Error>()
+            && !is_end(inner)
+        {
+            let detail = inner.to_string();
+            return HttpPublishError::NotHttp { peer, detail };
+        }
         source = inner.source();
     }
-    let is_closed = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
-    if is_closed || stage == AnswerStage::Body && !error.is_parse() {
+    if is_end(error) || stage == AnswerStage::Body && !error.is_parse() {
         let fault = IoFault {
             kind: std::io::ErrorKind::UnexpectedEof,
             os_code: None,
@@ -267,6 +275,11 @@ fn explain(error: &hyper::Error, peer: &PeerAddress, stage: AnswerStage) -> Http
         peer,
         detail: error.to_string(),
     }
+}
+
+/// True if the connection ended, or its use.
+fn is_end(error: &hyper::Error) -> bool {
+    error.is_incomplete_message() || error.is_closed() || error.is_canceled()
 }
 
 /// True for an error about the bytes of a body; those of sockets have a code, and TLS has its own.

@@ -18,7 +18,8 @@ pub enum HttpPublishError {
     /// QoS 2 and topic aliases don't exist over HTTP; nothing was sent.
     #[error("{0} isn't possible over HTTP")]
     NotOverHttp(&'static str),
-    /// Headers or query of the options can't stand in a request; nothing was sent.
+    /// Headers or query of the options can't stand in a request, or a header is there twice; nothing
+    /// was sent.
     #[error("the {0} can't stand in a request")]
     InvalidRequest(&'static str),
     /// The signer failed; nothing was sent.
@@ -48,8 +49,8 @@ pub enum HttpPublishError {
         /// Time-out of the stage.
         after: Duration,
     },
-    /// The answer breaks the rules of HTTP/1.1, as that of a server of another protocol. The message
-    /// may have been published.
+    /// The answer breaks the rules of HTTP/1.1, as that of a server of another protocol, or came before
+    /// the request. The message may have been published.
     #[error("the answer isn't valid HTTP: {}", Escaped(detail))]
     NotHttp {
         /// Address of the server; through a proxy, that of the proxy.
