@@ -1,9 +1,15 @@
-//! Answers of hostile or broken servers.
+//! Answers of hostile or broken servers, and connections that ended in silence.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use dunlin_client::Message;
-use dunlin_client::aws::http_publish::{AnswerStage, HttpPublishError, HttpPublisher};
+use dunlin_client::aws::http_publish::{
+    AnswerStage, HttpPublishError, HttpPublishOptions, HttpPublisher,
+};
 
 use super::{OK, Step, publisher};
 
@@ -136,4 +142,47 @@ async fn an_answer_that_nobody_asked_for_is_not_that_of_the_next_message() {
 
     assert_eq!(published.request_id.as_deref(), Some("id-1"));
     assert!(!published.reused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_kept_for_a_minute_without_a_message() {
+    let (publisher, requests) = publisher(vec![
+        vec![Step::Send(OK), Step::Send(OK), Step::Silence],
+        vec![Step::Send(OK)],
+    ]);
+    for pause in [0, 59, 61] {
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        publisher.publish(Message::new("t", "")).await.unwrap();
+    }
+    let connections: Vec<usize> = requests.lock().unwrap().iter().map(|(n, _)| *n).collect();
+    assert_eq!(connections, [1, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_the_program_computed_is_replaced() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (close, closing) = mpsc::channel();
+    let (closed, has_closed) = mpsc::channel();
+    let server = thread::spawn(move || {
+        // Two connections, each closed when the test says so.
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            assert_ne!(stream.read(&mut request).unwrap(), 0);
+            stream.write_all(OK.as_bytes()).unwrap();
+            closing.recv().unwrap();
+            drop(stream);
+            closed.send(()).unwrap();
+        }
+    });
+    let publisher = HttpPublisher::new(HttpPublishOptions::from_url(&url).unwrap());
+    for _ in 0..2 {
+        let published = publisher.publish(Message::new("t", "")).await.unwrap();
+        assert!(!published.reused);
+        // The runtime's only thread waits here, so that it doesn't learn of the end.
+        close.send(()).unwrap();
+        has_closed.recv().unwrap();
+    }
+    server.join().unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -10,12 +10,14 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::answer::{self, HttpPublished};
 use super::error::{AnswerStage, HttpPublishError};
 use super::request::PublishRequest;
 use crate::error::{IoFault, PeerAddress, TransportError};
+use crate::runtime::clock::now;
 use crate::transport::{Transport, TransportOptions, open};
 
 /// Open connection. It has no task: it is read and written while a request waits for its answer, and
@@ -28,6 +30,8 @@ pub(super) struct HttpConnection {
     driver: Option<Driver>,
     /// True after the first answer.
     reused: bool,
+    /// Time of the last answer, or of the opening.
+    idle_since: Instant,
 }
 
 type Driver = Pin<Box<http1::Connection<TokioIo<Transport>, Full<Bytes>>>>;
@@ -69,7 +73,14 @@ impl HttpConnection {
             sender,
             driver: Some(Box::pin(connection)),
             reused: false,
+            idle_since: now(),
         })
+    }
+
+    /// True if the last answer is so long ago that something in between may have forgotten the
+    /// connection without a word.
+    pub(super) fn is_stale(&self) -> bool {
+        now().saturating_duration_since(self.idle_since) > IDLE_LIMIT
     }
 
     /// Sends a request and reads its answer; each of head and body has the time `within`. `None` if the
@@ -88,6 +99,7 @@ impl HttpConnection {
         // What arrived since the last answer is read first: the server may have closed. The runtime
         // learns of that between two polls of a task.
         if self.reused {
+            yield_now().await;
             if !self.is_open().await {
                 return None;
             }
@@ -164,6 +176,7 @@ impl HttpConnection {
         // The server may close the connection after its answer, and often says so.
         let is_usable = is_whole && self.is_open().await;
         self.reused = true;
+        self.idle_since = now();
         Exchange {
             outcome,
             connection: is_usable.then_some(self),
@@ -297,3 +310,6 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 /// Maximum size of the body of an answer in bytes.
 const MAX_BODY: usize = 16 * 1024;
+/// Longest time that a connection is kept without a request. NATs and load balancers forget a
+/// connection after a minute or more.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);

@@ -13,7 +13,8 @@ use crate::message::Message;
 /// Publisher of messages over HTTP, which keeps connections for the next messages.
 ///
 /// A connection carries one message at a time. Calls at the same time open further connections, of
-/// which four are kept; a server that closes an idle connection isn't an error.
+/// which four are kept, each for at most a minute without a message; a server that closes an idle
+/// connection isn't an error.
 ///
 /// ```no_run
 /// use dunlin_client::Message;
@@ -105,8 +106,11 @@ impl HttpPublisher {
         Some(outcome)
     }
 
+    /// Kept connection that was used last; `None` if there is none. Those that were kept for too long
+    /// are closed.
     fn take_idle(&self) -> Option<HttpConnection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|connection| !connection.is_stale());
         idle.pop()
     }
 }
