@@ -246,6 +246,18 @@ async fn refusals_of_the_authorizer_the_policy_and_the_service_have_their_ids() 
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_request_was_not_sent_is_not_counted() {
+    for (verb, flags) in [("pub", &["-m=on"][..]), ("doctor", &[])] {
+        let tool = dunlin([verb, "-H=http://127.0.0.1:1", "-t=t", "--json"]);
+        let run = tool.args(flags).run().await;
+        run.exits(3);
+        let summary: Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();
+        assert_eq!(summary["event"], "summary");
+        assert_eq!(summary["sent"], 0, "{verb}");
+    }
+}
+
 /// Server that reads one request from each connection and answers with these bytes, the second of them
 /// again and again, and then closes or stays open.
 async fn answering(first: &'static str, again: &'static str, closes: bool) -> String {
@@ -267,6 +279,7 @@ async fn answering(first: &'static str, again: &'static str, closes: bool) -> St
 #[tokio::test(flavor = "multi_thread")]
 async fn each_wrong_answer_has_its_id_and_exit_code() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let wrong_chunk = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n";
     let short = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{}";
     let wrong = "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n{}";
     let throttled =
@@ -294,6 +307,8 @@ async fn each_wrong_answer_has_its_id_and_exit_code() {
         // Refusals of a service and of a web server.
         (throttled, "", false, 6, "E-HTTP-UNAVAILABLE"),
         (moved, "", false, 7, "E-HTTP-REFUSED"),
+        // Chunks that can't be read.
+        (wrong_chunk, "", false, 10, "E-PROTOCOL"),
     ] {
         let url = answering(first, again, closes).await;
         let run = dunlin(["pub", "-t=t", "-m=on", "--timeout=1s", "-H", &url])

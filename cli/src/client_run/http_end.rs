@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dunlin_client::aws::http_publish::{HttpPublishError, HttpPublished};
 use tokio::time::{Instant, timeout};
 
 use super::event_json::{ErrorJson, JsonEvent};
@@ -15,7 +16,7 @@ use crate::signal::StopSignal;
 /// Counts of a run over HTTP.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HttpCounts {
-    /// Number of requests.
+    /// Number of requests, answered or not.
     pub(crate) sent: u64,
     /// Number of messages that the server has accepted.
     pub(crate) accepted: u64,
@@ -29,6 +30,25 @@ impl HttpCounts {
             sent: 0,
             accepted: 0,
             begun: Instant::now(),
+        }
+    }
+
+    /// Counts a message by the outcome of its request; one of which nothing left this computer isn't
+    /// counted.
+    pub(crate) const fn count(&mut self, outcome: &Result<HttpPublished, HttpPublishError>) {
+        match outcome {
+            Ok(_) => {
+                self.sent += 1;
+                self.accepted += 1;
+            }
+            Err(
+                HttpPublishError::Message(_)
+                | HttpPublishError::NotOverHttp(_)
+                | HttpPublishError::InvalidRequest(_)
+                | HttpPublishError::Signing(_)
+                | HttpPublishError::Connect(_),
+            ) => {}
+            Err(_) => self.sent += 1,
         }
     }
 }

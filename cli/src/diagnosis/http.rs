@@ -4,7 +4,7 @@ use dunlin_client::aws::http_publish::{HttpPublishError, HttpRefusal, RefusalKin
 use dunlin_client::error::{PeerAddress, TransportError};
 
 use crate::diagnosis::context::RunContext;
-use crate::diagnosis::text::{duration, quoted, shell};
+use crate::diagnosis::text::{duration, quoted, shell, unquoted};
 use crate::diagnosis::{Diagnosis, Id, Try, network};
 use crate::message::OutgoingMessage;
 
@@ -150,6 +150,11 @@ fn refused(context: &RunContext, message: &OutgoingMessage, refusal: &HttpRefusa
             vec![Try::advice("another network, or --proxy none")],
         ),
     };
+    // Redirections and the like refuse nothing, and publish nothing either.
+    let words = match refusal.status {
+        ..400 => "did not confirm",
+        _ => "refused",
+    };
     let reason = match refusal.reason {
         "" => String::new(),
         reason => format!(" {reason}"),
@@ -161,7 +166,7 @@ fn refused(context: &RunContext, message: &OutgoingMessage, refusal: &HttpRefusa
         ..Diagnosis::new(
             id,
             format!(
-                "{} refused the message for {}: HTTP {}{reason}",
+                "{} {words} the message for {}: HTTP {}{reason}",
                 context.server_noun(),
                 quoted(&message.topic),
                 refusal.status
@@ -203,7 +208,8 @@ fn denied(context: &RunContext, message: &OutgoingMessage) -> (Vec<String>, Vec<
             "the authorizer Lambda returned isAuthenticated=false (wrong or expired token)".into(),
         );
         likely.push(format!(
-            "its policy does not allow {needed} on topic/{topic}"
+            "its policy does not allow {needed} on topic/{}",
+            unquoted(topic)
         ));
         if !context.is_signed {
             likely.push("the authorizer has signing enabled, and no signature was sent".into());
@@ -222,7 +228,8 @@ fn denied(context: &RunContext, message: &OutgoingMessage) -> (Vec<String>, Vec<
     } else {
         likely.push("the request had no token, and the default authorizer needs one".into());
         likely.push(format!(
-            "the policy of the client certificate does not allow {needed} on topic/{topic}"
+            "the policy of the client certificate does not allow {needed} on topic/{}",
+            unquoted(topic)
         ));
         try_.push(Try::advice(
             "--authorizer-name NAME with --auth-token-key-name and --auth-token-key-value-file, or --cert and --key",

@@ -52,7 +52,7 @@ pub(super) async fn check(
         }
         published = http_publish::publish(message.as_message(&user_pairs), options) => published,
     };
-    counts.sent = 1;
+    counts.count(&published);
 
     // An answer of any status ends the stage of HTTP; the status is the stage of the message.
     if let Some(evidence) = answered(&published) {
@@ -60,7 +60,6 @@ pub(super) async fn check(
     }
     let outcome = match published {
         Ok(_) => {
-            counts.accepted = 1;
             let evidence = Evidence::published(&message.topic);
             log.passed(Stage::Publish, &evidence, Some(began.elapsed()));
             Ok(())

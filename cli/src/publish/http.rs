@@ -124,11 +124,10 @@ impl HttpRun<'_> {
             .publisher
             .publish(message.as_message(&user_pairs))
             .await;
-        self.counts.sent += 1;
+        self.counts.count(&published);
         let context = &self.plan.connection.context;
         let published = published
             .map_err(|error| http::failed(context, &message, self.counts.accepted, &error))?;
-        self.counts.accepted += 1;
         if self.report.is_json() {
             self.output.ready().await;
             self.report.json(&JsonEvent::Published {
