@@ -5,14 +5,11 @@ use std::fs;
 use std::path::Path;
 
 /// Types whose use is shown with the type that has them as a field, or with the function that returns them.
-const SHOWN_ELSEWHERE: [&str; 16] = [
+const SHOWN_ELSEWHERE: [&str; 13] = [
     "DataType",
     "DecodeErrorKind",
-    "FaultyMessage",
-    "FieldSpan",
     "FramingError",
     "InvalidNumber",
-    "InvalidQoS",
     "Leniency",
     "MatcherIter",
     "Matches",
