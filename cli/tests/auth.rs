@@ -161,6 +161,32 @@ fn a_retained_message_needs_both_actions() {
 }
 
 #[test]
+fn a_direct_message_is_decided_on_its_receiver_and_its_topic() {
+    let dir = TempDir::new().unwrap();
+    let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iot:SendDirectMessage",
+        "Resource": "arn:aws:iot:*:*:client/lamp", "Condition": {"StringEquals": {"iot:Topic": "a"}}}});
+    let policy = write(&dir, "policy.json", &policy);
+    let line = [
+        "eval",
+        "--policy",
+        &policy,
+        "--action",
+        "iot:SendDirectMessage",
+    ];
+    for (more, expected) in [
+        (&["--client-id", "lamp", "--topic", "a"][..], 0),
+        (&["--client-id", "lamp", "--topic", "b"], 7),
+        (&["--client-id", "lamp"], 7),
+        (&["--client-id", "other", "--topic", "a"], 7),
+    ] {
+        let (code, stdout, _) = run(&[&line[..], more].concat());
+        assert_eq!(code, Some(expected), "{more:?}: {stdout}");
+        let told = format!("iot:SendDirectMessage on client/{}\n", more[1]);
+        assert!(stdout.contains(&told), "{stdout}");
+    }
+}
+
+#[test]
 fn conditions_read_the_address_the_time_and_any_given_key() {
     let dir = TempDir::new().unwrap();
     let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*",

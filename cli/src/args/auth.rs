@@ -137,7 +137,7 @@ pub(crate) struct EvalArgs {
     /// The topic, or the topic filter of a subscription
     #[arg(long, value_name = "TOPIC")]
     pub(crate) topic: Option<String>,
-    /// Client id of the request
+    /// Client id of the request; for send-direct-message that of the receiver
     #[arg(long, value_name = "ID", default_value = "mqtt5-sample-test")]
     pub(crate) client_id: String,
     /// Address of the client, for conditions on aws:SourceIp
@@ -200,6 +200,13 @@ pub(crate) enum ActionArg {
     Subscribe,
     #[value(alias = "iot:receive")]
     Receive,
+    /// Direct message over HTTP to the client with the id --client-id; --topic is iot:Topic
+    #[value(
+        alias = "iot:senddirectmessage",
+        alias = "senddirectmessage",
+        alias = "send_direct_message"
+    )]
+    SendDirectMessage,
 }
 
 impl ActionArg {
@@ -212,6 +219,7 @@ impl ActionArg {
             Self::RetainPublish => &[Action::Publish, Action::RetainPublish],
             Self::Subscribe => &[Action::Subscribe],
             Self::Receive => &[Action::Receive],
+            Self::SendDirectMessage => &[Action::SendDirectMessage],
         }
     }
 }

@@ -94,7 +94,11 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
 }
 
 fn subject(typed: &EvalArgs) -> Result<Subject, Diagnosis> {
-    let mut subject = Subject::new(typed.client_id.as_str());
+    // Direct messages are sent over HTTP, where the sender has no client id.
+    let is_direct = typed.action == ActionArg::SendDirectMessage;
+    let client_id = if is_direct { "" } else { &*typed.client_id };
+    let mut subject = Subject::new(client_id);
+    subject.direct_topic = typed.topic.as_deref().map(Into::into);
     subject.source_ip = typed.source_ip;
     subject.domain_name = typed.domain_name.as_deref().map(Into::into);
     subject.connect = ConnectAttributes {
@@ -145,8 +149,12 @@ fn policy(typed: &EvalArgs, read: Documents) -> Result<Policy, Diagnosis> {
 
 /// Name that the request is about: the client id, a topic, or a filter.
 fn name(typed: &EvalArgs) -> Result<&str, Diagnosis> {
-    if typed.action == ActionArg::Connect {
-        return Ok(&typed.client_id);
+    // The topic of a direct message is a condition key, which a policy needn't compare.
+    match (typed.action, &typed.topic) {
+        (ActionArg::Connect, _) | (ActionArg::SendDirectMessage, None) => {
+            return Ok(&typed.client_id);
+        }
+        _ => {}
     }
     let topic = typed
         .topic
@@ -161,6 +169,7 @@ fn name(typed: &EvalArgs) -> Result<&str, Diagnosis> {
             "--topic {}: {fault}",
             quoted(topic)
         ))),
+        None if typed.action == ActionArg::SendDirectMessage => Ok(&typed.client_id),
         None => Ok(topic),
     }
 }

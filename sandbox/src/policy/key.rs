@@ -16,6 +16,8 @@ pub(super) enum ConditionKey {
     ConnectAttributes,
     /// Topic of the will, as an ARN.
     LastWillTopic,
+    /// Topic of a direct message.
+    Topic,
     IsAttached,
     /// Name of the thing that the client certificate is attached to, if it is the client id.
     ThingName,
@@ -79,13 +81,14 @@ impl ConditionKey {
     }
 }
 
-static NAMES: [(&str, ConditionKey); 15] = [
+static NAMES: [(&str, ConditionKey); 16] = [
     ("iot:ClientId", ConditionKey::ClientId),
     ("aws:SourceIp", ConditionKey::SourceIp),
     ("aws:SourceVpc", ConditionKey::SourceVpc),
     ("aws:SourceVpce", ConditionKey::SourceVpce),
     ("iot:DomainName", ConditionKey::DomainName),
     ("iot:LastWillTopic", ConditionKey::LastWillTopic),
+    ("iot:Topic", ConditionKey::Topic),
     ("iot:ConnectAttributes", ConditionKey::ConnectAttributes),
     ("iot:Connection.Thing.IsAttached", ConditionKey::IsAttached),
     ("aws:SecureTransport", ConditionKey::SecureTransport),
@@ -114,7 +117,7 @@ pub(super) fn why_unsupported(name: &str) -> Option<&'static str> {
     // Keys that people copy from IAM policies, with the reason why AWS IoT has no use for them.
     if begins_with("aws:resourcetag/") || begins_with("aws:requesttag/") || name == "aws:tagkeys" {
         Some("tags are for calls of the AWS API with IAM; MQTT has none")
-    } else if ["iot:topic", "iot:clientmode", "iot:thinggrouparn"].contains(&name.as_str()) {
+    } else if ["iot:clientmode", "iot:thinggrouparn"].contains(&name.as_str()) {
         Some("it is a key of IAM for calls of the AWS API, not of AWS IoT policies")
     } else if begins_with("cognito-identity.amazonaws.com:") {
         Some("it needs a Cognito identity; behind a custom authorizer there is none")

@@ -23,6 +23,8 @@ pub enum Action {
     Receive,
     /// `iot:Subscribe` on `topicfilter/<topic filter>`: not `topic/`, the commonest mistake.
     Subscribe,
+    /// `iot:SendDirectMessage` on `client/<client id of the receiver>`, over HTTP alone.
+    SendDirectMessage,
 }
 
 /// One request to a policy.
@@ -30,7 +32,8 @@ pub enum Action {
 pub struct Request<'a> {
     /// Requested action.
     pub action: Action,
-    /// Client id, topic name or topic filter that the action is requested on.
+    /// Client id, topic name or topic filter that the action is requested on; the client id of the
+    /// receiver for [`Action::SendDirectMessage`].
     pub name: &'a str,
     /// Client that requests it.
     pub subject: &'a Subject,
@@ -50,6 +53,9 @@ pub struct Subject {
     /// `iot:LastWillTopic`: topic of the will, for [`Action::Connect`] alone; `None` without a
     /// will.
     pub last_will_topic: Option<Arc<str>>,
+    /// `iot:Topic`: topic of the message, for [`Action::SendDirectMessage`] alone; `None` without
+    /// one.
+    pub direct_topic: Option<Arc<str>>,
     /// Certificate of the client, with the thing that it is attached to; `None` without one.
     pub certificate: Option<Arc<ClientCertificate>>,
     /// Values that were set by hand.
@@ -76,6 +82,7 @@ impl Subject {
             source_ip: None,
             domain_name: None,
             last_will_topic: None,
+            direct_topic: None,
             certificate: None,
             set: Vec::new(),
             connect: ConnectAttributes::default(),
@@ -98,7 +105,9 @@ impl Subject {
     pub(super) fn with_every_value() -> Self {
         // VPC keys exist for clients within a VPC only; set here, so that the linter doesn't report
         // them as impossible.
+        // The topic exists for direct messages only.
         let set = [
+            (ConditionKey::Topic, "x".into()),
             (ConditionKey::SourceVpc, "x".into()),
             (ConditionKey::SourceVpce, "x".into()),
         ];
@@ -247,6 +256,13 @@ impl<'a> Request<'a> {
                     .filter(|_| self.action == Action::Connect);
                 topic.map(|topic| format!("topic/{topic}").into()).collect()
             }
+            ConditionKey::Topic => {
+                let topic = subject
+                    .direct_topic
+                    .iter()
+                    .filter(|_| self.action == Action::SendDirectMessage);
+                topic.map(|topic| Cow::Borrowed(&**topic)).collect()
+            }
             ConditionKey::SourceVpc
             | ConditionKey::SourceVpce
             | ConditionKey::ThingOrCertificate => Vec::new(),
@@ -270,19 +286,20 @@ impl<'a> Request<'a> {
 
 impl Action {
     /// All actions, connecting first.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Connect,
         Self::Publish,
         Self::RetainPublish,
         Self::Receive,
         Self::Subscribe,
+        Self::SendDirectMessage,
     ];
 
     /// First word of the resource that the action is evaluated on.
     #[must_use]
     pub const fn resource_kind(self) -> &'static str {
         match self {
-            Self::Connect => "client",
+            Self::Connect | Self::SendDirectMessage => "client",
             Self::Publish | Self::RetainPublish | Self::Receive => "topic",
             Self::Subscribe => "topicfilter",
         }
@@ -296,6 +313,7 @@ impl Action {
             Self::RetainPublish => "iot:retainpublish",
             Self::Receive => "iot:receive",
             Self::Subscribe => "iot:subscribe",
+            Self::SendDirectMessage => "iot:senddirectmessage",
         }
     }
 
@@ -306,6 +324,7 @@ impl Action {
             Self::RetainPublish => "retain",
             Self::Receive => "receive",
             Self::Subscribe => "subscribe",
+            Self::SendDirectMessage => "send direct",
         }
     }
 }
@@ -318,6 +337,7 @@ impl fmt::Display for Action {
             Self::RetainPublish => "iot:RetainPublish",
             Self::Receive => "iot:Receive",
             Self::Subscribe => "iot:Subscribe",
+            Self::SendDirectMessage => "iot:SendDirectMessage",
         })
     }
 }
@@ -340,6 +360,18 @@ mod tests {
             Request::new(action, "x", &subject, UNIX_EPOCH).values(&ConditionKey::ConnectAttributes)
         };
         assert_eq!(values(Action::Connect), ["PersistentConnect", "LastWill"]);
+        assert!(values(Action::Publish).is_empty());
+    }
+
+    #[test]
+    fn the_topic_exists_for_direct_messages_alone() {
+        let subject = Subject {
+            direct_topic: Some("a/b".into()),
+            ..Subject::new("")
+        };
+        let values =
+            |action| Request::new(action, "x", &subject, UNIX_EPOCH).values(&ConditionKey::Topic);
+        assert_eq!(values(Action::SendDirectMessage), ["a/b"]);
         assert!(values(Action::Publish).is_empty());
     }
 

@@ -55,11 +55,11 @@ impl Policy {
 fn summarise(effect: Effect, actions: &[Action], name: &str) -> String {
     let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
     let deny = if effect == Effect::Deny { "never " } else { "" };
-    // "connect as lamp-7", "publish on lamp/on".
-    let preposition = if actions == [Action::Connect] {
-        "as"
-    } else {
-        "on"
+    // "connect as lamp-7", "publish on lamp/on", "send direct to lamp-7".
+    let preposition = match actions {
+        [Action::Connect] => "as",
+        [Action::SendDirectMessage] => "to",
+        _ => "on",
     };
     format!("{deny}{} {preposition} {name}", words.join(", "))
 }
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(Policy::default().summary(), "nothing allowed");
         assert_eq!(
             summary(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#),
-            "connect, publish, retain, receive, subscribe on *"
+            "connect, publish, retain, receive, subscribe, send direct on *"
         );
     }
 

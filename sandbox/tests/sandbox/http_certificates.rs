@@ -122,6 +122,28 @@ async fn the_variables_of_a_certificate_have_values_over_https() {
 }
 
 #[tokio::test]
+async fn a_certificate_sends_direct_messages_by_its_policy() {
+    let sandbox = sandbox(attached(&json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iot:SendDirectMessage",
+            "Resource": "arn:aws:iot:*:*:client/mqtt5-sample-${iot:Certificate.Subject.CommonName}",
+            "Condition": {"StringLike": {"iot:Topic": "test/*"}}},
+    ]})))
+    .await;
+    let identity = issued(&sandbox, "7");
+    let mut client = sandbox.connected("mqtt5-sample-7").await;
+    for (line, status) in [
+        ("mqtt5-sample-7/messages?topic=test%2Ftopic", 200),
+        ("mqtt5-sample-7/messages?topic=other", 403),
+        ("mqtt5-sample-8/messages?topic=test%2Ftopic", 403),
+    ] {
+        let line = format!("POST /connections/{line}");
+        let response = asks(&sandbox, Some(&identity), &[], &line).await.unwrap();
+        assert_eq!(response.status, status, "{line}: {response:?}");
+    }
+    assert_eq!(client.receives_message().await.0, "x");
+}
+
+#[tokio::test]
 async fn at_the_port_of_everything_alpn_says_whether_the_certificate_counts() {
     let sandbox = TestSandbox::start_with(|options| SandboxOptions {
         client_certificates: Some(ClientCertificates::default()),

@@ -291,6 +291,47 @@ async fn a_direct_message_without_puback_is_504_and_not_sent_again_after_the_con
     client.receives_nothing_more().await;
 }
 
+/// Policy to send to `lamp` on the topic `a`, and to receive.
+fn direct_on_a() -> Value {
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["iot:Connect", "iot:Receive"], "Resource": "*"},
+        {"Effect": "Allow", "Action": "iot:SendDirectMessage", "Resource": "arn:aws:iot:*:*:client/lamp",
+            "Condition": {"StringEquals": {"iot:Topic": ["a", "b"]}}},
+    ]})
+}
+
+#[tokio::test]
+async fn an_authorizer_lets_send_direct_messages_by_receiver_and_topic() {
+    let sandbox = sandbox_with(Answer::allow("anybody", direct_on_a()), |options| options).await;
+    let mut client = sandbox.connected_to_default("lamp").await;
+    let _other = sandbox.connected_to_default("other").await;
+    let forbidden = (403, "ForbiddenException");
+    for (path, expected) in [
+        ("lamp/messages?topic=a", (200, "")),
+        ("lamp/messages?topic=c", forbidden),
+        ("other/messages?topic=a", forbidden),
+        // Nobody learns so whether a client is connected.
+        ("nobody/messages?topic=a", forbidden),
+        (
+            "lamp/messages?topic=a%2F%23",
+            (400, "InvalidRequestException"),
+        ),
+    ] {
+        let line = format!("POST /connections/{path}");
+        let response = asks(&sandbox, &line, &[], "hello").await;
+        assert_eq!(told(&response), expected, "{path}");
+    }
+    assert_eq!(client.receives_message().await.0, "hello");
+    client.receives_nothing_more().await;
+    sandbox
+        .wait_for_log("POST /connections/other/messages: 403 (")
+        .await;
+    // The rest of the API is for signed requests.
+    for line in ["GET /connections/lamp", "DELETE /connections/lamp"] {
+        assert_eq!(told(&asks(&sandbox, line, &[], "").await), forbidden);
+    }
+}
+
 #[tokio::test]
 async fn a_direct_message_needs_iot_receive_of_the_receiver() {
     let connect_only = Answer::allow("anybody", allow("iot:Connect"));

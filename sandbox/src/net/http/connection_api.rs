@@ -14,7 +14,8 @@ use crate::net::http::publish_request::PublishRequest;
 use crate::net::http::query::{Query, next_token};
 use crate::net::http::refused::Refused;
 use crate::net::shared::Shared;
-use crate::server::{ClientRecord, ConnectionStatus, DirectError, DirectProgress};
+use crate::policy::{Action, Policy, Request, Subject};
+use crate::server::{ClientRecord, ConnectionStatus, DirectError, DirectProgress, RequestRefusal};
 
 /// `GET /connections/{clientId}?includeSocketInformation=..`
 ///
@@ -164,6 +165,19 @@ impl DirectMessage {
             publish: publish.into_direct(confirmation.is_some()),
             confirmation,
         })
+    }
+
+    /// Evaluates `iot:SendDirectMessage` on the receiver. That is for the sender; `iot:Receive` of the
+    /// receiver is evaluated when the message is delivered.
+    ///
+    /// # Errors
+    /// 403 if the policy doesn't allow it.
+    pub(super) fn authorize(&self, policy: &Policy, subject: &Subject) -> Result<(), Refused> {
+        let action = Action::SendDirectMessage;
+        let request = Request::new(action, &self.client_id, subject, now().calendar);
+        let decision = policy.evaluate(request);
+        RequestRefusal::unless_allowed(decision).map_err(|refusal| Refused::of(&refusal))?;
+        Ok(())
     }
 
     /// Sends the message, and waits until it is on its way or, where that is asked for, acknowledged.

@@ -90,7 +90,8 @@ async fn handle(
     head: Arc<RequestHead>,
     resource: Resource,
 ) -> Result<Answer, Refused> {
-    let is_publish = matches!(resource, Resource::Topic(_));
+    // Custom authorizers and certificates are for messages.
+    let is_message = matches!(resource, Resource::Topic(_) | Resource::DirectMessages(_));
     if !resource.has(request.method()) {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(Refused::new(
@@ -123,9 +124,9 @@ async fn handle(
             name: key_id,
             policy: shared.unrestricted.clone(),
         },
-        None if is_publish => authorized(shared, peer, &head).await?,
+        None if is_message => authorized(shared, peer, &head).await?,
         None => {
-            let reason = "custom authorizers are for publishing alone; sign the request (SigV4)";
+            let reason = "custom authorizers and client certificates are for messages alone; sign the request (SigV4)";
             return Err(Refused::forbidden(reason.into()));
         }
     };
@@ -141,6 +142,9 @@ async fn handle(
         Resource::DirectMessages(client_id) => {
             let message = DirectMessage::parse(&client_id, &head)?;
             note_encoded_twice(shared, peer, &message.publish);
+            let mut subject = subject_of(peer);
+            subject.direct_topic = Some(message.publish.topic.as_str().into());
+            message.authorize(&caller.policy, &subject)?;
             // Waiting for an acknowledgement takes no permit of other requests.
             drop(permit);
             let waiting = shared.direct_messages.try_acquire();
@@ -232,13 +236,7 @@ fn publish(
     let topic = decoded_topic(topic)?;
     let request = PublishRequest::parse(&topic, head).map_err(|error| invalid(&error))?;
     note_encoded_twice(shared, peer, &request);
-    // There is no client, so that no client id and no connection take part.
-    let mut subject = Subject::new("");
-    subject.source_ip = Some(peer.address.ip());
-    let server_name = peer.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
-    subject.domain_name = server_name.map(Into::into);
-    let tls = peer.tls.as_ref();
-    subject.certificate = tls.and_then(|tls| tls.certificate.clone());
+    let subject = subject_of(peer);
 
     let outcome = request.with_publish(body, |publish, topic| {
         let (settings, now) = (&shared.settings, now());
@@ -269,6 +267,17 @@ fn publish(
         },
     });
     Ok(answer)
+}
+
+/// Client of an HTTP request, for a policy: no client id and no connection take part.
+fn subject_of(peer: &Peer) -> Subject {
+    let mut subject = Subject::new("");
+    subject.source_ip = Some(peer.address.ip());
+    let tls = peer.tls.as_ref();
+    let server_name = tls.and_then(|tls| tls.server_name.as_deref());
+    subject.domain_name = server_name.map(Into::into);
+    subject.certificate = tls.and_then(|tls| tls.certificate.clone());
+    subject
 }
 
 /// Warns of user properties that were encoded twice.

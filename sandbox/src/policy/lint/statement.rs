@@ -160,8 +160,8 @@ fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem>
             .find(|action| statement.covers(*action))
     };
 
-    // The widest grant is reported, and not every part of it.
-    if is_all(name) && Action::ALL.iter().all(|action| statement.covers(*action)) {
+    // The widest grant is reported, and not every part of it. Direct messages are no action of MQTT.
+    if is_all(name) && MQTT.iter().all(|action| statement.covers(*action)) {
         return Some(PolicyProblem::AllowsEverything);
     }
     // `client/${iot:ClientId}` looks like a restriction, but every client id matches itself.
@@ -173,7 +173,7 @@ fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem>
     // Everything of one kind.
     let (kind, behind) = (problem::kind(name), problem::behind_kind(name));
     let asked = if is_all(name) {
-        &Action::ALL[..]
+        &MQTT[..]
     } else {
         of_kind(kind)
     };
@@ -194,16 +194,29 @@ const fn of_kind(kind: &str) -> &'static [Action] {
     }
 }
 
+/// Actions of MQTT.
+const MQTT: [Action; 5] = [
+    Action::Connect,
+    Action::Publish,
+    Action::RetainPublish,
+    Action::Receive,
+    Action::Subscribe,
+];
+
 /// Prefixes of the actions of other services that AWS IoT policies may have.
 const OTHER_SERVICES: [&str; 2] = ["iotjobsdata:", "greengrass:"];
 
 /// Actions of AWS IoT's data plane.
-const ACTIONS: [&str; 16] = [
+const ACTIONS: [&str; 20] = [
     "iot:Connect",
     "iot:Publish",
     "iot:RetainPublish",
     "iot:Receive",
     "iot:Subscribe",
+    "iot:SendDirectMessage",
+    "iot:GetConnection",
+    "iot:DeleteConnection",
+    "iot:ListSubscriptions",
     "iot:GetRetainedMessage",
     "iot:ListRetainedMessages",
     "iot:GetThingShadow",
