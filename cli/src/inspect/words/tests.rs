@@ -1,3 +1,6 @@
+use std::fs;
+use std::path::Path;
+
 use dunlin_codec::{DecodeOptions, Packet};
 
 use super::super::hex;
@@ -130,7 +133,12 @@ fn a_refusal_says_what_is_wrong_and_where() {
 /// Every statement that the codec's own vectors break has words: none is just "not allowed".
 #[test]
 fn every_broken_statement_has_words() {
-    let vectors = include_str!("../../../../codec/tests/golden/vectors/rejected.tsv");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../codec/tests/golden/vectors/rejected.tsv");
+    let Ok(vectors) = fs::read_to_string(path) else {
+        // The published crate has no codec beside it.
+        return;
+    };
     for line in vectors.lines().filter(|line| !line.starts_with('#')) {
         let columns: Vec<&str> = line.split('\t').collect();
         let sender = match columns[1] {
