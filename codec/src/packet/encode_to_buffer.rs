@@ -5,7 +5,7 @@ use bytes::BufMut;
 use super::ack::{SHORT, Typed};
 use super::empty::Empty;
 use super::encoding::{Body, Lengths, first_byte, lengths};
-use super::publish::{Form, HEAD, PLAIN, Short, WITH_PROPERTIES};
+use super::publish_forms::{Form, HEAD, PLAIN, Short, WITH_PROPERTIES};
 use super::{
     Ack, AckType, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
     Unsubscribe,

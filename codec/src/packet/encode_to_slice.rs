@@ -3,7 +3,7 @@
 use super::ack::{SHORT, Typed};
 use super::empty::Empty;
 use super::encoding::{Body, Lengths, encoded_len, first_byte, lengths};
-use super::publish::{Form, PLAIN, Short, WHOLE, WITH_PROPERTIES};
+use super::publish_forms::{Form, PLAIN, Short, WHOLE, WITH_PROPERTIES};
 use super::{
     Ack, AckType, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
     Unsubscribe,

@@ -22,6 +22,7 @@ mod outcome;
 mod packet_id;
 mod properties;
 mod publish;
+mod publish_forms;
 mod publish_properties;
 mod reason_code;
 mod refusal;
