@@ -21,8 +21,9 @@ impl Packet<'_> {
     ///
     /// # Errors
     /// [`Missing`], [`NotAllowed`] or [`IllegalReasonCode`] if a field breaks a rule that its type
-    /// can't hold, [`TooLarge`] above 268,435,455 bytes of Remaining Length, [`NoRoom`] if `out` is
-    /// full. Nothing is written then.
+    /// can't hold, [`TooLarge`] above 268,435,455 bytes of Remaining Length, [`NoRoom`] if
+    /// [`remaining_mut`](BufMut::remaining_mut) of `out` is less than
+    /// [`encoded_len`](Self::encoded_len). Nothing is written then.
     ///
     /// [`IllegalReasonCode`]: crate::EncodeErrorKind::IllegalReasonCode
     /// [`Missing`]: crate::EncodeErrorKind::Missing
@@ -116,10 +117,10 @@ impl Publish<'_> {
     }
 
     /// Appends all of the packet but the payload to `out`, so that the payload can be sent without
-    /// a copy.
+    /// a copy. The header announces the payload, which the caller sends next.
     ///
     /// # Errors
-    /// The errors of [`Packet::encode`].
+    /// The errors of [`Packet::encode`]; `out` needs no space for the payload.
     pub fn encode_head(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         let more = self.payload.len();
         if self.has_properties() {
