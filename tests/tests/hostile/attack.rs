@@ -5,9 +5,10 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dunlin_client::transport::TransportOptions;
 use dunlin_client::{Client, ClientOptions, ConnectOptions, Event, Events};
 use dunlin_tests::Mosquitto;
+
+use crate::transports;
 
 /// Runs `client` on this thread, prints the peak of its memory, and checks it against `limit`
 /// bytes.
@@ -36,11 +37,7 @@ pub(crate) fn attack<T>(name: &str, limit: u64, client: impl Future<Output = T>)
 const LONGEST: Duration = Duration::from_secs(120);
 
 pub(crate) fn options(address: SocketAddr, client_id: &str) -> ClientOptions {
-    let transport = TransportOptions {
-        connect_to: Some(address),
-        timeout: Duration::from_secs(10),
-        ..TransportOptions::new("localhost", address.port())
-    };
+    let transport = transports::options(address);
     ClientOptions::new(transport, ConnectOptions::new(client_id))
 }
 

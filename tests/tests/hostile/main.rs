@@ -16,5 +16,6 @@ mod messages;
 mod packets;
 mod pauses;
 mod server;
+mod transports;
 mod vectors;
 mod violations;
