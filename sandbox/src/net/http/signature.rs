@@ -2,14 +2,21 @@
 //!
 //! The names are those of AWS's document "Create a signed AWS API request".
 
+mod canonical;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::{digest, hmac};
 
 use crate::access_key::AccessKey;
-use crate::authorizer::{RequestHead, percent_decoded};
+use crate::authorizer::RequestHead;
 use crate::net::http::query::Query;
+use crate::net::http::signature::canonical::{
+    canonical_query, encoded, single_spaced, without_dot_segments,
+};
 
 /// Request whose signature is checked.
 pub(super) struct SignedRequest<'a> {
@@ -310,68 +317,6 @@ fn payload_hash(request: &SignedRequest<'_>) -> Result<String, SignatureError> {
     }
 }
 
-/// Value of a header without spaces at its ends, and with one in place of several.
-fn single_spaced(value: &str) -> String {
-    let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
-    words.join(" ")
-}
-
-/// Parameters of a query, encoded in AWS's way and sorted by name and value, but for those `without`.
-fn canonical_query(query: &str, without: &[&str]) -> String {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    let pairs = pairs.filter(|pair| {
-        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
-        !without.contains(&name)
-    });
-    let mut pairs: Vec<(String, String)> = pairs
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            // What can't be decoded is signed as it is.
-            let again = |text| {
-                let decoded = percent_decoded(text).unwrap_or(Cow::Borrowed(text));
-                encoded(&decoded, false)
-            };
-            (again(name), again(value))
-        })
-        .collect();
-    pairs.sort();
-    let pairs: Vec<String> = pairs
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    pairs.join("&")
-}
-
-/// Path without dot segments (RFC 3986, 5.2.4), and without empty ones but the last.
-fn without_dot_segments(path: &str) -> String {
-    let mut segments = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
-            segment => segments.push(segment),
-        }
-    }
-    let ends_with_slash = path.ends_with('/') && !segments.is_empty();
-    let end = if ends_with_slash { "/" } else { "" };
-    format!("/{}{end}", segments.join("/"))
-}
-
-/// Percent-encodes all but the unreserved characters (RFC 3986, 2.3), and slashes if they are kept.
-fn encoded(text: &str, keeps_slashes: bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(byte.into());
-            }
-            b'/' if keeps_slashes => encoded.push('/'),
-            byte => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
 /// Time of `20261130T101500Z`; `None` for another form.
 fn parsed_date(date: &str) -> Option<SystemTime> {
     let part = |from: usize, to: usize| date.get(from..to);
@@ -413,6 +358,3 @@ const SECURITY_TOKEN: &str = "X-Amz-Security-Token";
 const MAX_EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Difference of the clocks that AWS accepts.
 const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
-
-#[cfg(test)]
-mod tests;
