@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod certificates;
+mod proxies;
+
 use std::time::Duration;
 
 use dunlin_client::transport::TransportOptions;
