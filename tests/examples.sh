@@ -64,7 +64,7 @@ cargo test -q -p dunlin-sandbox --example lamp
 
 echo "== custom_authorizer"
 printf 'key = [{ id = "AKID", secret = "s3cret" }]\n' >"$folder/sandbox.toml"
-timeout 60 "$target/dunlin" sandbox --config "$folder/sandbox.toml" --port 0 --wss 0 --anonymous --state-dir "$folder/state" --ready-file "$folder/ready" >"$folder/sandbox.log" 2>&1 &
+timeout 60 "$target/dunlin" sandbox --config "$folder/sandbox.toml" --port 0 --wss 0 --https 0 --anonymous --state-dir "$folder/state" --ready-file "$folder/ready" >"$folder/sandbox.log" 2>&1 &
 servers+=($!)
 until [ -s "$folder/ready" ]; do sleep 0.1; done
 read -r sandbox_port ca < <(python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); print(r["port"], r["ca"])' "$folder/ready")
@@ -78,4 +78,14 @@ echo "== websocket_sigv4"
 read -r wss_port < <(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["wss_port"])' "$folder/ready")
 AWS_ACCESS_KEY_ID=AKID AWS_SECRET_ACCESS_KEY=s3cret AWS_SESSION_TOKEN=token \
     example websocket_sigv4 "wss://localhost:$wss_port/mqtt" eu-west-1 "$ca" | grep -qx connected
+echo "== http_publish"
+read -r https_port < <(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["https_port"])' "$folder/ready")
+printf 'one\ntwo\n' | example http_publish "https://localhost:$https_port" test/topic DemoSigned "$folder/token" "$ca" >"$folder/lines"
+[ "$(grep -c "^published, request ." "$folder/lines")" -eq 2 ]
+echo "== http_publish_sigv4"
+AWS_ACCESS_KEY_ID=AKID AWS_SECRET_ACCESS_KEY=s3cret AWS_SESSION_TOKEN=token \
+    example http_publish_sigv4 "https://localhost:$https_port" eu-west-1 "a b/c" on "$ca" | grep -q "^published, request ."
+if AWS_ACCESS_KEY_ID=AKID AWS_SECRET_ACCESS_KEY=wrong \
+    example http_publish_sigv4 "https://localhost:$https_port" eu-west-1 "a b/c" on "$ca" 2>"$folder/error"; then exit 1; fi
+grep -q "status: 403" "$folder/error"
 echo "all examples passed"
