@@ -71,7 +71,7 @@ fn sign_request(
     request: &UnsignedRequest<'_>,
     credentials: &Credentials,
     region: &str,
-) -> Result<Vec<(String, Secret<String>)>, Box<dyn Error>> {
+) -> Result<Headers, Box<dyn Error>> {
     let identity = credentials.clone().into();
     let parameters = SigningParams::builder()
         .identity(&identity)
@@ -96,6 +96,9 @@ fn sign_request(
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect())
 }
+
+/// Names and values.
+type Headers = Vec<(String, Secret<String>)>;
 
 /// Service of the signature: that of AWS IoT Core's HTTP, as in the AWS SDKs.
 const SERVICE: &str = "iotdata";
