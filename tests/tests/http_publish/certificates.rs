@@ -37,7 +37,7 @@ impl Served {
             ..SandboxOptions::default()
         };
         let sandbox = Sandbox::start(options).await.unwrap();
-        let port = sandbox.https_port().unwrap_or(sandbox.port());
+        let port = sandbox.https_port().unwrap_or_else(|| sandbox.port());
         let pki = Pki::open(&StateDir::at(state.path())).unwrap();
         Self {
             port,
