@@ -96,8 +96,12 @@ fn closed(context: &RunContext, sent: u64, error: &TransportError) -> Diagnosis 
 
 /// Diagnosis of an answer that breaks the rules of HTTP.
 fn not_http(context: &RunContext, detail: &str) -> Diagnosis {
-    // Every answer of HTTP begins with its version; the other rules are those of its parts.
-    let (likely, try_) = match detail.contains("version") {
+    // Every answer of HTTP begins with its version, and comes after the request; the other rules are
+    // those of its parts.
+    let is_other_protocol = ["version", "unexpected message"]
+        .iter()
+        .any(|words| detail.contains(words));
+    let (likely, try_) = match is_other_protocol {
         true => (likely_port(context), other_ports(context)),
         false => (
             vec!["a bug of the server, or of a proxy in between".to_owned()],
@@ -289,6 +293,22 @@ mod tests {
             statement.contains(r#"["iot:Publish","iot:RetainPublish"]"#),
             "{statement}"
         );
+    }
+
+    #[test]
+    fn a_port_of_another_protocol_is_told_from_a_mistake_within_an_answer() {
+        let mut context = context("localhost");
+        context.choices.is_http = true;
+        let mqtt = "this port speaks MQTT".to_owned();
+        for (detail, is_other) in [
+            ("invalid HTTP version parsed", true),
+            ("received unexpected message from connection", true),
+            ("invalid content-length parsed", false),
+            ("invalid chunk size: overflow", false),
+        ] {
+            let diagnosis = not_http(&context, detail);
+            assert_eq!(diagnosis.likely.contains(&mqtt), is_other, "{detail}");
+        }
     }
 
     #[test]
