@@ -255,26 +255,23 @@ fn explain(error: &hyper::Error, peer: &PeerAddress, stage: AnswerStage) -> Http
     if error.is_parse() && error.to_string().contains("too large") {
         return HttpPublishError::AnswerTooLong { peer };
     }
-    // The cause: an error of the socket, of TLS or of a chunk, or an answer before the request.
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            let error = TransportError::from_io(io, &peer);
-            // Wrong chunks of a body are errors of hyper's decoder, not of the socket.
-            if is_of_decoder(&error) {
-                let detail = io.to_string();
-                return HttpPublishError::NotHttp { peer, detail };
-            }
-            let error = Box::new(error);
-            return HttpPublishError::Connection { peer, error };
-        }
-        if let Some(inner) = inner.downcast_ref::<hyper::Error>()
-            && !is_end(inner)
-        {
-            let detail = inner.to_string();
+    // An error of the socket or of TLS, or of hyper's decoder: it may be the cause of a cause, as hyper
+    // wraps what ends a connection before the request was written in two errors of its own.
+    if let Some(io) = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
+        let error = TransportError::from_io(io, &peer);
+        // Wrong chunks of a body are errors of the decoder, not of the socket.
+        if is_of_decoder(&error) {
+            let detail = io.to_string();
             return HttpPublishError::NotHttp { peer, detail };
         }
-        source = inner.source();
+        let error = Box::new(error);
+        return HttpPublishError::Connection { peer, error };
+    }
+    // An answer before the request, for example.
+    let inner = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
+    if let Some(inner) = inner.filter(|inner| !is_end(inner)) {
+        let detail = inner.to_string();
+        return HttpPublishError::NotHttp { peer, detail };
     }
     if is_end(error) || stage == AnswerStage::Body && !error.is_parse() {
         let fault = IoFault {
@@ -288,6 +285,11 @@ fn explain(error: &hyper::Error, peer: &PeerAddress, stage: AnswerStage) -> Http
         peer,
         detail: error.to_string(),
     }
+}
+
+/// Errors that led to an error, the nearest one first.
+fn causes(error: &hyper::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
 }
 
 /// True if the connection ended, or its use.
