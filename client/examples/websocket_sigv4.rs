@@ -1,7 +1,7 @@
 //! MQTT over WebSocket for programs with IAM credentials in place of a custom authorizer: AWS IoT Core
 //! takes a request whose query has a signature (AWS Signature Version 4).
 //!
-//! A signature is valid for a few minutes, so the provider signs anew before each attempt to connect.
+//! A signature is valid for a few minutes, so the provider makes a new one before each attempt to connect.
 //! The signer is that of AWS's own SDK for Rust. Credentials come from the usual variables
 //! `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
 //!

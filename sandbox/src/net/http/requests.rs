@@ -61,9 +61,9 @@ impl Requests {
 
     /// Answers a request; after one with a chunked body the connection is closed.
     ///
-    /// hyper goes by the chunks where a request has a Content-Length, too, and hides that. A proxy
-    /// before this server may have gone by the length, so what follows could be hidden from it
-    /// (RFC 9112, 6.3): no request is read after a chunked one.
+    /// hyper reads the chunks even where a request has a Content-Length too, and hides that length. A
+    /// proxy before this server may have used the length, and taken a second request for a part of the
+    /// body (RFC 9112, 6.3): no request is read after a chunked one.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
         // One request of a connection at a time: hyper would handle 16 pipelined ones before MQTT.
         yield_now().await;
