@@ -1,12 +1,10 @@
 //! The end of a run over HTTP: error and summary, as for a run with a connection of MQTT.
 
-use std::time::Duration;
-
 use dunlin_client::aws::http_publish::{HttpPublishError, HttpPublished};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::event_json::{ErrorJson, JsonEvent};
-use super::outcome::RunOutcome;
+use super::outcome::{self, RunOutcome};
 use super::output::Output;
 use super::report::Report;
 use crate::exit::Exit;
@@ -65,12 +63,7 @@ pub(crate) async fn finish_http(
     outcome: Result<(), RunOutcome>,
     stop: &mut StopSignal,
 ) -> Result<Exit, Failure> {
-    let exit = match &outcome {
-        Ok(()) => Exit::Done,
-        Err(RunOutcome::Stopped(exit)) => *exit,
-        Err(RunOutcome::Failed(diagnosis)) => diagnosis.id.exit(),
-        Err(RunOutcome::Output(_)) => Exit::Internal,
-    };
+    let exit = outcome::exit(&outcome);
     // The error and the summary are the last lines of JSON.
     if let Err(RunOutcome::Failed(diagnosis)) = &outcome {
         let error = ErrorJson::new(diagnosis, None, false);
@@ -83,24 +76,5 @@ pub(crate) async fn finish_http(
         duration_ms: u64::try_from(counts.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         exit_code: exit.code(),
     })?;
-    // All output is written before the error, unless the reader has stalled.
-    match &outcome {
-        Ok(()) => tokio::select! {
-            () = output.flushed() => output.check()?,
-            exit = stop.received() => return Ok(exit),
-        },
-        Err(_) => {
-            let _ = timeout(SLOW_READER, output.flushed()).await;
-        }
-    }
-    match outcome {
-        Ok(()) => Ok(exit),
-        Err(RunOutcome::Failed(diagnosis)) => Err(Failure::Diagnosed(diagnosis)),
-        // A signal is no failure: it has an exit code and no error.
-        Err(RunOutcome::Stopped(exit)) => Ok(exit),
-        Err(RunOutcome::Output(error)) => Err(Failure::Local(error)),
-    }
+    outcome::write_and_end(outcome, output, stop).await
 }
-
-/// Longest wait for a reader of standard output after a failure.
-const SLOW_READER: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::event_json::{ErrorJson, JsonEvent};
 use super::history::ConnectionHistory;
-use super::outcome::RunOutcome;
+use super::outcome::{self, RunOutcome};
 use super::output::Output;
 use super::report::{Report, ReportForm};
 use super::waiting::{Activity, SilenceNotice, Wait};
@@ -288,12 +288,7 @@ impl ClientRun {
         };
         self.history.close_capture();
         // The error and the summary are the last lines of JSON.
-        let exit = match &outcome {
-            Ok(()) => Exit::Done,
-            Err(RunOutcome::Stopped(exit)) => *exit,
-            Err(RunOutcome::Failed(diagnosis)) => diagnosis.id.exit(),
-            Err(RunOutcome::Output(_)) => Exit::Internal,
-        };
+        let exit = outcome::exit(&outcome);
         if let Err(RunOutcome::Failed(diagnosis)) = &outcome {
             self.report.json(&JsonEvent::Error(ErrorJson::new(
                 diagnosis,
@@ -308,24 +303,7 @@ impl ClientRun {
             duration_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             exit_code: exit.code(),
         })?;
-        // All output is written before the error, unless the reader has stalled.
-        let flushed = self.output.clone();
-        match &outcome {
-            Ok(()) => tokio::select! {
-                () = flushed.flushed() => self.output.check()?,
-                exit = self.stop.received() => return Ok(exit),
-            },
-            Err(_) => {
-                let _ = timeout(SLOW_END, flushed.flushed()).await;
-            }
-        }
-        match outcome {
-            Ok(()) => Ok(exit),
-            Err(RunOutcome::Failed(diagnosis)) => Err(Failure::Diagnosed(diagnosis)),
-            // A signal is no failure: it has an exit code and no error.
-            Err(RunOutcome::Stopped(exit)) => Ok(exit),
-            Err(RunOutcome::Output(error)) => Err(Failure::Local(error)),
-        }
+        outcome::write_and_end(outcome, &self.output, &mut self.stop).await
     }
 
     /// Closes the connection after something has ended the run, within [`END_TIMEOUT`].
